@@ -1,0 +1,33 @@
+"""What the compiler needs of a machine, and no more.
+
+Each top-level form is loaded as soon as it is compiled, so that later forms
+can call its macros. The machine behind this protocol is sealed (no effects)
+and has a budget; embed passes it in, so the compiler knows no machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from flowmetal.bytecode.code import Definition, Function
+from flowmetal.ids import CodeHash
+from flowmetal.values import ErrorValue, Value
+
+
+class EvaluationFailed(Exception):
+    """A macro, or a top-level form, ended in an error of the language."""
+
+    def __init__(self, error: ErrorValue) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class Evaluator(Protocol):
+    """A sealed machine for compile time."""
+
+    def load(self, definition: Definition, functions: Mapping[CodeHash, Function]) -> None:
+        """Give a var its value, or run an expression. Raises EvaluationFailed."""
+
+    def call(self, name: str, arguments: Sequence[Value]) -> Value:
+        """Call the function in var ``name`` (a macro gets &form and &env first). Raises EvaluationFailed."""

@@ -1,0 +1,1 @@
+"""The words between machine and world: requests, results, the table of kinds."""

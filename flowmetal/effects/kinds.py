@@ -1,0 +1,64 @@
+"""The table of effect kinds that every program knows.
+
+How to read a row: the kind, its class (durability.md, "Effects by cost"), the
+capability that it needs (None: always granted) and what it does. Kinds that a
+program declares itself (``defforeign``) are not here; they travel with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class EffectClass(Enum):
+    """When an effect is durable, and who performs it."""
+
+    LOCAL = "local"
+    IN_PROCESS = "in-process"
+    CONNECTOR = "connector"
+    TASK = "task"
+    WAITING = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class EffectKind:
+    """A row of the table."""
+
+    name: str
+    effect_class: EffectClass
+    capability: str | None
+    meaning: str
+
+
+_L, _C, _W = EffectClass.LOCAL, EffectClass.CONNECTOR, EffectClass.WAITING
+
+# fmt: off
+_ROWS = (
+    #          kind             class  capability  meaning
+    EffectKind("time/now",       _L,   None,       "The time, an instant."),
+    EffectKind("id/uuid",        _L,   None,       "A fresh random UUID."),
+    EffectKind("log/write",      _L,   None,       "One structured line in the log: {:level :message :data}."),
+    EffectKind("step/begin",     _L,   None,       "The beginning of a named step: {:name :attempt}; its effect number is the scope id."),
+    EffectKind("step/end",       _L,   None,       "The end of a named step: {:scope :name :ok}."),
+    EffectKind("run/info",       _L,   None,       "What is known of this run: {:id :program :started :tags}."),
+    EffectKind("env/get",        _L,   "env",      "An environment variable: {:name :default}."),
+    EffectKind("time/sleep",     _W,   None,       "Wait: {:for duration} or {:until instant}."),
+    EffectKind("signal/receive", _W,   None,       "Take the next signal: {:name :timeout :else}."),
+    EffectKind("http/request",   _C,   "http",     "An HTTP request; args and result as flow.http/request! says."),
+    EffectKind("sh/run",         _C,   "sh",       "A command without a shell: {:argv :dir :env :in :timeout :as :check?}."),
+    EffectKind("sh/shell",       _C,   "sh",       "A command line for /bin/sh: {:command ...as sh/run}; needs the grant of `sh` itself."),
+    EffectKind("fs/read",        _C,   "fs",       "A file's content: {:path :as :text|:bytes}."),
+    EffectKind("fs/write",       _C,   "fs",       "Write a file, whole and atomically: {:path :content :append}."),
+    EffectKind("fs/exists",      _C,   "fs",       "Whether a path exists: {:path}."),
+    EffectKind("fs/list",        _C,   "fs",       "Names in a folder, sorted: {:path}."),
+    EffectKind("fs/glob",        _C,   "fs",       "Paths that match: {:path :pattern}, sorted."),
+    EffectKind("fs/mkdir",       _C,   "fs",       "Make a folder and its parents: {:path}."),
+    EffectKind("fs/copy",        _C,   "fs",       "Copy a file: {:from :to}."),
+    EffectKind("fs/move",        _C,   "fs",       "Move a file: {:from :to}."),
+    EffectKind("fs/delete",      _C,   "fs",       "Delete a file or an empty folder, or a tree: {:path :recursive}."),
+    EffectKind("fs/temp-dir",    _C,   "fs",       "Make a fresh folder: {:prefix}."),
+)
+# fmt: on
+
+KINDS: dict[str, EffectKind] = {row.name: row for row in _ROWS}

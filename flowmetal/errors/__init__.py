@@ -1,0 +1,171 @@
+"""Every error of Flowmetal: one tree, one shape, one code each.
+
+```
+FlowmetalError                 carries Diagnostics; the exit status of the commands
+ |- ReadError       FM00xx  1  the text is not Flowmetal
+ |   `- Incomplete             ... yet: more text could complete it
+ |- CompileError    FM01xx  1  the forms are not a program
+ |- ProgramError    FM08xx  2  bytes are not a program (.fmb)
+ |- SnapshotError   FM09xx  2  bytes are not a snapshot, or its code is missing
+ |- StoreError      FM10xx  2  the store cannot be used
+ |   `- Conflict        -      a commit lost the race: drop the machine
+ |- RunError        FM11xx  2  no such run, or not in a state for this
+ |- RefusedError    FM12xx  3  a capability, a conflict or a policy says no
+ `- UsageError      FM13xx  2  wrong usage or unreadable input
+```
+
+Errors *inside* a program (FM03xx - FM07xx) are not Python exceptions but
+values of the language (``values.errors.ErrorValue``). A code and its
+explanation stand in the tables ``errors/codes_*.py``, one file per stage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from flowmetal.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A span that a diagnostic points at, with what to say there (may be empty)."""
+
+    span: Span
+    text: str = ""
+    primary: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One complaint, ready for any printer.
+
+    ``message`` is one sentence without a full stop. ``help`` lines start with
+    a verb. ``frames`` are (function name, span or None), most recent first.
+    """
+
+    code: str
+    message: str
+    labels: tuple[Label, ...] = ()
+    notes: tuple[str, ...] = ()
+    help: tuple[str, ...] = ()
+    frames: tuple[tuple[str, Span | None], ...] = ()
+    level: str = "error"
+    context: tuple[str, ...] = field(default=())
+
+    @property
+    def span(self) -> Span | None:
+        """Return the primary span, if there is one."""
+        for label in self.labels:
+            if label.primary:
+                return label.span
+        return None
+
+
+class FlowmetalError(Exception):
+    """The root of the tree. ``diagnostics`` has at least one entry."""
+
+    exit_status: ClassVar[int] = 2
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        span: Span | None = None,
+        *,
+        label: str = "",
+        hint: str | None = None,
+        labels: tuple[Label, ...] = (),
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        primary = () if span is None else (Label(span, label),)
+        helps = () if hint is None else (hint,)
+        self.diagnostics: tuple[Diagnostic, ...] = (
+            Diagnostic(code, message, primary + labels, notes, helps),
+        )
+        super().__init__(message)
+
+    @classmethod
+    def of(cls, diagnostics: tuple[Diagnostic, ...]) -> FlowmetalError:
+        """Build an error of this class that reports several diagnostics."""
+        assert diagnostics
+        error = cls(diagnostics[0].code, diagnostics[0].message)
+        error.diagnostics = diagnostics
+        return error
+
+    @property
+    def code(self) -> str:
+        return self.diagnostics[0].code
+
+    @property
+    def message(self) -> str:
+        return self.diagnostics[0].message
+
+    def with_note(self, note: str) -> FlowmetalError:
+        """Add a note to the first diagnostic and return the same error."""
+        first = self.diagnostics[0]
+        self.diagnostics = (replace(first, notes=(*first.notes, note)), *self.diagnostics[1:])
+        return self
+
+    def __str__(self) -> str:
+        first = self.diagnostics[0]
+        place = "" if first.span is None else f"{first.span}: "
+        more = len(self.diagnostics) - 1
+        return f"{place}[{first.code}] {first.message}" + (f" (and {more} more)" if more else "")
+
+
+class ReadError(FlowmetalError):
+    """The text is not Flowmetal."""
+
+    exit_status = 1
+
+
+class Incomplete(ReadError):
+    """The text is a proper beginning: an opener or a string is still open."""
+
+
+class CompileError(FlowmetalError):
+    """The forms are not a program."""
+
+    exit_status = 1
+
+
+class ProgramError(FlowmetalError):
+    """Bytes are not a program that this version can run."""
+
+
+class SnapshotError(FlowmetalError):
+    """Bytes are not a snapshot, or the code it names is not at hand."""
+
+
+class StoreError(FlowmetalError):
+    """The store cannot be opened, read or written."""
+
+
+class Conflict(StoreError):
+    """Somebody else has advanced the run: drop the machine and claim again."""
+
+
+class RunError(FlowmetalError):
+    """The run does not exist or is not in a state for what was asked."""
+
+
+class RefusedError(FlowmetalError):
+    """A capability, a conflict or a policy says no."""
+
+    exit_status = 3
+
+
+class UsageError(FlowmetalError):
+    """Wrong usage, or input that cannot be read; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
+    """A row of the code tables: what ``fmc explain CODE`` prints."""
+
+    code: str
+    title: str
+    explanation: str
+    wrong: str = ""
+    right: str = ""

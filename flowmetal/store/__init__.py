@@ -1,0 +1,1 @@
+"""Where runs live. The only interface between interpreters, and to the outside."""

@@ -1,0 +1,267 @@
+"""The store: a small protocol, and the rows that cross it.
+
+All methods are synchronous and each is one transaction. Times are microseconds
+since the epoch by the store's clock. Bodies (snapshots, event data, results,
+messages) are bytes that the store does not look into.
+
+The rules that every store keeps (checked by the contract suite):
+
+- ``commit`` is all or nothing and a compare-and-swap on (run, epoch, sequence
+  number): anything else raises ``Conflict`` and changes nothing.
+- ``send`` with an id that the run has already received changes nothing and
+  returns the first receipt. What it has acknowledged is durable.
+- A run that parks while a message it has not seen is in its inbox is woken at
+  once: ``commit`` compares ``seen`` in the same transaction.
+- ``claim`` hands a run to one interpreter at a time, with an epoch that only grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from flowmetal.ids import InterpreterId, ProgramHash, RunId
+
+
+class RunState(Enum):
+    """States of a run (durability.md)."""
+
+    READY = "ready"
+    RUNNING = "running"
+    WAITING = "waiting"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    PAUSED = "paused"
+    EXPORTING = "exporting"
+    MOVED = "moved"
+
+
+ENDED = frozenset({RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED, RunState.MOVED})
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run to be made. ``input`` is encoded data: {:entry :args ...}; ``grants`` encoded data."""
+
+    id: RunId
+    program: ProgramHash
+    input: bytes
+    grants: bytes
+    tags: Mapping[str, str] = field(default_factory=dict)
+    first_event: NewEvent | None = None
+    wake_at_us: int = 0  # 0: at once
+    parent: RunId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """A fact for the history. ``effect`` is an effect number or 0. ``time_us`` 0: the store's now."""
+
+    kind: str
+    name: str
+    effect: int
+    data: bytes
+    time_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact in the history. Numbered from 1 without gaps."""
+
+    seq: int
+    time_us: int
+    kind: str
+    name: str
+    effect: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run as the store has it, without its snapshot.
+
+    ``waiting`` and ``progress`` are the runtime's own notes (encoded data):
+    what the run waits for, for people; attempts and due times, for recovery.
+    """
+
+    id: RunId
+    program: ProgramHash
+    state: RunState
+    epoch: int
+    seq: int
+    owner: InterpreterId | None
+    lease_expires_us: int
+    wake_at_us: int | None
+    input: bytes
+    grants: bytes
+    result: bytes | None
+    error: bytes | None
+    waiting: bytes
+    progress: bytes
+    tags: Mapping[str, str]
+    parent: RunId | None
+    created_us: int
+    started_us: int | None
+    ended_us: int | None
+    attempts: int  # claims since the last commit: the poison counter
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something for a run from outside: a signal, a cancellation, a callback's answer.
+
+    ``id`` makes it come in once. ``kind`` is "signal", "cancel", ... and
+    ``name`` the signal's name.
+    """
+
+    id: str
+    kind: str
+    name: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """A message as it came in; ``number`` counts the messages of the run from 1."""
+
+    number: int
+    time_us: int
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to write a run: whoever commits must name epoch and seq."""
+
+    run: RunId
+    owner: InterpreterId
+    epoch: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Why a claim was not given: another living interpreter has the run, or it has ended."""
+
+    state: RunState
+    owner: InterpreterId | None
+    owner_description: str  # "process 4711 on host x since ..."
+    lease_expires_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What an interpreter needs to go on: the row, the snapshot (None: never ran), unconsumed messages."""
+
+    row: RunRow
+    snapshot: bytes | None
+    inbox: tuple[InboxRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One step of a run. ``snapshot`` None keeps the old one.
+
+    ``seen`` is the highest inbox number that the interpreter has looked at,
+    ``consumed`` the numbers that are now part of the history and leave the inbox.
+    ``chunks`` are content-addressed parts of the snapshot that may be new.
+    """
+
+    events: Sequence[NewEvent]
+    state: RunState
+    snapshot: bytes | None = None
+    chunks: Mapping[str, bytes] = field(default_factory=dict)
+    wake_at_us: int | None = None
+    result: bytes | None = None
+    error: bytes | None = None
+    waiting: bytes | None = None  # None: unchanged
+    progress: bytes | None = None  # None: unchanged
+    seen: int = 0
+    consumed: Sequence[int] = ()
+    release: bool = False  # give the lease back in the same transaction
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuery:
+    """Which runs ``runs`` lists, newest first. Empty means any."""
+
+    states: Sequence[RunState] = ()
+    program: str = ""  # prefix of the hash, or a deployed name
+    tags: Mapping[str, str] = field(default_factory=dict)
+    id_prefix: str = ""
+    limit: int = 100
+    before: tuple[int, str] | None = None  # (created_us, id) of the last row of the page before
+
+
+class Store(Protocol):
+    """See the module's docstring."""
+
+    @property
+    def url(self) -> str: ...
+
+    def now_us(self) -> int:
+        """Return the store's time."""
+
+    def put_program(self, program: ProgramHash, data: bytes) -> None: ...
+
+    def program(self, program: ProgramHash) -> bytes | None: ...
+
+    def create_run(self, new: NewRun) -> tuple[RunRow, bool]:
+        """Make a run, or return the one that has the id. Says whether it was made."""
+
+    def run(self, run: RunId) -> RunRow | None: ...
+
+    def runs(self, query: RunQuery) -> list[RunRow]: ...
+
+    def claim(self, run: RunId, owner: InterpreterId, lease_us: int) -> Claim | Held | None:
+        """Take a run that nobody living drives, whatever it waits for. None: no such run.
+
+        An ended run is Held. A paused one too, unless asked for by ``unpause``.
+        """
+
+    def claim_ready(self, owner: InterpreterId, lease_us: int, limit: int) -> list[Claim]:
+        """Take runs that can go on: ready, due, with unseen messages, or whose driver is dead."""
+
+    def renew(self, claims: Sequence[Claim], lease_us: int) -> list[Claim]:
+        """Extend leases; return the claims that still hold."""
+
+    def release(self, claim: Claim) -> None:
+        """Give a run back at once. A claim that no longer holds is ignored."""
+
+    def load(self, claim: Claim) -> Loaded:
+        """Read what is needed to go on. Raises Conflict if the claim no longer holds."""
+
+    def snapshot(self, run: RunId) -> bytes | None:
+        """Read the latest snapshot without a claim."""
+
+    def chunks(self, run: RunId, names: Sequence[str]) -> dict[str, bytes]: ...
+
+    def commit(self, claim: Claim, commit: Commit) -> Claim:
+        """Make one step durable and return the claim for the next. Raises Conflict or StoreError."""
+
+    def send(self, run: RunId, message: Message) -> InboxRow | None:
+        """Put a message into a run's inbox, once. None: no such run. Raises RunError if it has ended."""
+
+    def inbox(self, run: RunId, after: int) -> list[InboxRow]: ...
+
+    def events(self, run: RunId, after: int = 0, limit: int = 1000) -> list[Event]: ...
+
+    def next_wake_us(self) -> int | None:
+        """Return when the next waiting run is due."""
+
+    def set_state(self, run: RunId, expected: Sequence[RunState], state: RunState, event: NewEvent) -> RunRow:
+        """Change the state of a run that nobody drives (pause, moved, ...). Raises RunError or Conflict."""
+
+    def export_run(self, claim: Claim) -> dict[str, bytes]:
+        """Read everything of a run: row, snapshot, chunks, events, inbox, as named byte strings."""
+
+    def import_run(self, parts: Mapping[str, bytes]) -> RunRow:
+        """Put an exported run into this store, whole. Raises RunError if the id is there."""
+
+    def wait_for_change(self, timeout_s: float) -> None:
+        """Return when something may have changed (a hint), at the latest after ``timeout_s``."""
+
+    def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""Programs to outcomes: the machine. It does no input or output and reads no clock."""

@@ -1,0 +1,258 @@
+"""All state of a machine. What is not declared here is not saved.
+
+```
+Machine
+ |- globals          vars by full name; those the program fixes are not saved
+ |- inbox            facts delivered and not yet taken in, in recorded order
+ |- open             effects asked for and not answered
+ `- fibers           by number
+     |- bindings     dynamic vars, innermost first
+     `- frames       bottom first; each: body, pc, slots and operands, closure, then
+```
+
+A frame keeps its local slots and its operand stack in one list, slots first.
+``pc`` is the instruction to execute next; a caller's ``pc`` stands after its
+CALL. ``then`` says what becomes of a frame's result; None: it is pushed on the
+caller's operand stack. With a ``Retry`` the caller's ``pc`` stands *at* the
+instruction that needed the value, and that instruction is executed again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, TypeAlias
+
+from flowmetal.effects.requests import EffectRequest, EffectResult
+from flowmetal.ids import EffectNumber, ProgramHash, RunId
+from flowmetal.values import ErrorValue, LazySeq, Map, Value
+
+if TYPE_CHECKING:
+    from flowmetal.vm.link import Image, LinkedBody, LinkedFunction
+
+QUANTUM = 10_000
+"""Fuel after which a running fiber lets the next one go on. Part of the format."""
+
+
+class Closure:
+    """A function with what it captured. ``captured`` changes only through PATCH."""
+
+    __slots__ = ("captured", "function", "meta")
+
+    def __init__(
+        self, function: LinkedFunction, captured: list[Value], meta: Map | None = None
+    ) -> None:
+        self.function = function
+        self.captured = captured
+        self.meta = meta
+
+    def with_meta(self, meta: Map | None) -> Closure:
+        return Closure(self.function, self.captured, meta)
+
+    def __flow_print__(self) -> str:
+        return f"#fn[{self.function.name}]"
+
+
+class Native:
+    """A native function: pure, a leaf, known by name. ``most`` is None if variadic.
+
+    ``wants_machine``: it is called with (machine, fiber) before its arguments;
+    such natives live in vm/intrinsics.py and may change the machine.
+    """
+
+    __slots__ = ("call", "least", "most", "name", "wants_machine")
+
+    def __init__(
+        self,
+        name: str,
+        call: Callable[..., Value],
+        least: int,
+        most: int | None,
+        wants_machine: bool = False,
+    ) -> None:
+        self.name = name
+        self.call = call
+        self.least = least
+        self.most = most
+        self.wants_machine = wants_machine
+
+    def __flow_print__(self) -> str:
+        return f"#fn[{self.name}]"
+
+
+@dataclass(slots=True)
+class Retry:
+    """The result fills these lazy sequences (none: it is dropped); the caller tries again."""
+
+    cells: list[LazySeq]
+
+
+@dataclass(slots=True)
+class Define:
+    """The result becomes the root value of a var ("": dropped); then the run starts further."""
+
+    name: str
+
+
+@dataclass(slots=True)
+class Search:
+    """The frame runs a handler's predicate; the result says whether the handler takes ``error``.
+
+    ``frame`` and ``handler`` are the place of that handler; searching goes on after it.
+    """
+
+    error: ErrorValue
+    frame: int
+    handler: int
+
+
+@dataclass(slots=True)
+class Finish:
+    """The result is the fiber's."""
+
+
+Then: TypeAlias = Retry | Define | Search | Finish | None
+
+
+class Pending:
+    """An unwinding that waits for a finally block. Lives on operand stacks.
+
+    ``frame`` and ``handler`` are where it goes; ``handler`` is -1 when the frame
+    itself is to be dropped (a predicate that failed).
+    """
+
+    __slots__ = ("error", "frame", "handler")
+
+    def __init__(self, error: ErrorValue, frame: int, handler: int) -> None:
+        self.error = error
+        self.frame = frame
+        self.handler = handler
+
+
+class Frame:
+    """One activation of a body. ``dropped`` counts the tail calls that replaced it."""
+
+    __slots__ = ("body", "closure", "dropped", "pc", "stack", "then")
+
+    def __init__(
+        self, body: LinkedBody, stack: list[Value], closure: Closure, then: Then = None
+    ) -> None:
+        self.body = body
+        self.pc = 0
+        self.stack = stack
+        self.closure = closure
+        self.then = then
+        self.dropped = 0
+
+
+class Bindings:
+    """Values of some dynamic vars; ``outer`` has the rest. ``values`` may be changed (set!)."""
+
+    __slots__ = ("outer", "values")
+
+    def __init__(self, values: dict[str, Value], outer: Bindings | None) -> None:
+        self.values = values
+        self.outer = outer
+
+
+class FiberStatus(Enum):
+    """Where a fiber is in its life."""
+
+    READY = "ready"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(slots=True, eq=False)
+class Fiber:
+    """One thread of control."""
+
+    number: int
+    frames: list[Frame]
+    status: FiberStatus = FiberStatus.READY
+    waiting_for: EffectNumber | None = None
+    bindings: Bindings | None = None
+    result: Value = None
+    error: ErrorValue | None = None
+    cancelled: str | None = None  # the reason, once raised: it is raised once
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """The run is asked to stop: raised as :flow/cancelled where each fiber waits."""
+
+    reason: str
+
+
+Fact: TypeAlias = EffectResult | Cancel
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A fact in the inbox: taken in by time (microseconds of the store's clock), then by order."""
+
+    at_us: int
+    order: int
+    fact: Fact
+
+
+@dataclass(slots=True, eq=False)
+class OpenEffect:
+    """An effect in flight and the fiber that waits for it."""
+
+    request: EffectRequest
+    fiber: int
+
+
+class MachineStatus(Enum):
+    """What a machine can do next."""
+
+    READY = "ready"  # has fuel to burn
+    WAITING = "waiting"  # every fiber waits
+    COMPLETED = "completed"  # fiber 1 has ended with a result
+    FAILED = "failed"  # an error that nobody catches; the stack stands
+
+
+@dataclass(slots=True, eq=False)
+class Machine:
+    """A run's state in memory. Made by ``vm.machine.start`` and ``snapshot.decode``."""
+
+    run: RunId
+    image: Image
+    entry: str
+    arguments: tuple[Value, ...]
+    generation: int = 0
+    status: MachineStatus = MachineStatus.READY
+    started: int = 0  # initialisers done; then the entry function runs
+    fibers: dict[int, Fiber] = field(default_factory=dict)
+    ready: deque[int] = field(default_factory=deque)
+    inbox: list[Delivery] = field(default_factory=list)
+    open: dict[int, OpenEffect] = field(default_factory=dict)
+    globals: dict[str, Value] = field(default_factory=dict)
+    defined: dict[str, None] = field(default_factory=dict)  # names in globals that are state, in order
+    next_effect: int = 1
+    next_fiber: int = 1
+    next_gensym: int = 1
+    random: int = 0  # state of the generator behind rand, 64 bits
+    fuel_used: int = 0
+    quantum_left: int = QUANTUM
+    output: list[str] = field(default_factory=list)  # written in this turn; never in a snapshot
+
+    @property
+    def program(self) -> ProgramHash:
+        return self.image.program.hash
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one call of ``run`` came to. ``requests`` are new since the last turn."""
+
+    status: MachineStatus
+    requests: tuple[EffectRequest, ...]
+    output: str
+    fuel: int
+    result: Value = None
+    error: ErrorValue | None = None
