@@ -1,0 +1,53 @@
+# One command each; every target sets up .venv by itself. Needs make, bash and Python 3.11 or newer.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check docs format benchmark clean
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
+BIN := .venv/bin
+
+help:
+	@echo "make demo       orders charged exactly once, through kill -9 and a move to another store"
+	@echo "make test       the test suite"
+	@echo "make check      format, lint, types, layers, generated documentation"
+	@echo "make docs       write the generated documentation again"
+	@echo "make format     format the code"
+	@echo "make benchmark  what the README claims about speed"
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "Flowmetal needs Python 3.11 or newer: none found. Set PYTHON=..." >&2; exit 1; }
+	@echo "setting up .venv with $(PYTHON)" >&2
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: setup
+	@$(BIN)/python examples/orders/demo.py
+
+test: setup
+	$(BIN)/python -m pytest -n 2
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+
+docs: setup
+	$(BIN)/python docs/generate.py
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+benchmark: setup
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

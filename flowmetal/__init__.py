@@ -1,0 +1,31 @@
+"""Flowmetal: a durable Lisp. Programs that go on where they were after a crash.
+
+The public names of the Python package, and nothing else. They live in
+``flowmetal.embed`` and are loaded when they are first asked for, so that
+``import flowmetal`` costs nothing and each command loads only what it needs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowmetal._version import __version__
+
+if TYPE_CHECKING:
+    from flowmetal.embed import Engine, Machine, Program, compile
+    from flowmetal.errors import FlowmetalError
+
+__all__ = ["Engine", "FlowmetalError", "Machine", "Program", "__version__", "compile"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'flowmetal' has no attribute {name!r}")
+    import importlib
+
+    home = "flowmetal.errors" if name == "FlowmetalError" else "flowmetal.embed"
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
