@@ -11,10 +11,15 @@ Machine
 ```
 
 A frame keeps its local slots and its operand stack in one list, slots first.
-``pc`` is the instruction to execute next; a caller's ``pc`` stands after its
-CALL. ``then`` says what becomes of a frame's result; None: it is pushed on the
-caller's operand stack. With a ``Retry`` the caller's ``pc`` stands *at* the
-instruction that needed the value, and that instruction is executed again.
+``then`` says what becomes of a frame's result; None: it is pushed on the
+caller's operand stack.
+
+``pc`` is the instruction to execute next. A frame that waits for the frame
+above it to return a value stands *after* its CALL, whose operands are gone:
+its operand stack is one value short of what the verifier computes for ``pc``.
+Every other frame stands *at* an instruction with its operands in place: the
+PERFORM whose result is awaited, the instruction that raised, the one that is
+executed again after a ``Retry``.
 """
 
 from __future__ import annotations
@@ -163,7 +168,8 @@ class FiberStatus(Enum):
     READY = "ready"
     WAITING = "waiting"
     DONE = "done"
-    FAILED = "failed"
+    FAILED = "failed"  # parked: ``error`` is what nobody caught, the frames stand
+    CANCELLED = "cancelled"
 
 
 @dataclass(slots=True, eq=False)
@@ -214,6 +220,7 @@ class MachineStatus(Enum):
     WAITING = "waiting"  # every fiber waits
     COMPLETED = "completed"  # fiber 1 has ended with a result
     FAILED = "failed"  # an error that nobody catches; the stack stands
+    CANCELLED = "cancelled"  # a Cancel has unwound fiber 1
 
 
 @dataclass(slots=True, eq=False)
@@ -239,7 +246,12 @@ class Machine:
     random: int = 0  # state of the generator behind rand, 64 bits
     fuel_used: int = 0
     quantum_left: int = QUANTUM
-    output: list[str] = field(default_factory=list)  # written in this turn; never in a snapshot
+    cancelled: str | None = None  # the reason, once a Cancel has been taken in
+    # What follows belongs to one turn or to the host, and is never in a snapshot.
+    output: list[str] = field(default_factory=list)  # written in this turn
+    requests: list[EffectRequest] = field(default_factory=list)  # made in this turn
+    sealed: bool = False  # a copy for macros, queries, eval: every effect is refused
+    steps: int = 0  # for an image of single steps: how many are left
 
     @property
     def program(self) -> ProgramHash:

@@ -1,0 +1,177 @@
+"""Calls that are not the plain case: variadic, of natives, of data, with a sequence.
+
+``call_value`` and ``apply_value`` return a new ``Frame`` for code of the
+language, to be pushed by the caller, or the result itself. They change
+nothing, so a call that raises ``Unrealised`` can be made again.
+"""
+
+from __future__ import annotations
+
+from flowmetal.values import (
+    Cons,
+    FlowError,
+    Keyword,
+    LazySeq,
+    Map,
+    Realise,
+    Set,
+    Symbol,
+    Unrealised,
+    Value,
+    VarRef,
+    Vector,
+    first,
+    flow_error,
+    list_of,
+    next_,
+    pr_str,
+    seq,
+)
+from flowmetal.vm.link import LinkedBody, LinkedFunction
+from flowmetal.vm.state import Closure, Fiber, Frame, Machine, Native
+from flowmetal.vm.vars import dynamic_value
+
+
+def call_value(machine: Machine, fiber: Fiber, callee: Value, arguments: list[Value]) -> Value:
+    """Call anything that can be called; see the module's docstring for what comes back."""
+    kind = type(callee)
+    if kind is Closure:
+        body = callee.function.body_for(len(arguments))
+        if body is None:
+            raise arity_error(callee.function, len(arguments))
+        return Frame(body, _slots(body, arguments), callee)
+    if kind is Native:
+        _check_count(callee, len(arguments))
+        if callee.wants_machine:
+            return callee.call(machine, fiber, *arguments)
+        return callee.call(*arguments)
+    if kind is VarRef:
+        return call_value(machine, fiber, dynamic_value(machine, fiber, callee.name), arguments)
+    return _call_data(machine, callee, arguments)
+
+
+def apply_value(
+    machine: Machine, fiber: Fiber, callee: Value, arguments: list[Value], rest: Value
+) -> Value:
+    """Call with ``arguments`` and then the items of ``rest``.
+
+    A variadic function gets as much of ``rest`` as it does not name, unrealised
+    as it may be; everybody else gets a sequence realised to its end.
+    """
+    if type(callee) is VarRef:
+        callee = dynamic_value(machine, fiber, callee.name)
+    if type(callee) is not Closure:
+        return call_value(machine, fiber, callee, arguments + _items(rest))
+    most = most_fixed(callee.function)
+    taken = list(arguments)
+    remaining = seq(rest)
+    while remaining is not None and len(taken) <= most:
+        taken.append(first(remaining))
+        remaining = next_(remaining)
+    variadic = callee.function.variadic
+    if remaining is None or variadic is None:
+        if remaining is not None:
+            taken += _items(remaining)
+        return call_value(machine, fiber, callee, taken)
+    tail = remaining
+    for item in reversed(taken[variadic.parameters :]):
+        tail = Cons(item, tail)
+    stack = [*taken[: variadic.parameters], tail, *[None] * variadic.slots]
+    return Frame(variadic, stack, callee)
+
+
+def most_fixed(function: LinkedFunction) -> int:
+    """Return the largest number of parameters that any body names."""
+    return max(body.parameters for body in function.bodies)
+
+
+def arity_error(function: LinkedFunction, count: int) -> FlowError:
+    """Make the error for a call with the wrong number of arguments."""
+    shapes = [_shape(body) for body in function.bodies]
+    wanted = " or ".join(_count_text(body) for body in function.bodies)
+    return flow_error(
+        "FM0303",
+        "arity",
+        f"`{function.name}` takes {wanted} ({' '.join(shapes)}), called with {count}",
+    )
+
+
+def _count_text(body: LinkedBody) -> str:
+    if body.variadic:
+        return f"{body.parameters} or more arguments"
+    return "1 argument" if body.parameters == 1 else f"{body.parameters} arguments"
+
+
+def _shape(body: LinkedBody) -> str:
+    names = [name or "_" for name in body.body.local_names[: body.parameters]]
+    names += ["_"] * (body.parameters - len(names))
+    if body.variadic:
+        rest = body.body.local_names[body.parameters : body.parameters + 1]
+        names += ["&", (rest[0] if rest else "") or "more"]
+    return f"[{' '.join(names)}]"
+
+
+def _slots(body: LinkedBody, arguments: list[Value]) -> list[Value]:
+    if body.variadic:
+        rest = arguments[body.parameters :]
+        return [
+            *arguments[: body.parameters],
+            list_of(rest) if rest else None,
+            *[None] * body.slots,
+        ]
+    return arguments + [None] * body.slots
+
+
+def _check_count(native: Native, count: int) -> None:
+    if count < native.least or (native.most is not None and count > native.most):
+        if native.most is None:
+            wanted = f"{native.least} or more arguments"
+        elif native.most == native.least:
+            wanted = f"{native.least} argument{'s' if native.least != 1 else ''}"
+        else:
+            wanted = f"{native.least} to {native.most} arguments"
+        raise flow_error("FM0303", "arity", f"`{native.name}` takes {wanted}, called with {count}")
+
+
+_LOOKUPS = {
+    Keyword: ("flow.core/get", 1, 2, True),
+    Symbol: ("flow.core/get", 1, 2, True),
+    Map: ("flow.core/get", 1, 2, False),
+    Set: ("flow.core/get", 1, 2, False),
+    Vector: ("flow.core/nth", 1, 1, False),
+}
+"""Data that can be called: the native that answers, how many arguments, and whether
+the callee is what is looked up (a keyword) or where (a map)."""
+
+
+def _call_data(machine: Machine, callee: Value, arguments: list[Value]) -> Value:
+    row = next((_LOOKUPS[kind] for kind in type(callee).__mro__ if kind in _LOOKUPS), None)
+    if row is None:
+        raise flow_error("FM0302", "type/not-a-function", f"{pr_str(callee, 80)} is not a function")
+    name, least, most, is_key = row
+    if not least <= len(arguments) <= most:
+        wanted = "1 argument" if most == 1 else "1 or 2 arguments"
+        raise flow_error(
+            "FM0303",
+            "arity",
+            f"{pr_str(callee, 80)} called as a function takes {wanted}, called with {len(arguments)}",
+        )
+    lookup = machine.image.native(name).call
+    if is_key:
+        return lookup(arguments[0], callee, *arguments[1:])
+    return lookup(callee, *arguments)
+
+
+def _items(rest: Value) -> list[Value]:
+    """Return the items of a sequence, all of them realised first."""
+    if type(rest) is LazySeq and rest.thunk is not None:
+        raise Unrealised(rest, Realise.ALL)
+    items: list[Value] = []
+    remaining = seq(rest)
+    while remaining is not None:
+        items.append(first(remaining))
+        try:
+            remaining = next_(remaining)
+        except Unrealised as need:
+            raise Unrealised(need.lazy, Realise.ALL) from None
+    return items

@@ -1,0 +1,76 @@
+"""PERFORM: say what the program asks of the world, and wait for the answer.
+
+The instruction stays where it is, with its argument in place, until the answer
+comes; then the answer takes the argument's place. An error is raised at it.
+
+An effect is refused under a **sealed frame**: code that must be able to run
+again or that runs at no fixed time (a lazy sequence being made, an initialiser,
+a ``swap!`` function, a predicate of a handler), and everywhere in a sealed machine.
+"""
+
+from __future__ import annotations
+
+from flowmetal.effects.requests import EffectRequest
+from flowmetal.ids import EffectNumber
+from flowmetal.values import Atom, Map, Value, check_data, flow_error, keyword, pr_str
+from flowmetal.vm.state import Define, Fiber, FiberStatus, Machine, OpenEffect, Retry, Search
+
+STEP_VAR = "flow.core/*step*"
+"""The dynamic var that holds the retried step a fiber is in: an atom of {:scope :ordinal}."""
+
+_SCOPE = keyword("scope")
+_ORDINAL = keyword("ordinal")
+
+
+def perform(machine: Machine, fiber: Fiber, kind: str, args: Value) -> None:
+    """Suspend the fiber on an effect. Raises FlowError if it is refused, Unrealised like any native."""
+    if not isinstance(args, Map):
+        raise flow_error(
+            "FM0701", "type/mismatch", f"perform needs a map of arguments, got {pr_str(args, 80)}"
+        )
+    check_data(args, f"the arguments of {kind}")
+    seal = _seal(machine, fiber)
+    if seal is not None:
+        raise flow_error("FM0702", "effect/refused", f"the effect {kind} is refused inside {seal}")
+    number = EffectNumber(machine.next_effect)
+    machine.next_effect += 1
+    request = EffectRequest(number, kind, args, _key(fiber, kind, number))
+    machine.open[number] = OpenEffect(request, fiber.number)
+    machine.requests.append(request)
+    fiber.status = FiberStatus.WAITING
+    fiber.waiting_for = number
+
+
+def _seal(machine: Machine, fiber: Fiber) -> str | None:
+    """Name the innermost thing that forbids effects here, if there is one."""
+    for frame in reversed(fiber.frames):
+        if frame.body.owner.sealed:
+            return f"{frame.body.owner.name}"
+        match frame.then:
+            case Retry(cells):
+                return "a lazy sequence" if cells else "the realising of a lazy sequence"
+            case Define(name):
+                return f"the initial value of {name}" if name else "a top-level form"
+            case Search():
+                return "the predicate of a catch clause"
+            case _:
+                pass
+    return "a macro, a query or an evaluation" if machine.sealed else None
+
+
+def _key(fiber: Fiber, kind: str, number: EffectNumber) -> str:
+    """Return the part of the idempotency key that the machine knows."""
+    if kind.startswith("step/"):
+        return str(number)
+    scope = fiber.bindings
+    while scope is not None:
+        if STEP_VAR in scope.values:
+            step = scope.values[STEP_VAR]
+            if not isinstance(step, Atom):
+                return str(number)
+            state = step.value
+            ordinal = state.get(_ORDINAL)
+            step.value = state.assoc(_ORDINAL, ordinal + 1)
+            return f"{state.get(_SCOPE)}.{ordinal}"
+        scope = scope.outer
+    return str(number)

@@ -1,0 +1,223 @@
+"""The machine as a host sees it: start, run, deliver.
+
+Sans I/O: ``run`` computes until every fiber waits (or the budget is spent) and
+returns what the fibers ask for; the host delivers facts and runs it again.
+
+Facts enter only when no fiber is ready, or where a running fiber's quantum
+ends; never where a host's budget happens to end. So the order of everything
+depends on the facts and their times alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from flowmetal.effects.requests import EffectResult
+from flowmetal.errors import RunError
+from flowmetal.ids import RunId
+from flowmetal.values import FlowError, Value, flow_error
+from flowmetal.vm.calls import arity_error
+from flowmetal.vm.interpreter import execute
+from flowmetal.vm.link import Image
+from flowmetal.vm.returning import start_further
+from flowmetal.vm.state import (
+    QUANTUM,
+    Cancel,
+    Closure,
+    Delivery,
+    Fact,
+    Fiber,
+    FiberStatus,
+    Finish,
+    Frame,
+    Machine,
+    MachineStatus,
+    Turn,
+)
+from flowmetal.vm.unwinding import CANCELLED, raise_error
+
+FRAME_LIMIT = 4_000_000
+"""Frames per fiber before recursion counts as endless; about 1 GiB of memory."""
+
+UNLIMITED = 1 << 62
+"""A budget that no program spends."""
+
+
+def start(
+    image: Image, entry: str, arguments: Sequence[Value], run: RunId, seed: int = 0
+) -> Machine:
+    """Make the machine of a new run, standing before its first instruction.
+
+    ``entry`` is the full name of a function. Raises RunError FM1120 if there is no such
+    function, FM1121 if it does not take that many arguments.
+    """
+    machine = Machine(run, image, entry, tuple(arguments), random=seed & 0xFFFFFFFFFFFFFFFF)
+    machine.globals.update(image.static)
+    target = machine.globals.get(entry)
+    if not isinstance(target, Closure):
+        raise RunError("FM1120", f"the program has no function {entry}")
+    if target.function.body_for(len(arguments)) is None:
+        raise RunError("FM1121", arity_error(target.function, len(arguments)).error.message)
+    fiber = Fiber(machine.next_fiber, [])
+    machine.next_fiber += 1
+    machine.fibers[fiber.number] = fiber
+    machine.ready.append(fiber.number)
+    start_further(machine, fiber)
+    return machine
+
+
+def run(machine: Machine, budget: int = UNLIMITED) -> Turn:
+    """Compute until every fiber waits, the run ends, or ``budget`` fuel is spent."""
+    before = machine.fuel_used
+    while machine.status in (MachineStatus.READY, MachineStatus.WAITING):
+        if not machine.ready or machine.quantum_left == QUANTUM:
+            _take_inbox(machine)
+        if not machine.ready or budget <= 0 or machine.status is MachineStatus.FAILED:
+            break
+        fiber = machine.fibers[machine.ready[0]]
+        share = min(budget, machine.quantum_left)
+        spent = share - execute(machine, fiber, share)
+        budget -= spent
+        machine.fuel_used += spent
+        machine.quantum_left -= spent
+        if fiber.status is not FiberStatus.READY:
+            machine.ready.popleft()
+            machine.quantum_left = QUANTUM
+        elif machine.quantum_left <= 0:
+            machine.quantum_left = QUANTUM
+            machine.ready.rotate(-1)
+            _check_depth(machine, fiber)
+        elif machine.steps == 0 and spent == 0 and share > 0:
+            break  # an image of single steps has stopped
+    if machine.status in (MachineStatus.READY, MachineStatus.WAITING):
+        machine.status = MachineStatus.READY if machine.ready else MachineStatus.WAITING
+    return _turn(machine, machine.fuel_used - before)
+
+
+def deliver(machine: Machine, fact: Fact, at_us: int, order: int = 0) -> None:
+    """Put a fact into the inbox. It is taken in by time, then by order, when facts may enter.
+
+    ``order`` breaks ties: an effect's number; 0 for what does not answer an effect.
+    """
+    machine.inbox.append(Delivery(at_us, order, fact))
+
+
+def _turn(machine: Machine, fuel: int) -> Turn:
+    requests = tuple(machine.requests)
+    output = "".join(machine.output)
+    machine.requests.clear()
+    machine.output.clear()
+    main = machine.fibers[1]
+    return Turn(
+        machine.status,
+        requests,
+        output,
+        fuel,
+        main.result if machine.status is MachineStatus.COMPLETED else None,
+        _error(machine),
+    )
+
+
+def _error(machine: Machine) -> Value:
+    if machine.status in (MachineStatus.FAILED, MachineStatus.CANCELLED):
+        for fiber in machine.fibers.values():
+            if fiber.error is not None:
+                return fiber.error
+    return None
+
+
+def _take_inbox(machine: Machine) -> None:
+    deliveries = sorted(machine.inbox, key=lambda delivery: (delivery.at_us, delivery.order))
+    machine.inbox.clear()
+    for delivery in deliveries:
+        match delivery.fact:
+            case EffectResult() as result:
+                _take_result(machine, result)
+            case Cancel(reason):
+                _cancel(machine, reason)
+            case _:
+                assert_never(delivery.fact)
+
+
+def _take_result(machine: Machine, result: EffectResult) -> None:
+    """Resume the fiber that waits for this effect. A result nobody waits for is dropped."""
+    waiting = machine.open.pop(result.number, None)
+    if waiting is None:
+        return
+    fiber = machine.fibers[waiting.fiber]
+    assert fiber.waiting_for == result.number
+    _resume(machine, fiber)
+    if result.error is not None:
+        raise_error(machine, fiber, result.error)
+        if fiber.status is not FiberStatus.READY:
+            machine.ready.remove(fiber.number)
+        return
+    frame = fiber.frames[-1]
+    frame.stack[-1] = result.value
+    frame.pc += 1
+
+
+def _resume(machine: Machine, fiber: Fiber) -> None:
+    fiber.status = FiberStatus.READY
+    fiber.waiting_for = None
+    machine.ready.append(fiber.number)
+
+
+def _cancel(machine: Machine, reason: str) -> None:
+    """Raise :flow/cancelled in every fiber where it stands, once; its effect is abandoned."""
+    machine.cancelled = reason
+    for fiber in list(machine.fibers.values()):
+        if fiber.cancelled is not None or fiber.status in (FiberStatus.DONE, FiberStatus.CANCELLED):
+            continue
+        fiber.cancelled = reason
+        if fiber.status is FiberStatus.WAITING:
+            assert fiber.waiting_for is not None
+            machine.open.pop(fiber.waiting_for, None)
+            _resume(machine, fiber)
+        raise_error(machine, fiber, _cancellation(reason))
+        if fiber.status is not FiberStatus.READY and fiber.number in machine.ready:
+            machine.ready.remove(fiber.number)
+
+
+def _cancellation(reason: str) -> Value:
+    error = flow_error("FM0703", "flow/cancelled", reason or "the run was cancelled").error
+    assert error.type is CANCELLED
+    return error
+
+
+def _check_depth(machine: Machine, fiber: Fiber) -> None:
+    if len(fiber.frames) > FRAME_LIMIT:
+        error = flow_error(
+            "FM0308", "limit/frames", f"recursion is more than {FRAME_LIMIT:,} frames deep"
+        )
+        raise_error(machine, fiber, error.error)
+        if fiber.status is not FiberStatus.READY:
+            machine.ready.remove(fiber.number)
+
+
+def evaluate(machine: Machine, function: Value, arguments: Sequence[Value], budget: int) -> Value:
+    """Call a function in a sealed machine and return its result, whatever it is.
+
+    For macros, queries and expressions. Raises FlowError with what the program
+    raised, or with :limit/fuel when ``budget`` is spent.
+    """
+    from flowmetal.vm.calls import call_value
+
+    assert machine.sealed
+    fiber = Fiber(1, [])
+    machine.fibers = {1: fiber}
+    machine.ready.clear()
+    machine.ready.append(1)
+    machine.status = MachineStatus.READY
+    called = call_value(machine, fiber, function, list(arguments))
+    if not isinstance(called, Frame):
+        return called
+    called.then = Finish()
+    fiber.frames.append(called)
+    turn = run(machine, budget)
+    if turn.status is MachineStatus.COMPLETED:
+        return turn.result
+    if turn.error is not None:
+        raise FlowError(turn.error)
+    raise flow_error("FM0309", "limit/fuel", f"the evaluation took more than {budget:,} steps")

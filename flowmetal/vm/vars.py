@@ -1,0 +1,56 @@
+"""Vars: roots in the machine, bindings in the fiber."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowmetal.values import FlowError, Value, VarRef, flow_error
+from flowmetal.vm.state import Bindings, Fiber, Machine
+
+
+def unbound(name: str) -> FlowError:
+    """Make the error for reading a var that has no value."""
+    return flow_error("FM0304", "var/unbound", f"{name} has no value yet")
+
+
+def define(machine: Machine, name: str, value: Value) -> VarRef:
+    """Give a var its root value; from now on it is part of the run's state."""
+    machine.globals[name] = value
+    machine.defined[name] = None
+    return VarRef(name)
+
+
+def dynamic_value(machine: Machine, fiber: Fiber, name: str) -> Value:
+    """Return the innermost binding of a dynamic var, else its root."""
+    scope = fiber.bindings
+    while scope is not None:
+        if name in scope.values:
+            return scope.values[name]
+        scope = scope.outer
+    if name in machine.globals:
+        return machine.globals[name]
+    raise unbound(name)
+
+
+def set_binding(fiber: Fiber, name: str, value: Value) -> None:
+    """Change the innermost binding of a dynamic var; a root cannot be set!."""
+    scope = fiber.bindings
+    while scope is not None:
+        if name in scope.values:
+            scope.values[name] = value
+            return
+        scope = scope.outer
+    raise flow_error(
+        "FM0305", "var/not-bound", f"set! of {name}, which has no binding in this fiber"
+    )
+
+
+def bind(fiber: Fiber, names: Sequence[str], values: Sequence[Value]) -> None:
+    """Begin bindings."""
+    fiber.bindings = Bindings(dict(zip(names, values, strict=True)), fiber.bindings)
+
+
+def unbind(fiber: Fiber) -> None:
+    """End the innermost bindings."""
+    assert fiber.bindings is not None, "UNBIND without BIND"
+    fiber.bindings = fiber.bindings.outer
