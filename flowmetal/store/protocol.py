@@ -13,15 +13,30 @@ The rules that every store keeps (checked by the contract suite):
 - A run that parks while a message it has not seen is in its inbox is woken at
   once: ``commit`` compares ``seen`` in the same transaction.
 - ``claim`` hands a run to one interpreter at a time, with an epoch that only grows.
+- A run's sequence number is that of its last event; events are numbered without gaps.
+- ``attempts`` is raised by a claim, taken back by a release and reset by a commit:
+  what is left counts claims that ended in a crash.
+- ``row.state`` is RUNNING while somebody holds a run that is ready. A claim does
+  not change what is stored beside it, so a run that is released without a commit
+  (or whose driver dies while it waits) is what it was before.
+- A claim by the interpreter that has the run already is given, with a new epoch:
+  it has lost its machine and knows it. ``release`` looks at the epoch alone.
+
+Additions to the first draft: ``Store.hooks``, ``commit_all``, ``claim(even=,
+snapshot_format=)``, ``claim_ready(snapshot_format=)``, ``Commit.snapshot_format``,
+``RunRow.received`` and ``RunRow.snapshot_format``.
+Run errors are FM1101 (no such run), FM1102 (it has ended), FM1103 (not in a
+state for this) and FM1104 (the id is there).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from flowmetal.errors import Conflict
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 
 
@@ -107,6 +122,8 @@ class RunRow:
     started_us: int | None
     ended_us: int | None
     attempts: int  # claims since the last commit: the poison counter
+    received: int  # number of the last message that came in, consumed or not
+    snapshot_format: int  # 0: never ran
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +185,9 @@ class Commit:
     ``seen`` is the highest inbox number that the interpreter has looked at,
     ``consumed`` the numbers that are now part of the history and leave the inbox.
     ``chunks`` are content-addressed parts of the snapshot that may be new.
+    ``state`` RUNNING and READY without ``wake_at_us`` mean: can go on at once, for
+    whoever has the run next. ``result`` and ``error`` are those of this commit.
+    ``snapshot_format`` is the version of the snapshot's layout.
     """
 
     events: Sequence[NewEvent]
@@ -182,6 +202,7 @@ class Commit:
     seen: int = 0
     consumed: Sequence[int] = ()
     release: bool = False  # give the lease back in the same transaction
+    snapshot_format: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +218,15 @@ class RunQuery:
 
 
 class Store(Protocol):
-    """See the module's docstring."""
+    """See the module's docstring.
+
+    ``hooks`` is for crash tests: called with "before X", "within X" (all is
+    written, nothing is committed) and "after X" (durable, not yet returned) for
+    every write transaction X, named as the method. What it raises comes out of
+    the method; raised before or within, nothing has changed.
+    """
+
+    hooks: Callable[[str], None] | None
 
     @property
     def url(self) -> str: ...
@@ -216,20 +245,35 @@ class Store(Protocol):
 
     def runs(self, query: RunQuery) -> list[RunRow]: ...
 
-    def claim(self, run: RunId, owner: InterpreterId, lease_us: int) -> Claim | Held | None:
+    def claim(
+        self,
+        run: RunId,
+        owner: InterpreterId,
+        lease_us: int,
+        *,
+        even: Collection[RunState] = (),
+        snapshot_format: int = 1,
+    ) -> Claim | Held | None:
         """Take a run that nobody living drives, whatever it waits for. None: no such run.
 
-        An ended run is Held. A paused one too, unless asked for by ``unpause``.
+        A run that has ended, is paused or is being exported is Held, unless its
+        state is in ``even`` (export of an ended run, revival of a failed one).
+        Raises StoreError FM1015 for a snapshot above ``snapshot_format``.
         """
 
-    def claim_ready(self, owner: InterpreterId, lease_us: int, limit: int) -> list[Claim]:
-        """Take runs that can go on: ready, due, with unseen messages, or whose driver is dead."""
+    def claim_ready(
+        self, owner: InterpreterId, lease_us: int, limit: int, *, snapshot_format: int = 1
+    ) -> list[Claim]:
+        """Take runs that can go on: ready, due, with unseen messages, or whose driver is dead.
+
+        Runs whose snapshot has a layout above ``snapshot_format`` are left to others.
+        """
 
     def renew(self, claims: Sequence[Claim], lease_us: int) -> list[Claim]:
         """Extend leases; return the claims that still hold."""
 
     def release(self, claim: Claim) -> None:
-        """Give a run back at once. A claim that no longer holds is ignored."""
+        """Give a run back at once, as it is stored. A claim that no longer holds is ignored."""
 
     def load(self, claim: Claim) -> Loaded:
         """Read what is needed to go on. Raises Conflict if the claim no longer holds."""
@@ -242,18 +286,32 @@ class Store(Protocol):
     def commit(self, claim: Claim, commit: Commit) -> Claim:
         """Make one step durable and return the claim for the next. Raises Conflict or StoreError."""
 
+    def commit_all(self, steps: Sequence[tuple[Claim, Commit]]) -> list[Claim | Conflict]:
+        """Make one step of each of several runs durable in one transaction.
+
+        A member that loses its race is answered with its ``Conflict`` and harms
+        nobody. Raises StoreError if the transaction fails: then none is durable.
+        """
+
     def send(self, run: RunId, message: Message) -> InboxRow | None:
         """Put a message into a run's inbox, once. None: no such run. Raises RunError if it has ended."""
 
-    def inbox(self, run: RunId, after: int) -> list[InboxRow]: ...
+    def inbox(self, run: RunId, after: int) -> list[InboxRow]:
+        """Read the messages above number ``after`` that are not consumed."""
 
     def events(self, run: RunId, after: int = 0, limit: int = 1000) -> list[Event]: ...
 
     def next_wake_us(self) -> int | None:
-        """Return when the next waiting run is due."""
+        """Return when the next run that nobody drives is due (0: at once; None: none)."""
 
-    def set_state(self, run: RunId, expected: Sequence[RunState], state: RunState, event: NewEvent) -> RunRow:
-        """Change the state of a run that nobody drives (pause, moved, ...). Raises RunError or Conflict."""
+    def set_state(
+        self, run: RunId, expected: Sequence[RunState], state: RunState, event: NewEvent
+    ) -> RunRow:
+        """Change the state of a run that nobody drives (pause, moved, ...), and say so in its history.
+
+        READY and WAITING make it claimable at once. Raises RunError for an unknown
+        run or a state that is not ``expected``, Conflict if somebody living drives it.
+        """
 
     def export_run(self, claim: Claim) -> dict[str, bytes]:
         """Read everything of a run: row, snapshot, chunks, events, inbox, as named byte strings."""

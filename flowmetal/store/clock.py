@@ -1,0 +1,52 @@
+"""The two clocks of a store: one for people, one for leases.
+
+``now_us`` is the time of day, for events, timers and messages; somebody may
+set it. ``boot_us`` counts since the machine was started and never jumps:
+leases use it, together with ``boot_id``, because a count means nothing after
+the next start. Tests pass a clock of their own.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What a store asks for the time."""
+
+    @property
+    def boot_id(self) -> str: ...
+
+    def now_us(self) -> int: ...
+
+    def boot_us(self) -> int: ...
+
+
+class SystemClock:
+    """The operating system's clocks."""
+
+    __slots__ = ("boot_id",)
+
+    def __init__(self) -> None:
+        self.boot_id = _read_boot_id()
+
+    def now_us(self) -> int:
+        """Return microseconds since the epoch."""
+        return time.time_ns() // 1000
+
+    def boot_us(self) -> int:
+        """Return microseconds since the machine was started, sleep included where that is known."""
+        return time.clock_gettime_ns(_BOOT_CLOCK) // 1000
+
+
+_BOOT_CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def _read_boot_id() -> str:
+    """Return the kernel's name for this start of the machine, "" where it has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,473 @@
+"""The store in this process's memory: the reference, and what short-lived embedding uses.
+
+It keeps the contract in the plainest way: one lock around every method, every
+check before the first change. It dies with the process, so "interpreters" are
+parts of one program; ``abandon`` plays the death of one of them in tests.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from flowmetal.errors import Conflict, StoreError
+from flowmetal.ids import InterpreterId, ProgramHash, RunId
+from flowmetal.store import rules, transfer
+from flowmetal.store.clock import Clock, SystemClock
+from flowmetal.store.protocol import (
+    ENDED,
+    Claim,
+    Commit,
+    Event,
+    Held,
+    InboxRow,
+    Loaded,
+    Message,
+    NewEvent,
+    NewRun,
+    RunQuery,
+    RunRow,
+    RunState,
+)
+
+
+@dataclass(slots=True)
+class _Run:
+    """A run and all that belongs to it. ``due_us`` is explained in rules.py."""
+
+    id: RunId
+    program: ProgramHash
+    input: bytes
+    grants: bytes
+    tags: Mapping[str, str]
+    parent: RunId | None
+    created_us: int
+    state: RunState = RunState.READY
+    state_before: RunState = RunState.READY  # of an export
+    due_us: int | None = 0
+    epoch: int = 0
+    seq: int = 0
+    attempts: int = 0
+    owner: InterpreterId | None = None
+    lease_boot_us: int = 0
+    started_us: int | None = None
+    ended_us: int | None = None
+    snapshot: bytes | None = None
+    snapshot_format: int = 0
+    result: bytes | None = None
+    error: bytes | None = None
+    waiting: bytes = b""
+    progress: bytes = b""
+    received: int = 0
+    events: list[Event] = field(default_factory=list)
+    receipts: dict[str, InboxRow] = field(default_factory=dict)
+    unread: dict[int, InboxRow] = field(default_factory=dict)
+    chunks: dict[str, bytes] = field(default_factory=dict)
+
+
+class MemoryStore:
+    """See the module's docstring and ``protocol.Store``."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.hooks: Callable[[str], None] | None = None
+        self._clock = clock or SystemClock()
+        self._changed = threading.Condition(threading.RLock())
+        self._changes = 0
+        self._seen = threading.local()
+        self._programs: dict[ProgramHash, bytes] = {}
+        self._runs: dict[RunId, _Run] = {}
+        self._dead: set[InterpreterId] = set()
+        self._closed = False
+
+    @property
+    def url(self) -> str:
+        return "memory:"
+
+    def now_us(self) -> int:
+        return self._clock.now_us()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def abandon(self, owner: InterpreterId) -> None:
+        """Behave as if the interpreter's process had died."""
+        with self._changed:
+            self._dead.add(owner)
+            self._changes += 1
+            self._changed.notify_all()
+
+    # Programs and runs
+
+    def put_program(self, program: ProgramHash, data: bytes) -> None:
+        with self._writing("put_program"):
+            self._within("put_program")
+            self._programs.setdefault(program, bytes(data))
+
+    def program(self, program: ProgramHash) -> bytes | None:
+        with self._reading():
+            return self._programs.get(program)
+
+    def create_run(self, new: NewRun) -> tuple[RunRow, bool]:
+        with self._writing("create_run"):
+            there = self._runs.get(new.id)
+            if there is not None:
+                return self._row(there), False
+            run = _Run(
+                new.id, new.program, new.input, new.grants, dict(new.tags), new.parent,
+                created_us=self.now_us(), due_us=new.wake_at_us,
+            )  # fmt: skip
+            if new.first_event is not None:
+                self._append(run, (new.first_event,))
+            self._within("create_run")
+            self._runs[new.id] = run
+            return self._row(run), True
+
+    def run(self, run: RunId) -> RunRow | None:
+        with self._reading():
+            found = self._runs.get(run)
+            return None if found is None else self._row(found)
+
+    def runs(self, query: RunQuery) -> list[RunRow]:
+        with self._reading():
+            rows = [self._row(run) for run in self._runs.values()]
+        rows = [row for row in rows if _matches(row, query)]
+        rows.sort(key=lambda row: (row.created_us, row.id), reverse=True)
+        return rows[: query.limit]
+
+    # Claims
+
+    def claim(
+        self,
+        run: RunId,
+        owner: InterpreterId,
+        lease_us: int,
+        *,
+        even: Collection[RunState] = (),
+        snapshot_format: int = 1,
+    ) -> Claim | Held | None:
+        with self._writing("claim"):
+            found = self._runs.get(run)
+            if found is None:
+                return None
+            driven = self._is_driven(found) and found.owner != owner
+            if driven or not rules.may_claim(found.state, even):
+                return self._held(found)
+            rules.check_snapshot_format(run, found.snapshot_format, snapshot_format)
+            self._within("claim")
+            return self._take(found, owner, lease_us)
+
+    def claim_ready(
+        self, owner: InterpreterId, lease_us: int, limit: int, *, snapshot_format: int = 1
+    ) -> list[Claim]:
+        with self._writing("claim_ready"):
+            now = self.now_us()
+            takeable = [
+                run
+                for run in self._runs.values()
+                if self._can_go_on(run, now) and run.snapshot_format <= snapshot_format
+            ]
+            takeable.sort(key=lambda run: (run.owner is None, run.due_us or 0))
+            self._within("claim_ready")
+            return [self._take(run, owner, lease_us) for run in takeable[:limit]]
+
+    def renew(self, claims: Sequence[Claim], lease_us: int) -> list[Claim]:
+        with self._writing("renew"):
+            holding = [claim for claim in claims if self._holder(claim) is not None]
+            self._within("renew")
+            for claim in holding:
+                self._runs[claim.run].lease_boot_us = self._clock.boot_us() + lease_us
+            return holding
+
+    def release(self, claim: Claim) -> None:
+        with self._writing("release"):
+            run = self._holder(claim)
+            self._within("release")
+            if run is not None:
+                run.owner = None
+                run.attempts = max(0, run.attempts - 1)
+
+    def _can_go_on(self, run: _Run, now_us: int) -> bool:
+        if run.state not in rules.CLAIMABLE:
+            return False
+        if run.owner is not None:
+            return not self._is_driven(run)
+        return run.due_us is not None and run.due_us <= now_us
+
+    def _is_driven(self, run: _Run) -> bool:
+        if run.owner is None or run.owner in self._dead:
+            return False
+        return run.lease_boot_us > self._clock.boot_us()
+
+    def _take(self, run: _Run, owner: InterpreterId, lease_us: int) -> Claim:
+        run.owner, run.epoch, run.attempts = owner, run.epoch + 1, run.attempts + 1
+        run.lease_boot_us = self._clock.boot_us() + lease_us
+        if run.started_us is None:
+            run.started_us = self.now_us()
+        return Claim(run.id, owner, run.epoch, run.seq)
+
+    def _held(self, run: _Run) -> Held:
+        state = rules.shown_state(run.state, run.owner)
+        return Held(state, run.owner, _describe(run), self._lease_expires_us(run))
+
+    def _holder(self, claim: Claim) -> _Run | None:
+        """Return the run if the claim still gives the right to it."""
+        run = self._runs.get(claim.run)
+        if run is None or (run.owner, run.epoch) != (claim.owner, claim.epoch):
+            return None
+        return run
+
+    def _current(self, claim: Claim) -> _Run:
+        run = self._holder(claim)
+        if run is None or run.seq != claim.seq:
+            raise rules.lost_claim(claim.run)
+        return run
+
+    # Steps
+
+    def load(self, claim: Claim) -> Loaded:
+        with self._reading():
+            run = self._current(claim)
+            return Loaded(self._row(run), run.snapshot, _in_order(run.unread))
+
+    def snapshot(self, run: RunId) -> bytes | None:
+        with self._reading():
+            found = self._runs.get(run)
+            return None if found is None else found.snapshot
+
+    def chunks(self, run: RunId, names: Sequence[str]) -> dict[str, bytes]:
+        with self._reading():
+            found = self._runs.get(run)
+            there = {} if found is None else found.chunks
+            return {name: there[name] for name in names if name in there}
+
+    def commit(self, claim: Claim, commit: Commit) -> Claim:
+        with self._writing("commit"):
+            run = self._current(claim)
+            self._within("commit")
+            return self._apply(run, claim, commit)
+
+    def commit_all(self, steps: Sequence[tuple[Claim, Commit]]) -> list[Claim | Conflict]:
+        with self._writing("commit_all"):
+            self._within("commit_all")
+            answers: list[Claim | Conflict] = []
+            for claim, commit in steps:
+                try:
+                    answers.append(self._apply(self._current(claim), claim, commit))
+                except Conflict as conflict:
+                    answers.append(conflict)
+            return answers
+
+    def _apply(self, run: _Run, claim: Claim, commit: Commit) -> Claim:
+        self._append(run, commit.events)
+        run.attempts = 0
+        self._park(run, rules.stored_state(commit.state), commit.wake_at_us)
+        if run.state is RunState.WAITING and run.received > commit.seen:
+            run.state, run.due_us = RunState.READY, 0
+        run.result, run.error = commit.result, commit.error
+        if commit.snapshot is not None:
+            run.snapshot, run.snapshot_format = commit.snapshot, commit.snapshot_format
+        run.waiting = run.waiting if commit.waiting is None else commit.waiting
+        run.progress = run.progress if commit.progress is None else commit.progress
+        for name, data in commit.chunks.items():
+            run.chunks.setdefault(name, data)
+        for number in commit.consumed:
+            run.unread.pop(number, None)
+        if commit.release:
+            run.owner = None
+        return Claim(run.id, claim.owner, run.epoch, run.seq)
+
+    def _park(self, run: _Run, state: RunState, wake_at_us: int | None) -> None:
+        """Set the state and what follows from it."""
+        if state is RunState.EXPORTING and run.state is not RunState.EXPORTING:
+            run.state_before = run.state
+        if state not in ENDED:
+            run.ended_us = None
+        elif run.ended_us is None:
+            run.ended_us = self.now_us()
+        run.state, run.due_us = state, rules.due_us(state, wake_at_us)
+
+    def _append(self, run: _Run, events: Sequence[NewEvent]) -> None:
+        now = self.now_us()
+        for event in events:
+            run.seq += 1
+            time_us = event.time_us or now
+            run.events.append(
+                Event(run.seq, time_us, event.kind, event.name, event.effect, event.data)
+            )
+
+    # Messages and history
+
+    def send(self, run: RunId, message: Message) -> InboxRow | None:
+        with self._writing("send"):
+            found = self._runs.get(run)
+            if found is None:
+                return None
+            receipt = found.receipts.get(message.id)
+            if receipt is not None:
+                return receipt
+            rules.check_open(run, found.state)
+            self._within("send")
+            found.received += 1
+            receipt = InboxRow(found.received, self.now_us(), message)
+            found.receipts[message.id] = found.unread[receipt.number] = receipt
+            if found.state is RunState.WAITING:
+                found.state, found.due_us = RunState.READY, 0
+            return receipt
+
+    def inbox(self, run: RunId, after: int) -> list[InboxRow]:
+        with self._reading():
+            found = self._runs.get(run)
+            rows = () if found is None else _in_order(found.unread)
+            return [row for row in rows if row.number > after]
+
+    def events(self, run: RunId, after: int = 0, limit: int = 1000) -> list[Event]:
+        with self._reading():
+            found = self._runs.get(run)
+            return [] if found is None else found.events[max(0, after) :][:limit]
+
+    def next_wake_us(self) -> int | None:
+        with self._reading():
+            return min(
+                (
+                    run.due_us
+                    for run in self._runs.values()
+                    if run.due_us is not None and run.owner is None
+                ),
+                default=None,
+            )
+
+    def set_state(
+        self, run: RunId, expected: Sequence[RunState], state: RunState, event: NewEvent
+    ) -> RunRow:
+        with self._writing("set_state"):
+            found = self._runs.get(run)
+            if found is None:
+                raise rules.no_such_run(run)
+            if self._is_driven(found):
+                raise rules.still_driven(run, _describe(found))
+            rules.check_expected(run, found.state, found.owner, expected)
+            self._within("set_state")
+            self._append(found, (event,))
+            found.owner, found.epoch = None, found.epoch + 1
+            self._park(found, rules.stored_state(state), 0)
+            if state not in ENDED:
+                found.result = found.error = None
+            return self._row(found)
+
+    # Export and import
+
+    def export_run(self, claim: Claim) -> dict[str, bytes]:
+        with self._reading():
+            run = self._current(claim)
+            inbox = tuple((row, row.number not in run.unread) for row in run.receipts.values())
+            program = self._programs.get(run.program)
+            row = self._row(run)
+            chunks, events = dict(run.chunks), tuple(run.events)
+            state = run.state_before if run.state is RunState.EXPORTING else run.state
+        return transfer.pack(row, state, program, run.snapshot, chunks, events, inbox)
+
+    def import_run(self, parts: Mapping[str, bytes]) -> RunRow:
+        image = transfer.unpack(parts)
+        row = image.row
+        with self._writing("import_run"):
+            if row.id in self._runs:
+                raise rules.run_exists(row.id)
+            self._within("import_run")
+            if image.program is not None:
+                self._programs.setdefault(row.program, image.program)
+            self._runs[row.id] = _Run(
+                row.id, row.program, row.input, row.grants, row.tags, row.parent, row.created_us,
+                state=row.state, due_us=row.wake_at_us, epoch=row.epoch, seq=row.seq,
+                started_us=row.started_us, ended_us=row.ended_us,
+                snapshot=image.snapshot, snapshot_format=row.snapshot_format,
+                result=row.result, error=row.error, waiting=row.waiting, progress=row.progress,
+                events=list(image.events), chunks=dict(image.chunks),
+                receipts={entry.message.id: entry for entry, _ in image.inbox},
+                unread={entry.number: entry for entry, consumed in image.inbox if not consumed},
+            )  # fmt: skip
+            return self._row(self._runs[row.id])
+
+    # Changes
+
+    def wait_for_change(self, timeout_s: float) -> None:
+        with self._reading():
+            seen = getattr(self._seen, "changes", 0)
+            self._changed.wait_for(lambda: self._changes != seen or self._closed, timeout_s)
+            self._seen.changes = self._changes
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._changed:
+            if self._closed:
+                raise StoreError("FM1017", "the store is closed")
+            yield
+
+    @contextmanager
+    def _writing(self, name: str) -> Iterator[None]:
+        """One write transaction: hooks around it, and whoever waits is told."""
+        with self._reading():
+            if self.hooks is not None:
+                self.hooks(f"before {name}")
+            yield
+            self._changes += 1
+            self._changed.notify_all()
+            if self.hooks is not None:
+                self.hooks(f"after {name}")
+
+    def _within(self, name: str) -> None:
+        """Called when all checks are passed and nothing is changed yet."""
+        if self.hooks is not None:
+            self.hooks(f"within {name}")
+
+    def _row(self, run: _Run) -> RunRow:
+        return RunRow(
+            id=run.id,
+            program=run.program,
+            state=rules.shown_state(run.state, run.owner),
+            epoch=run.epoch,
+            seq=run.seq,
+            owner=run.owner,
+            lease_expires_us=self._lease_expires_us(run),
+            wake_at_us=run.due_us,
+            input=run.input,
+            grants=run.grants,
+            result=run.result,
+            error=run.error,
+            waiting=run.waiting,
+            progress=run.progress,
+            tags=run.tags,
+            parent=run.parent,
+            created_us=run.created_us,
+            started_us=run.started_us,
+            ended_us=run.ended_us,
+            attempts=run.attempts,
+            received=run.received,
+            snapshot_format=run.snapshot_format,
+        )
+
+    def _lease_expires_us(self, run: _Run) -> int:
+        if run.owner is None:
+            return 0
+        return self.now_us() + run.lease_boot_us - self._clock.boot_us()
+
+
+def _describe(run: _Run) -> str:
+    return "nobody" if run.owner is None else f"interpreter {run.owner} in this process"
+
+
+def _in_order(unread: Mapping[int, InboxRow]) -> tuple[InboxRow, ...]:
+    return tuple(unread[number] for number in sorted(unread))
+
+
+def _matches(row: RunRow, query: RunQuery) -> bool:
+    return (
+        (not query.states or row.state in query.states)
+        and row.program.startswith(query.program)
+        and all(row.tags.get(key) == value for key, value in query.tags.items())
+        and row.id.startswith(query.id_prefix)
+        and (query.before is None or (row.created_us, row.id) < query.before)
+    )

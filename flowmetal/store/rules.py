@@ -1,0 +1,80 @@
+"""Decisions that every store makes alike, as pure functions.
+
+A run is stored as ready, waiting, paused, exporting or ended; RUNNING is not
+stored, it is how a ready run looks that somebody holds. ``due_us`` is the one
+number that says whether a run can be claimed by whoever is free: at that time,
+or never (None).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from flowmetal.errors import Conflict, RunError, StoreError
+from flowmetal.ids import InterpreterId, RunId
+from flowmetal.store.protocol import ENDED, RunState
+
+CLAIMABLE = frozenset({RunState.READY, RunState.WAITING})
+
+
+def stored_state(state: RunState) -> RunState:
+    """Return what is written down for ``state``."""
+    return RunState.READY if state is RunState.RUNNING else state
+
+
+def shown_state(stored: RunState, owner: InterpreterId | None) -> RunState:
+    """Return how a run with this stored state looks from outside."""
+    return RunState.RUNNING if stored is RunState.READY and owner is not None else stored
+
+
+def due_us(stored: RunState, wake_at_us: int | None) -> int | None:
+    """Return when a run that parks like this can be claimed: 0 is at once, None is never."""
+    if stored is RunState.READY:
+        return wake_at_us or 0
+    return wake_at_us if stored is RunState.WAITING else None
+
+
+def may_claim(stored: RunState, even: Collection[RunState]) -> bool:
+    """Say whether a claim by name gets a run in this state, if nobody drives it."""
+    return stored in CLAIMABLE or stored in even
+
+
+def check_snapshot_format(run: RunId, found: int, readable: int) -> None:
+    """Raise FM1015 if the run's snapshot is newer than what the claimer reads."""
+    if found > readable:
+        raise StoreError(
+            "FM1015",
+            f"run {run} was saved in snapshot format {found}, this Flowmetal reads up to {readable}",
+            hint="upgrade Flowmetal, or leave the run to an interpreter that is newer",
+        )
+
+
+def check_expected(
+    run: RunId, stored: RunState, owner: InterpreterId | None, expected: Collection[RunState]
+) -> None:
+    """Raise FM1103 if the run's state is none of those that a change of state expects."""
+    if stored not in expected and shown_state(stored, owner) not in expected:
+        wanted = " or ".join(state.value for state in expected)
+        raise RunError("FM1103", f"run {run} is {stored.value}, not {wanted}")
+
+
+def check_open(run: RunId, stored: RunState) -> None:
+    """Raise FM1102 if the run takes no more messages."""
+    if stored in ENDED:
+        raise RunError("FM1102", f"run {run} has ended ({stored.value}) and takes no more messages")
+
+
+def no_such_run(run: RunId) -> RunError:
+    return RunError("FM1101", f"there is no run {run}", hint="`fmvm ps` lists the runs")
+
+
+def run_exists(run: RunId) -> RunError:
+    return RunError("FM1104", f"run {run} is in this store already")
+
+
+def lost_claim(run: RunId) -> Conflict:
+    return Conflict("FM1014", f"run {run} has been advanced or given up since it was claimed")
+
+
+def still_driven(run: RunId, description: str) -> Conflict:
+    return Conflict("FM1014", f"run {run} is being driven by {description}")

@@ -1,0 +1,216 @@
+"""A run as named byte strings: what ``export_run`` gives and ``import_run`` takes.
+
+Parts: ``manifest`` (JSON: format, and the SHA-256 of every other part), ``row``
+(JSON: the run without its big fields), ``events`` and ``inbox`` (a JSON list a
+line, bytes in base64), ``chunk/NAME``, and as they are ``program``, ``input``,
+``grants``, ``snapshot``, ``result``, ``error``, ``waiting``, ``progress``. A part
+that the run does not have is absent.
+
+``unpack`` gives a whole run or raises FM1016: every digest, every type and the
+numbering of events are checked first.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from flowmetal.errors import StoreError
+from flowmetal.ids import ProgramHash, RunId
+from flowmetal.store import rules
+from flowmetal.store.protocol import Event, InboxRow, Message, RunRow, RunState
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunImage:
+    """Everything of a run, as it begins in its new store: nobody has it, and it can be claimed
+    at once unless it has ended or is paused."""
+
+    row: RunRow
+    program: bytes | None
+    snapshot: bytes | None
+    chunks: Mapping[str, bytes]
+    events: tuple[Event, ...]
+    inbox: tuple[tuple[InboxRow, bool], ...]  # with: is it consumed
+
+
+_WHOLE = ("program", "input", "grants", "snapshot", "result", "error", "waiting", "progress")
+
+
+def pack(
+    row: RunRow,
+    state: RunState,
+    program: bytes | None,
+    snapshot: bytes | None,
+    chunks: Mapping[str, bytes],
+    events: Sequence[Event],
+    inbox: Sequence[tuple[InboxRow, bool]],
+) -> dict[str, bytes]:
+    """Return the parts of a run. ``state`` is the one that it has apart from being exported."""
+    whole = (
+        *(program, row.input, row.grants, snapshot),
+        *(row.result, row.error, row.waiting, row.progress),
+    )
+    parts = {name: data for name, data in zip(_WHOLE, whole, strict=True) if data is not None}
+    parts |= {f"chunk/{name}": data for name, data in chunks.items()}
+    parts["row"] = _json(
+        {
+            "id": row.id,
+            "program": row.program,
+            "state": state.value,
+            "epoch": row.epoch,
+            "seq": row.seq,
+            "tags": dict(row.tags),
+            "parent": row.parent,
+            "created_us": row.created_us,
+            "started_us": row.started_us,
+            "ended_us": row.ended_us,
+            "received": row.received,
+            "snapshot_format": row.snapshot_format,
+        }
+    )
+    parts["events"] = _lines(
+        [e.seq, e.time_us, e.kind, e.name, e.effect, _text(e.data)] for e in events
+    )
+    parts["inbox"] = _lines(
+        [r.number, r.time_us, m.id, m.kind, m.name, _text(m.body), consumed]
+        for r, consumed in inbox
+        for m in (r.message,)
+    )
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(parts.items())}
+    parts["manifest"] = _json({"format": FORMAT, "parts": digests})
+    return parts
+
+
+def unpack(parts: Mapping[str, bytes]) -> RunImage:
+    """Check the parts of a run and put it together. Raises StoreError FM1016."""
+    try:
+        _check_manifest(parts)
+        row = _row(parts)
+        events = tuple(_events(parts["events"]))
+        inbox = tuple(_inbox(parts["inbox"]))
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise _refuse("a part of it cannot be read") from error
+    if tuple(event.seq for event in events) != tuple(range(1, row.seq + 1)):
+        raise _refuse("its events are not numbered from 1 to the end")
+    if any(not 1 <= entry.number <= row.received for entry, _ in inbox):
+        raise _refuse("its messages are not numbered as the run says")
+    if len({entry.number for entry, _ in inbox}) != len(inbox):
+        raise _refuse("two of its messages have one number")
+    if len({entry.message.id for entry, _ in inbox}) != len(inbox):
+        raise _refuse("two of its messages have one id")
+    chunks = {name[6:]: data for name, data in parts.items() if name.startswith("chunk/")}
+    return RunImage(row, parts.get("program"), parts.get("snapshot"), chunks, events, inbox)
+
+
+def _check_manifest(parts: Mapping[str, bytes]) -> None:
+    if "manifest" not in parts:
+        raise _refuse("it has no manifest")
+    manifest = json.loads(parts["manifest"])
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("parts"), dict):
+        raise _refuse("its manifest is not one")
+    if manifest.get("format") != FORMAT:
+        raise _refuse(f"its format is {manifest.get('format')}, this Flowmetal reads {FORMAT}")
+    digests = manifest["parts"]
+    if digests.keys() != parts.keys() - {"manifest"}:
+        raise _refuse("parts are missing or superfluous")
+    for name, digest in digests.items():
+        if hashlib.sha256(parts[name]).hexdigest() != digest:
+            raise _refuse(f"part `{name}` is damaged")
+    known = {"row", "events", "inbox", *_WHOLE}
+    for name in digests:
+        if name not in known and not name.startswith("chunk/"):
+            raise _refuse(f"part `{name}` is unknown")
+
+
+def _row(parts: Mapping[str, bytes]) -> RunRow:
+    fields = json.loads(parts["row"])
+    tags = fields["tags"]
+    if not all(isinstance(tag, str) for pair in tags.items() for tag in pair):
+        raise _refuse("a tag is not text")
+    parent = fields["parent"]
+    state = RunState(fields["state"])
+    if state in (RunState.RUNNING, RunState.WAITING):
+        state = RunState.READY  # whoever takes it looks at what it waits for
+    return RunRow(
+        id=RunId(_str(fields["id"])),
+        program=ProgramHash(_str(fields["program"])),
+        state=state,
+        epoch=_int(fields["epoch"]) + 1,
+        seq=_int(fields["seq"]),
+        owner=None,
+        lease_expires_us=0,
+        wake_at_us=rules.due_us(state, 0),
+        input=parts["input"],
+        grants=parts["grants"],
+        result=parts.get("result"),
+        error=parts.get("error"),
+        waiting=parts["waiting"],
+        progress=parts["progress"],
+        tags=tags,
+        parent=None if parent is None else RunId(_str(parent)),
+        created_us=_int(fields["created_us"]),
+        started_us=_int_or_none(fields["started_us"]),
+        ended_us=_int_or_none(fields["ended_us"]),
+        attempts=0,
+        received=_int(fields["received"]),
+        snapshot_format=_int(fields["snapshot_format"]),
+    )
+
+
+def _events(data: bytes) -> Iterator[Event]:
+    for line in data.splitlines():
+        seq, time_us, kind, name, effect, body = json.loads(line)
+        yield Event(_int(seq), _int(time_us), _str(kind), _str(name), _int(effect), _bytes(body))
+
+
+def _inbox(data: bytes) -> Iterator[tuple[InboxRow, bool]]:
+    for line in data.splitlines():
+        number, time_us, id_, kind, name, body, consumed = json.loads(line)
+        message = Message(_str(id_), _str(kind), _str(name), _bytes(body))
+        yield InboxRow(_int(number), _int(time_us), message), consumed is True
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _lines(rows: Iterator[list[object]]) -> bytes:
+    return b"".join(_json(row) + b"\n" for row in rows)
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _bytes(text: object) -> bytes:
+    return base64.b64decode(_str(text), validate=True)
+
+
+def _int(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError(value)
+    return value
+
+
+def _int_or_none(value: object) -> int | None:
+    return None if value is None else _int(value)
+
+
+def _str(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(value)
+    return value
+
+
+def _refuse(why: str) -> StoreError:
+    return StoreError(
+        "FM1016",
+        f"this is not a whole exported run: {why}",
+        hint="export the run again, or copy the file again",
+    )

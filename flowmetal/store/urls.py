@@ -1,0 +1,74 @@
+"""From the name of a store to the store: the only place that knows the schemes.
+
+A scheme is built in (``sqlite``, ``memory``) or comes from a package that
+registers ``open(url: str) -> Store`` under the entry-point group
+``flowmetal.stores``. Implementations are imported when they are asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from flowmetal.errors import StoreError
+from flowmetal.store.protocol import Store
+
+ENTRY_POINT_GROUP = "flowmetal.stores"
+
+
+def open_store(url: str) -> Store:
+    """Open the store that ``url`` names; a SQLite store is made if it is not there.
+
+    Raises StoreError FM1012 for a scheme that nobody serves, and whatever the
+    store itself has to complain about.
+    """
+    scheme, colon, rest = url.partition(":")
+    if not colon:
+        raise StoreError("FM1012", f"`{url}` does not name a store", hint=f"write sqlite:{url}")
+    match scheme:
+        case "sqlite":
+            from flowmetal.store.sqlite import SqliteStore
+
+            return SqliteStore(_sqlite_path(rest))
+        case "memory":
+            from flowmetal.store.memory import MemoryStore
+
+            return MemoryStore()
+    return _open_plugin(scheme, url)
+
+
+def _sqlite_path(rest: str) -> Path:
+    """Return the file that a ``sqlite:`` address names; ``sqlite:///x`` is the absolute path /x."""
+    if rest.startswith("//"):
+        rest = rest[2:]
+    if rest:
+        return Path(rest).expanduser()
+    folder = default_folder()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder / "flowmetal.db"
+
+
+def default_folder() -> Path:
+    """Return the user's state folder (XDG base directories)."""
+    state = os.environ.get("XDG_STATE_HOME", "")
+    base = Path(state) if os.path.isabs(state) else Path("~/.local/state").expanduser()
+    return base / "flowmetal"
+
+
+def _open_plugin(scheme: str, url: str) -> Store:
+    for found in entry_points(group=ENTRY_POINT_GROUP, name=scheme):
+        open_plugin: Callable[[str], Store] = found.load()
+        return open_plugin(url)
+    if scheme in ("postgresql", "postgres"):
+        raise StoreError(
+            "FM1013",
+            "this version of Flowmetal has no PostgreSQL store",
+            hint="use sqlite:PATH, which several processes of one machine can share",
+        )
+    raise StoreError(
+        "FM1012",
+        f"nobody here serves stores of the kind `{scheme}:`",
+        hint="use sqlite:PATH, or install the package that brings it",
+    )
