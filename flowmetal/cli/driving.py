@@ -1,0 +1,84 @@
+"""What ``run``, ``resume`` and ``wait`` have in common: opening the engine, and the end of a run."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from flowmetal.cli.output import complain, plain, say, say_json
+
+if TYPE_CHECKING:
+    from flowmetal.embed.engine import Engine
+    from flowmetal.embed.views import RunView
+
+NOT_ENDED = 4
+FAILED = 1
+INTERRUPTED = 130
+
+
+def open_engine(
+    store_url: str | None,
+    *,
+    modules: Sequence[str] = (),
+    sync: str | None = None,
+    as_json: bool = False,
+) -> Engine:
+    """Open the engine of a verb that drives runs; their output and logs go to this terminal."""
+    from flowmetal.embed.engine import Engine
+
+    return Engine(
+        store_url,
+        modules=modules,
+        sync_every=sync == "every",
+        on_output=_print_output_apart if as_json else _print_output,
+        on_log=_print_log,
+    )
+
+
+def drive(engine: Engine, run: str, store_url: str | None, as_json: bool) -> int:
+    """Drive a run here until it ends, print what became of it and return the exit status."""
+    try:
+        view = engine.drive(run)
+    except KeyboardInterrupt:
+        place = f" --store {shlex.quote(store_url)}" if store_url else ""
+        complain(f"\ninterrupted; the run is in the store. Go on with: fmvm resume {run}{place}")
+        return INTERRUPTED
+    return show_end(view, as_json)
+
+
+def show_end(view: RunView, as_json: bool) -> int:
+    """Print the result of a run, or why there is none, and return the exit status."""
+    if view.state == "completed":
+        if as_json:
+            say_json(view.result_json())
+        else:
+            say(view.result_text())
+        return 0
+    if view.state == "failed":
+        from flowmetal.embed.rendering import render
+
+        complain(render(view.diagnostics()))
+        return FAILED
+    if view.state == "cancelled":
+        complain(f"run {view.id} was cancelled{f': {view.reason}' if view.reason else ''}")
+        return FAILED
+    remedy = {
+        "paused": f"fmvm unpause {view.id}",
+        "exporting": f"fmvm export {view.id}",
+        "moved": "fmvm import FILE.fms",
+    }.get(view.state, f"fmvm resume {view.id}")
+    complain(f"run {view.id} is {view.state}; go on with: {remedy}")
+    return NOT_ENDED
+
+
+def _print_output(run: str, text: str) -> None:
+    say(text, end="")
+
+
+def _print_output_apart(run: str, text: str) -> None:
+    complain(plain(text), end="")
+
+
+def _print_log(run: str, line: str) -> None:
+    complain(plain(line))

@@ -1,0 +1,39 @@
+"""``fmvm events``: the history of a run."""
+
+from __future__ import annotations
+
+import click
+
+from flowmetal.cli.driving import INTERRUPTED, open_engine
+from flowmetal.cli.options import json_option, store_option
+from flowmetal.cli.output import iso, say, say_json
+
+
+@click.command("events", epilog="Example: fmvm events 7f3c --follow")
+@store_option
+@json_option
+@click.option("--follow", is_flag=True, help="Go on printing events until the run has ended.")
+@click.argument("run", metavar="RUN")
+def command(store_url: str | None, as_json: bool, follow: bool, run: str) -> int:
+    """Show the history of RUN, oldest first."""
+    with open_engine(store_url) as engine:
+        found = engine.find(run)
+        if as_json and not follow:
+            say_json([event.as_json() for event in engine.events(found)])
+            return 0
+        try:
+            for event in engine.follow(found) if follow else engine.events(found):
+                if as_json:
+                    say_json(event.as_json())
+                else:
+                    effect = f"#{event.effect}" if event.effect else ""
+                    words = (
+                        f"{event.seq:>5}",
+                        iso(event.time_us) or "",
+                        f"{event.kind:<17}",
+                        effect,
+                    )
+                    say(" ".join(filter(None, (*words, event.name, event.data_text()))))
+        except KeyboardInterrupt:
+            return INTERRUPTED
+    return 0

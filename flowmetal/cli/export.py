@@ -1,0 +1,33 @@
+"""``fmvm export``: a run as one file."""
+
+from __future__ import annotations
+
+import click
+
+from flowmetal.cli.driving import open_engine
+from flowmetal.cli.options import json_option, store_option
+from flowmetal.cli.output import complain, say, say_json
+
+
+@click.command("export", epilog="Example: fmvm export 7f3c -o run.fms && scp run.fms other:")
+@store_option
+@json_option
+@click.option("-o", "output", metavar="FILE.fms", help="Where to write it. Default: RUN.fms here.")
+@click.option("--copy", is_flag=True, help="Leave the run here; the file imports as a fork.")
+@click.option(
+    "--in-doubt", is_flag=True, help="Export although an at-most-once effect is in flight."
+)
+@click.argument("run", metavar="RUN")
+def command(
+    store_url: str | None, as_json: bool, output: str | None, copy: bool, in_doubt: bool, run: str
+) -> None:
+    """Write RUN (program, snapshot, history) to one file and move it away from this store."""
+    with open_engine(store_url) as engine:
+        found = engine.find(run)
+        path = engine.export(found, output, copy=copy, in_doubt=in_doubt)
+    if as_json:
+        say_json({"id": found, "file": path, "copy": copy})
+        return
+    say(path)
+    if not copy:
+        complain(f"run {found} has moved into the file; `fmvm import` takes it into a store")

@@ -1,0 +1,29 @@
+"""``fmc``: source and programs."""
+
+from __future__ import annotations
+
+from flowmetal.cli.lazy import LazyGroup
+
+# fmt: off
+VERBS = {
+    "compile": ("flowmetal.cli.compile", "Compile a file and all that it requires into one .fmb file."),
+    "check":   ("flowmetal.cli.check",   "Say all that is wrong with source files; write nothing."),
+    "disasm":  ("flowmetal.cli.disasm",  "Show readable bytecode with source lines."),
+    "inspect": ("flowmetal.cli.inspect", "Show what is in a .fmb file: hash, entry points, effects."),
+    "explain": ("flowmetal.cli.explain", "Explain an error code with a wrong and a right example."),
+}
+# fmt: on
+
+group = LazyGroup(
+    "fmc",
+    VERBS,
+    "Compile and inspect Flowmetal programs.\n\n"
+    "Example: fmc compile orders.flow && fmvm run orders.fmb",
+)
+
+
+def main() -> None:
+    """Run the command with the arguments of this process, and leave with its exit status."""
+    from flowmetal.cli.guard import leave_with
+
+    leave_with(group)

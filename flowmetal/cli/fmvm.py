@@ -1,0 +1,41 @@
+"""``fmvm``: runs."""
+
+from __future__ import annotations
+
+from flowmetal.cli.lazy import LazyGroup
+
+# fmt: off
+VERBS = {
+    "run":         ("flowmetal.cli.run",         "Start a run and drive it here until it ends."),
+    "start":       ("flowmetal.cli.start",       "Start a run and leave it to the store's interpreters."),
+    "resume":      ("flowmetal.cli.resume",      "Drive a run here until it ends."),
+    "wait":        ("flowmetal.cli.wait",        "Wait for the end of a run without driving it."),
+    "ps":          ("flowmetal.cli.ps",          "List runs and what each waits for."),
+    "show":        ("flowmetal.cli.show",        "Show one run: state, result or error, fibers, waits."),
+    "events":      ("flowmetal.cli.events",      "Show the history of a run."),
+    "why":         ("flowmetal.cli.why",         "Say in one paragraph what a run is waiting for."),
+    "signal":      ("flowmetal.cli.signal",      "Send a signal to a run."),
+    "cancel":      ("flowmetal.cli.cancel",      "Cancel a run; its `finally` blocks run."),
+    "pause":       ("flowmetal.cli.pause",       "Keep a run from being driven."),
+    "unpause":     ("flowmetal.cli.unpause",     "Let a paused run go on."),
+    "export":      ("flowmetal.cli.export",      "Move a run into one file: program, snapshot, history."),
+    "import":      ("flowmetal.cli.import_",     "Take a run from a file into the store."),
+    "interpreter": ("flowmetal.cli.interpreter", "Claim and drive runs of the store until stopped."),
+    "doctor":      ("flowmetal.cli.doctor",      "Check store, versions and permissions; say what to do."),
+}
+# fmt: on
+
+group = LazyGroup(
+    "fmvm",
+    VERBS,
+    "Start, drive and look after durable runs.\n\n"
+    "The store is --store URL, else $FLOWMETAL_STORE, else a SQLite file in your state folder.\n\n"
+    "Example: fmvm run orders.flow 10 --allow-http=api.example.com",
+)
+
+
+def main() -> None:
+    """Run the command with the arguments of this process, and leave with its exit status."""
+    from flowmetal.cli.guard import leave_with
+
+    leave_with(group)

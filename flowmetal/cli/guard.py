@@ -1,0 +1,94 @@
+"""The edge between a command and the shell: every way out, and its exit status.
+
+A user's mistake is a diagnostic on standard error and never a Python
+traceback. What is our mistake says "internal error, please report" with an
+id; the traceback goes into a file whose path is printed.
+
+Statuses: 0 done; 1 compile errors or the run failed; 2 wrong usage or
+unreadable input; 3 refused; 4 timed out, paused or moved; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from flowmetal.errors import Diagnostic, FlowmetalError
+
+INTERRUPTED = 130
+INTERNAL = 70  # EX_SOFTWARE: none of ours, so that a script can tell
+
+
+def leave_with(group: click.Group) -> NoReturn:
+    """Run ``group`` with the arguments of this process and exit."""
+    try:
+        status = _status_of(group)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `fmvm ps | head`: the reader has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status)
+
+
+def _status_of(group: click.Group) -> int:
+    try:
+        status = group.main(prog_name=group.name, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.ClickException as error:
+        print_diagnostics((_diagnostic_of(error),))
+        return 2
+    except click.exceptions.Exit as request:
+        return request.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except FlowmetalError as error:
+        print_diagnostics(error.diagnostics)
+        return error.exit_status
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        return report_internal_error(error)
+    return status if isinstance(status, int) else 0
+
+
+def print_diagnostics(diagnostics: tuple[Diagnostic, ...]) -> None:
+    """Print diagnostics on standard error, as every part of Flowmetal shows them."""
+    from flowmetal.cli.output import complain
+    from flowmetal.embed.rendering import render
+
+    complain(render(diagnostics))
+
+
+def _diagnostic_of(error: click.ClickException) -> Diagnostic:
+    message = error.format_message().rstrip(".")
+    message = message[:1].lower() + message[1:]
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    hint = () if ctx is None else (f"see `{ctx.command_path} --help`",)
+    return Diagnostic("FM1300", message, help=hint)
+
+
+def report_internal_error(error: Exception) -> int:
+    """Write the traceback to a file and say where it is."""
+    import tempfile
+    import traceback
+    import uuid
+
+    from flowmetal._version import __version__
+
+    name = f"flowmetal-error-{uuid.uuid4().hex[:8]}"
+    path = os.path.join(tempfile.gettempdir(), f"{name}.txt")
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(f"flowmetal {__version__}, Python {sys.version}\n{sys.argv}\n\n")
+            file.writelines(traceback.format_exception(error))
+        where = f"  the details are in {path}"
+    except OSError as trouble:
+        where = f"  the details could not be written: {trouble.strerror}"
+    click.echo(f"internal error, please report: {name}\n{where}", err=True)
+    return INTERNAL

@@ -1,0 +1,43 @@
+"""``fmvm interpreter``: claim and drive runs of the store until stopped."""
+
+from __future__ import annotations
+
+import click
+
+from flowmetal.cli.driving import open_engine
+from flowmetal.cli.options import host_options, store_option
+from flowmetal.cli.output import complain
+
+
+@click.command("interpreter", epilog="Example: fmvm interpreter --concurrency 50")
+@store_option
+@host_options
+@click.option(
+    "--concurrency", type=click.IntRange(1, 10_000), default=100, show_default=True,
+    help="How many runs to drive at once.",
+)  # fmt: skip
+@click.option("--until-idle", is_flag=True, help="Stop when no run can go on.")
+def command(
+    store_url: str | None,
+    modules: tuple[str, ...],
+    sync: str | None,
+    concurrency: int,
+    until_idle: bool,
+) -> None:
+    """Claim and drive the runs of the store until stopped (Ctrl-C or SIGTERM).
+
+    Several interpreters may share a store. What runs print goes to standard
+    output, what they log to standard error.
+    """
+    import signal
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    with open_engine(store_url, modules=modules, sync=sync) as engine:
+        complain(f"interpreter {engine.name} on {engine.store_url}")
+        try:
+            engine.interpret(concurrency=concurrency, until_idle=until_idle)
+        except KeyboardInterrupt:
+            complain("stopped; runs in flight are left to other interpreters")

@@ -1,0 +1,47 @@
+"""A group of verbs that are loaded when they are asked for, and not before.
+
+A verb is named in a table as ``name -> (module, one line of help)``; the
+module has the verb's command under the name ``command``. ``--help`` of the
+group prints the table and loads nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+
+import click
+
+
+class LazyGroup(click.Group):
+    """A click group over a table of verbs."""
+
+    def __init__(self, name: str, verbs: Mapping[str, tuple[str, str]], help: str) -> None:
+        super().__init__(name, help=help, context_settings={"help_option_names": ["-h", "--help"]})
+        self.verbs = verbs
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.verbs)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.verbs:
+            return None
+        module = importlib.import_module(self.verbs[cmd_name][0])
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in self.verbs and not name.startswith("-"):
+            near = difflib.get_close_matches(name, self.verbs, n=1)
+            hint = f"did you mean `{near[0]}`?" if near else f"see `{self.name} --help`"
+            raise click.UsageError(f"no such verb `{name}`; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, line) for name, (_, line) in self.verbs.items()])

@@ -1,0 +1,134 @@
+"""Options that several verbs share, and how their words are read.
+
+Options may stand before or after FILE; after ``--`` every word is an ARG. A
+value that is JSON may be given as it is, as ``@FILE`` or as ``-`` for standard
+input.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from flowmetal.errors import UsageError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_UNITS = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
+
+
+def store_option(command: Command) -> Command:
+    """Add ``--store``."""
+    return click.option(
+        "--store",
+        "store_url",
+        metavar="URL",
+        help="Where runs live, e.g. sqlite:PATH. Default: $FLOWMETAL_STORE, else your state folder.",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def path_option(command: Command) -> Command:
+    """Add ``--path``, and ``--no-contracts`` as they belong to compiling."""
+    command = click.option(
+        "--no-contracts", is_flag=True, help="Leave out the checks that `:-` asks for."
+    )(command)
+    return click.option(
+        "--path",
+        "roots",
+        metavar="DIR",
+        multiple=True,
+        help="Where namespaces are found (repeatable). Default: $FLOW_PATH, flow.edn, FILE's root.",
+    )(command)
+
+
+def start_options(command: Command) -> Command:
+    """Add what ``run`` and ``start`` say about a new run."""
+    for add in reversed(
+        (
+            click.option("--entry", metavar="NAME", default="main", help="The function to call."),
+            click.option(
+                "--input",
+                "input_text",
+                metavar="JSON",
+                help="Give the function one value instead of ARGs; @FILE, or - for standard input.",
+            ),
+            click.option(
+                "--id", "run_id", metavar="ID", help="The run's id; attaches if it is there."
+            ),
+            click.option("--tag", "tags", metavar="K=V", multiple=True, help="Label the run."),
+            click.option(
+                "--allow-http", metavar="HOST[:PORT]", multiple=True, help="Hosts it may ask."
+            ),
+            click.option(
+                "--allow-sh", metavar="PROGRAM", multiple=True, help="Programs it may run."
+            ),
+            click.option(
+                "--allow-env", metavar="NAME", multiple=True, help="Variables it may read."
+            ),
+            click.option(
+                "--allow-fs", metavar="read:DIR|write:DIR", multiple=True, help="Files it may use."
+            ),
+            click.option("-A", "--allow-all", is_flag=True, help="Grant everything."),
+        )
+    ):
+        command = add(command)
+    return command
+
+
+def host_options(command: Command) -> Command:
+    """Add what every verb that drives runs in this process takes."""
+    command = click.option(
+        "--sync",
+        type=click.Choice(["every"]),
+        help="every: one commit per effect, with many fibers too.",
+    )(command)
+    return click.option(
+        "--python",
+        "modules",
+        metavar="MODULE",
+        multiple=True,
+        help="A Python module or file whose functions the run may call (repeatable).",
+    )(command)
+
+
+def read_json(text: str, option: str) -> Any:
+    """Return the value that ``text`` (JSON, ``@FILE`` or ``-``) stands for. Raises UsageError FM1305."""
+    from flowmetal.embed.files import read_bytes, read_json_value
+
+    if text == "-":
+        return read_json_value(sys.stdin.buffer.read(), "standard input", option)
+    if text.startswith("@"):
+        return read_json_value(read_bytes(text[1:]), text[1:], option)
+    return read_json_value(text.encode("utf-8", "surrogateescape"), option, option)
+
+
+def read_tags(words: tuple[str, ...]) -> dict[str, str]:
+    """Return the tags that ``K=V`` words name. Raises UsageError FM1309."""
+    tags = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not key or not equals:
+            raise UsageError(
+                "FM1309", f"the tag `{word}` is not K=V", hint="write --tag customer=42"
+            )
+        tags[key] = value
+    return tags
+
+
+def read_duration_us(text: str) -> int:
+    """Return the microseconds of ``5m``, ``1h30m``, ``250ms``. Raises UsageError FM1308."""
+    found = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text)
+    if not found or "".join(number + unit for number, unit in found) != text:
+        raise UsageError(
+            "FM1308", f"`{text}` is not a length of time", hint="write 250ms, 30s, 5m, 1h30m or 2d"
+        )
+    return round(sum(float(number) * _UNITS[unit] for number, unit in found))

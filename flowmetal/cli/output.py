@@ -1,0 +1,97 @@
+"""How commands print: results to standard output, everything else to standard error.
+
+Text that comes from programs, runs and files is shown without control
+characters, so that a run cannot move the cursor or change the title of the
+terminal of whoever looks at it. Colour is for terminals alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
+    r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"  # OSC and friends: titles, links, clipboards
+    r"|\x1b[ -/]*[0-~]?"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]",
+    re.DOTALL,
+)
+
+
+def plain(text: str) -> str:
+    """Return ``text`` without terminal escapes and control characters but tab and newline."""
+    return _ESCAPES.sub("", text.replace("\r\n", "\n"))
+
+
+def say(text: str, end: str = "\n", *, colours: bool = False) -> None:
+    """Print a result. ``colours`` keeps those that our own renderer put in."""
+    _write(sys.stdout, (text if colours else plain(text)) + end)
+
+
+def say_json(document: Any) -> None:
+    """Print a result as one JSON document on a line of its own."""
+    _write(sys.stdout, json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def complain(text: str, end: str = "\n") -> None:
+    """Print what is no result."""
+    sys.stdout.flush()
+    _write(sys.stderr, (text if coloured(sys.stderr) else plain(text)) + end)
+
+
+def coloured(stream: TextIO) -> bool:
+    """Say whether to use colour on ``stream``."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _write(stream: TextIO, text: str) -> None:
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], stream: TextIO | None = None) -> str:
+    """Lay out rows in columns, the last one cut to the width of a terminal."""
+    import shutil
+
+    cleaned = [[plain(cell).replace("\n", " ") for cell in row] for row in (head, *rows)]
+    widths = [max(len(row[i]) for row in cleaned) for i in range(len(head))]
+    lines = [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cleaned
+    ]
+    if (stream or sys.stdout).isatty():
+        width = shutil.get_terminal_size().columns
+        lines = [line if len(line) <= width else line[: width - 1] + "…" for line in lines]
+    return "\n".join(lines)
+
+
+def iso(us: int | None) -> str | None:
+    """Return a time of the store in ISO 8601, UTC, to the millisecond."""
+    if us is None:
+        return None
+    from datetime import UTC, datetime, timedelta
+
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def ago(us: int | None, now_us: int) -> str:
+    """Return a time for people: relative on a terminal, ISO 8601 elsewhere."""
+    if us is None:
+        return "-"
+    if not sys.stdout.isatty():
+        return iso(us) or "-"
+    seconds = (now_us - us) / 1e6
+    return f"{_rough(seconds)} ago" if seconds >= 0 else f"in {_rough(-seconds)}"
+
+
+def _rough(seconds: float) -> str:
+    for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size * 1.5:
+            return f"{round(seconds / size)} {name}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,47 @@
+"""``fmvm show``: one run."""
+
+from __future__ import annotations
+
+import click
+
+from flowmetal.cli.driving import open_engine
+from flowmetal.cli.options import json_option, store_option
+from flowmetal.cli.output import ago, coloured, say, say_json
+
+
+@click.command("show", epilog="Example: fmvm show 7f3c --json")
+@store_option
+@json_option
+@click.argument("run", metavar="RUN")
+def command(store_url: str | None, as_json: bool, run: str) -> None:
+    """Show RUN: state, result or error, fibers and where each stands, what it waits for."""
+    with open_engine(store_url) as engine:
+        view = engine.show(engine.find(run))
+        now_us = engine.now_us()
+    if as_json:
+        say_json(view.as_json())
+        return
+    lines = [
+        f"run      {view.id}",
+        f"state    {view.state}" + (f" ({view.reason})" if view.reason else ""),
+        f"program  {view.program[:12]}  {view.entry}",
+        f"created  {ago(view.created_us, now_us)}",
+    ]
+    if view.ended_us is not None:
+        lines.append(f"ended    {ago(view.ended_us, now_us)}")
+    lines += [f"tag      {key}={value}" for key, value in sorted(view.tags.items())]
+    if view.parent is not None:
+        lines.append(f"parent   {view.parent}")
+    lines += [f"waits    {wait.text(now_us)}" for wait in view.waiting]
+    for fiber in view.fibers:
+        lines.append(f"fiber {fiber.number:<3}{fiber.status}")
+        lines += [f"         in {name}  {place}" for name, place in fiber.frames]
+    if view.state == "completed":
+        lines.append(f"result   {view.result_text()}")
+    say("\n".join(lines))
+    if view.state == "failed":
+        import sys
+
+        from flowmetal.embed.rendering import render
+
+        say("\n" + render(view.diagnostics()), colours=coloured(sys.stdout))
