@@ -1,0 +1,127 @@
+"""How this project uses PLY; the only file that imports it.
+
+PLY 3.11 has traps, and each has its answer here:
+
+- it writes ``parser.out`` and ``parsetab.py`` by default: both are switched off;
+- grammar in docstrings is gone under ``python -OO``: ``production`` sets ``__doc__`` itself;
+- complaints about a grammar go to standard error: they are collected and must be none;
+- lexers and parsers keep the state of a run in themselves: each run gets a copy;
+- building takes milliseconds: a ``Lazily`` builds on first use, once for all threads.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, Protocol, TypeVar
+
+from ply import lex, yacc
+
+T = TypeVar("T")
+Rule = TypeVar("Rule", bound=Callable[..., object])
+
+
+class Token(Protocol):
+    """A token as PLY makes it; ``lexpos`` is the offset of its first character."""
+
+    type: str
+    value: str
+    lexpos: int
+    lexer: Any
+
+
+def make_token(kind: str, text: str, offset: int) -> Token:
+    """Make a token that the lexer did not cut."""
+    token: Token = lex.LexToken()
+    token.type, token.value, token.lexpos = kind, text, offset
+    return token
+
+
+def token_rule(pattern: str) -> Callable[[Rule], Rule]:
+    """Give a token function its pattern, in a way that survives ``-OO``."""
+    decorator: Callable[[Rule], Rule] = lex.TOKEN(pattern)
+    return decorator
+
+
+def production(grammar: str) -> Callable[[Rule], Rule]:
+    """Give an action its productions, in a way that survives ``-OO``."""
+
+    def attach(action: Rule) -> Rule:
+        action.__doc__ = grammar
+        return action
+
+    return attach
+
+
+class Lazily(Generic[T]):
+    """A value built on first use; threads that come at once wait for one of them."""
+
+    def __init__(self, build: Callable[[], T]) -> None:
+        self._build = build
+        self._built: list[T] = []
+        self._lock = threading.Lock()
+
+    def __call__(self) -> T:
+        if not self._built:
+            with self._lock:
+                if not self._built:
+                    self._built.append(self._build())
+        return self._built[0]
+
+
+def build_lexer(module: object) -> Any:
+    """Build the lexer of the rules in ``module``; patterns are not verbose ones."""
+    complaints = _Complaints()
+    lexer = lex.lex(module=module, reflags=int(re.DOTALL), errorlog=complaints)
+    complaints.expect_none()
+    return lexer
+
+
+def build_parser(module: object, start: str) -> Any:
+    """Build the LALR tables of the productions in ``module``."""
+    complaints = _Complaints()
+    parser = yacc.yacc(
+        module=module, start=start, write_tables=False, debug=False, errorlog=complaints
+    )
+    complaints.expect_none()
+    return parser
+
+
+def run_lexer(prototype: Any, text: str, offset: int) -> list[Token]:
+    """Cut ``text`` from ``offset`` on, with a lexer of its own."""
+    lexer = prototype.clone()
+    lexer.input(text)
+    lexer.lexpos = offset
+    return list(iter(lexer.token, None))
+
+
+def run_parser(prototype: Any, tokens: Iterable[Token]) -> Any:
+    """Parse ``tokens`` with a parser of its own; return the start symbol's value."""
+    stream = iter(tokens)
+    return copy.copy(prototype).parse(lexer=_NO_LEXER, tokenfunc=lambda: next(stream, None))
+
+
+_NO_LEXER = object()  # PLY would otherwise fall back on the lexer built last, a global
+
+
+class _Complaints:
+    """What PLY says about the rules, kept so that it can be required to be nothing."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def warning(self, text: str, *args: object) -> None:
+        self.lines.append(text % args)
+
+    error = critical = warning
+
+    def info(self, text: str, *args: object) -> None:
+        """Ignore progress reports."""
+
+    debug = info
+
+    def expect_none(self) -> None:
+        if self.lines:
+            raise AssertionError("PLY complains: " + "; ".join(self.lines))
