@@ -1,0 +1,157 @@
+"""Files that users name: programs, sources, JSON. What is wrong with one is said with a remedy.
+
+The only place that opens files for the commands. A file is written beside its
+name and moved there when it is whole, so that nobody ever reads half of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowmetal.errors import UsageError
+
+if TYPE_CHECKING:
+    from flowmetal.bytecode.code import Program
+    from flowmetal.source import Source
+    from flowmetal.values import Value
+
+SUFFIX = ".fmb"
+
+
+def load_program(file: str, *, roots: Sequence[str] = (), contracts: bool = True) -> Program:
+    """Return the program in ``file``: read if it is a .fmb, else compiled."""
+    if not file.endswith(SUFFIX):
+        return compile_path(file, roots=roots, contracts=contracts)
+    from flowmetal.bytecode.file import read_program
+    from flowmetal.errors import ProgramError
+
+    data = read_bytes(file)
+    try:
+        return read_program(data)
+    except ProgramError as error:
+        raise error.with_note(f"while reading {file}") from None
+
+
+def compile_path(file: str, *, roots: Sequence[str] = (), contracts: bool = True) -> Program:
+    """Compile ``file`` and all that it requires. Raises ReadError, CompileError or UsageError."""
+    from flowmetal.embed.config import source_roots
+    from flowmetal.embed.session import Session
+
+    source = read_source(file)
+    session = Session(roots=source_roots(Path(file), roots), contracts=contracts)
+    return session.compile_source(source, Path(file))
+
+
+def write_program_file(program: Program, file: str, output: str | None) -> str:
+    """Write ``program`` to ``output`` (default: beside ``file``) and return the path."""
+    from flowmetal.bytecode.file import write_program
+
+    path = output or os.path.splitext(file)[0] + SUFFIX
+    write_bytes(path, write_program(program))
+    return path
+
+
+def read_bytes(file: str) -> bytes:
+    """Return what is in ``file``. Raises UsageError FM1301, FM1302 or FM1303."""
+    try:
+        with open(file, "rb") as opened:
+            return opened.read()
+    except FileNotFoundError:
+        raise UsageError("FM1301", f"there is no file {file}", hint=_near(file)) from None
+    except IsADirectoryError:
+        raise UsageError(
+            "FM1302", f"{file} is a folder", hint="name a file, such as main.flow inside it"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise UsageError("FM1303", f"{file} cannot be read: {_reason(error)}") from None
+
+
+def read_source(file: str) -> Source:
+    """Return the source in ``file``. Raises UsageError FM1304 with the place of a byte that is not UTF-8."""
+    from flowmetal.reader import decode_source
+
+    return decode_source(shown_path(file), read_bytes(file))
+
+
+def write_bytes(file: str, data: bytes) -> None:
+    """Put ``data`` into ``file``, all or nothing. Raises UsageError FM1312."""
+    fresh = f"{file}.{os.getpid()}.part"
+    try:
+        if os.path.isdir(file):
+            raise IsADirectoryError(21, "it is a folder")
+        with open(fresh, "wb") as opened:
+            opened.write(data)
+            opened.flush()
+            os.fsync(opened.fileno())
+        os.replace(fresh, file)
+    except (OSError, ValueError) as error:
+        with contextlib.suppress(OSError, ValueError):  # the first trouble is the one to tell
+            os.unlink(fresh)
+        raise UsageError(
+            "FM1312",
+            f"{file} cannot be written: {_reason(error)}",
+            hint="name another file with -o",
+        ) from None
+
+
+def read_json_value(data: bytes, place: str, option: str) -> Value:
+    """Return the value of a JSON text. Raises UsageError FM1305 with the place of what is wrong."""
+    from flowmetal.values.json_mapping import from_json
+
+    try:
+        text = data.decode("utf-8-sig")
+        return from_json(json.loads(text, parse_constant=_refuse_constant))
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise _not_json(f"{error.msg.lower()} at {where}", place, option) from None
+    except UnicodeDecodeError as error:
+        raise _not_json(f"byte {error.start} is not UTF-8", place, option) from None
+    except (ValueError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise _not_json(why, place, option) from None
+
+
+def shown_path(file: str) -> str:
+    """Return ``file`` as errors show it: relative to the working directory where it lies below."""
+    try:
+        relative = os.path.relpath(file)
+    except ValueError:
+        return file
+    return file if relative.startswith("..") else relative
+
+
+def _not_json(why: str, place: str, option: str) -> UsageError:
+    what = f"{option} is not JSON" if place == option else f"{option}: {place} is not JSON"
+    return UsageError(
+        "FM1305", f"{what}: {why}", hint="""write strings in double quotes: '"ada"', '{"id": 7}'"""
+    )
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _near(file: str) -> str:
+    import difflib
+
+    folder = os.path.dirname(file) or "."
+    try:
+        near = difflib.get_close_matches(os.path.basename(file), os.listdir(folder), n=1)
+    except OSError:
+        return f"there is no folder {folder} either"
+    return (
+        f"did you mean `{os.path.join(os.path.dirname(file), near[0])}`?"
+        if near
+        else "check the path"
+    )
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error)

@@ -1,0 +1,62 @@
+"""Errors of the commands: wrong usage and unreadable input (FM13xx). Nothing was changed.
+
+How to read a row: code, what happened in one line, what to do about it, a
+command that is wrong and one that is right.
+"""
+
+from __future__ import annotations
+
+from flowmetal.errors import ErrorCode
+
+# fmt: off
+CODES = (
+    ErrorCode("FM1300", "The command line is not understood",
+              "A verb, an option or an argument is missing, unknown or of the wrong kind. `--help` on every verb shows its options and an example. Options may stand before or after FILE; after `--` every word is an argument of the program.",
+              "fmvm run prog.flow -5", "fmvm run prog.flow -- -5"),
+    ErrorCode("FM1301", "There is no such file",
+              "The path is taken relative to the folder that the command runs in.",
+              "fmvm run order.flow", "fmvm run orders.flow"),
+    ErrorCode("FM1302", "A folder was given where a file is expected",
+              "Name the file with the `main` function; what it requires is found by itself.",
+              "fmvm run src/", "fmvm run src/main.flow"),
+    ErrorCode("FM1303", "A file cannot be read",
+              "It is there, but the operating system does not let this user read it, or it is no ordinary file. `ls -l` shows its permissions."),
+    ErrorCode("FM1304", "A source is not UTF-8 text",
+              "Sources are UTF-8. The place is that of the first byte that is not. A file in another encoding can be converted, e.g. `iconv -f latin1 -t utf-8`."),
+    ErrorCode("FM1305", "A value is not JSON",
+              "Values on the command line are JSON: strings stand in double quotes, and the whole in single quotes for the shell. `@FILE` reads a file, `-` standard input. docs/json.md says which value becomes what.",
+              "fmvm run prog.flow --input {id: 7}", """fmvm run prog.flow --input '{"id": 7}'"""),
+    ErrorCode("FM1306", "The program has no such entry point",
+              "A run calls `main`, or the public function that `--entry` names. `fmc inspect` lists those that there are.",
+              "(ns shop)\n(defn checkout [order] order)   ; fmvm run shop.flow", "(ns shop)\n(defn main [order] order)"),
+    ErrorCode("FM1307", "The entry point takes another number of arguments",
+              "Each ARG is one argument, a string; `--input` gives one value, whatever it holds. Both together are refused.",
+              "(defn main [order] order)   ; fmvm run shop.flow a b", "(defn main [& orders] orders)"),
+    ErrorCode("FM1308", "A length of time is not understood",
+              "A number and a unit (ms, s, m, h, d), also several: `1h30m`.",
+              "fmvm wait RUN --timeout 5", "fmvm wait RUN --timeout 5m"),
+    ErrorCode("FM1309", "A tag is not K=V",
+              "A tag is a name and a value, both text, with the first `=` between them.",
+              "fmvm run prog.flow --tag urgent", "fmvm run prog.flow --tag priority=urgent"),
+    ErrorCode("FM1310", "A grant is not understood",
+              "Grants name what a run may touch: `--allow-http=HOST[:PORT]`, `--allow-sh=PROGRAM`, `--allow-env=NAME`, `--allow-fs=read:PATH` or `write:PATH`; several with commas. `-A` grants everything.",
+              "fmvm run prog.flow --allow-fs=./data", "fmvm run prog.flow --allow-fs=read:./data"),
+    ErrorCode("FM1311", "flow.edn is not understood",
+              "The project file is one map; `:paths` is a vector of folders, relative to the file.",
+              '{:paths "src"}', '{:paths ["src"]}'),
+    ErrorCode("FM1312", "A file cannot be written",
+              "The folder is missing or read-only, the disk is full, or the path is a folder. What stood there before is as it was."),
+    ErrorCode("FM1313", "A Python module cannot be loaded",
+              "`--python` takes the name of a module that this Python can import, or the path of a .py file. It was imported and failed, or it has no function marked with `flowmetal.foreign`.",
+              "fmvm run prog.flow --python images", "fmvm run prog.flow --python ./images.py"),
+    ErrorCode("FM1314", "The program has no such function",
+              "`fmc disasm FILE` alone shows all functions that are not the library's; a function is named as `ns/name`."),
+    ErrorCode("FM1315", "There is no such error code",
+              "`fmc explain` alone lists all codes.", "fmc explain 114", "fmc explain FM0114"),
+    ErrorCode("FM1316", "The beginning of a run's id is not enough",
+              "Several runs begin so. Write more of the id; `fmvm ps` lists them."),
+    ErrorCode("FM1317", "A run's id cannot be used",
+              "An id is 1 to 200 letters, digits and `. _ - : @ +`, beginning with a letter or a digit.",
+              "fmvm run prog.flow --id 'a b'", "fmvm run prog.flow --id order-17"),
+)
+# fmt: on
