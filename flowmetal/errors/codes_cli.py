@@ -1,5 +1,7 @@
 """Errors of the commands: wrong usage and unreadable input (FM13xx). Nothing was changed.
 
+FM1304, for sources that are not text, stands in codes_reader.py.
+
 How to read a row: code, what happened in one line, what to do about it, a
 command that is wrong and one that is right.
 """
@@ -21,8 +23,6 @@ CODES = (
               "fmvm run src/", "fmvm run src/main.flow"),
     ErrorCode("FM1303", "A file cannot be read",
               "It is there, but the operating system does not let this user read it, or it is no ordinary file. `ls -l` shows its permissions."),
-    ErrorCode("FM1304", "A source is not UTF-8 text",
-              "Sources are UTF-8. The place is that of the first byte that is not. A file in another encoding can be converted, e.g. `iconv -f latin1 -t utf-8`."),
     ErrorCode("FM1305", "A value is not JSON",
               "Values on the command line are JSON: strings stand in double quotes, and the whole in single quotes for the shell. `@FILE` reads a file, `-` standard input. docs/json.md says which value becomes what.",
               "fmvm run prog.flow --input {id: 7}", """fmvm run prog.flow --input '{"id": 7}'"""),
