@@ -1,0 +1,248 @@
+"""The data of the language: what a value is, and what can be done to any.
+
+Numbers, strings, nil and booleans are Python's own; the rest are the classes
+of this package. All values but the cells are immutable. Equality, hashing,
+order, arithmetic and printing are decided here, once, and none of Python's
+coercions leak: see ``equality`` and ``keys``. Nothing here does I/O, reads a
+clock or calls a function of the language.
+
+The codec and the JSON mapping are loaded when they are first asked for, since
+they bring msgpack and json with them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowmetal.values.cells import Atom, Delay, Reduced, Volatile
+from flowmetal.values.equality import MISSING, equal, identical
+from flowmetal.values.errors import (
+    DataError,
+    ErrorValue,
+    FlowError,
+    fail,
+    index_error,
+    type_error,
+)
+from flowmetal.values.hashing import hash_of
+from flowmetal.values.keys import WrappedKey, key_of, value_of_key
+from flowmetal.values.kinds import KINDS, Value, kind_of
+from flowmetal.values.lazy import Cons, LazySeq, Realise, Unrealised
+from flowmetal.values.lists import EMPTY_LIST, List, list_of
+from flowmetal.values.map import EMPTY_MAP, Map, hash_map
+from flowmetal.values.names import Keyword, Symbol, VarRef, keyword, symbol
+from flowmetal.values.number_text import (
+    float_text,
+    integer_text,
+    need_number,
+    parse_double,
+    parse_long,
+    parse_number,
+)
+from flowmetal.values.numbers import (
+    abs_,
+    add,
+    compare_numbers,
+    dec,
+    div,
+    ge,
+    gt,
+    inc,
+    is_number,
+    le,
+    lt,
+    maximum,
+    minimum,
+    mod,
+    mul,
+    negate,
+    num_eq,
+    number_error,
+    power,
+    quot,
+    rationalize,
+    rem,
+    sub,
+    to_decimal,
+    to_float,
+    to_integer,
+)
+from flowmetal.values.ordering import compare
+from flowmetal.values.printing import describe, display, display_top, pr_str, show
+from flowmetal.values.scalars import (
+    Char,
+    Duration,
+    FiberRef,
+    Instant,
+    Ratio,
+    Regex,
+    RunRef,
+    Secret,
+    TaggedLiteral,
+    char,
+    ratio,
+)
+from flowmetal.values.seq import (
+    IndexedSeq,
+    Range,
+    Repeat,
+    cons,
+    count,
+    first,
+    is_endless,
+    is_seq,
+    iterate_seq,
+    next_,
+    rest,
+    seq,
+)
+from flowmetal.values.set import EMPTY_SET, Set, set_of
+from flowmetal.values.time_text import (
+    duration_text,
+    instant_text,
+    parse_duration,
+    parse_instant,
+)
+from flowmetal.values.vector import EMPTY_VECTOR, MapEntry, Vector, vector
+
+if TYPE_CHECKING:
+    from flowmetal.values.codec import decode_data, encode_data, require_realised
+    from flowmetal.values.json_mapping import from_json, json_dumps, json_loads, to_json
+
+_LATE = {
+    "decode_data": "codec",
+    "encode_data": "codec",
+    "require_realised": "codec",
+    "from_json": "json_mapping",
+    "json_dumps": "json_mapping",
+    "json_loads": "json_mapping",
+    "to_json": "json_mapping",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found: object = getattr(import_module(f"{__name__}.{_LATE[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+__all__ = [
+    "Atom",
+    "Char",
+    "Cons",
+    "DataError",
+    "Delay",
+    "Duration",
+    "EMPTY_LIST",
+    "EMPTY_MAP",
+    "EMPTY_SET",
+    "EMPTY_VECTOR",
+    "ErrorValue",
+    "FiberRef",
+    "FlowError",
+    "IndexedSeq",
+    "Instant",
+    "KINDS",
+    "Keyword",
+    "LazySeq",
+    "List",
+    "MISSING",
+    "Map",
+    "MapEntry",
+    "Range",
+    "Ratio",
+    "Realise",
+    "Reduced",
+    "Regex",
+    "Repeat",
+    "RunRef",
+    "Secret",
+    "Set",
+    "Symbol",
+    "TaggedLiteral",
+    "Unrealised",
+    "Value",
+    "VarRef",
+    "Vector",
+    "Volatile",
+    "WrappedKey",
+    "abs_",
+    "add",
+    "char",
+    "compare",
+    "compare_numbers",
+    "cons",
+    "count",
+    "dec",
+    "decode_data",
+    "describe",
+    "display",
+    "display_top",
+    "div",
+    "duration_text",
+    "encode_data",
+    "equal",
+    "fail",
+    "first",
+    "float_text",
+    "from_json",
+    "ge",
+    "gt",
+    "hash_map",
+    "hash_of",
+    "identical",
+    "inc",
+    "index_error",
+    "instant_text",
+    "integer_text",
+    "is_endless",
+    "is_number",
+    "is_seq",
+    "iterate_seq",
+    "json_dumps",
+    "json_loads",
+    "key_of",
+    "keyword",
+    "kind_of",
+    "le",
+    "list_of",
+    "lt",
+    "maximum",
+    "minimum",
+    "mod",
+    "mul",
+    "need_number",
+    "negate",
+    "next_",
+    "num_eq",
+    "number_error",
+    "parse_double",
+    "parse_duration",
+    "parse_instant",
+    "parse_long",
+    "parse_number",
+    "power",
+    "pr_str",
+    "quot",
+    "ratio",
+    "rationalize",
+    "rem",
+    "require_realised",
+    "rest",
+    "seq",
+    "set_of",
+    "show",
+    "sub",
+    "symbol",
+    "to_decimal",
+    "to_float",
+    "to_integer",
+    "to_json",
+    "type_error",
+    "value_of_key",
+    "vector",
+]

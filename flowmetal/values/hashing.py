@@ -1,0 +1,172 @@
+"""The stable hash: 64 bits that are the same in every process and on every machine.
+
+It lays out the big maps and is what the language's ``hash`` returns, so it may
+never depend on Python's ``hash(str)``. Values that are ``=`` hash the same:
+an ordered collection hashes as the sequence of its elements, whatever its
+class, maps and sets whatever their order.
+
+Integers of 64 bits go through a bijection, so that no two of them collide;
+everything else goes through blake2b, so that collisions cannot be made up
+cheaply by whoever chooses the keys.
+"""
+
+from __future__ import annotations
+
+import struct
+from _blake2 import blake2b  # hashlib would load OpenSSL for it: 13 ms
+from collections.abc import Iterator
+from itertools import chain
+from typing import Final
+
+from flowmetal.values import kinds
+from flowmetal.values.kinds import KINDS, Value
+
+_MASK: Final = (1 << 64) - 1
+_LOW: Final = -(1 << 63)
+_HIGH: Final = 1 << 63
+_ODD: Final = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio, made odd: spreads runs of ints
+_NIL_HASH: Final = 0x6E696C
+_TRUE_HASH: Final = 0x74727565
+_FALSE_HASH: Final = 0x66616C7365
+
+# Strings are hashed again and again as keys; 4,096 of them are remembered.
+_STRING_CACHE_SIZE: Final = 4096
+_STRING_CACHE_LENGTH: Final = 64
+_string_hashes: dict[str, int] = {}
+
+
+def digest(data: bytes) -> int:
+    """Return the first 64 bits of blake2b of ``data``."""
+    return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
+
+
+def hash_integer(number: int) -> int:
+    """Return the hash of an integer; no two below 2**63 collide."""
+    if _LOW <= number < _HIGH:
+        mixed = (number * _ODD) & _MASK
+        return mixed ^ (mixed >> 32)
+    size = number.bit_length() // 8 + 1
+    return digest(b"i" + number.to_bytes(size, "little", signed=True))
+
+
+def hash_string(text: str) -> int:
+    """Return the hash of a string."""
+    found = _string_hashes.get(text)
+    if found is None:
+        found = digest(b"s" + text.encode("utf-8", "surrogatepass"))
+        if len(text) <= _STRING_CACHE_LENGTH:
+            if len(_string_hashes) >= _STRING_CACHE_SIZE:
+                _string_hashes.clear()
+            _string_hashes[text] = found
+    return found
+
+
+def hash_of(value: Value) -> int:
+    """Return the stable hash of any value.
+
+    Raises ``Unrealised`` (DEEP) at the first lazy cell that is not realised.
+    Depth of nesting is bounded by memory alone.
+    """
+    kind = KINDS[type(value)]
+    if kind == kinds.STRING:
+        return hash_string(value)
+    if kind == kinds.INTEGER:
+        return hash_integer(value)
+    if kind <= kinds.LAST_SCALAR:
+        return _hash_scalar(value, kind)
+    if kind == kinds.OPAQUE:
+        return _hash_opaque(value)
+    return _hash_collection(value, kind)
+
+
+def _hash_opaque(value: Value) -> int:
+    """Hash what is not data: by its own ``stable_hash`` or, good for this process alone, by id."""
+    stable = getattr(value, "stable_hash", None)
+    return hash_integer(id(value)) if stable is None else int(stable())
+
+
+def _hash_scalar(value: Value, kind: int) -> int:
+    if kind == kinds.NIL:
+        return _NIL_HASH
+    if kind == kinds.BOOLEAN:
+        return _TRUE_HASH if value else _FALSE_HASH
+    if kind == kinds.FLOAT:
+        return digest(b"f" + struct.pack("<d", value + 0.0))  # + 0.0 makes -0.0 into 0.0
+    if kind == kinds.BYTES:
+        return digest(b"b" + value)
+    if kind == kinds.DECIMAL:
+        return _hash_decimal(value)
+    if kind == kinds.UUID:
+        return digest(b"u" + value.bytes)
+    return int(value.stable_hash())
+
+
+def _hash_decimal(value: Value) -> int:
+    """Hash a decimal so that ``1.0M`` and ``1.00M`` agree."""
+    sign, digits, exponent = value.as_tuple()
+    text = "".join(map(str, digits))
+    stripped = text.rstrip("0")
+    if not stripped:
+        return digest(b"d0")
+    exponent += len(text) - len(stripped)
+    return digest(f"d{sign}:{stripped.lstrip('0')}:{exponent}".encode())
+
+
+class _Frame:
+    """A collection whose elements are being hashed."""
+
+    __slots__ = ("hashes", "kind", "source", "values")
+
+    def __init__(self, source: Value, kind: int) -> None:
+        self.source = source
+        self.kind = kind
+        self.values = _children(source, kind)
+        self.hashes: list[int] = []
+
+
+def _children(value: Value, kind: int) -> Iterator[Value]:
+    if kind == kinds.MAP:
+        return chain.from_iterable(value.items())
+    if kind == kinds.PARTS:
+        return iter(value.parts())
+    return iter(value.iterate_deep()) if hasattr(value, "iterate_deep") else iter(value)
+
+
+def _hash_collection(value: Value, kind: int) -> int:
+    cached = getattr(value, "cached_hash", None)
+    if cached is not None:
+        return int(cached)
+    stack = [_Frame(value, kind)]
+    while True:
+        frame = stack[-1]
+        hashes = frame.hashes
+        for child in frame.values:
+            child_kind = KINDS[type(child)]
+            if child_kind <= kinds.LAST_SCALAR or child_kind == kinds.OPAQUE:
+                hashes.append(hash_of(child))
+                continue
+            cached = getattr(child, "cached_hash", None)
+            if cached is not None:
+                hashes.append(cached)
+                continue
+            stack.append(_Frame(child, child_kind))
+            break
+        else:
+            result = _combine(frame)
+            if hasattr(frame.source, "cached_hash"):
+                frame.source.cached_hash = result
+            stack.pop()
+            if not stack:
+                return result
+            stack[-1].hashes.append(result)
+
+
+def _combine(frame: _Frame) -> int:
+    hashes = frame.hashes
+    if frame.kind == kinds.MAP:
+        pairs = sorted(zip(hashes[::2], hashes[1::2], strict=True))
+        return digest(b"m" + struct.pack(f"<{len(hashes)}Q", *chain.from_iterable(pairs)))
+    if frame.kind == kinds.SET:
+        return digest(b"e" + struct.pack(f"<{len(hashes)}Q", *sorted(hashes)))
+    tag = b"p" if frame.kind == kinds.PARTS else b"q"
+    return digest(tag + struct.pack(f"<{len(hashes)}Q", *hashes))
