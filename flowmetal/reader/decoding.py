@@ -10,7 +10,7 @@ def decode_source(path: str, data: bytes) -> Source:
     """Decode the bytes of the file that is shown as ``path``.
 
     ``\\r\\n`` becomes ``\\n``, so that a program is the same program whatever
-    the line ends of its file. Raises UsageError FM1310 for bytes that are not UTF-8.
+    the line ends of its file. Raises UsageError FM1304 for bytes that are not UTF-8.
     """
     try:
         text = data.decode("utf-8-sig")
@@ -25,7 +25,7 @@ def _not_utf8(path: str, data: bytes, offset: int) -> UsageError:
     line = before.count("\n") + 1
     col = len(before) - (before.rfind("\n") + 1) + 1
     return UsageError(
-        "FM1310",
+        "FM1304",
         f"{path} is not UTF-8: byte {data[offset]:#04x} at offset {offset} (line {line})",
         Span(path, line, col, line, col + 1),
         label="this byte begins no character",
