@@ -22,14 +22,49 @@ END_FINALLY. Normal flow enters the same block with its result and nil on the st
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from flowmetal.bytecode.opcodes import Op
 from flowmetal.ids import CodeHash, ProgramHash
 from flowmetal.source import Source, Span
 from flowmetal.values import Map, Value
+
+
+class Late:
+    """An object of which a decoder may leave some fields packed until somebody looks.
+
+    Most of a program is never looked at: documentation, positions, the library
+    functions that a compiler does not inline. A field that may come late has no
+    default at the class, so that looking at it ends in ``__getattr__``.
+    """
+
+    if not TYPE_CHECKING:  # a type checker would take every attribute for granted
+
+        def __getattr__(self, name: str) -> Value:
+            unpack = self.__dict__.get("unpack")
+            if unpack is not None:
+                self.__dict__.update(unpack())
+                self.__dict__.pop("unpack", None)
+            try:
+                return self.__dict__[name]
+            except KeyError:
+                raise AttributeError(name) from None
+
+
+Some = TypeVar("Some", bound=Late)
+
+
+def late(cls: type[Some], unpack: Callable[[], dict[str, object]] | None, **known: object) -> Some:
+    """Make an object of ``cls`` whose fields are ``known`` now and ``unpack()`` when looked at."""
+    made = object.__new__(cls)
+    made.__dict__.update(known)
+    if unpack is not None:
+        made.__dict__["unpack"] = unpack
+    return made
 
 
 class HandlerKind(Enum):
@@ -62,8 +97,7 @@ class CaseTable:
     default: int
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """From instruction ``pc`` on, until the next position, the code comes from ``span``."""
 
     pc: int
@@ -73,8 +107,8 @@ class Position:
     end_col: int
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+@dataclass(frozen=True)
+class Body(Late):
     """One arity of a function.
 
     ``parameters`` counts the fixed ones; a variadic body has one more slot that
@@ -88,12 +122,12 @@ class Body:
     instructions: tuple[tuple[Op, int], ...]
     handlers: tuple[Handler, ...] = ()
     tables: tuple[CaseTable, ...] = ()
-    positions: tuple[Position, ...] = ()
-    local_names: tuple[str, ...] = ()  # one per slot, for people; "" if it has none
+    positions: tuple[Position, ...] = field(default_factory=tuple)
+    local_names: tuple[str, ...] = field(default_factory=tuple)  # one per slot, for people; "" if it has none
 
 
 @dataclass(frozen=True)
-class Function:
+class Function(Late):
     """The code of a function, all arities.
 
     ``name`` is "ns/name" for a top-level function and "ns/name/fn-2" or
@@ -107,15 +141,19 @@ class Function:
     constants: tuple[Value, ...]
     functions: tuple[CodeHash, ...]
     bodies: tuple[Body, ...]
-    path: str = ""
-    capture_names: tuple[str, ...] = ()
-    flags: frozenset[str] = field(default=frozenset())  # "sealed": no effect may start under it
+    path: str = field(default_factory=str)
+    capture_names: tuple[str, ...] = field(default_factory=tuple)
+    flags: frozenset[str] = field(default_factory=frozenset)  # "sealed": no effect may start under it
 
     @cached_property
     def hash(self) -> CodeHash:
         from flowmetal.bytecode.encoding import hash_of_function
 
         return hash_of_function(self)
+
+
+def _nothing() -> None:
+    """Be the default of a field that may come late."""
 
 
 class DefinitionKind(Enum):
@@ -129,8 +167,8 @@ class DefinitionKind(Enum):
     DECLARED = "declared"  # (declare x): a name without a value
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+@dataclass(frozen=True)
+class Definition(Late):
     """One top-level form, in source order.
 
     ``name`` is the full name "ns/name", "" for an EXPRESSION. ``function`` is
@@ -143,8 +181,8 @@ class Definition:
     kind: DefinitionKind
     function: CodeHash | None = None
     value: Value = None
-    meta: Map | None = None
-    span: Span | None = None
+    meta: Map | None = field(default_factory=_nothing)
+    span: Span | None = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True)
