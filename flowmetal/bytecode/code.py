@@ -123,7 +123,9 @@ class Body(Late):
     handlers: tuple[Handler, ...] = ()
     tables: tuple[CaseTable, ...] = ()
     positions: tuple[Position, ...] = field(default_factory=tuple)
-    local_names: tuple[str, ...] = field(default_factory=tuple)  # one per slot, for people; "" if it has none
+    local_names: tuple[str, ...] = field(
+        default_factory=tuple
+    )  # one per slot, for people; "" if it has none
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,9 @@ class Function(Late):
     bodies: tuple[Body, ...]
     path: str = field(default_factory=str)
     capture_names: tuple[str, ...] = field(default_factory=tuple)
-    flags: frozenset[str] = field(default_factory=frozenset)  # "sealed": no effect may start under it
+    flags: frozenset[str] = field(
+        default_factory=frozenset
+    )  # "sealed": no effect may start under it
 
     @cached_property
     def hash(self) -> CodeHash:

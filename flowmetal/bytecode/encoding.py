@@ -21,9 +21,8 @@ integers, floats, strings, bytes. A plain vector of strings and integers is an
 array. A keyword is an extension of type 1, any other value one of type 2 that
 holds its ``values.codec`` form.
 
-One value has one encoding, and a decoder refuses any other. Nothing here knows
-the file around the functions (file.py) or whether the code makes sense
-(verifier.py).
+One function has one encoding. Nothing here knows the file around the functions
+(file.py) or whether the code makes sense (verifier.py).
 """
 
 from __future__ import annotations
@@ -192,7 +191,7 @@ def unpack_function(code: bytes, notes: bytes, hash: CodeHash) -> Function:
     check(type(captures) is int and 0 <= captures <= 0xFFFF, "the captured values", name)
     check(len(nested) % HASH_BYTES == 0, "the nested functions", name)
     notes_of = _Notes(notes, name, captures, len(bodies))
-    function = late(
+    return late(
         Function,
         notes_of.of_function,
         name=name,
@@ -210,13 +209,12 @@ def unpack_function(code: bytes, notes: bytes, hash: CodeHash) -> Function:
         ),
         hash=hash,
     )
-    return function
 
 
 def constant(value: Value) -> Value:
     """Return the constant that an unpacked value stands for."""
     if type(value) is not list:
-        check(type(value) is not dict, "a constant")
+        check(type(value) is not dict and type(value) is not msgpack.Timestamp, "a constant")
         return value
     check(_is_flat(value), "a constant")
     return vector(value)
@@ -315,9 +313,7 @@ class _Notes:
         check(all(_are(int, column) for column in columns), "the positions", self.name)
         pcs, lines, cols, heights, end_cols = columns
         rows = list(accumulate(lines))
-        positions = map(
-            Position, accumulate(pcs), rows, cols, map(add, rows, heights), end_cols
-        )
+        positions = map(Position, accumulate(pcs), rows, cols, map(add, rows, heights), end_cols)
         return {"local_names": tuple(names), "positions": tuple(positions)}
 
 

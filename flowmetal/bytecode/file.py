@@ -134,11 +134,7 @@ def _module_as_list(module: Module) -> list[Value]:
 def _definition_as_list(definition: Definition) -> list[Value]:
     function = definition.function
     span = definition.span
-    place = (
-        None
-        if span is None
-        else [span.path, span.line, span.col, span.end_line, span.end_col]
-    )
+    place = None if span is None else [span.path, span.line, span.col, span.end_line, span.end_col]
     notes = None if definition.meta is None and place is None else pack([definition.meta, place])
     return [
         definition.name,
@@ -161,8 +157,8 @@ def read_program(data: bytes, *, verify: bool = True) -> Program:
 
     Raises ProgramError: FM0801 for other bytes, FM0802 for a newer version,
     FM0803 and FM0804 for damage, FM0805 to FM0812 for content that no compiler
-    writes. ``verify=False`` leaves out the verification of instructions, for
-    bytes that this process has verified before.
+    writes. ``verify=False`` is for bytes that have been verified before, such
+    as a store's: each function is decoded when it is first looked at.
     """
     body, name = _opened(data, Content.PROGRAM)
     match unpack(body, "the content"):
@@ -171,17 +167,17 @@ def read_program(data: bytes, *, verify: bool = True) -> Program:
         case _:
             malformed("the content has the wrong parts")
     check(_are_texts(flags) and flags == sorted(set(flags)), "the flags")
-    modules = tuple([_module(each, lazy=False) for each in parts])
+    modules = tuple([_module(each, lazy=not verify) for each in parts])
     _check_unique(modules)
     if entry not in {module.name for module in modules}:
         raise ProgramError("FM0812", f"the program does not hold its own entry, {entry}")
     program = Program(entry, modules, frozenset(flags))
     functions = {function.hash: function for module in modules for function in module.functions}
-    _check_references(modules, functions)
     program.__dict__.update(hash=name, functions=functions)
     if verify:
         from flowmetal.bytecode.verifier import verify as verify_function
 
+        _check_references(modules, functions)
         for function in functions.values():
             verify_function(function, functions.get)
     return program
@@ -273,7 +269,13 @@ def _module(parts: Value, *, lazy: bool) -> Module:
 
 def _definition(parts: Value, module: str) -> Definition:
     match parts:
-        case [str(name), str(kind), None | bytes() as function, bytes(value), None | bytes() as notes]:
+        case [
+            str(name),
+            str(kind),
+            None | bytes() as function,
+            bytes(value),
+            None | bytes() as notes,
+        ]:
             check(kind in _KINDS, f"the kind of {name}", module)
         case _:
             malformed("a definition has the wrong parts", module)
@@ -293,12 +295,20 @@ _NIL = pack([None])
 
 def _definition_notes(packed: bytes, name: str) -> dict[str, object]:
     match unpack(packed, f"the metadata of {name}"):
-        case [None | Map() as meta, None]:
-            return {"meta": meta, "span": None}
-        case [None | Map() as meta, [str(path), int(), int(), int(), int()] as place]:
-            return {"meta": meta, "span": Span(path, *place[1:])}
+        case [None | Map() as meta, place]:
+            return {"meta": meta, "span": _span(place, name)}
         case _:
             malformed("the metadata has the wrong parts", name)
+
+
+def _span(place: Value, name: str) -> Span | None:
+    match place:
+        case None:
+            return None
+        case [str(path), int(line), int(col), int(end_line), int(end_col)]:
+            return Span(path, line, col, end_line, end_col)
+        case _:
+            malformed("the place has the wrong parts", name)
 
 
 def _function(parts: Value, module: str, *, lazy: bool) -> Function:
@@ -330,11 +340,13 @@ def _late_function(code: bytes, notes: bytes, hash: CodeHash) -> dict[str, objec
 
 def _declared(parts: Value, module: str) -> DeclaredKind:
     match parts:
-        case [str(kind), bytes(options)]:
-            found = _map(options, f"the options of {kind}", module)
-            if found is not None:
-                return DeclaredKind(kind, found)
-    malformed("a kind of effect has the wrong parts", module)
+        case [str(kind), bytes(packed)]:
+            options = _map(packed, f"the options of {kind}", module)
+            if options is None:
+                malformed(f"the options of {kind}", module)
+            return DeclaredKind(kind, options)
+        case _:
+            malformed("a kind of effect has the wrong parts", module)
 
 
 def _map(packed: bytes | None, what: str, name: str) -> Map | None:
@@ -403,7 +415,11 @@ def _check_references(modules: Iterable[Module], functions: dict[CodeHash, Funct
             name = definition.name or "a top-level form"
             needed = definition.kind in _NEEDS_FUNCTION
             check((definition.function is not None) == needed, "the definition", name)
-            check(bool(definition.name) != (definition.kind is DefinitionKind.EXPRESSION), "the name", name)
+            check(
+                bool(definition.name) != (definition.kind is DefinitionKind.EXPRESSION),
+                "the name",
+                name,
+            )
             if definition.kind is DefinitionKind.NATIVE:
                 check(type(definition.value) is str, "the native function", name)
             if definition.function is not None:

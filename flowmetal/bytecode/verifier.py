@@ -165,7 +165,11 @@ class _Walk:
                 for target in (*table.targets, table.default):
                     self._join(target, depth)
             if _FALLS[number]:
-                self._join(pc + 1, depth)
+                following = pc + 1
+                if following < end and known[following] is None:
+                    known[following] = depth  # what _join would do; this is the common case
+                else:
+                    self._join(following, depth)
         return known
 
     def _join(self, target: int, depth: int) -> None:
@@ -176,7 +180,9 @@ class _Walk:
         if known[target] is None:
             known[target] = depth
         elif known[target] != depth:
-            self._refuse(f"ways with {known[target]} and {depth} operands meet at {target}", "FM0810")
+            self._refuse(
+                f"ways with {known[target]} and {depth} operands meet at {target}", "FM0810"
+            )
 
     def _count(self, number: int, kind: Operand, operand: int) -> int:
         """Check an operand of a rarer kind; return how many values ``x*`` stands for."""
@@ -214,11 +220,15 @@ class _Walk:
         return constants[index]
 
     def _native_count(self, call: Value) -> int:
-        if type(call) is Vector and len(call) == 2:
-            name, count = call
-            if type(name) is str and type(count) is int and count >= 0:
-                return count
-        self._refuse("the constant is not a vector of a name and a count")
+        parts = call.body if type(call) is Vector else ()
+        if (
+            len(parts) != 2
+            or type(parts[0]) is not str
+            or type(parts[1]) is not int
+            or parts[1] < 0
+        ):
+            self._refuse("the constant is not a vector of a name and a count")
+        return int(parts[1])
 
     def _captures(self, index: int) -> int:
         nested = self.function.functions
@@ -248,7 +258,9 @@ class _Walk:
         for row in self.body.handlers:
             self.pc = max(row.start, 0)
             if not 0 <= row.start <= row.end <= row.target < end or row.depth < 0:
-                self._refuse(f"its handler is for {row.start} to {row.end} at {row.target}", "FM0811")
+                self._refuse(
+                    f"its handler is for {row.start} to {row.end} at {row.target}", "FM0811"
+                )
             match row.kind:
                 case HandlerKind.TYPE:
                     fits = 0 <= row.operand < len(self.function.constants) and isinstance(
