@@ -21,12 +21,12 @@ from flowmetal.values import (
     VarRef,
     Vector,
     first,
-    flow_error,
     list_of,
     next_,
-    pr_str,
     seq,
+    show,
 )
+from flowmetal.vm.errors import flow_error
 from flowmetal.vm.link import LinkedBody, LinkedFunction
 from flowmetal.vm.state import Closure, Fiber, Frame, Machine, Native
 from flowmetal.vm.vars import dynamic_value
@@ -147,14 +147,14 @@ the callee is what is looked up (a keyword) or where (a map)."""
 def _call_data(machine: Machine, callee: Value, arguments: list[Value]) -> Value:
     row = next((_LOOKUPS[kind] for kind in type(callee).__mro__ if kind in _LOOKUPS), None)
     if row is None:
-        raise flow_error("FM0302", "type/not-a-function", f"{pr_str(callee, 80)} is not a function")
+        raise flow_error("FM0302", "type/not-a-function", f"{show(callee)} is not a function")
     name, least, most, is_key = row
     if not least <= len(arguments) <= most:
         wanted = "1 argument" if most == 1 else "1 or 2 arguments"
         raise flow_error(
             "FM0303",
             "arity",
-            f"{pr_str(callee, 80)} called as a function takes {wanted}, called with {len(arguments)}",
+            f"{show(callee)} called as a function takes {wanted}, called with {len(arguments)}",
         )
     lookup = machine.image.native(name).call
     if is_key:

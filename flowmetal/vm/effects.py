@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.ids import EffectNumber
-from flowmetal.values import Atom, Map, Value, check_data, flow_error, keyword, pr_str
+from flowmetal.values import Atom, Map, Value, keyword, show
+from flowmetal.vm.errors import check_data, flow_error
 from flowmetal.vm.state import Define, Fiber, FiberStatus, Machine, OpenEffect, Retry, Search
 
 STEP_VAR = "flow.core/*step*"
@@ -26,7 +27,7 @@ def perform(machine: Machine, fiber: Fiber, kind: str, args: Value) -> None:
     """Suspend the fiber on an effect. Raises FlowError if it is refused, Unrealised like any native."""
     if not isinstance(args, Map):
         raise flow_error(
-            "FM0701", "type/mismatch", f"perform needs a map of arguments, got {pr_str(args, 80)}"
+            "FM0701", "type/mismatch", f"perform needs a map of arguments, got {show(args)}"
         )
     check_data(args, f"the arguments of {kind}")
     seal = _seal(machine, fiber)

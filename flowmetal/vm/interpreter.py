@@ -22,7 +22,6 @@ from flowmetal.values import (
     FlowError,
     Keyword,
     Unrealised,
-    Value,
     add,
     equal,
     ge,
@@ -38,7 +37,13 @@ from flowmetal.values import (
 )
 from flowmetal.vm.calls import apply_value, call_value
 from flowmetal.vm.effects import perform
-from flowmetal.vm.link import NATIVE_OF_MACHINE, Instruction
+from flowmetal.vm.link import (
+    LOCAL_WITH,
+    LOCAL_WITH_JUMP,
+    NATIVE_OF_MACHINE,
+    STOP,
+    Instruction,
+)
 from flowmetal.vm.returning import finish_frame, realise
 from flowmetal.vm.state import Closure, Fiber, FiberStatus, Frame, Machine, Pending
 from flowmetal.vm.unwinding import raise_error, thrown, too_deep, unwind
@@ -89,9 +94,6 @@ _VECTOR = Op.VECTOR.number
 _MAP = Op.MAP.number
 _SET = Op.SET.number
 
-STOP = 0x101
-"""Linked in place of every instruction of an image for single steps (see ``OneShot``)."""
-
 
 class OneShot:
     """Code that gives one real instruction and stops from then on."""
@@ -124,7 +126,7 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                 op, arg = code[pc]
                 pc += 1
 
-                # -- the dozen that programs mostly consist of
+                # -- what programs mostly consist of
 
                 if op == _LOCAL:
                     stack.append(stack[arg])
@@ -134,6 +136,118 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                     test = stack.pop()
                     if test is False or test is None:
                         pc = arg
+                elif op >= _ADD:
+                    if op == LOCAL_WITH_JUMP:
+                        slot, constant, function, target = arg
+                        a = stack[slot]
+                        if type(a) is int:
+                            pc = pc + 3 if function(a, constant) else target
+                        else:
+                            stack.append(a)
+                    elif op == LOCAL_WITH:
+                        slot, constant, function = arg
+                        a = stack[slot]
+                        if type(a) is int and -_FAST < a < _FAST:
+                            stack.append(function(a, constant))
+                            pc += 2
+                        else:
+                            stack.append(a)
+                    elif op == _LT:
+                        a, b = stack[-2], stack[-1]
+                        value = a < b if type(a) is int and type(b) is int else lt(a, b)
+                        stack.pop()
+                        stack[-1] = value
+                    elif op == _ADD:
+                        a, b = stack[-2], stack[-1]
+                        if type(a) is int and type(b) is int:
+                            value = a + b
+                            if not -_FAST < value < _FAST:
+                                value = add(a, b)
+                        else:
+                            value = add(a, b)
+                        stack.pop()
+                        stack[-1] = value
+                    elif op == _SUB:
+                        a, b = stack[-2], stack[-1]
+                        if type(a) is int and type(b) is int:
+                            value = a - b
+                            if not -_FAST < value < _FAST:
+                                value = sub(a, b)
+                        else:
+                            value = sub(a, b)
+                        stack.pop()
+                        stack[-1] = value
+                    elif op == _EQ:
+                        a, b = stack[-2], stack[-1]
+                        if (type(a) is int and type(b) is int) or (
+                            type(a) is str and type(b) is str
+                        ):
+                            value = a == b
+                        else:
+                            value = a is b if type(a) is Keyword else equal(a, b)
+                        stack.pop()
+                        stack[-1] = value
+                    elif op == _INC:
+                        a = stack[-1]
+                        stack[-1] = a + 1 if type(a) is int and a < _FAST else add(a, 1)
+                    elif op == _IS_NIL:
+                        stack[-1] = stack[-1] is None
+                    elif op == _NOT:
+                        a = stack[-1]
+                        stack[-1] = a is None or a is False
+                    elif op == _DEC:
+                        a = stack[-1]
+                        stack[-1] = a - 1 if type(a) is int and a > -_FAST else sub(a, 1)
+                    elif op == _GT:
+                        a, b = stack[-2], stack[-1]
+                        value = a > b if type(a) is int and type(b) is int else gt(a, b)
+                        stack.pop()
+                        stack[-1] = value
+                    elif op == _LE:
+                        a, b = stack[-2], stack[-1]
+                        value = a <= b if type(a) is int and type(b) is int else le(a, b)
+                        stack.pop()
+                        stack[-1] = value
+                    elif op == _GE:
+                        a, b = stack[-2], stack[-1]
+                        value = a >= b if type(a) is int and type(b) is int else ge(a, b)
+                        stack.pop()
+                        stack[-1] = value
+                    elif op == _MUL:
+                        value = mul(stack[-2], stack[-1])
+                        stack.pop()
+                        stack[-1] = value
+                    elif op == _VECTOR:
+                        base = len(stack) - arg
+                        items = stack[base:]
+                        del stack[base:]
+                        stack.append(vector(items))
+                    elif op == _MAP:
+                        base = len(stack) - 2 * arg
+                        flat = stack[base:]
+                        value = hash_map(zip(flat[::2], flat[1::2], strict=True))
+                        del stack[base:]
+                        stack.append(value)
+                    elif op == _SET:
+                        base = len(stack) - arg
+                        value = set_of(stack[base:])
+                        del stack[base:]
+                        stack.append(value)
+                    elif op == NATIVE_OF_MACHINE:
+                        native, count = arg
+                        base = len(stack) - count
+                        value = native(machine, fiber, *stack[base:])
+                        del stack[base:]
+                        stack.append(value)
+                    elif op == STOP:
+                        if machine.steps <= 0:
+                            frame.pc = pc - 1
+                            return fuel
+                        machine.steps -= 1
+                        code = OneShot(arg, frame.body.code)  # type: ignore[assignment]
+                        pc -= 1
+                    else:
+                        raise AssertionError(f"operator {op:#x} has no branch")
                 elif op == _CALL:
                     if fuel <= 0:
                         frame.pc = pc - 1
@@ -205,6 +319,12 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                         raise unbound(arg)
                 elif op == _SET_LOCAL:
                     stack[arg] = stack.pop()
+                elif op == _LOOP:
+                    if fuel <= 0:
+                        frame.pc = pc - 1
+                        return 0
+                    fuel -= 1
+                    pc = arg
                 elif op == _TAIL_CALL:
                     if fuel <= 0:
                         frame.pc = pc - 1
@@ -244,62 +364,12 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                         code = frame.body.code
                         stack = frame.stack
                         pc = frame.pc
-                elif op == _ADD:
-                    a, b = stack[-2], stack[-1]
-                    if type(a) is int and type(b) is int:
-                        value = a + b
-                        if not -_FAST < value < _FAST:
-                            value = add(a, b)
-                    else:
-                        value = add(a, b)
-                    stack.pop()
-                    stack[-1] = value
-                elif op == _SUB:
-                    a, b = stack[-2], stack[-1]
-                    if type(a) is int and type(b) is int:
-                        value = a - b
-                        if not -_FAST < value < _FAST:
-                            value = sub(a, b)
-                    else:
-                        value = sub(a, b)
-                    stack.pop()
-                    stack[-1] = value
-                elif op == _LT:
-                    a, b = stack[-2], stack[-1]
-                    value = a < b if type(a) is int and type(b) is int else lt(a, b)
-                    stack.pop()
-                    stack[-1] = value
-                elif op == _LOOP:
-                    if fuel <= 0:
-                        frame.pc = pc - 1
-                        return 0
-                    fuel -= 1
-                    pc = arg
-                elif op == _EQ:
-                    a, b = stack[-2], stack[-1]
-                    if type(a) is int and type(b) is int or type(a) is str and type(b) is str:
-                        value = a == b
-                    else:
-                        value = a is b if type(a) is Keyword else equal(a, b)
-                    stack.pop()
-                    stack[-1] = value
                 elif op == _CAPTURED:
                     stack.append(frame.closure.captured[arg])
-                elif op == _INC:
-                    a = stack[-1]
-                    stack[-1] = a + 1 if type(a) is int and a < _FAST else add(a, 1)
-                elif op == _DEC:
-                    a = stack[-1]
-                    stack[-1] = a - 1 if type(a) is int and -_FAST < a else sub(a, 1)
                 elif op == _JUMP:
                     pc = arg
                 elif op == _POP:
                     stack.pop()
-                elif op == _IS_NIL:
-                    stack[-1] = stack[-1] is None
-                elif op == _NOT:
-                    a = stack[-1]
-                    stack[-1] = a is None or a is False
 
                 # -- the rest
 
@@ -317,46 +387,11 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                         stack.append(arg.plain)
                 elif op == _DYNAMIC:
                     stack.append(dynamic_value(machine, fiber, arg))
-                elif op == _GT:
-                    a, b = stack[-2], stack[-1]
-                    value = a > b if type(a) is int and type(b) is int else gt(a, b)
-                    stack.pop()
-                    stack[-1] = value
-                elif op == _LE:
-                    a, b = stack[-2], stack[-1]
-                    value = a <= b if type(a) is int and type(b) is int else le(a, b)
-                    stack.pop()
-                    stack[-1] = value
-                elif op == _GE:
-                    a, b = stack[-2], stack[-1]
-                    value = a >= b if type(a) is int and type(b) is int else ge(a, b)
-                    stack.pop()
-                    stack[-1] = value
-                elif op == _MUL:
-                    value = mul(stack[-2], stack[-1])
-                    stack.pop()
-                    stack[-1] = value
-                elif op == _VECTOR:
-                    base = len(stack) - arg
-                    items = stack[base:]
-                    del stack[base:]
-                    stack.append(vector(items))
-                elif op == _MAP:
-                    base = len(stack) - 2 * arg
-                    flat = stack[base:]
-                    value = hash_map(zip(flat[::2], flat[1::2], strict=True))
-                    del stack[base:]
-                    stack.append(value)
-                elif op == _SET:
-                    base = len(stack) - arg
-                    value = set_of(stack[base:])
-                    del stack[base:]
-                    stack.append(value)
                 elif op == _CASE:
                     targets, default = arg
                     pc = targets.get(key_of(stack[-1]), default)
                     stack.pop()
-                elif op == _APPLY or op == _TAIL_APPLY:
+                elif op in (_APPLY, _TAIL_APPLY):
                     if fuel <= 0:
                         frame.pc = pc - 1
                         return 0
@@ -387,12 +422,6 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                     code = frame.body.code
                     stack = frame.stack
                     pc = frame.pc
-                elif op == NATIVE_OF_MACHINE:
-                    native, count = arg
-                    base = len(stack) - count
-                    value = native(machine, fiber, *stack[base:])
-                    del stack[base:]
-                    stack.append(value)
                 elif op == _PERFORM:
                     frame.pc = pc - 1
                     perform(machine, fiber, arg, stack[-1])
@@ -429,13 +458,6 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                 elif op == _PATCH:
                     value = stack.pop()
                     stack[-1].captured[arg] = value
-                elif op == STOP:
-                    if machine.steps <= 0:
-                        frame.pc = pc - 1
-                        return fuel
-                    machine.steps -= 1
-                    code = OneShot(arg, frame.body.code)  # type: ignore[assignment]
-                    pc -= 1
                 else:
                     raise AssertionError(f"instruction {op:#x} has no branch")
         except Unrealised as need:

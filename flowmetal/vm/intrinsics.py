@@ -13,11 +13,11 @@ from flowmetal.values import (
     Symbol,
     Value,
     VarRef,
-    flow_error,
     hash_map,
-    pr_str,
+    show,
     symbol,
 )
+from flowmetal.vm.errors import flow_error
 from flowmetal.vm.state import Bindings, Fiber, Machine, Native
 from flowmetal.vm.vars import define, dynamic_value, set_binding
 
@@ -70,7 +70,7 @@ def _var_bound(machine: Machine, fiber: Fiber, var: Value) -> bool:
 
 def _check_var(var: Value) -> None:
     if not isinstance(var, VarRef):
-        raise flow_error("FM0310", "type/mismatch", f"a var is needed, got {pr_str(var, 80)}")
+        raise flow_error("FM0310", "type/mismatch", f"a var is needed, got {show(var)}")
 
 
 def _find_var(machine: Machine, fiber: Fiber, name: Value) -> VarRef | None:

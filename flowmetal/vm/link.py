@@ -9,7 +9,8 @@ share it and never change it, except that ``eval`` and the REPL add to a copy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import operator
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from flowmetal.bytecode.code import (
@@ -27,8 +28,22 @@ from flowmetal.source import Span
 from flowmetal.values import Value, key_of
 from flowmetal.vm.state import Closure, Native
 
-NATIVE_OF_MACHINE = 0x100
-"""The number under which a NATIVE whose function wants the machine is linked."""
+# Numbers that exist in linked code alone.
+NATIVE_OF_MACHINE = 0x100  # a NATIVE whose function wants the machine
+STOP = 0x101  # in place of every instruction of an image for single steps
+LOCAL_WITH = 0x102  # LOCAL n, CONST k, operator
+LOCAL_WITH_JUMP = 0x103  # LOCAL n, CONST k, comparison, JUMP_IF_FALSE
+
+_FUSED = {
+    Op.ADD: operator.add,
+    Op.SUB: operator.sub,
+    Op.LT: operator.lt,
+    Op.LE: operator.le,
+    Op.GT: operator.gt,
+    Op.GE: operator.ge,
+    Op.EQ: operator.eq,
+}
+"""What these operators do to two ints."""
 
 Instruction: TypeAlias = tuple[int, Value]
 
@@ -101,7 +116,13 @@ class LinkedFunction:
             LinkedBody(self, index, body) for index, body in enumerate(self.function.bodies)
         )
         for linked in bodies:
-            linked.code = [self._instruction(linked.body, op, k) for op, k in linked.body.instructions]
+            linked.code = [
+                self._instruction(linked.body, op, k) for op, k in linked.body.instructions
+            ]
+            if self._image.single_steps:
+                linked.code = [(STOP, linked.code)] * len(linked.code)
+            else:
+                _fuse(linked)
             if linked.variadic:
                 self.variadic = linked
             else:
@@ -136,8 +157,11 @@ class LinkedFunction:
 class Image:
     """A program with its natives. ``static`` are the vars that the program itself fixes."""
 
-    def __init__(self, program: Program, natives: Mapping[str, Native]) -> None:
+    def __init__(
+        self, program: Program, natives: Mapping[str, Native], single_steps: bool = False
+    ) -> None:
         self.program = program
+        self.single_steps = single_steps
         self.natives = natives
         self.functions: dict[CodeHash, LinkedFunction] = {}
         self.static: dict[str, Value] = {}
@@ -191,4 +215,25 @@ class Linker:
         return found
 
 
-NativeCall: TypeAlias = tuple[Callable[..., Value], int]
+def _fuse(linked: LinkedBody) -> None:
+    """Put one instruction in place of a LOCAL that begins a short run on an int.
+
+    The others of the run stay where they are, for jumps that enter it and for
+    values that are no int: then the LOCAL is executed alone. Measured: fib is
+    1.4 times as fast with it.
+    """
+    code = linked.code
+    instructions = linked.body.instructions
+    for pc in range(len(instructions) - 2):
+        (first, slot), (second, _), (third, _) = instructions[pc : pc + 3]
+        if first is not Op.LOCAL or second is not Op.CONST or third not in _FUSED:
+            continue
+        constant = code[pc + 1][1]
+        if type(constant) is not int or abs(constant) >= 1 << 30:
+            continue
+        function = _FUSED[third]
+        after = instructions[pc + 3] if pc + 3 < len(instructions) else None
+        if after is not None and after[0] is Op.JUMP_IF_FALSE and third not in (Op.ADD, Op.SUB):
+            code[pc] = (LOCAL_WITH_JUMP, (slot, constant, function, after[1]))
+        else:
+            code[pc] = (LOCAL_WITH, (slot, constant, function))

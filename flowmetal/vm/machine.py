@@ -16,8 +16,9 @@ from typing import assert_never
 from flowmetal.effects.requests import EffectResult
 from flowmetal.errors import RunError
 from flowmetal.ids import RunId
-from flowmetal.values import FlowError, Value, flow_error
-from flowmetal.vm.calls import arity_error
+from flowmetal.values import FlowError, Value
+from flowmetal.vm.calls import arity_error, call_value
+from flowmetal.vm.errors import flow_error
 from flowmetal.vm.interpreter import execute
 from flowmetal.vm.link import Image
 from flowmetal.vm.returning import start_further
@@ -202,8 +203,6 @@ def evaluate(machine: Machine, function: Value, arguments: Sequence[Value], budg
     For macros, queries and expressions. Raises FlowError with what the program
     raised, or with :limit/fuel when ``budget`` is spent.
     """
-    from flowmetal.vm.calls import call_value
-
     assert machine.sealed
     fiber = Fiber(1, [])
     machine.fibers = {1: fiber}

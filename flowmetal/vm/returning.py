@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import assert_never
 
 from flowmetal.bytecode.code import DefinitionKind
-from flowmetal.values import LazySeq, Realise, Unrealised, Value, check_data, seq
+from flowmetal.values import LazySeq, Realise, Unrealised, Value, seq
 from flowmetal.vm.calls import call_value
+from flowmetal.vm.errors import check_data
 from flowmetal.vm.state import (
     Define,
     Fiber,
@@ -36,9 +37,11 @@ def realise(machine: Machine, fiber: Fiber, need: Unrealised) -> None:
                 return
             _push(machine, fiber, lazy.thunk, [], Retry([lazy]))
         case Realise.ALL:
-            _push(machine, fiber, machine.globals["flow.core/-realise-all"], [lazy], Retry([]))
+            walker = machine.globals["flow.core/-realise-all"]
+            _push(machine, fiber, walker, [lazy, need.cells], Retry([]))
         case Realise.DEEP:
-            _push(machine, fiber, machine.globals["flow.core/-realise-deep"], [lazy], Retry([]))
+            walker = machine.globals["flow.core/-realise-deep"]
+            _push(machine, fiber, walker, [lazy, need.cells], Retry([]))
         case _:
             assert_never(need.depth)
 
@@ -93,7 +96,8 @@ def _fill(machine: Machine, fiber: Fiber, cells: list[LazySeq], value: Value) ->
             return
         made = seq(value)
         for cell in cells:
-            cell.fill(made)
+            cell.thunk = None
+            cell.value = made
     fiber.frames.pop()
 
 

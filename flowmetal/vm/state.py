@@ -239,7 +239,9 @@ class Machine:
     inbox: list[Delivery] = field(default_factory=list)
     open: dict[int, OpenEffect] = field(default_factory=dict)
     globals: dict[str, Value] = field(default_factory=dict)
-    defined: dict[str, None] = field(default_factory=dict)  # names in globals that are state, in order
+    defined: dict[str, None] = field(
+        default_factory=dict
+    )  # names in globals that are state, in order
     next_effect: int = 1
     next_fiber: int = 1
     next_gensym: int = 1

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 from flowmetal.bytecode.code import Handler, HandlerKind
 from flowmetal.source import Span
-from flowmetal.values import ErrorValue, FlowError, Keyword, Value, error_matches, flow_error, pr_str
+from flowmetal.values import ErrorValue, FlowError, Keyword, Value, show
 from flowmetal.vm.calls import call_value
+from flowmetal.vm.errors import error_matches, flow_error
 from flowmetal.vm.state import (
     Fiber,
     FiberStatus,
@@ -42,7 +43,7 @@ def thrown(value: Value) -> FlowError:
     return flow_error(
         "FM0306",
         "type/not-an-error",
-        f"throw needs an error, got {pr_str(value, 80)}: write (throw (ex-info \"message\" {{...}}))",
+        f'throw needs an error, got {show(value)}: write (throw (ex-info "message" {{...}}))',
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flowmetal.values import FlowError, Value, VarRef, flow_error
+from flowmetal.values import FlowError, Value, VarRef
+from flowmetal.vm.errors import flow_error
 from flowmetal.vm.state import Bindings, Fiber, Machine
 
 
