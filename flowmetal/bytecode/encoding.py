@@ -32,7 +32,6 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import accumulate
 from operator import add
-from typing import NoReturn
 
 import msgpack
 
@@ -155,10 +154,10 @@ def _is_flat(items: Iterable[Value]) -> bool:
 # -- unpacking
 
 
-def malformed(what: str, name: str = "") -> NoReturn:
-    """Raise ProgramError FM0805: the content is not what a compiler writes."""
+def malformed(what: str, name: str = "") -> ProgramError:
+    """Return the error FM0805: the content is not what a compiler writes."""
     where = f" of {name}" if name else ""
-    raise ProgramError(
+    return ProgramError(
         "FM0805",
         f"the program is damaged: {what}{where}",
         hint="compile it again from its source",
@@ -172,7 +171,7 @@ def unpack(data: bytes, what: str) -> Value:
             data, ext_hook=_unpack_other, strict_map_key=False, unicode_errors="surrogatepass"
         )
     except (ValueError, TypeError, RecursionError, OverflowError, MemoryError, DataError):
-        malformed(f"{what} cannot be decoded")
+        raise malformed(f"{what} cannot be decoded") from None
     return found
 
 
@@ -186,7 +185,7 @@ def unpack_function(code: bytes, notes: bytes, hash: CodeHash) -> Function:
         case [str(name), int(captures), list(constants), bytes(nested), list(flags), list(bodies)]:
             pass
         case _:
-            malformed("a function has the wrong parts")
+            raise malformed("a function has the wrong parts")
     check(_are(str, flags) and flags == sorted(set(flags)), "the flags", name)
     check(type(captures) is int and 0 <= captures <= 0xFFFF, "the captured values", name)
     check(len(nested) % HASH_BYTES == 0, "the nested functions", name)
@@ -233,7 +232,7 @@ def _body(parts: Value, name: str, notes: Callable[[], dict[str, object]]) -> Bo
         ]:
             pass
         case _:
-            malformed("a body has the wrong parts", name)
+            raise malformed("a body has the wrong parts", name)
     check(type(parameters) is int and type(count) is int, "the slots", name)
     check(0 <= parameters <= count <= 0xFFFF, "the number of slots", name)
     check(len(operands) == len(opcodes) and _are(int, operands), "the operands", name)
@@ -275,7 +274,7 @@ def _table(parts: Value, name: str) -> CaseTable:
             check(_are(int, [*keys, *targets, default]), "a case table", name)
             return CaseTable(tuple(keys), tuple(targets), default)
         case _:
-            malformed("a case table has the wrong parts", name)
+            raise malformed("a case table has the wrong parts", name)
 
 
 class _Notes:
@@ -296,7 +295,7 @@ class _Notes:
                     check(len(bodies) == self.bodies, "the notes", self.name)
                     self.parts = parts
                 case _:
-                    malformed("the notes have the wrong parts", self.name)
+                    raise malformed("the notes have the wrong parts", self.name)
         return self.parts
 
     def of_function(self) -> dict[str, object]:
@@ -308,7 +307,7 @@ class _Notes:
             case [list(names), [list(), list(), list(), list(), list()] as columns]:
                 check(_are(str, names), "the names of locals", self.name)
             case _:
-                malformed("the notes have the wrong parts", self.name)
+                raise malformed("the notes have the wrong parts", self.name)
         check(len({len(column) for column in columns}) == 1, "the positions", self.name)
         check(all(_are(int, column) for column in columns), "the positions", self.name)
         pcs, lines, cols, heights, end_cols = columns
@@ -320,7 +319,7 @@ class _Notes:
 def check(holds: bool, what: str, name: str = "") -> None:
     """Raise ProgramError FM0805 unless ``holds``."""
     if not holds:
-        malformed(f"{what} cannot be right", name)
+        raise malformed(f"{what} cannot be right", name)
 
 
 def _are(cls: type, items: Iterable[Value]) -> bool:

@@ -165,7 +165,7 @@ def read_program(data: bytes, *, verify: bool = True) -> Program:
         case [str(entry), list(flags), list(parts)]:
             pass
         case _:
-            malformed("the content has the wrong parts")
+            raise malformed("the content has the wrong parts")
     check(_are_texts(flags) and flags == sorted(set(flags)), "the flags")
     modules = tuple([_module(each, lazy=not verify) for each in parts])
     _check_unique(modules)
@@ -228,7 +228,7 @@ def _opened(data: bytes, wanted: Content) -> tuple[bytes, ProgramHash]:
             "FM0804", "the program is damaged: its checksum does not match", hint=again
         )
     if version < 1 or zero != 0 or content not in (1, 2):
-        malformed("the head")
+        raise malformed("the head")
     if content != wanted.value:
         found = "a program" if content == Content.PROGRAM.value else "a library image"
         raise ProgramError("FM0813", f"this file holds {found}, which does not belong here")
@@ -251,7 +251,7 @@ def _module(parts: Value, *, lazy: bool) -> Module:
         ]:
             pass
         case _:
-            malformed("a module has the wrong parts")
+            raise malformed("a module has the wrong parts")
     check(_are_texts(requires), "the requires", name)
     return Module(
         name,
@@ -278,7 +278,7 @@ def _definition(parts: Value, module: str) -> Definition:
         ]:
             check(kind in _KINDS, f"the kind of {name}", module)
         case _:
-            malformed("a definition has the wrong parts", module)
+            raise malformed("a definition has the wrong parts", module)
     known: dict[str, object] = {
         "name": name,
         "kind": _KINDS[kind],
@@ -298,7 +298,7 @@ def _definition_notes(packed: bytes, name: str) -> dict[str, object]:
         case [None | Map() as meta, place]:
             return {"meta": meta, "span": _span(place, name)}
         case _:
-            malformed("the metadata has the wrong parts", name)
+            raise malformed("the metadata has the wrong parts", name)
 
 
 def _span(place: Value, name: str) -> Span | None:
@@ -308,7 +308,7 @@ def _span(place: Value, name: str) -> Span | None:
         case [str(path), int(line), int(col), int(end_line), int(end_col)]:
             return Span(path, line, col, end_line, end_col)
         case _:
-            malformed("the place has the wrong parts", name)
+            raise malformed("the place has the wrong parts", name)
 
 
 def _function(parts: Value, module: str, *, lazy: bool) -> Function:
@@ -316,7 +316,7 @@ def _function(parts: Value, module: str, *, lazy: bool) -> Function:
         case [bytes(name), bytes(code), bytes(notes)]:
             hash = CodeHash(name.hex())
         case _:
-            malformed("a function has the wrong parts", module)
+            raise malformed("a function has the wrong parts", module)
     check(len(name) == HASH_BYTES, "the hash of a function", module)
     if lazy:
         return late(Function, partial(_late_function, code, notes, hash), hash=hash)
@@ -343,10 +343,10 @@ def _declared(parts: Value, module: str) -> DeclaredKind:
         case [str(kind), bytes(packed)]:
             options = _map(packed, f"the options of {kind}", module)
             if options is None:
-                malformed(f"the options of {kind}", module)
+                raise malformed(f"the options of {kind}", module)
             return DeclaredKind(kind, options)
         case _:
-            malformed("a kind of effect has the wrong parts", module)
+            raise malformed("a kind of effect has the wrong parts", module)
 
 
 def _map(packed: bytes | None, what: str, name: str) -> Map | None:
@@ -370,7 +370,7 @@ def _pairs(parts: Iterable[Value], name: str) -> tuple[tuple[str, str], ...]:
             case [str(left), str(right)]:
                 pairs.append((left, right))
             case _:
-                malformed("an alias has the wrong parts", name)
+                raise malformed("an alias has the wrong parts", name)
     return tuple(pairs)
 
 

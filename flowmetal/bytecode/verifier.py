@@ -220,7 +220,7 @@ class _Walk:
         return constants[index]
 
     def _native_count(self, call: Value) -> int:
-        parts = call.body if type(call) is Vector else ()
+        parts: Value = call.body if type(call) is Vector else ()
         if (
             len(parts) != 2
             or type(parts[0]) is not str
