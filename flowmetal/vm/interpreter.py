@@ -22,6 +22,7 @@ from flowmetal.values import (
     FlowError,
     Keyword,
     Unrealised,
+    Value,
     add,
     equal,
     ge,
@@ -116,6 +117,7 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
     """Run ``fiber`` until it is no longer ready or ``fuel`` is 0; return what is left."""
     frames = fiber.frames
     variables = machine.globals
+    value: Value
     while True:
         frame = frames[-1]
         code = frame.body.code
@@ -471,7 +473,7 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
             raise_error(machine, fiber, error.error)
         except RecursionError:
             frame.pc = pc - 1
-            raise_error(machine, fiber, too_deep())
+            raise_error(machine, fiber, too_deep().error)
         if fiber.status is not FiberStatus.READY:
             return fuel
 

@@ -59,7 +59,7 @@ def start(
     if not isinstance(target, Closure):
         raise RunError("FM1120", f"the program has no function {entry}")
     if target.function.body_for(len(arguments)) is None:
-        raise RunError("FM1121", arity_error(target.function, len(arguments)).error.message)
+        raise RunError("FM1121", str(arity_error(target.function, len(arguments))))
     fiber = Fiber(machine.next_fiber, [])
     machine.next_fiber += 1
     machine.fibers[fiber.number] = fiber
@@ -71,10 +71,10 @@ def start(
 def run(machine: Machine, budget: int = UNLIMITED) -> Turn:
     """Compute until every fiber waits, the run ends, or ``budget`` fuel is spent."""
     before = machine.fuel_used
-    while machine.status in (MachineStatus.READY, MachineStatus.WAITING):
+    while _is_alive(machine):
         if not machine.ready or machine.quantum_left == QUANTUM:
             _take_inbox(machine)
-        if not machine.ready or budget <= 0 or machine.status is MachineStatus.FAILED:
+        if not machine.ready or budget <= 0 or not _is_alive(machine):
             break
         fiber = machine.fibers[machine.ready[0]]
         share = min(budget, machine.quantum_left)
@@ -91,7 +91,7 @@ def run(machine: Machine, budget: int = UNLIMITED) -> Turn:
             _check_depth(machine, fiber)
         elif machine.steps == 0 and spent == 0 and share > 0:
             break  # an image of single steps has stopped
-    if machine.status in (MachineStatus.READY, MachineStatus.WAITING):
+    if _is_alive(machine):
         machine.status = MachineStatus.READY if machine.ready else MachineStatus.WAITING
     return _turn(machine, machine.fuel_used - before)
 
@@ -102,6 +102,10 @@ def deliver(machine: Machine, fact: Fact, at_us: int, order: int = 0) -> None:
     ``order`` breaks ties: an effect's number; 0 for what does not answer an effect.
     """
     machine.inbox.append(Delivery(at_us, order, fact))
+
+
+def _is_alive(machine: Machine) -> bool:
+    return machine.status in (MachineStatus.READY, MachineStatus.WAITING)
 
 
 def _turn(machine: Machine, fuel: int) -> Turn:
