@@ -225,6 +225,14 @@ CODES: tuple[ErrorCode, ...] = (
         right="x",
     ),
     ErrorCode(
+        "FM0047",
+        "Syntax quotes nest too deeply",
+        "A syntax quote inside a syntax quote makes a template of a template, which grows by a\n"
+        "factor each time. More than six levels without an unquote between are not expanded.",
+        wrong="```````x",
+        right="``x",
+    ),
+    ErrorCode(
         "FM1304",
         "A source file is not UTF-8",
         "Source files are UTF-8, with or without a byte order mark. The message says which byte is\n"

@@ -42,6 +42,9 @@ _CORE = "flow.core"
 _COLLECTIONS = frozenset({Kind.LIST, Kind.VECTOR, Kind.MAP, Kind.SET, Kind.FN, Kind.NAMESPACED_MAP})
 _CONSTANTS = {"nil": None, "true": True, "false": False}
 _ASCRIPTIONS = frozenset({"|-", "⊢"})
+MAX_PROBLEMS = 10
+MAX_TEMPLATES = 6  # each level of syntax quote in syntax quote makes an expansion thrice as large
+_LEVELS = {Kind.SYNTAX_QUOTE: 1, Kind.UNQUOTE: -1, Kind.UNQUOTE_SPLICING: -1}
 _NOT_IN_DATA = frozenset(
     {
         Kind.FN,
@@ -64,30 +67,36 @@ class ReadForm(NamedTuple):
 
 
 class _Frame:
-    """A form under construction: the children still to come, and those that are there."""
+    """A form under construction: the children still to come, and those that are there.
 
-    __slots__ = ("arguments", "node", "pending", "problems_before", "spans", "values")
+    ``templates`` counts the syntax quotes around it that are not unquoted.
+    """
+
+    __slots__ = ("arguments", "found_before", "node", "pending", "spans", "templates", "values")
 
     def __init__(
         self,
         node: Node,
         children: Sequence[Node],
         arguments: Arguments | None,
-        problems_before: int,
+        found_before: int,
+        templates: int,
     ) -> None:
         self.node = node
         self.pending = list(reversed(children))
         self.values: list[Value] = []
         self.spans: list[Span] = []
         self.arguments = arguments
-        self.problems_before = problems_before
+        self.found_before = found_before
+        self.templates = templates
 
 
 class FormBuilder:
     """Builds the forms of one source, in order."""
 
     def __init__(self, positions: Positions, options: ReadOptions) -> None:
-        self.problems: list[Diagnostic] = []
+        self.problems: list[Diagnostic] = []  # the first of them
+        self.found = 0
         self.lacks_only_more = True  # until a problem is not cured by more text
         self._positions = positions
         self._options = options
@@ -96,7 +105,7 @@ class FormBuilder:
 
     def build(self, node: Node) -> ReadForm | None:
         """Build one top-level form; None where a reader conditional leaves nothing."""
-        root = _Frame(node, (node,), None, 0)
+        root = _Frame(node, (node,), None, 0, 0)
         stack = [root]
         while True:
             frame = stack[-1]
@@ -156,7 +165,11 @@ class FormBuilder:
             arguments = Arguments(self._options.next_number())
         elif node.kind is Kind.NAMESPACED_MAP and children[0].kind is Kind.MAP:
             children = children[0].children
-        return _Frame(node, children, arguments, len(self.problems))
+        templates = max(parent.templates + _LEVELS.get(node.kind, 0), 0)
+        if templates > MAX_TEMPLATES:
+            self._problem("FM0047", "syntax quotes nest too deeply", node, whole=False)
+            children = ()
+        return _Frame(node, children, arguments, self.found, templates)
 
     def _chosen(self, node: Node) -> Sequence[Node]:
         """Return the branch of a reader conditional that counts, if there is one."""
@@ -221,7 +234,7 @@ class FormBuilder:
         """Make the value of a frame whose children are all there."""
         node = frame.node
         span = self._span(node)
-        if len(self.problems) > frame.problems_before:
+        if self.found > frame.found_before:
             return None, span  # whatever is wrong with it now follows from what was reported
         if node.kind not in _COLLECTIONS and len(frame.values) < len(node.children):
             self._problem(
@@ -332,7 +345,7 @@ class FormBuilder:
         form = frame.values[0]
         namespace, name = split_name(node.text[1:])
         tag = Symbol(
-            namespace, name, None, self._positions.span(node.start + 1, node.children[0].start)
+            namespace, name, None, self._positions.span(node.start + 1, node.start + len(node.text))
         )
         read = BUILT_IN_TAGS.get(tag.text) or self._options.tag_reader(tag)
         if read is None:
@@ -394,13 +407,16 @@ class FormBuilder:
         raise _explain_unreadable(node.text)
 
     def _no_operand(self, node: Node, span: Span, frame: _Frame) -> Value:
-        self._missing(frame.node)
+        if not frame.values or frame.node.children[0].kind is not Kind.MISSING:
+            self._missing(frame.node)  # once, where `^` lacks both of its operands
         return None
 
     # -- problems ------------------------------------------------------------------------
 
     def _add(self, problem: Diagnostic) -> None:
-        self.problems.append(problem)
+        self.found += 1
+        if self.found <= MAX_PROBLEMS:
+            self.problems.append(problem)
         self.lacks_only_more = False
 
     def _missing(self, prefix: Node) -> None:

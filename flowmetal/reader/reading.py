@@ -28,7 +28,7 @@ def read_all_with_spans(source: Source, options: ReadOptions | None = None) -> l
     for node in text.nodes:
         if (form := builder.build(node)) is not None:
             forms.append(form)
-        if len(builder.problems) >= MAX_PROBLEMS:
+        if builder.found >= MAX_PROBLEMS:
             break
     text.raise_problems(builder)
     return forms
@@ -101,7 +101,7 @@ def _check(text: _Text, nodes: list[Node], options: ReadOptions) -> FormBuilder:
     )
     builder = FormBuilder(text.positions, lenient)
     for node in nodes:
-        if len(builder.problems) >= MAX_PROBLEMS:
+        if builder.found >= MAX_PROBLEMS:
             break
         builder.build(node)
     return builder

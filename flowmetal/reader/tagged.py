@@ -7,8 +7,11 @@ import binascii
 import re
 from collections.abc import Callable
 
+from flowmetal.values.errors import ErrorValue
 from flowmetal.values.kinds import Value
-from flowmetal.values.scalars import Duration, Instant, RunRef, Secret
+from flowmetal.values.map import EMPTY_MAP, Map
+from flowmetal.values.names import Keyword, keyword
+from flowmetal.values.scalars import Duration, FiberRef, Instant, RunRef, Secret
 from flowmetal.values.time_text import parse_duration, parse_instant
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
@@ -52,6 +55,40 @@ def _run(form: Value) -> RunRef:
     return RunRef(_text(form))
 
 
+def _fiber(form: Value) -> FiberRef:
+    if type(form) is not int:
+        raise ValueError("a fiber is written as its number")
+    return FiberRef(form)
+
+
+def _error(form: Value) -> ErrorValue:
+    if not isinstance(form, Map):
+        raise ValueError("an error is written as a map with :type and :message")
+    kind, message, data, cause, retryable = (
+        form.get(keyword(key), default)
+        for key, default in (
+            ("type", keyword("user")),
+            ("message", None),
+            ("data", EMPTY_MAP),
+            ("cause", None),
+            ("retryable?", None),
+        )
+    )
+    # fmt: off
+    fits = (
+        ("type",       "a keyword",         isinstance(kind, Keyword)),
+        ("message",    "a string or nil",   message is None or isinstance(message, str)),
+        ("data",       "a map",             isinstance(data, Map)),
+        ("cause",      "an error or nil",   cause is None or isinstance(cause, ErrorValue)),
+        ("retryable?", "a boolean or nil",  retryable is None or isinstance(retryable, bool)),
+    )
+    # fmt: on
+    for key, expected, is_right in fits:
+        if not is_right:
+            raise ValueError(f":{key} of an error is {expected}")
+    return ErrorValue(kind, message, data, cause, (), retryable)
+
+
 def _text(form: Value) -> str:
     if not isinstance(form, str):
         raise ValueError("a string is expected after this tag")
@@ -65,4 +102,6 @@ BUILT_IN_TAGS: dict[str, Callable[[Value], Value]] = {
     "secret": _secret,
     "bytes": _bytes,
     "flow/run": _run,
+    "fiber": _fiber,
+    "error": _error,
 }
