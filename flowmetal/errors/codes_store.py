@@ -49,5 +49,7 @@ CODES = (
               "An interpreter id names a lock file: 1 to 100 letters, digits, `.`, `_` and `-`, not beginning with a dot, and held by one process at a time."),
     ErrorCode("FM1020", "The store's file was moved or deleted while in use",
               "What is written now would be lost, so nothing is written. Put the file back, or stop the processes that still use it and start them again."),
+    ErrorCode("FM1021", "A value cannot be kept in the store",
+              "It is too big (SQLite keeps up to 1 GB in one piece), or a name holds bytes that are not text. Nothing was written."),
 )
 # fmt: on

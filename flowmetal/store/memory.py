@@ -112,13 +112,14 @@ class MemoryStore:
             return self._programs.get(program)
 
     def create_run(self, new: NewRun) -> tuple[RunRow, bool]:
+        rules.check_text(new.id, *new.tags.keys(), *new.tags.values())
         with self._writing("create_run"):
             there = self._runs.get(new.id)
             if there is not None:
                 return self._row(there), False
             run = _Run(
                 new.id, new.program, new.input, new.grants, dict(new.tags), new.parent,
-                created_us=self.now_us(), due_us=new.wake_at_us,
+                created_us=self.now_us(), due_us=rules.due_us(RunState.READY, new.wake_at_us),
             )  # fmt: skip
             if new.first_event is not None:
                 self._append(run, (new.first_event,))
@@ -302,6 +303,7 @@ class MemoryStore:
     # Messages and history
 
     def send(self, run: RunId, message: Message) -> InboxRow | None:
+        rules.check_text(message.id, message.kind, message.name)
         with self._writing("send"):
             found = self._runs.get(run)
             if found is None:
@@ -385,6 +387,7 @@ class MemoryStore:
                 started_us=row.started_us, ended_us=row.ended_us,
                 snapshot=image.snapshot, snapshot_format=row.snapshot_format,
                 result=row.result, error=row.error, waiting=row.waiting, progress=row.progress,
+                received=row.received,
                 events=list(image.events), chunks=dict(image.chunks),
                 receipts={entry.message.id: entry for entry, _ in image.inbox},
                 unread={entry.number: entry for entry, consumed in image.inbox if not consumed},

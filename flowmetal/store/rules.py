@@ -14,6 +14,7 @@ from flowmetal.errors import Conflict, RunError, StoreError
 from flowmetal.ids import InterpreterId, RunId
 from flowmetal.store.protocol import ENDED, RunState
 
+END_OF_TIME_US = 2**63 - 1
 CLAIMABLE = frozenset({RunState.READY, RunState.WAITING})
 
 
@@ -29,9 +30,11 @@ def shown_state(stored: RunState, owner: InterpreterId | None) -> RunState:
 
 def due_us(stored: RunState, wake_at_us: int | None) -> int | None:
     """Return when a run that parks like this can be claimed: 0 is at once, None is never."""
-    if stored is RunState.READY:
-        return wake_at_us or 0
-    return wake_at_us if stored is RunState.WAITING else None
+    if stored not in CLAIMABLE:
+        return None
+    if wake_at_us is None:
+        return 0 if stored is RunState.READY else None
+    return min(max(wake_at_us, 0), END_OF_TIME_US)
 
 
 def may_claim(stored: RunState, even: Collection[RunState]) -> bool:
@@ -62,6 +65,15 @@ def check_open(run: RunId, stored: RunState) -> None:
     """Raise FM1102 if the run takes no more messages."""
     if stored in ENDED:
         raise RunError("FM1102", f"run {run} has ended ({stored.value}) and takes no more messages")
+
+
+def check_text(*names: str) -> None:
+    """Raise FM1021 for a name that cannot be written as UTF-8: a command line can bring such."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise StoreError("FM1021", f"{name!a} is not text") from None
 
 
 def no_such_run(run: RunId) -> RunError:

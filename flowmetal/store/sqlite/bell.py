@@ -1,0 +1,90 @@
+"""A hint that wakes waiting processes at once: a datagram to everybody who listens.
+
+Each listener has a socket ``NAME.bell`` in the folder of locks. A datagram may
+get lost, and nobody is hurt: whoever waits looks at the database ten times a
+second anyway. Sockets of dead processes refuse and are removed by the next
+that rings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import select
+import socket
+import time
+from pathlib import Path
+
+_SUFFIX = ".bell"
+
+
+class Bell:
+    """A place to ring at and to listen. Silent where the system has no such sockets."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._sender: socket.socket | None = None
+        self._listener: socket.socket | None = None
+        self._name = ""
+
+    def ring(self) -> None:
+        """Wake everybody who listens, this process too."""
+        names = [name for name in os.listdir(self._folder) if name.endswith(_SUFFIX)]
+        if names and self._sender is None:
+            self._sender = _datagram_socket()
+        for name in names:
+            self._ring_at(name)
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when somebody rings, at the latest after ``timeout_s``."""
+        if self._listener is None:
+            self._listen()
+        if self._listener is None:
+            time.sleep(timeout_s)
+            return
+        poll = select.poll()  # select() stops at descriptor 1024
+        poll.register(self._listener, select.POLLIN)
+        poll.poll(timeout_s * 1000)
+        with contextlib.suppress(OSError):
+            while self._listener.recv(16):
+                pass
+
+    def close(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            with contextlib.suppress(OSError):
+                os.unlink(self._name, dir_fd=self._folder)
+        if self._sender is not None:
+            self._sender.close()
+        os.close(self._folder)
+
+    def _listen(self) -> None:
+        name = secrets.token_hex(8) + _SUFFIX
+        listener = _datagram_socket()
+        try:
+            listener.bind(self._address(name))
+        except OSError:
+            listener.close()
+            return
+        self._name, self._listener = name, listener
+
+    def _ring_at(self, name: str) -> None:
+        assert self._sender is not None
+        try:
+            self._sender.sendto(b"!", self._address(name))
+        except ConnectionRefusedError:
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=self._folder)
+        except OSError:
+            pass  # full, gone or not ours: it is a hint
+
+    def _address(self, name: str) -> str:
+        """Return a path of the socket that is short: addresses end after 108 bytes."""
+        return f"/proc/self/fd/{self._folder}/{name}"
+
+
+def _datagram_socket() -> socket.socket:
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    made.setblocking(False)
+    return made

@@ -1,0 +1,173 @@
+"""Between rows of the tables and what the protocol speaks of; and the SELECTs that give the rows."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from flowmetal.ids import InterpreterId, ProgramHash, RunId
+from flowmetal.store import rules
+from flowmetal.store.clock import Clock
+from flowmetal.store.protocol import (
+    Event,
+    InboxRow,
+    Message,
+    NewEvent,
+    RunQuery,
+    RunRow,
+    RunState,
+)
+
+SEQ_BITS = 32
+_LAST_SEQ = (1 << SEQ_BITS) - 1
+
+# fmt: off
+_RUN_COLUMNS = """
+  run.id, run.program, head.state, head.epoch, head.seq, head.owner, head.lease_boot_us,
+  interpreter.boot_id, head.due_us, run.input, run.grants, head.result, head.error, head.waiting,
+  head.progress, run.tags, run.parent, run.created_us, head.started_us, head.ended_us,
+  head.attempts, head.received, head.snapshot_format"""
+_RUN_TABLES = """
+  run JOIN head USING (number) LEFT JOIN interpreter ON interpreter.id = head.owner"""
+# fmt: on
+
+SELECT_RUN = f"SELECT {_RUN_COLUMNS} FROM {_RUN_TABLES} WHERE run.id = ?"
+SELECT_EVENTS = (
+    "SELECT key, time_us, kind, name, effect, data FROM event"
+    " WHERE key > ? AND key <= ? ORDER BY key LIMIT ?"
+)
+SELECT_UNREAD = (
+    "SELECT number, time_us, id, kind, name, body FROM message"
+    " WHERE run = ? AND consumed = 0 AND number > ? ORDER BY number"
+)
+INSERT_EVENT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)"
+
+_RunTuple = tuple[
+    str, str, str, int, int, str | None, int, str | None, int | None, bytes, bytes,
+    bytes | None, bytes | None, bytes, bytes, str, str | None, int, int | None, int | None,
+    int, int, int,
+]  # fmt: skip
+_UnreadTuple = tuple[int, int, str, str, str, bytes]
+
+
+class Head(NamedTuple):
+    """What a claim has to know of a run."""
+
+    number: int
+    state: RunState
+    owner: InterpreterId | None
+    lease_boot_us: int
+    epoch: int
+    seq: int
+    snapshot_format: int
+
+
+SELECT_HEAD = (
+    "SELECT number, state, owner, lease_boot_us, epoch, seq, snapshot_format"
+    " FROM run JOIN head USING (number) WHERE id = ?"
+)
+
+
+def head(row: tuple[int, str, str | None, int, int, int, int]) -> Head:
+    number, state, owner, *rest = row
+    return Head(number, RunState(state), None if owner is None else InterpreterId(owner), *rest)
+
+
+def run_row(row: _RunTuple, clock: Clock) -> RunRow:
+    """Build a RunRow from what SELECT_RUN gives. A lease of another boot has expired at 0."""
+    (
+        id_, program, state, epoch, seq, owner_text, lease_boot_us, boot_id, due_us, input_, grants,
+        result, error, waiting, progress, tags, parent, created_us, started_us, ended_us,
+        attempts, received, snapshot_format,
+    ) = row  # fmt: skip
+    owner = None if owner_text is None else InterpreterId(owner_text)
+    return RunRow(
+        id=RunId(id_),
+        program=ProgramHash(program),
+        state=rules.shown_state(RunState(state), owner),
+        epoch=epoch,
+        seq=seq,
+        owner=owner,
+        lease_expires_us=lease_end_us(owner, boot_id, lease_boot_us, clock),
+        wake_at_us=due_us,
+        input=input_,
+        grants=grants,
+        result=result,
+        error=error,
+        waiting=waiting,
+        progress=progress,
+        tags=json.loads(tags),
+        parent=None if parent is None else RunId(parent),
+        created_us=created_us,
+        started_us=started_us,
+        ended_us=ended_us,
+        attempts=attempts,
+        received=received,
+        snapshot_format=snapshot_format,
+    )
+
+
+def lease_end_us(
+    owner: InterpreterId | None, boot_id: str | None, lease_boot_us: int, clock: Clock
+) -> int:
+    """Return the end of a lease by the time of day, 0 if there is none or it is of another boot."""
+    if owner is None or boot_id != clock.boot_id:
+        return 0
+    return clock.now_us() + lease_boot_us - clock.boot_us()
+
+
+def select_runs(query: RunQuery) -> tuple[str, list[str | int]]:
+    """Return the SELECT for a query and its parameters."""
+    terms: list[str] = []
+    values: list[str | int] = []
+
+    def add(term: str, *parameters: str | int) -> None:
+        terms.append(term)
+        values.extend(parameters)
+
+    if query.states:
+        marks = ", ".join("?" for _ in query.states)
+        shown = "CASE WHEN state = 'ready' AND owner IS NOT NULL THEN 'running' ELSE state END"
+        add(f"{shown} IN ({marks})", *(state.value for state in query.states))
+    if query.program:
+        add("substr(program, 1, ?) = ?", len(query.program), query.program)
+    for key, value in query.tags.items():
+        add("EXISTS (SELECT 1 FROM json_each(tags) WHERE key = ? AND value = ?)", key, value)
+    if query.id_prefix:
+        add("run.id >= ? AND run.id < ?", query.id_prefix, query.id_prefix + "\U0010ffff")
+    if query.before is not None:
+        add("(created_us, run.id) < (?, ?)", *query.before)
+    where = f"WHERE {' AND '.join(terms)}" if terms else ""
+    select = f"SELECT {_RUN_COLUMNS} FROM {_RUN_TABLES} {where}"
+    return f"{select} ORDER BY created_us DESC, run.id DESC LIMIT ?", [*values, query.limit]
+
+
+def event_key(number: int, seq: int) -> int:
+    return number << SEQ_BITS | seq
+
+
+def event_row(
+    number: int, seq: int, event: NewEvent, now_us: int
+) -> tuple[int, int, str, str, int, bytes]:
+    """Return the parameters of INSERT_EVENT."""
+    key = number << SEQ_BITS | seq
+    return (key, event.time_us or now_us, event.kind, event.name, event.effect, event.data)
+
+
+def events_range(number: int, after: int, limit: int) -> tuple[int, int, int]:
+    """Return the parameters of SELECT_EVENTS."""
+    return event_key(number, min(max(after, 0), _LAST_SEQ)), event_key(number, _LAST_SEQ), limit
+
+
+def event(row: tuple[int, int, str, str, int, bytes]) -> Event:
+    key, time_us, kind, name, effect, data = row
+    return Event(key & _LAST_SEQ, time_us, kind, name, effect, data)
+
+
+def as_new(event: Event) -> NewEvent:
+    return NewEvent(event.kind, event.name, event.effect, event.data, event.time_us)
+
+
+def inbox_row(row: _UnreadTuple) -> InboxRow:
+    number, time_us, id_, kind, name, body = row
+    return InboxRow(number, time_us, Message(id_, kind, name, body))

@@ -1,0 +1,126 @@
+-- The tables of a store, schema version 1.
+--
+-- Times end in _us: microseconds since the epoch; in _boot_us: microseconds on
+-- the clock of the machine's start that interpreter.boot_id names. Blobs are
+-- msgpack or the machine's own bytes; the store does not look into them.
+--
+-- A commit touches one page of event and one of head, and no index: what never
+-- changes is in run, what is big and changes is last in head (measured: a
+-- second table for snapshots costs 5 % at 400 bytes and 70 % at 50 kB, because
+-- SQLite overwrites a row of the same size in place).
+
+-- One row: which versions of Flowmetal may read and write this file.
+CREATE TABLE store (
+  schema_version INTEGER NOT NULL,
+  minimum_reader INTEGER NOT NULL,  -- schema version that a reader has to know
+  minimum_writer INTEGER NOT NULL,
+  created_us     INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE program (
+  hash TEXT NOT NULL UNIQUE,
+  data BLOB NOT NULL
+) STRICT;
+
+-- What is fixed when a run is made. number is the run's short name in here.
+CREATE TABLE run (
+  number     INTEGER PRIMARY KEY,
+  id         TEXT NOT NULL UNIQUE,
+  program    TEXT NOT NULL,
+  parent     TEXT,
+  tags       TEXT NOT NULL,         -- a JSON object of strings
+  created_us INTEGER NOT NULL,
+  input      BLOB NOT NULL,
+  grants     BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX run_newest ON run (created_us, id);
+
+-- Where a run stands. state is ready (also while it runs), waiting, completed,
+-- failed, cancelled, paused, exporting or moved. due_us: when whoever is free
+-- may take it; 0 is at once, null is never.
+CREATE TABLE head (
+  number          INTEGER PRIMARY KEY,
+  state           TEXT NOT NULL,
+  state_before    TEXT NOT NULL,    -- the last one that was not exporting
+  due_us          INTEGER,
+  epoch           INTEGER NOT NULL,
+  seq             INTEGER NOT NULL, -- of the last event
+  attempts        INTEGER NOT NULL, -- claims since the last commit that ended in a crash
+  received        INTEGER NOT NULL, -- number of the last message
+  snapshot_format INTEGER NOT NULL, -- 0: never ran
+  owner           TEXT,             -- the interpreter that has the run
+  lease_boot_us   INTEGER NOT NULL,
+  started_us      INTEGER,
+  ended_us        INTEGER,
+  waiting         BLOB NOT NULL,
+  progress        BLOB NOT NULL,
+  snapshot        BLOB,             -- the latest
+  result          BLOB,
+  error           BLOB
+) STRICT;
+
+CREATE INDEX head_due  ON head (due_us) WHERE due_us IS NOT NULL AND owner IS NULL;
+CREATE INDEX head_held ON head (owner, lease_boot_us) WHERE owner IS NOT NULL;
+
+-- key is run number * 4294967296 + sequence number: one narrow tree in which a
+-- run's events are neighbours.
+CREATE TABLE event (
+  key     INTEGER PRIMARY KEY,
+  time_us INTEGER NOT NULL,
+  kind    TEXT NOT NULL,
+  name    TEXT NOT NULL,
+  effect  INTEGER NOT NULL,
+  data    BLOB NOT NULL
+) STRICT;
+
+-- The inbox. A consumed message stays, so that the same id is answered as the first time.
+CREATE TABLE message (
+  run      INTEGER NOT NULL,
+  id       TEXT NOT NULL,
+  number   INTEGER NOT NULL,
+  time_us  INTEGER NOT NULL,
+  kind     TEXT NOT NULL,
+  name     TEXT NOT NULL,
+  body     BLOB NOT NULL,
+  consumed INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (run, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX message_unread ON message (run, number) WHERE consumed = 0;
+
+-- Parts of snapshots, named by their content.
+CREATE TABLE chunk (
+  run  INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  data BLOB NOT NULL,
+  UNIQUE (run, name)
+) STRICT;
+
+CREATE TABLE interpreter (
+  id          TEXT PRIMARY KEY,
+  boot_id     TEXT NOT NULL,
+  description TEXT NOT NULL,
+  since_us    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- For people and for plain SQL; see docs/store.md.
+CREATE VIEW runs AS
+  SELECT run.id, run.program,
+         CASE WHEN head.state = 'ready' AND head.owner IS NOT NULL
+              THEN 'running' ELSE head.state END AS state,
+         head.due_us, head.owner, head.epoch, head.seq, head.attempts,
+         run.parent, run.tags, run.created_us, head.started_us, head.ended_us,
+         length(head.snapshot) AS snapshot_bytes
+  FROM run JOIN head USING (number);
+
+CREATE VIEW events AS
+  SELECT run.id AS run, event.key & 4294967295 AS seq, event.time_us,
+         event.kind, event.name, event.effect, event.data
+  FROM run JOIN event ON event.key BETWEEN run.number * 4294967296 + 1
+                                       AND run.number * 4294967296 + 4294967295;
+
+CREATE VIEW messages AS
+  SELECT run.id AS run, message.number, message.id, message.time_us,
+         message.kind, message.name, message.body, message.consumed
+  FROM run JOIN message ON message.run = run.number;

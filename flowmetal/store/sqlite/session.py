@@ -1,0 +1,199 @@
+"""One connection to the file, and the two ways to use it: reading and writing.
+
+A write transaction: hooks are told, the writers' lock is taken, BEGIN
+IMMEDIATE, the statements, COMMIT; whatever goes wrong rolls back, and what the
+world did wrong comes out as a StoreError. Nothing is ever tried again here: a
+commit whose outcome is not known must not be repeated from memory.
+
+A connection does not survive ``fork``: the child's copy is left alone (closing
+it would write) and refuses to work; its copies of locked files are closed, so
+that the locks end with the parent.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from flowmetal.errors import StoreError
+from flowmetal.store.sqlite import file
+from flowmetal.store.sqlite.bell import Bell
+from flowmetal.store.sqlite.errors import from_sqlite
+from flowmetal.store.sqlite.locks import InterpreterLocks, WriterLock, locks_folder
+
+_POLL_S = 0.1
+_making = threading.Lock()  # one file is made at a time in this process; see file.py
+_open_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+_after_fork: list[Callable[[], None]] = []
+
+
+class Session:
+    """The file, its connection, its locks and its bell."""
+
+    def __init__(self, path: Path, now_us: int, timeout_s: float) -> None:
+        self.path = path
+        self.hooks: Callable[[str], None] | None = None
+        self._busy = threading.RLock()
+        self._unusable = ""
+        with _making:
+            file.check_place(path)
+            new = file.is_new(path)
+            folder = locks_folder(path)
+            self._writers = WriterLock(folder, path, timeout_s)
+            with self._writers:
+                file.make_file(path)
+                self._connection = file.connect(path, timeout_s)
+                try:
+                    file.prepare(self._connection, path, now_us, new=new)
+                except BaseException:
+                    self._connection.close()
+                    raise
+        self.execute = self._connection.execute
+        self.executemany = self._connection.executemany
+        self.interpreters = InterpreterLocks(folder, path)
+        self._bell = Bell(folder)
+        self._file = os.stat(path)
+        self._changes = 0
+        self._seen = threading.local()
+        self._first_seen = (0, self._data_version())
+        _watch_forks(self)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[None]:
+        """Run the block as one write transaction, and hooks before, within and after it."""
+        with self._busy:
+            self._check_usable()
+            if self.hooks is not None:
+                self.hooks(f"before {name}")
+            with self._writers:
+                try:
+                    self.execute("BEGIN IMMEDIATE")
+                    yield
+                    if self.hooks is not None:
+                        self.hooks(f"within {name}")
+                    self.execute("COMMIT")
+                except BaseException as error:
+                    self._roll_back()
+                    self._raise_ours(error)
+                    raise
+            if self.hooks is not None:
+                self.hooks(f"after {name}")
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Run the block so that all its statements see one state of the store."""
+        with self._busy:
+            self._check_usable(moved=False)
+            try:
+                self.execute("BEGIN")
+                yield
+            except BaseException as error:
+                self._raise_ours(error)
+                raise
+            finally:
+                self._roll_back()
+
+    def _raise_ours(self, error: BaseException) -> None:
+        """Raise the StoreError for what the world did wrong, if that is what it is."""
+        if isinstance(error, sqlite3.Error):
+            ours = from_sqlite(error, self.path)
+            if ours is not error:
+                raise ours from error
+        if isinstance(error, UnicodeEncodeError):
+            raise StoreError("FM1021", f"{error.object!a} is not text") from error
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            # If this fails too, the disk is gone, and the next BEGIN says so.
+            with suppress(sqlite3.Error):
+                self.execute("ROLLBACK")
+
+    def _check_usable(self, *, moved: bool = True) -> None:
+        if self._unusable:
+            raise StoreError("FM1017", self._unusable, hint="open the store again")
+        if not moved:
+            return
+        try:
+            there = os.path.samestat(os.stat(self.path), self._file)
+        except OSError:
+            there = False
+        if not there:
+            raise StoreError(
+                "FM1020",
+                f"{self.path} was moved or deleted while it was in use",
+                hint="put the file back, or start again whatever still uses it",
+            )
+
+    # Changes
+
+    def announce(self) -> None:
+        """Tell whoever waits, here and in other processes, that something has changed."""
+        self._changes += 1
+        self._bell.ring()
+
+    def wait_for_change(self, timeout_s: float) -> None:
+        """Return when something has changed since this thread's last call, or the time is up."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            mark = (self._changes, self._data_version())
+            left_s = deadline - time.monotonic()
+            if mark != getattr(self._seen, "mark", self._first_seen) or left_s <= 0:
+                self._seen.mark = mark
+                return
+            self._bell.wait(min(left_s, _POLL_S))
+
+    def _data_version(self) -> int:
+        """Return a number that changes when another connection has committed."""
+        with self._busy:
+            self._check_usable(moved=False)
+            try:
+                (version,) = self.execute("PRAGMA data_version").fetchone()
+            except sqlite3.Error as error:
+                raise from_sqlite(error, self.path) from error
+            return int(version)
+
+    # The end
+
+    def close(self, *, remove_locks: bool) -> None:
+        """Close everything. SQLite writes its log back into the file if this was the last user."""
+        with self._busy:
+            if self._unusable:
+                return
+            self._unusable = "the store is closed"
+            _open_sessions.discard(self)
+            with self._writers:
+                self._connection.close()
+            self.interpreters.drop(remove=remove_locks)
+            self._bell.close()
+            self._writers.close()
+
+    def _leave_to_parent(self) -> None:
+        """Called in the child of a fork."""
+        if self._unusable:
+            return
+        self._unusable = "the store was opened before this process was forked"
+        self._busy = threading.RLock()  # another thread of the parent may have had it
+        _left_connections.append(self._connection)
+        self.interpreters.drop(remove=False)
+        self._writers.close()
+
+
+_left_connections: list[sqlite3.Connection] = []
+
+
+def _watch_forks(session: Session) -> None:
+    _open_sessions.add(session)
+    if not _after_fork:
+        _after_fork.append(_leave_all_to_parent)
+        os.register_at_fork(after_in_child=_leave_all_to_parent)
+
+
+def _leave_all_to_parent() -> None:
+    for session in list(_open_sessions):
+        session._leave_to_parent()

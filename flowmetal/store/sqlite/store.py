@@ -1,0 +1,504 @@
+"""The transactions of the SQLite store: the protocol, method by method.
+
+The rule for reading it: a write method is one ``with self._session.writing``
+block, checks come before the first change, and a step changes exactly one row
+of ``head`` or nothing at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+
+from flowmetal.errors import Conflict
+from flowmetal.ids import InterpreterId, ProgramHash, RunId
+from flowmetal.store import rules, transfer
+from flowmetal.store.clock import Clock, SystemClock
+from flowmetal.store.protocol import (
+    ENDED,
+    Claim,
+    Commit,
+    Event,
+    Held,
+    InboxRow,
+    Loaded,
+    Message,
+    NewEvent,
+    NewRun,
+    RunQuery,
+    RunRow,
+    RunState,
+)
+from flowmetal.store.sqlite import rows
+from flowmetal.store.sqlite.liveness import Liveness
+from flowmetal.store.sqlite.rows import Head
+from flowmetal.store.sqlite.session import Session
+
+_NEVER = 1 << 62  # a message number that no run reaches
+
+# The compare-and-swap. With {release} empty it touches no index: a run that is
+# held is in none that mentions what is set here.
+_STEP = """
+  UPDATE head SET seq = ?,
+    state = CASE WHEN received > ? THEN 'ready' ELSE ? END,
+    due_us = CASE WHEN received > ? THEN 0 ELSE ? END,
+    state_before = CASE state WHEN 'exporting' THEN state_before ELSE state END,
+    ended_us = CASE WHEN ? THEN coalesce(ended_us, ?) END,
+    snapshot = coalesce(?, snapshot), snapshot_format = coalesce(?, snapshot_format),
+    waiting = coalesce(?, waiting), progress = coalesce(?, progress),
+    result = ?, error = ?, attempts = 0 {release}
+  WHERE number = ? AND epoch = ? AND seq = ? AND owner = ?"""
+_KEEP = _STEP.format(release="")
+_RELEASE = _STEP.format(release=", owner = NULL, lease_boot_us = 0")
+
+_INSERT_HEAD = """
+  INSERT INTO head VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, NULL, 0, ?, ?, ?, ?, ?, ?, ?)"""
+_WAKE = """
+  state = CASE state WHEN 'waiting' THEN 'ready' ELSE state END,
+  due_us = CASE state WHEN 'waiting' THEN 0 ELSE due_us END"""
+
+
+class SqliteStore:
+    """See ``protocol.Store``. Threads may share one; processes open their own."""
+
+    def __init__(self, path: Path, clock: Clock | None = None, timeout_s: float = 30) -> None:
+        """Open the file, or make it. ``timeout_s`` is how long to queue behind other writers."""
+        self._clock = clock or SystemClock()
+        self._path = path
+        self._session = Session(path, self._clock.now_us(), timeout_s)
+        self._execute = self._session.execute
+        self._liveness = Liveness(self._session, self._clock)
+        self._numbers: dict[RunId, int] = {}  # of the runs that this process has claimed
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:{self._path}"
+
+    @property
+    def hooks(self) -> Callable[[str], None] | None:
+        return self._session.hooks
+
+    @hooks.setter
+    def hooks(self, hooks: Callable[[str], None] | None) -> None:
+        self._session.hooks = hooks
+
+    def now_us(self) -> int:
+        return self._clock.now_us()
+
+    def wait_for_change(self, timeout_s: float) -> None:
+        self._session.wait_for_change(timeout_s)
+
+    def close(self) -> None:
+        """Give back what this process still holds, and close the file."""
+        self._session.close(remove_locks=self._liveness.leave())
+
+    def abandon(self, owner: InterpreterId) -> None:
+        """Behave as if the interpreter's process had died: for crash tests inside one process."""
+        self._liveness.abandon(owner)
+
+    # Programs and runs
+
+    def put_program(self, program: ProgramHash, data: bytes) -> None:
+        if self.program(program) is None:
+            with self._session.writing("put_program"):
+                self._execute("INSERT OR IGNORE INTO program VALUES (?, ?)", (program, data))
+
+    def program(self, program: ProgramHash) -> bytes | None:
+        with self._session.reading():
+            select = "SELECT data FROM program WHERE hash = ?"
+            found = self._execute(select, (program,)).fetchone()
+        return None if found is None else found[0]
+
+    def create_run(self, new: NewRun) -> tuple[RunRow, bool]:
+        first = () if new.first_event is None else (new.first_event,)
+        due_us = rules.due_us(RunState.READY, new.wake_at_us)
+        tags = json.dumps(dict(new.tags))
+        with self._session.writing("create_run"):
+            now = self.now_us()
+            inserted = self._execute(
+                "INSERT OR IGNORE INTO run (id, program, parent, tags, created_us, input, grants)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (new.id, new.program, new.parent, tags, now, new.input, new.grants),
+            )
+            made = inserted.rowcount == 1
+            if made:
+                number = inserted.lastrowid or 0
+                self._execute(
+                    _INSERT_HEAD,
+                    (
+                        *(number, "ready", "ready", due_us, 0, len(first)),
+                        *(0, 0, None, None, b"", b"", None, None, None),
+                    ),
+                )
+                self._insert_events(number, 0, first, now)
+            row = self._row(new.id)
+            assert row is not None
+        if made:
+            self._session.announce()
+        return row, made
+
+    def run(self, run: RunId) -> RunRow | None:
+        with self._session.reading():
+            return self._row(run)
+
+    def runs(self, query: RunQuery) -> list[RunRow]:
+        with self._session.reading():
+            found = self._execute(*rows.select_runs(query)).fetchall()
+        return [rows.run_row(row, self._clock) for row in found]
+
+    def _row(self, run: RunId) -> RunRow | None:
+        found = self._execute(rows.SELECT_RUN, (run,)).fetchone()
+        return None if found is None else rows.run_row(found, self._clock)
+
+    # Claims
+
+    def claim(
+        self,
+        run: RunId,
+        owner: InterpreterId,
+        lease_us: int,
+        *,
+        even: Collection[RunState] = (),
+        snapshot_format: int = 1,
+    ) -> Claim | Held | None:
+        self._liveness.enter(owner)
+        with self._session.writing("claim"):
+            head = self._head(run)
+            if head is None:
+                return None
+            driven = head.owner != owner and self._liveness.drives(head.owner, head.lease_boot_us)
+            if driven or not rules.may_claim(head.state, even):
+                return self._held(head)
+            rules.check_snapshot_format(run, head.snapshot_format, snapshot_format)
+            return self._take(run, head.number, owner, lease_us)
+
+    def claim_ready(
+        self, owner: InterpreterId, lease_us: int, limit: int, *, snapshot_format: int = 1
+    ) -> list[Claim]:
+        with self._session.reading():
+            if not self._takeable(limit, snapshot_format):
+                return []
+        self._liveness.enter(owner)
+        with self._session.writing("claim_ready"):
+            takeable = self._takeable(limit, snapshot_format)
+            return [self._take(run, number, owner, lease_us) for number, run in takeable]
+
+    def renew(self, claims: Sequence[Claim], lease_us: int) -> list[Claim]:
+        if not claims:
+            return []
+        update = "UPDATE head SET lease_boot_us = ? WHERE number = ? AND epoch = ? AND owner = ?"
+        with self._session.writing("renew"):
+            until = self._clock.boot_us() + lease_us
+            return [
+                claim
+                for claim in claims
+                if self._execute(update, (until, *self._claim_key(claim))).rowcount == 1
+            ]
+
+    def release(self, claim: Claim) -> None:
+        with self._session.writing("release"):
+            released = self._execute(
+                "UPDATE head SET owner = NULL, lease_boot_us = 0, attempts = max(0, attempts - 1)"
+                " WHERE number = ? AND epoch = ? AND owner = ?",
+                self._claim_key(claim),
+            ).rowcount
+        self._numbers.pop(claim.run, None)
+        if released:
+            self._session.announce()
+
+    def _takeable(self, limit: int, snapshot_format: int) -> list[tuple[int, RunId]]:
+        """Return number and id of runs that can be claimed, those of the dead first."""
+        found = self._liveness.orphans(limit, snapshot_format)
+        found += self._execute(
+            "SELECT number, id FROM head JOIN run USING (number)"
+            " WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= ? AND snapshot_format <= ?"
+            " ORDER BY due_us LIMIT ?",
+            (self.now_us(), snapshot_format, limit - len(found)),
+        ).fetchall()
+        return found
+
+    def _take(self, run: RunId, number: int, owner: InterpreterId, lease_us: int) -> Claim:
+        self._execute(
+            "UPDATE head SET owner = ?, lease_boot_us = ?, epoch = epoch + 1,"
+            " attempts = attempts + 1, started_us = coalesce(started_us, ?) WHERE number = ?",
+            (owner, self._clock.boot_us() + lease_us, self.now_us(), number),
+        )
+        select = "SELECT epoch, seq FROM head WHERE number = ?"
+        epoch, seq = self._execute(select, (number,)).fetchone()
+        self._numbers[run] = number
+        return Claim(run, owner, epoch, seq)
+
+    def _head(self, run: RunId) -> Head | None:
+        found = self._execute(rows.SELECT_HEAD, (run,)).fetchone()
+        return None if found is None else rows.head(found)
+
+    def _held(self, head: Head) -> Held:
+        boot_id, description = self._liveness.describe(head.owner)
+        expires_us = rows.lease_end_us(head.owner, boot_id, head.lease_boot_us, self._clock)
+        state = rules.shown_state(head.state, head.owner)
+        return Held(state, head.owner, description, expires_us)
+
+    def _number(self, run: RunId) -> int:
+        """Return the run's number, 0 if there is no such run."""
+        number = self._numbers.get(run)
+        if number is None:
+            found = self._execute("SELECT number FROM run WHERE id = ?", (run,)).fetchone()
+            number = 0 if found is None else found[0]
+        return number
+
+    def _claim_key(self, claim: Claim) -> tuple[int, int, InterpreterId]:
+        return self._number(claim.run), claim.epoch, claim.owner
+
+    # Steps
+
+    def load(self, claim: Claim) -> Loaded:
+        with self._session.reading():
+            row = self._current(claim)
+            number = self._number(claim.run)
+            select = "SELECT snapshot FROM head WHERE number = ?"
+            (snapshot,) = self._execute(select, (number,)).fetchone()
+            unread = self._execute(rows.SELECT_UNREAD, (number, 0)).fetchall()
+        return Loaded(row, snapshot, tuple(rows.inbox_row(found) for found in unread))
+
+    def _current(self, claim: Claim) -> RunRow:
+        row = self._row(claim.run)
+        key = (claim.owner, claim.epoch, claim.seq)
+        if row is None or (row.owner, row.epoch, row.seq) != key:
+            raise rules.lost_claim(claim.run)
+        return row
+
+    def snapshot(self, run: RunId) -> bytes | None:
+        with self._session.reading():
+            select = "SELECT snapshot FROM head JOIN run USING (number) WHERE id = ?"
+            found = self._execute(select, (run,)).fetchone()
+        return None if found is None else found[0]
+
+    def chunks(self, run: RunId, names: Sequence[str]) -> dict[str, bytes]:
+        select = "SELECT data FROM chunk WHERE run = ? AND name = ?"
+        with self._session.reading():
+            number = self._number(run)
+            found = {name: self._execute(select, (number, name)).fetchone() for name in names}
+        return {name: row[0] for name, row in found.items() if row is not None}
+
+    def commit(self, claim: Claim, commit: Commit) -> Claim:
+        with self._session.writing("commit"):
+            after = self._step(claim, commit)
+            if after is None:
+                raise rules.lost_claim(claim.run)
+        self._stepped(claim, commit)
+        return after
+
+    def commit_all(self, steps: Sequence[tuple[Claim, Commit]]) -> list[Claim | Conflict]:
+        with self._session.writing("commit_all"):
+            afters = [self._step(claim, commit) for claim, commit in steps]
+        for claim, commit in steps:
+            self._stepped(claim, commit)
+        return [
+            rules.lost_claim(claim.run) if after is None else after
+            for (claim, _), after in zip(steps, afters, strict=True)
+        ]
+
+    def _step(self, claim: Claim, commit: Commit) -> Claim | None:
+        """Write one step in the open transaction. None: the claim no longer holds, nothing written."""
+        number = self._number(claim.run)
+        now = self._clock.now_us()
+        state = rules.stored_state(commit.state)
+        seen = commit.seen if state is RunState.WAITING else _NEVER
+        seq = claim.seq + len(commit.events)
+        changed = self._execute(
+            _RELEASE if commit.release else _KEEP,
+            (
+                *(seq, seen, state.value, seen, rules.due_us(state, commit.wake_at_us)),
+                *(state in ENDED, now, commit.snapshot),
+                None if commit.snapshot is None else commit.snapshot_format,
+                *(commit.waiting, commit.progress, commit.result, commit.error),
+                *(number, claim.epoch, claim.seq, claim.owner),
+            ),
+        ).rowcount
+        if changed != 1:
+            return None
+        self._insert_events(number, claim.seq, commit.events, now)
+        if commit.chunks:
+            self._insert_chunks(number, commit.chunks)
+        if commit.consumed:
+            self._session.executemany(
+                "UPDATE message SET consumed = 1 WHERE run = ? AND number = ? AND consumed = 0",
+                [(number, consumed) for consumed in commit.consumed],
+            )
+        return Claim(claim.run, claim.owner, claim.epoch, seq)
+
+    def _stepped(self, claim: Claim, commit: Commit) -> None:
+        if commit.release:
+            self._numbers.pop(claim.run, None)
+        if commit.release or commit.state is not RunState.RUNNING:
+            self._session.announce()
+
+    def _insert_events(
+        self, number: int, after: int, events: Sequence[NewEvent], now_us: int
+    ) -> None:
+        for seq, event in enumerate(events, after + 1):
+            self._execute(rows.INSERT_EVENT, rows.event_row(number, seq, event, now_us))
+
+    def _insert_chunks(self, number: int, chunks: Mapping[str, bytes]) -> None:
+        self._session.executemany(
+            "INSERT OR IGNORE INTO chunk VALUES (?, ?, ?)",
+            [(number, name, data) for name, data in chunks.items()],
+        )
+
+    # Messages and history
+
+    def send(self, run: RunId, message: Message) -> InboxRow | None:
+        with self._session.writing("send"):
+            head = self._head(run)
+            if head is None:
+                return None
+            receipt = self._receipt(head.number, message.id)
+            if receipt is not None:
+                return receipt
+            rules.check_open(run, head.state)
+            (count,) = self._execute(
+                f"UPDATE head SET received = received + 1, {_WAKE} WHERE number = ?"
+                " RETURNING received",
+                (head.number,),
+            ).fetchone()
+            receipt = InboxRow(count, self.now_us(), message)
+            self._execute(
+                "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+                (
+                    *(head.number, message.id, count, receipt.time_us),
+                    *(message.kind, message.name, message.body),
+                ),
+            )
+        self._session.announce()
+        return receipt
+
+    def _receipt(self, number: int, message: str) -> InboxRow | None:
+        found = self._execute(
+            "SELECT number, time_us, id, kind, name, body FROM message WHERE run = ? AND id = ?",
+            (number, message),
+        ).fetchone()
+        return None if found is None else rows.inbox_row(found)
+
+    def inbox(self, run: RunId, after: int) -> list[InboxRow]:
+        with self._session.reading():
+            found = self._execute(rows.SELECT_UNREAD, (self._number(run), after)).fetchall()
+        return [rows.inbox_row(row) for row in found]
+
+    def events(self, run: RunId, after: int = 0, limit: int = 1000) -> list[Event]:
+        with self._session.reading():
+            span = rows.events_range(self._number(run), after, limit)
+            found = self._execute(rows.SELECT_EVENTS, span).fetchall()
+        return [rows.event(row) for row in found]
+
+    def next_wake_us(self) -> int | None:
+        with self._session.reading():
+            (due_us,) = self._execute(
+                "SELECT min(due_us) FROM head WHERE due_us IS NOT NULL AND owner IS NULL"
+            ).fetchone()
+        return None if due_us is None else int(due_us)
+
+    def set_state(
+        self, run: RunId, expected: Sequence[RunState], state: RunState, event: NewEvent
+    ) -> RunRow:
+        stored = rules.stored_state(state)
+        with self._session.writing("set_state"):
+            head = self._head(run)
+            if head is None:
+                raise rules.no_such_run(run)
+            if self._liveness.drives(head.owner, head.lease_boot_us):
+                raise rules.still_driven(run, self._liveness.describe(head.owner)[1])
+            rules.check_expected(run, head.state, head.owner, expected)
+            now, ended = self.now_us(), state in ENDED
+            self._execute(
+                "UPDATE head SET seq = seq + 1, epoch = epoch + 1, owner = NULL, lease_boot_us = 0,"
+                " state = ?, due_us = ?,"
+                " state_before = CASE state WHEN 'exporting' THEN state_before ELSE state END,"
+                " ended_us = CASE WHEN ? THEN coalesce(ended_us, ?) END,"
+                " result = CASE WHEN ? THEN result END, error = CASE WHEN ? THEN error END"
+                " WHERE number = ?",
+                (
+                    *(stored.value, rules.due_us(stored, 0)),
+                    *(ended, now, ended, ended, head.number),
+                ),
+            )
+            self._insert_events(head.number, head.seq, (event,), now)
+            row = self._row(run)
+            assert row is not None
+        self._session.announce()
+        return row
+
+    # Export and import
+
+    def export_run(self, claim: Claim) -> dict[str, bytes]:
+        with self._session.reading():
+            row = self._current(claim)
+            number = self._number(claim.run)
+            stored, before, snapshot = self._execute(
+                "SELECT state, state_before, snapshot FROM head WHERE number = ?", (number,)
+            ).fetchone()
+            program = self._execute(
+                "SELECT data FROM program WHERE hash = ?", (row.program,)
+            ).fetchone()
+            chunks = self._execute(
+                "SELECT name, data FROM chunk WHERE run = ?", (number,)
+            ).fetchall()
+            events = self._execute(rows.SELECT_EVENTS, rows.events_range(number, 0, -1)).fetchall()
+            inbox = self._execute(
+                "SELECT number, time_us, id, kind, name, body, consumed FROM message"
+                " WHERE run = ? ORDER BY number",
+                (number,),
+            ).fetchall()
+        return transfer.pack(
+            row,
+            RunState(before if stored == "exporting" else stored),
+            None if program is None else program[0],
+            snapshot,
+            dict(chunks),
+            [rows.event(found) for found in events],
+            [(rows.inbox_row(found[:6]), found[6] == 1) for found in inbox],
+        )
+
+    def import_run(self, parts: Mapping[str, bytes]) -> RunRow:
+        image = transfer.unpack(parts)
+        new = image.row
+        tags = json.dumps(dict(new.tags))
+        with self._session.writing("import_run"):
+            inserted = self._execute(
+                "INSERT OR IGNORE INTO run (id, program, parent, tags, created_us, input, grants)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (new.id, new.program, new.parent, tags, new.created_us, new.input, new.grants),
+            )
+            if inserted.rowcount != 1:
+                raise rules.run_exists(new.id)
+            number = inserted.lastrowid or 0
+            self._execute(
+                _INSERT_HEAD,
+                (
+                    *(number, new.state.value, new.state.value, new.wake_at_us),
+                    *(new.epoch, new.seq, new.received, new.snapshot_format),
+                    *(new.started_us, new.ended_us, new.waiting, new.progress),
+                    *(image.snapshot, new.result, new.error),
+                ),
+            )
+            if image.program is not None:
+                self._execute(
+                    "INSERT OR IGNORE INTO program VALUES (?, ?)", (new.program, image.program)
+                )
+            self._insert_chunks(number, image.chunks)
+            self._session.executemany(
+                rows.INSERT_EVENT,
+                [rows.event_row(number, e.seq, rows.as_new(e), e.time_us) for e in image.events],
+            )
+            self._session.executemany(
+                "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (number, m.id, r.number, r.time_us, m.kind, m.name, m.body, consumed)
+                    for r, consumed in image.inbox
+                    for m in (r.message,)
+                ],
+            )
+            row = self._row(new.id)
+            assert row is not None
+        self._session.announce()
+        return row
