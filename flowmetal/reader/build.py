@@ -333,6 +333,11 @@ class FormBuilder:
             raise Unreadable("FM0035", "`#'` needs the name of a var after it")
         return VarRef(name.text) if self._options.edn else self._wrap(frame, span)
 
+    def _finish_read_eval(self, frame: _Frame, span: Span) -> Value:
+        raise Unreadable(
+            "FM0015", "`#=` is not read: nothing is evaluated here", hint="use a macro"
+        )
+
     def _finish_syntax_quote(self, frame: _Frame, span: Span) -> Value:
         expansion = SyntaxQuote(self._options.resolve_symbol, self._options.next_number)
         return expansion.expand(frame.values[0], frame.spans[0])
@@ -372,14 +377,14 @@ class FormBuilder:
         return made
 
     def _resolved_keyword(self, text: str) -> Keyword:
-        if self._options.edn:
-            raise Unreadable("FM0046", f"`{cut(text)}` is code, and only data is read here")
         alias, name = split_name(text[2:])
         return Keyword.of(self._alias(alias, text), name)
 
     def _alias(self, alias: str | None, text: str) -> str:
+        if self._options.edn:
+            raise Unreadable("FM0046", f"`{cut(text)}` is code, and only data is read here")
         namespace = self._options.resolve_alias(alias)
-        if namespace is None or self._options.edn:
+        if namespace is None:
             raise Unreadable(
                 "FM0026",
                 f"unknown namespace alias `{alias}` in `{cut(text)}`",
@@ -465,11 +470,8 @@ def _explain_unreadable(text: str) -> Unreadable:
             else f"the invisible character U+{ord(text):04X} cannot stand here",
             hint="remove it, or write it as an escape in a string",
         )
-    hints = {
-        "#=": "use a macro: the reader does not evaluate",
-        "#<": "print with pr-str something that can be read back",
-    }
-    return Unreadable("FM0015", f"`{cut(text)}` does not begin anything", hint=hints.get(text[:2]))
+    hint = "print with pr-str something that can be read back" if text[:2] == "#<" else None
+    return Unreadable("FM0015", f"`{cut(text)}` does not begin anything", hint=hint)
 
 
 _Atom = Callable[[FormBuilder, Node, Span, _Frame], Value]
@@ -500,6 +502,7 @@ _FORMS: dict[Kind, _Form] = {
     Kind.UNQUOTE:          FormBuilder._wrap,
     Kind.UNQUOTE_SPLICING: FormBuilder._wrap,
     Kind.VAR:              FormBuilder._finish_var,
+    Kind.READ_EVAL:        FormBuilder._finish_read_eval,
     Kind.SYNTAX_QUOTE:     FormBuilder._finish_syntax_quote,
     Kind.META:             FormBuilder._finish_meta,
     Kind.TAG:              FormBuilder._finish_tag,

@@ -107,6 +107,7 @@ def p_collection(p: _Slice) -> None:
             | UNQUOTE_SPLICING operand
             | DEREF operand
             | VAR operand
+            | READ_EVAL operand
             | TAG operand
             | NAMESPACED_MAP operand
             | CONDITIONAL operand

@@ -36,6 +36,7 @@ class Kind(Enum):
     UNQUOTE_SPLICING = "a spliced form"
     DEREF            = "a dereferenced form"
     VAR              = "a var"
+    READ_EVAL        = "an evaluated form"
     META             = "a form with metadata"
     TAG              = "a tagged literal"
     NAMESPACED_MAP   = "a namespaced map"

@@ -44,6 +44,7 @@ PREFIXES = (
     "UNQUOTE_SPLICING",
     "DEREF",
     "VAR",
+    "READ_EVAL",
     "TAG",
     "NAMESPACED_MAP",
     "CONDITIONAL",
@@ -84,6 +85,7 @@ t_UNQUOTE_SPLICING = "~@"
 t_DEREF = "@"
 t_VAR = r"\#'"
 t_META = r"\#?\^"
+t_READ_EVAL = r"\#="
 t_DISCARD = r"\#_"
 t_CONDITIONAL = r"\#\?(?!@)"
 t_SPLICED = r"\#\?@"
