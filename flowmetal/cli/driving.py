@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flowmetal.cli.output import complain, plain, say, say_json
+from flowmetal.cli.output import complain, plain, render, say, say_json
 
 if TYPE_CHECKING:
     from flowmetal.embed.engine import Engine
@@ -44,10 +44,10 @@ def drive(engine: Engine, run: str, store_url: str | None, as_json: bool) -> int
         place = f" --store {shlex.quote(store_url)}" if store_url else ""
         complain(f"\ninterrupted; the run is in the store. Go on with: fmvm resume {run}{place}")
         return INTERRUPTED
-    return show_end(view, as_json)
+    return show_end(engine, view, as_json)
 
 
-def show_end(view: RunView, as_json: bool) -> int:
+def show_end(engine: Engine, view: RunView, as_json: bool) -> int:
     """Print the result of a run, or why there is none, and return the exit status."""
     if view.state == "completed":
         if as_json:
@@ -56,9 +56,9 @@ def show_end(view: RunView, as_json: bool) -> int:
             say(view.result_text())
         return 0
     if view.state == "failed":
-        from flowmetal.embed.rendering import render
+        import sys
 
-        complain(render(view.diagnostics()))
+        complain(render(view.diagnostics(), sys.stderr, engine.sources(view.program)))
         return FAILED
     if view.state == "cancelled":
         complain(f"run {view.id} was cancelled{f': {view.reason}' if view.reason else ''}")

@@ -6,7 +6,7 @@ import click
 
 from flowmetal.cli.driving import INTERRUPTED, open_engine
 from flowmetal.cli.options import json_option, store_option
-from flowmetal.cli.output import iso, say, say_json
+from flowmetal.cli.output import say, say_json
 
 
 @click.command("events", epilog="Example: fmvm events 7f3c --follow")
@@ -16,6 +16,8 @@ from flowmetal.cli.output import iso, say, say_json
 @click.argument("run", metavar="RUN")
 def command(store_url: str | None, as_json: bool, follow: bool, run: str) -> int:
     """Show the history of RUN, oldest first."""
+    from flowmetal.embed.views import iso
+
     with open_engine(store_url) as engine:
         found = engine.find(run)
         if as_json and not follow:

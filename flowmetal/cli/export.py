@@ -13,21 +13,19 @@ from flowmetal.cli.output import complain, say, say_json
 @store_option
 @json_option
 @click.option("-o", "output", metavar="FILE.fms", help="Where to write it. Default: RUN.fms here.")
-@click.option("--copy", is_flag=True, help="Leave the run here; the file imports as a fork.")
 @click.option(
     "--in-doubt", is_flag=True, help="Export although an at-most-once effect is in flight."
 )
 @click.argument("run", metavar="RUN")
 def command(
-    store_url: str | None, as_json: bool, output: str | None, copy: bool, in_doubt: bool, run: str
+    store_url: str | None, as_json: bool, output: str | None, in_doubt: bool, run: str
 ) -> None:
     """Write RUN (program, snapshot, history) to one file and move it away from this store."""
     with open_engine(store_url) as engine:
         found = engine.find(run)
-        path = engine.export(found, output, copy=copy, in_doubt=in_doubt)
+        path = engine.export(found, output, in_doubt=in_doubt)
     if as_json:
-        say_json({"id": found, "file": path, "copy": copy})
+        say_json({"id": found, "file": path})
         return
     say(path)
-    if not copy:
-        complain(f"run {found} has moved into the file; `fmvm import` takes it into a store")
+    complain(f"run {found} has moved into the file; `fmvm import` takes it into a store")

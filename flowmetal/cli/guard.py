@@ -59,10 +59,9 @@ def _status_of(group: click.Group) -> int:
 
 def print_diagnostics(diagnostics: tuple[Diagnostic, ...]) -> None:
     """Print diagnostics on standard error, as every part of Flowmetal shows them."""
-    from flowmetal.cli.output import complain
-    from flowmetal.embed.rendering import render
+    from flowmetal.cli.output import complain, render
 
-    complain(render(diagnostics))
+    complain(render(diagnostics, sys.stderr, {}))
 
 
 def _diagnostic_of(error: click.ClickException) -> Diagnostic:

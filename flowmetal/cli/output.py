@@ -7,12 +7,14 @@ terminal of whoever looks at it. Colour is for terminals alone.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any, TextIO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from flowmetal.errors import Diagnostic
 
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
@@ -35,6 +37,8 @@ def say(text: str, end: str = "\n", *, colours: bool = False) -> None:
 
 def say_json(document: Any) -> None:
     """Print a result as one JSON document on a line of its own."""
+    import json
+
     _write(sys.stdout, json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -42,6 +46,38 @@ def complain(text: str, end: str = "\n") -> None:
     """Print what is no result."""
     sys.stdout.flush()
     _write(sys.stderr, (text if coloured(sys.stderr) else plain(text)) + end)
+
+
+def render(diagnostics: Iterable[Diagnostic], stream: TextIO, sources: Mapping[str, str]) -> str:
+    """Return diagnostics as text for ``stream``, with excerpts of ``sources`` or of files."""
+    import shutil
+
+    from flowmetal.embed.rendering import render_text
+
+    width = shutil.get_terminal_size().columns if stream.isatty() else None
+    return render_text(diagnostics, _Sources(sources), width=width, colour=coloured(stream)).rstrip("\n")
+
+
+class _Sources(Mapping[str, str]):
+    """Texts by path: those that are known, else the file, read when an excerpt asks for it."""
+
+    def __init__(self, known: Mapping[str, str]) -> None:
+        self._known = known
+
+    def __getitem__(self, path: str) -> str:
+        if path in self._known:
+            return self._known[path]
+        try:
+            with open(path, encoding="utf-8") as file:
+                return file.read()
+        except (OSError, ValueError):
+            raise KeyError(path) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
 
 def coloured(stream: TextIO) -> bool:
@@ -70,28 +106,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], stream: TextIO | N
     return "\n".join(lines)
 
 
-def iso(us: int | None) -> str | None:
-    """Return a time of the store in ISO 8601, UTC, to the millisecond."""
-    if us is None:
-        return None
-    from datetime import UTC, datetime, timedelta
-
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def ago(us: int | None, now_us: int) -> str:
     """Return a time for people: relative on a terminal, ISO 8601 elsewhere."""
+    from flowmetal.embed.views import iso, rough_time
+
     if us is None:
         return "-"
     if not sys.stdout.isatty():
         return iso(us) or "-"
     seconds = (now_us - us) / 1e6
-    return f"{_rough(seconds)} ago" if seconds >= 0 else f"in {_rough(-seconds)}"
-
-
-def _rough(seconds: float) -> str:
-    for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size * 1.5:
-            return f"{round(seconds / size)} {name}"
-    return f"{seconds:.0f} s"
+    return f"{rough_time(seconds)} ago" if seconds >= 0 else f"in {rough_time(-seconds)}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from flowmetal.cli.driving import open_engine
 from flowmetal.cli.options import json_option, store_option
-from flowmetal.cli.output import ago, coloured, say, say_json
+from flowmetal.cli.output import ago, coloured, render, say, say_json
 
 
 @click.command("show", epilog="Example: fmvm show 7f3c --json")
@@ -18,6 +20,7 @@ def command(store_url: str | None, as_json: bool, run: str) -> None:
     with open_engine(store_url) as engine:
         view = engine.show(engine.find(run))
         now_us = engine.now_us()
+        sources = engine.sources(view.program) if view.state == "failed" else {}
     if as_json:
         say_json(view.as_json())
         return
@@ -40,8 +43,4 @@ def command(store_url: str | None, as_json: bool, run: str) -> None:
         lines.append(f"result   {view.result_text()}")
     say("\n".join(lines))
     if view.state == "failed":
-        import sys
-
-        from flowmetal.embed.rendering import render
-
-        say("\n" + render(view.diagnostics()), colours=coloured(sys.stdout))
+        say("\n" + render(view.diagnostics(), sys.stdout, sources), colours=coloured(sys.stdout))

@@ -24,9 +24,10 @@ def command(store_url: str | None, as_json: bool, timeout: str | None, run: str)
         except KeyboardInterrupt:
             complain(f"interrupted; run {found} is as it was")
             return INTERRUPTED
-    if view is None:
-        complain(
-            f"run {found} has not ended within {timeout}; `fmvm why {found}` says what it waits for"
-        )
-        return NOT_ENDED
-    return show_end(view, as_json)
+        if view is None:
+            complain(
+                f"run {found} has not ended within {timeout}; "
+                f"`fmvm why {found}` says what it waits for"
+            )
+            return NOT_ENDED
+        return show_end(engine, view, as_json)

@@ -7,11 +7,10 @@ name and moved there when it is whole, so that nobody ever reads half of one.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flowmetal.errors import UsageError
 
@@ -101,19 +100,19 @@ def write_bytes(file: str, data: bytes) -> None:
 
 def read_json_value(data: bytes, place: str, option: str) -> Value:
     """Return the value of a JSON text. Raises UsageError FM1305 with the place of what is wrong."""
-    from flowmetal.values.json_mapping import from_json
+    from flowmetal.values import DataError
+    from flowmetal.values.json_mapping import json_loads
 
     try:
-        text = data.decode("utf-8-sig")
-        return from_json(json.loads(text, parse_constant=_refuse_constant))
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise _not_json(f"{error.msg.lower()} at {where}", place, option) from None
+        return json_loads(data.decode("utf-8-sig"))
+    except DataError as error:
+        why = error.message.removeprefix("this is not JSON: ")
     except UnicodeDecodeError as error:
-        raise _not_json(f"byte {error.start} is not UTF-8", place, option) from None
-    except (ValueError, RecursionError) as error:
-        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise _not_json(why, place, option) from None
+        why = f"byte {error.start} is not UTF-8"
+    what = f"{option} is not JSON" if place == option else f"{option}: {place} is not JSON"
+    raise UsageError(
+        "FM1305", f"{what}: {why}", hint="""write strings in double quotes: '"ada"', '{"id": 7}'"""
+    )
 
 
 def shown_path(file: str) -> str:
@@ -123,17 +122,6 @@ def shown_path(file: str) -> str:
     except ValueError:
         return file
     return file if relative.startswith("..") else relative
-
-
-def _not_json(why: str, place: str, option: str) -> UsageError:
-    what = f"{option} is not JSON" if place == option else f"{option}: {place} is not JSON"
-    return UsageError(
-        "FM1305", f"{what}: {why}", hint="""write strings in double quotes: '"ada"', '{"id": 7}'"""
-    )
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
 
 
 def _near(file: str) -> str:

@@ -1,0 +1,155 @@
+"""``fmvm doctor``: is everything in order here, and if not, what to do.
+
+Each check is a function that returns findings and raises nothing; what it cannot
+look at is a finding too. Nothing is changed but that a store is made if there is
+none at the address, as any other verb would make it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+
+from flowmetal._version import __version__
+from flowmetal.embed.config import store_url
+from flowmetal.errors import FlowmetalError
+from flowmetal.store.protocol import RunQuery, RunState
+
+OLDEST_PYTHON = (3, 11)
+WAL_RESET_FIXED = (3, 51, 3)
+_CLOCK_SLACK_US = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found: ``level`` is fine, note or wrong."""
+
+    level: str
+    about: str
+    message: str
+    remedy: str = ""
+
+
+def examine(url: str | None) -> list[Finding]:
+    """Return what every check has found."""
+    checks: tuple[Callable[[str], Iterator[Finding]], ...] = (
+        _python,
+        _packages,
+        _sqlite,
+        _store,
+    )
+    return [finding for check in checks for finding in check(store_url(url))]
+
+
+def _python(url: str) -> Iterator[Finding]:
+    found = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] < OLDEST_PYTHON:
+        yield Finding("wrong", "python", f"Python {found} is too old", "use Python 3.11 or newer")
+    else:
+        yield Finding("fine", "python", f"Python {found}, flowmetal {__version__}")
+
+
+def _packages(url: str) -> Iterator[Finding]:
+    missing = []
+    try:
+        wanted = [line for line in requires("flowmetal") or () if "extra ==" not in line]
+    except PackageNotFoundError:
+        yield Finding("note", "packages", "flowmetal is not installed, it runs from a folder")
+        return
+    for line in wanted:
+        name = line.split(";")[0].split("<")[0].split(">")[0].split("=")[0].split("!")[0].strip()
+        try:
+            version(name)
+        except PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        yield Finding(
+            "wrong", "packages", f"missing: {', '.join(missing)}", "pip install --upgrade flowmetal"
+        )
+    else:
+        yield Finding("fine", "packages", f"all {len(wanted)} that are needed are here")
+
+
+def _sqlite(url: str) -> Iterator[Finding]:
+    if not url.startswith("sqlite:"):
+        return
+    found = sqlite3.sqlite_version
+    if sqlite3.sqlite_version_info < WAL_RESET_FIXED:
+        yield Finding(
+            "note",
+            "sqlite",
+            f"SQLite {found}: before 3.51.3, several processes that write at once could, very rarely, "
+            "damage a write-ahead log while it is reset",
+            "keep backups, or use one interpreter process per store, until Python has a newer SQLite",
+        )
+    else:
+        yield Finding("fine", "sqlite", f"SQLite {found}")
+
+
+def _store(url: str) -> Iterator[Finding]:
+    from flowmetal.store import open_store
+
+    try:
+        store = open_store(url)
+    except FlowmetalError as error:
+        yield _of_error("store", error)
+        return
+    try:
+        yield Finding("fine", "store", f"{store.url} opens")
+        yield from _permissions(store.url)
+        yield from _clock(store.now_us())
+        stuck = store.runs(RunQuery(states=(RunState.EXPORTING,), limit=1000))
+        for row in stuck:
+            if row.owner is None:
+                yield Finding(
+                    "wrong", "runs", f"run {row.id} was being exported when that stopped",
+                    f"fmvm export {row.id} finishes it",
+                )  # fmt: skip
+        failed = store.runs(RunQuery(states=(RunState.FAILED,), limit=1000))
+        if failed:
+            yield Finding(
+                "note",
+                "runs",
+                f"{len(failed)} failed: nobody caught their errors",
+                "fmvm ps --state failed",
+            )
+    except FlowmetalError as error:
+        yield _of_error("store", error)
+    finally:
+        store.close()
+
+
+def _permissions(url: str) -> Iterator[Finding]:
+    path = url.removeprefix("sqlite:")
+    if path == url or not os.path.exists(path):
+        return
+    mode = os.stat(path).st_mode & 0o777
+    if mode & 0o007:
+        yield Finding(
+            "wrong", "files", f"{path} is open to every user of this machine (mode {mode:o})",
+            f"chmod o-rwx {path}",
+        )  # fmt: skip
+    else:
+        yield Finding("fine", "files", f"{path} has mode {mode:o}")
+
+
+def _clock(now_us: int) -> Iterator[Finding]:
+    import time
+
+    apart = abs(now_us - time.time_ns() // 1000)
+    if apart > _CLOCK_SLACK_US:
+        yield Finding(
+            "wrong", "clock", f"the store's clock and this machine's are {apart / 1e6:.0f} s apart",
+            "synchronise both clocks (NTP)",
+        )  # fmt: skip
+    else:
+        yield Finding("fine", "clock", "the store's clock and this machine's agree")
+
+
+def _of_error(about: str, error: FlowmetalError) -> Finding:
+    remedy = error.diagnostics[0].help
+    return Finding("wrong", about, f"{error.message} [{error.code}]", remedy[0] if remedy else "")

@@ -1,0 +1,373 @@
+"""Durable runs on a store: start, drive, signal, look at, move.
+
+An ``Engine`` is one interpreter: it has a name, it can hold the lease of runs, and
+it knows the functions of the host. It opens its store when it is made and closes it
+in ``close`` (or at the end of a ``with``). Its methods are what the verbs of
+``fmvm`` do.
+
+A run is named by its id, or the beginning of one wherever ``find`` is asked.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from flowmetal.embed import config
+from flowmetal.embed.views import EventView, RunView, event_view, run_view
+from flowmetal.errors import Conflict, RefusedError, RunError, UsageError
+from flowmetal.ids import InterpreterId, RunId
+from flowmetal.runtime.grants import RunGrants
+from flowmetal.runtime.host import Host
+from flowmetal.store import open_store
+from flowmetal.store.protocol import ENDED, Message, NewEvent, RunQuery, RunRow, RunState
+from flowmetal.values import Value, encode_data, hash_map, keyword
+
+if TYPE_CHECKING:
+    from flowmetal.bytecode.code import Program
+    from flowmetal.embed.world import HostWorld
+    from flowmetal.runtime.local import LogLine
+    from flowmetal.store.protocol import InboxRow
+
+_PAGE = 1000
+_LOOK_S = 0.25
+"""How long a wait goes by a hint alone before it looks at the store again."""
+
+_STOPPED = ENDED | {RunState.PAUSED, RunState.EXPORTING}
+
+
+class Engine:
+    """An interpreter on a store. See the module's docstring.
+
+    ``modules`` are Python modules, ``functions`` Python functions that runs may call
+    (``flowmetal.foreign``). ``on_output(run, text)`` and ``on_log(run, line)`` are
+    called when what a run printed or logged is durable.
+    """
+
+    def __init__(
+        self,
+        store_url: str | None = None,
+        *,
+        modules: Sequence[str] = (),
+        functions: Iterable[Callable[..., Any]] = (),
+        sync_every: bool = False,
+        on_output: Callable[[str, str], None] | None = None,
+        on_log: Callable[[str, str], None] | None = None,
+    ) -> None:
+        self.store = open_store(config.store_url(store_url))
+        self.name = f"{os.getpid()}-{os.urandom(4).hex()}"
+        self._modules = modules
+        self._functions = list(functions)
+        self._sync_every = sync_every
+        self._observer = _Observer(on_output, on_log)
+        self._host: Host | None = None
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.store.close()
+
+    @property
+    def store_url(self) -> str:
+        return self.store.url
+
+    def now_us(self) -> int:
+        """Return the store's time."""
+        return self.store.now_us()
+
+    # Beginning and driving
+
+    def start(
+        self,
+        program: Program,
+        arguments: Sequence[Value] = (),
+        *,
+        entry: str = "main",
+        id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        grants: RunGrants | None = None,
+    ) -> tuple[str, bool]:
+        """Store a new run of ``program``; return its id and True.
+
+        If ``id`` is there already, nothing is changed and the answer is (id, False).
+        Raises RunError or UsageError if the run could not begin.
+        """
+        from flowmetal.bytecode.file import write_program
+        from flowmetal.runtime.starting import start_run
+
+        row, made = start_run(
+            self.host,
+            program,
+            write_program(program),
+            entry=entry,
+            arguments=arguments,
+            grants=grants,
+            tags=tags,
+            id=id,
+        )
+        return row.id, made
+
+    def drive(self, run: str, *, attach: bool = True) -> RunView:
+        """Drive a run in this process until it ends or is paused, and return it.
+
+        If another process drives it, wait for that (``attach``) or raise RefusedError.
+        """
+        from flowmetal.runtime.driving import drive
+
+        try:
+            driven = drive(self.host, RunId(run), wait_for_others=attach)
+        except RunError as error:
+            if error.code == "FM1107":
+                raise RefusedError(error.code, error.message, hint=f"fmvm wait {run}") from None
+            raise
+        return run_view(driven.row)
+
+    def result(self, run: str) -> Value:
+        """Drive a run until it ends and return its result. Raises RunFailed if it has none."""
+        view = self.drive(run)
+        if view.state != "completed":
+            raise RunFailed(view)
+        return view.result
+
+    def interpret(self, *, concurrency: int = 100, until_idle: bool = False) -> None:
+        """Claim and drive runs of the store until interrupted, or until none can go on."""
+        from flowmetal.runtime.interpreting import interpret
+
+        interpret(self.host, concurrency=concurrency, until_idle=until_idle)
+
+    def wait(self, run: str, timeout_us: int | None = None) -> RunView | None:
+        """Return the run when somebody has driven it to its end (or paused it); None: in time."""
+        deadline = None if timeout_us is None else self.now_us() + timeout_us
+        while True:
+            row = self._row(run)
+            if row.state in _STOPPED:
+                return run_view(row)
+            left = _LOOK_S if deadline is None else min(_LOOK_S, (deadline - self.now_us()) / 1e6)
+            if left <= 0:
+                return None
+            self.store.wait_for_change(left)
+
+    # Speaking to runs
+
+    def signal(self, run: str, name: str, value: Value = None, *, id: str | None = None) -> Receipt:
+        """Send a signal; the same id twice is the same signal. It is durable when this returns."""
+        return self._send(run, "signal", name.removeprefix(":"), encode_data(value), id)
+
+    def cancel(self, run: str, reason: str = "", *, now: bool = False) -> str:
+        """Ask a run to stop and return its state. If nobody drives it, it is driven to its end here.
+
+        ``now``: its ``finally`` blocks do not run. Raises RunError if it has ended.
+        """
+        row = self._row(run)
+        if row.state is RunState.PAUSED:
+            self.unpause(run)
+        body = hash_map(((keyword("reason"), reason), (keyword("now"), now)))
+        self._send(run, "cancel", "", encode_data(body), None)
+        try:
+            return self.drive(run, attach=False).state
+        except RefusedError:  # whoever drives it takes the message
+            return self._row(run).state.value
+
+    def pause(self, run: str, reason: str = "") -> str:
+        """Keep a run from being driven, and return its state."""
+        from flowmetal.effects.events import PAUSED
+
+        body = encode_data(hash_map(((keyword("reason"), reason),)))
+        expected = (RunState.READY, RunState.WAITING)
+        try:
+            event = NewEvent(PAUSED, "", 0, body)
+            return self.store.set_state(RunId(run), expected, RunState.PAUSED, event).state.value
+        except Conflict:  # somebody drives it and will see to it
+            self._send(run, "pause", "", body, None)
+            return self._row(run).state.value
+
+    def unpause(self, run: str) -> str:
+        """Let a paused run go on, and return its state."""
+        from flowmetal.effects.events import UNPAUSED
+
+        event = NewEvent(UNPAUSED, "", 0, encode_data(None))
+        expected = (RunState.PAUSED,)
+        return self.store.set_state(RunId(run), expected, RunState.READY, event).state.value
+
+    # Looking
+
+    def find(self, name: str) -> str:
+        """Return the id that ``name`` is, or begins alone. Raises RunError FM1101, UsageError FM1316."""
+        if self.store.run(RunId(name)) is not None:
+            return name
+        near = self.store.runs(RunQuery(id_prefix=name, limit=6)) if name else []
+        if len(near) == 1:
+            return near[0].id
+        if near:
+            shown = ", ".join(row.id for row in near[:5]) + (", ..." if len(near) > 5 else "")
+            raise UsageError(
+                "FM1316", f"several runs begin with {name}: {shown}", hint="write more of the id"
+            )
+        raise RunError("FM1101", f"there is no run {name}", hint="`fmvm ps` lists the runs")
+
+    def view(self, run: str) -> RunView:
+        """Return a run as the store has it, without its fibers."""
+        return run_view(self._row(run))
+
+    def show(self, run: str) -> RunView:
+        """Return a run with its fibers and where each stands."""
+        from flowmetal.embed.standing import fibers_of
+
+        row = self._row(run)
+        return run_view(row, fibers_of(self.host, row))
+
+    def runs(
+        self,
+        *,
+        states: Sequence[str] = (),
+        program: str = "",
+        tags: Mapping[str, str] | None = None,
+        limit: int = 100,
+    ) -> list[RunView]:
+        """Return runs, newest first."""
+        wanted = tuple(RunState(state) for state in states)
+        query = RunQuery(states=wanted, program=program, tags=tags or {}, limit=limit)
+        return [run_view(row) for row in self.store.runs(query)]
+
+    def events(self, run: str, after: int = 0) -> Iterator[EventView]:
+        """Yield the history of a run, oldest first, from the event after number ``after`` on."""
+        while page := self.store.events(RunId(run), after, _PAGE):
+            yield from map(event_view, page)
+            after = page[-1].seq
+
+    def follow(self, run: str) -> Iterator[EventView]:
+        """Yield the history of a run and what is added to it, until it has ended."""
+        after = 0
+        while True:
+            ended = self._row(run).state in ENDED
+            for event in self.events(run, after):
+                yield event
+                after = event.seq
+            if ended:
+                return
+            self.store.wait_for_change(_LOOK_S)
+
+    def why(self, run: str) -> str:
+        """Return one paragraph: what a run waits for, since when, and who could wake it."""
+        from flowmetal.embed.explanation import why
+
+        row = self._row(run)
+        return why(row, self.store.inbox(row.id, 0), self.now_us())
+
+    def sources(self, program: str) -> dict[str, str]:
+        """Return the sources that a stored program carries, by path."""
+        from flowmetal.embed.standing import sources_of
+
+        return sources_of(self.store, program)
+
+    # Moving
+
+    def export(self, run: str, path: str | None = None, *, in_doubt: bool = False) -> str:
+        """Move a run into a file and return its path. The run is ``moved`` when the file is durable."""
+        from flowmetal.embed.moving import export_run
+
+        return export_run(self.store, InterpreterId(self.name), RunId(run), path, in_doubt)
+
+    def import_run(self, path: str) -> str:
+        """Take a run from a file into the store and return its id."""
+        from flowmetal.embed.moving import import_run
+
+        return import_run(self.store, path)
+
+    @property
+    def host(self) -> Host:
+        """Return what the runtime stands on; linked when it is first needed."""
+        if self._host is None:
+            self._host = self._make_host()
+        return self._host
+
+    def _make_host(self) -> Host:
+        from flowmetal.bytecode.file import read_program
+        from flowmetal.runtime.clock import StoreClock
+        from flowmetal.stdlib.natives import all_natives
+        from flowmetal.vm.intrinsics import INTRINSICS
+        from flowmetal.vm.link import Linker
+
+        return Host(
+            store=self.store,
+            linker=Linker({**all_natives(), **INTRINSICS}),
+            world=self._world(),
+            clock=StoreClock(self.store),
+            owner=InterpreterId(self.name),
+            read_program=read_program,
+            observer=self._observer,
+        )
+
+    def _world(self) -> HostWorld:
+        from flowmetal.embed.world import HostWorld
+
+        functions = self._functions
+        if self._modules:
+            from flowmetal.embed.functions import functions_of
+
+            functions = [*functions, *functions_of(self._modules)]
+        return HostWorld(functions)
+
+    def _send(self, run: str, kind: str, name: str, body: bytes, id: str | None) -> Receipt:
+        row = self.store.send(RunId(run), Message(id or os.urandom(8).hex(), kind, name, body))
+        if row is None:
+            raise RunError("FM1101", f"there is no run {run}", hint="`fmvm ps` lists the runs")
+        return Receipt(row)
+
+    def _row(self, run: str) -> RunRow:
+        row = self.store.run(RunId(run))
+        if row is None:
+            raise RunError("FM1101", f"there is no run {run}", hint="`fmvm ps` lists the runs")
+        return row
+
+
+class RunFailed(RunError):
+    """A run ended without a result. ``view`` is the run."""
+
+    exit_status = 1
+
+    def __init__(self, view: RunView) -> None:
+        message = view.error.message if view.error else f"it is {view.state}"
+        super().__init__("FM1110", f"run {view.id} has no result: {message}")
+        self.view = view
+
+
+class Receipt:
+    """What a run's inbox says of a message: ``id``, and ``number`` among the run's messages."""
+
+    def __init__(self, row: InboxRow) -> None:
+        self.id = row.message.id
+        self.number = row.number
+
+
+class _Observer:
+    """Passes on what runs print and log."""
+
+    def __init__(
+        self,
+        on_output: Callable[[str, str], None] | None,
+        on_log: Callable[[str, str], None] | None,
+    ) -> None:
+        self._on_output = on_output
+        self._on_log = on_log
+
+    def wrote(self, run: RunId, text: str) -> None:
+        if self._on_output:
+            self._on_output(run, text)
+
+    def logged(self, run: RunId, line: LogLine) -> None:
+        if self._on_log:
+            from flowmetal.embed.views import log_text
+
+            self._on_log(run, log_text(line.time_us, line.level, line.message, line.data))

@@ -1,0 +1,88 @@
+"""``fmvm why``: what a run waits for, since when, who could wake it, what was tried. In words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowmetal.embed.views import RunView, Wait, iso, rough_time, run_view
+from flowmetal.store.protocol import InboxRow, RunRow, RunState
+
+
+def why(row: RunRow, inbox: Sequence[InboxRow], now_us: int) -> str:
+    """Return one paragraph about a run."""
+    view = run_view(row)
+    sentences = [f"Run {row.id} is {row.state.value}{_driver(row)}."]
+    match row.state:
+        case RunState.COMPLETED | RunState.CANCELLED | RunState.MOVED:
+            sentences.append(_ended(view, now_us))
+        case RunState.FAILED:
+            message = view.error.message if view.error else "its error cannot be read"
+            sentences.append(
+                f"Nobody caught an error, and the stack stands where it was raised: {message}. "
+                f"`fmvm show {row.id}` shows every frame."
+            )
+        case RunState.PAUSED:
+            sentences.append(f"Somebody paused it; `fmvm unpause {row.id}` lets it go on.")
+        case RunState.EXPORTING:
+            sentences.append(f"It is on its way into a file; `fmvm export {row.id}` finishes that.")
+        case _:
+            sentences += _living(row, view, now_us)
+    unread = [one.message.name for one in inbox if one.message.kind == "signal"]
+    if unread and row.state not in (RunState.COMPLETED, RunState.CANCELLED):
+        names = ", ".join(f"`{name}`" for name in dict.fromkeys(unread))
+        sentences.append(f"In its inbox, not received yet: {names}.")
+    return " ".join(sentences)
+
+
+def _driver(row: RunRow) -> str:
+    return f", driven by interpreter {row.owner}" if row.owner is not None else ""
+
+
+def _ended(view: RunView, now_us: int) -> str:
+    when = "" if view.ended_us is None else f" {rough_time((now_us - view.ended_us) / 1e6)} ago"
+    return f"It ended{when} and waits for nothing."
+
+
+def _living(row: RunRow, view: RunView, now_us: int) -> list[str]:
+    sentences = [_wait(wait, row.id, now_us) for wait in view.waiting]
+    if row.owner is None:
+        due = not view.waiting or row.state is RunState.READY
+        can = "It can go on at once" if due else "When that has come, it can go on"
+        sentences.append(
+            f"{can}; nobody drives it now: `fmvm resume {row.id}` does, "
+            "and so does any `fmvm interpreter` on this store."
+        )
+    elif not view.waiting:
+        sentences.append("It computes, and waits for nothing.")
+    if row.attempts > 1:
+        sentences.append(
+            f"It was taken up {row.attempts} times since its last step: its drivers died."
+        )
+    return sentences
+
+
+def _wait(wait: Wait, run: str, now_us: int) -> str:
+    since = ""
+    if wait.since_us is not None:
+        since = f" since {iso(wait.since_us)} ({rough_time((now_us - wait.since_us) / 1e6)})"
+    until = f" It goes on by itself at {iso(wait.until_us)}." if wait.until_us is not None else ""
+    match wait.kind:
+        case "signal/receive":
+            wake = f" `fmvm signal {run} {wait.name} JSON` sends it."
+            return f"It waits for the signal `{wait.name}`{since}.{wake}{until}"
+        case "time/sleep":
+            return f"It sleeps{since}.{until}"
+    if wait.effect_class == "task":
+        return (
+            f"It waits{since} for somebody to perform {wait.kind}, which this installation does not "
+            "serve: `--python MODULE` registers functions."
+        )
+    if wait.attempts:
+        again = (
+            f" The next attempt is at {iso(wait.until_us)}." if wait.until_us is not None else ""
+        )
+        times = f"{wait.attempts} time{'s' if wait.attempts > 1 else ''}"
+        return (
+            f"It waits for {wait.kind} (effect #{wait.effect}){since}, which failed {times}.{again}"
+        )
+    return f"It waits for the answer to {wait.kind} (effect #{wait.effect}){since}."

@@ -1,0 +1,176 @@
+"""Functions of the host that programs may call as effects.
+
+Mark a Python function with ``foreign``, name the module with ``--python`` or
+pass the function to ``Engine(functions=[...])``; a program declares it with
+``defforeign`` and calls it:
+
+```python
+import flowmetal
+
+@flowmetal.foreign("images/resize")
+def resize(url: str, width: int) -> dict: ...
+```
+
+The function gets plain Python values (docs/json.md) and returns some. It may be
+a coroutine function. What it raises becomes the error ``:connector/failed`` in
+the program; ``flowmetal.EffectFailed`` says more. It may be called more than once
+for one call of the program: a parameter ``idempotency_key`` gets what is the same every time.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, TypeVar
+
+from flowmetal.effects.errors import effect_error
+from flowmetal.effects.functions import ForeignFunction
+from flowmetal.effects.requests import EffectFailed
+from flowmetal.errors import UsageError
+from flowmetal.values import Keyword, Map, Value, keyword
+from flowmetal.values.json_mapping import from_json, to_json
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_MARK = "__flowmetal_foreign__"
+_KEY = "idempotency_key"
+_ARGS = keyword("args")
+_OPTIONS = ("timeout", "retry", "idempotency-key", "name", "at-most-once", "verify", "undo")
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    name: str
+    slow: bool
+
+
+def foreign(name: str, *, slow: bool = False) -> Callable[[Function], Function]:
+    """Mark a function as the foreign function ``name`` ("namespace/name").
+
+    ``slow``: it takes long enough to be performed beside other effects, in a thread.
+    """
+
+    def mark(function: Function) -> Function:
+        setattr(function, _MARK, _Mark(name, slow))
+        return function
+
+    return mark
+
+
+def functions_of(modules: Iterable[str]) -> list[Callable[..., Any]]:
+    """Import modules (names or paths) and return their marked functions. Raises UsageError FM1313."""
+    return [function for name in modules for function in _marked(_import(name), name)]
+
+
+def as_foreign(function: Callable[..., Any]) -> ForeignFunction:
+    """Return how the runtime sees a marked function."""
+    mark = getattr(function, _MARK, None)
+    if mark is None:
+        raise UsageError(
+            "FM1313",
+            f"{getattr(function, '__name__', function)!r} is not marked as a foreign function",
+            hint='write @flowmetal.foreign("namespace/name") above it',
+        )
+    wants_key = _KEY in inspect.signature(function).parameters
+    is_async = inspect.iscoroutinefunction(function)
+    call = _async_caller(function, wants_key) if is_async else _caller(function, wants_key)
+    return ForeignFunction(mark.name, call, is_async=is_async, slow=mark.slow)
+
+
+def _marked(module: ModuleType, name: str) -> list[Callable[..., Any]]:
+    found = [value for value in vars(module).values() if hasattr(value, _MARK)]
+    if not found:
+        raise UsageError(
+            "FM1313",
+            f"the Python module {name} has no foreign function",
+            hint='write @flowmetal.foreign("namespace/name") above one',
+        )
+    return found
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        if name.endswith(".py"):
+            return _import_file(name)
+        if os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
+        return importlib.import_module(name)
+    except Exception as error:  # whatever a stranger's module raises when it is imported
+        raise UsageError(
+            "FM1313",
+            f"the Python module {name} cannot be loaded: {type(error).__name__}: {error}",
+            hint="give the name of a module, or the path of a .py file",
+        ) from None
+
+
+def _import_file(path: str) -> ModuleType:
+    name = os.path.splitext(os.path.basename(path))[0]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not Python")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _caller(function: Callable[..., Any], wants_key: bool) -> Callable[..., object]:
+    def call(args: Map, key: str) -> Value:
+        positional, named = _arguments(args)
+        if wants_key:
+            named[_KEY] = key
+        try:
+            return from_json(function(*positional, **named))
+        except EffectFailed:
+            raise
+        except (
+            Exception
+        ) as error:  # the edge to strangers' code: it becomes an error of the language
+            raise _failed(function, error) from error
+
+    return call
+
+
+def _async_caller(function: Callable[..., Any], wants_key: bool) -> Callable[..., object]:
+    async def call(args: Map, key: str) -> Value:
+        positional, named = _arguments(args)
+        if wants_key:
+            named[_KEY] = key
+        try:
+            return from_json(await function(*positional, **named))
+        except EffectFailed:
+            raise
+        except Exception as error:  # as above
+            raise _failed(function, error) from error
+
+    return call
+
+
+def _arguments(args: Map) -> tuple[list[Any], dict[str, Any]]:
+    """Return positional arguments (``:args``), else those by name; options of effects are no arguments."""
+    positional = args.get(_ARGS)
+    if positional is not None:
+        return [to_json(value) for value in positional], {}
+    return [], {
+        name.text.replace("-", "_"): to_json(value)
+        for name, value in args.items()
+        if isinstance(name, Keyword) and name.text not in _OPTIONS
+    }
+
+
+def _failed(function: Callable[..., Any], error: Exception) -> EffectFailed:
+    name = getattr(function, _MARK).name
+    return EffectFailed(
+        effect_error(
+            "FM0705",
+            "connector/failed",
+            f"{name} failed: {type(error).__name__}: {error}",
+            {"kind": name, "exception": type(error).__name__, "message": str(error)},
+        )
+    )

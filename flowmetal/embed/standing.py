@@ -1,0 +1,43 @@
+"""Where a run stands: the fibers in its snapshot, and the sources of its program."""
+
+from __future__ import annotations
+
+from flowmetal.embed.views import FiberView
+from flowmetal.ids import ProgramHash
+from flowmetal.runtime.host import Host
+from flowmetal.store.protocol import RunRow, Store
+from flowmetal.vm.unwinding import backtrace
+
+
+def fibers_of(host: Host, row: RunRow) -> tuple[FiberView, ...]:
+    """Return the fibers that are not done, each with its frames, innermost first.
+
+    A run that never ran, or has completed, has none.
+    """
+    from flowmetal.snapshot import decode
+
+    data = host.store.snapshot(row.id)
+    if data is None or row.result is not None:
+        return ()
+    store = host.store
+    machine = decode(data, host.image(row.program), lambda names: store.chunks(row.id, names))
+    return tuple(
+        FiberView(
+            fiber.number,
+            fiber.status.value,
+            tuple((name, "" if span is None else str(span)) for name, span in backtrace(fiber)),
+        )
+        for _, fiber in sorted(machine.fibers.items())
+        if fiber.frames
+    )
+
+
+def sources_of(store: Store, program: str) -> dict[str, str]:
+    """Return the sources that a stored program carries, by path."""
+    from flowmetal.bytecode.file import read_program
+
+    data = store.program(ProgramHash(program))
+    if data is None:
+        return {}
+    modules = read_program(data).modules
+    return {m.source.path: m.source.text for m in modules if m.source is not None}

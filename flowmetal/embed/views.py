@@ -1,0 +1,303 @@
+"""Runs and events as people and programs look at them: read-only copies of what the store has.
+
+Made from rows alone; only ``fibers`` needs the snapshot (standing.py). JSON has
+ISO 8601 times in UTC and keywords without the colon (docs/json.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flowmetal.errors import Diagnostic, Label
+from flowmetal.store.protocol import Event, RunRow, RunState
+from flowmetal.values import (
+    DataError,
+    ErrorValue,
+    Instant,
+    Map,
+    Value,
+    decode_data,
+    keyword,
+    pr_str,
+)
+
+_LONGEST_DATA = 120  # characters of an event's data on a line
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """One thing that a run waits for. ``kind`` is the kind of the effect."""
+
+    kind: str
+    name: str | None
+    until_us: int | None
+    since_us: int | None = None
+    attempts: int = 0
+    effect: int = 0
+    effect_class: str = ""
+
+    def text(self, now_us: int) -> str:
+        """Return it in words."""
+        words = _WORDS.get(self.kind, self.kind)
+        if self.name:
+            words += f" `{self.name}`"
+        if self.attempts:
+            words += f", failed {self.attempts} time{'s' if self.attempts > 1 else ''}"
+        if self.until_us is not None:
+            seconds = (self.until_us - now_us) / 1_000_000
+            words += f", for {rough_time(seconds)} more" if seconds > 0 else ", due now"
+        return words
+
+    def as_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "name": self.name, "until": iso(self.until_us)}
+
+
+_WORDS = {
+    "signal/receive": "the signal",
+    "time/sleep": "time to pass",
+    "http/request": "an HTTP answer",
+    "sh/run": "a command",
+    "sh/shell": "a command",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FiberView:
+    """Where a fiber stands: frames, innermost first, as (function, place)."""
+
+    number: int
+    status: str
+    frames: tuple[tuple[str, str], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        frames = [{"function": name, "place": place} for name, place in self.frames]
+        return {"number": self.number, "status": self.status, "frames": frames}
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run. ``result`` counts only if it has completed, ``error`` only if it has failed."""
+
+    id: str
+    state: str
+    program: str
+    entry: str
+    result: Value
+    error: ErrorValue | None
+    waiting: tuple[Wait, ...]
+    tags: Mapping[str, str]
+    parent: str | None
+    created_us: int
+    started_us: int | None
+    ended_us: int | None
+    fibers: tuple[FiberView, ...] = field(default=())
+
+    @property
+    def reason(self) -> str:
+        """Return why a run was cancelled, if somebody said so."""
+        return self.error.message if self.state == "cancelled" and self.error else ""
+
+    def result_text(self) -> str:
+        return pr_str(self.result)
+
+    def result_json(self) -> Any:
+        return to_json(self.result)
+
+    def waiting_text(self, now_us: int) -> str:
+        return "; ".join(wait.text(now_us) for wait in self.waiting)
+
+    def summary_json(self) -> dict[str, Any]:
+        """Return what ``ps`` lists."""
+        return {
+            "id": self.id,
+            "state": self.state,
+            "program": self.program,
+            "waiting": [wait.as_json() for wait in self.waiting],
+            "tags": dict(self.tags),
+            "created": iso(self.created_us),
+            "started": iso(self.started_us),
+            "ended": iso(self.ended_us),
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what ``show`` shows."""
+        return {
+            "id": self.id,
+            "state": self.state,
+            "result": self.result_json() if self.state == "completed" else None,
+            "error": error_json(self.error),
+            "waiting": [wait.as_json() for wait in self.waiting],
+            "fibers": [fiber.as_json() for fiber in self.fibers],
+            "program": self.program,
+            "entry": self.entry,
+            "parent": self.parent,
+            "tags": dict(self.tags),
+            "created": iso(self.created_us),
+            "started": iso(self.started_us),
+            "ended": iso(self.ended_us),
+        }
+
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """Return why the run failed, ready for the renderer."""
+        if self.error is None:
+            return ()
+        stands = f"run {self.id}  program {self.program[:12]}  {self.entry}"
+        return (diagnostic_of(self.error, context=(stands,)),)
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """A fact in the history of a run."""
+
+    seq: int
+    time_us: int
+    kind: str
+    name: str
+    effect: int
+    data: Value
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "seq": self.seq,
+            "time": iso(self.time_us),
+            "kind": self.kind,
+            "name": self.name or None,
+            "effect": self.effect or None,
+            "data": to_json(self.data),
+        }
+
+    def data_text(self) -> str:
+        """Return the data on one line, cut if it is long."""
+        text = "" if self.data is None else pr_str(self.data)
+        return text if len(text) <= _LONGEST_DATA else text[: _LONGEST_DATA - 1] + "…"
+
+
+def run_view(row: RunRow, fibers: tuple[FiberView, ...] = ()) -> RunView:
+    """Return the view of a row."""
+    given = _decoded(row.input)
+    entry = given.get(keyword("entry")) if isinstance(given, Map) else None
+    return RunView(
+        id=row.id,
+        state=row.state.value,
+        program=row.program,
+        entry=entry if isinstance(entry, str) else "",
+        result=_decoded(row.result) if row.state is RunState.COMPLETED else None,
+        error=_decoded(row.error),
+        waiting=tuple(_waits(row.waiting)) if row.state in _WAITING else (),
+        tags=row.tags,
+        parent=row.parent,
+        created_us=row.created_us,
+        started_us=row.started_us,
+        ended_us=row.ended_us,
+        fibers=fibers,
+    )
+
+
+_WAITING = frozenset({RunState.WAITING, RunState.READY, RunState.RUNNING, RunState.PAUSED})
+
+
+def event_view(event: Event) -> EventView:
+    """Return the view of an event."""
+    return EventView(
+        event.seq, event.time_us, event.kind, event.name, event.effect, _decoded(event.data)
+    )
+
+
+def diagnostic_of(error: ErrorValue, context: tuple[str, ...] = ()) -> Diagnostic:
+    """Return an error of a program as a diagnostic: where it was raised, and through what."""
+    place = next((span for _, span in error.frames if span is not None), None)
+    labels = () if place is None else (Label(place),)
+    notes = []
+    cause = error.cause
+    while cause is not None:
+        notes.append(f"caused by {pr_str(cause.type)}: {cause.message}")
+        cause = cause.cause
+    if len(error.data):
+        notes.append(f"data {pr_str(error.data, 200)}")
+    return Diagnostic(
+        error.code or pr_str(error.type),
+        error.message or "the program threw an error without a message",
+        labels,
+        notes=tuple(notes),
+        frames=error.frames,
+        context=context,
+    )
+
+
+def error_json(error: ErrorValue | None) -> dict[str, Any] | None:
+    """Return an error as ``show --json`` has it."""
+    if error is None:
+        return None
+    return {
+        "type": error.type.text,
+        "message": error.message,
+        "data": to_json(error.data),
+        "code": error.code,
+        "frames": [
+            {"function": name, "place": None if span is None else str(span)}
+            for name, span in error.frames
+        ],
+    }
+
+
+def iso(us: int | None) -> str | None:
+    """Return a time of the store in ISO 8601, UTC, to the millisecond."""
+    if us is None:
+        return None
+    from datetime import UTC, datetime, timedelta
+
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def to_json(value: Value) -> Any:
+    """Return a value as JSON has it; json is loaded when it is needed and not before."""
+    from flowmetal.values.json_mapping import to_json as convert
+
+    return convert(value)
+
+
+def rough_time(seconds: float) -> str:
+    """Return a length of time as people say it."""
+    for size, name in ((86400, "days"), (3600, "hours"), (60, "min")):
+        if seconds >= size * 1.5:
+            return f"{round(seconds / size)} {name}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def _waits(data: bytes) -> list[Wait]:
+    found = _decoded(data) or ()
+    return [
+        Wait(
+            kind=str(row.get(keyword("kind"))),
+            name=row.get(keyword("name")),
+            until_us=_us(row.get(keyword("until"))),
+            since_us=_us(row.get(keyword("since"))),
+            attempts=row.get(keyword("attempts")) or 0,
+            effect=row.get(keyword("effect")) or 0,
+            effect_class=row.get(keyword("class")) or "",
+        )
+        for row in found
+    ]
+
+
+def _us(value: Value) -> int | None:
+    return value.us if isinstance(value, Instant) else None
+
+
+def _decoded(data: bytes | None) -> Value:
+    """Return what was encoded; what cannot be read is shown as such and breaks no listing."""
+    if not data:
+        return None
+    try:
+        return decode_data(data)
+    except DataError as error:
+        return f"(damaged: {error.message})"
+
+
+def log_text(time_us: int, level: str, message: str, data: Value) -> str:
+    """Return a line of a run's log."""
+    tail = "" if data is None else f" {pr_str(data)}"
+    return f"{iso(time_us)} {level} {message}{tail}"

@@ -1,0 +1,61 @@
+"""What an interpreter of this process can do: connectors by kind, functions of the host, variables.
+
+Connectors come from the entry-point group ``flowmetal.connectors`` and from our
+own package; each is loaded when the first effect of its kind asks for it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from flowmetal.effects.functions import ForeignFunction
+from flowmetal.effects.requests import Connector
+
+
+class HostWorld:
+    """The ``World`` of this process."""
+
+    def __init__(
+        self,
+        functions: Iterable[Callable[..., Any]] = (),
+        connectors: Iterable[Connector] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.environment = os.environ if environment is None else environment
+        self._given = {kind: one for one in connectors for kind in one.kinds}
+        self._functions = _foreign(functions)
+        self._registry: Any = None
+
+    def connector(self, kind: str) -> Connector | None:
+        """Return who performs effects of ``kind``."""
+        found = self._given.get(kind)
+        if found is not None:
+            return found
+        if self._registry is None:
+            from flowmetal.connectors.registry import Registry
+
+            self._registry = Registry()
+        connector: Connector | None = self._registry.connector(kind)
+        return connector
+
+    def function(self, kind: str) -> ForeignFunction | None:
+        """Return the function of the host with this name."""
+        return self._functions.get(kind)
+
+    async def close(self) -> None:
+        """Close every connector that was loaded."""
+        for connector in dict.fromkeys(self._given.values()):
+            await connector.close()
+        if self._registry is not None:
+            await self._registry.close()
+
+
+def _foreign(functions: Iterable[Callable[..., Any]]) -> dict[str, ForeignFunction]:
+    given = list(functions)
+    if not given:
+        return {}
+    from flowmetal.embed.functions import as_foreign
+
+    return {found.name: found for found in map(as_foreign, given)}
