@@ -32,7 +32,7 @@ node. The last node is the value.
 
 The same value has the same bytes, whatever its history: big collections are
 written as small ones are, realised lazy sequences as lists. Metadata is
-written only on request. Reading is strict: what no writer writes is FM0311.
+written only on request. Reading is strict: what no writer writes is FM0331.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ import msgpack
 
 from flowmetal.source import Span
 from flowmetal.values import kinds
-from flowmetal.values.errors import DataError, ErrorValue
+from flowmetal.values.errors import SEQ_LIMIT, DataError, ErrorValue
 from flowmetal.values.keys import WrappedKey, key_of
 from flowmetal.values.kinds import KINDS, Value
 from flowmetal.values.lazy import LazySeq, Unrealised
@@ -54,7 +54,6 @@ from flowmetal.values.lists import List, list_of
 from flowmetal.values.map import Map, hash_map
 from flowmetal.values.names import Keyword, Symbol, VarRef, keyword, symbol
 from flowmetal.values.scalars import (
-    Char,
     Duration,
     Instant,
     Ratio,
@@ -65,10 +64,8 @@ from flowmetal.values.scalars import (
     char,
 )
 from flowmetal.values.seq import is_endless
-from flowmetal.values.set import Set, set_of
+from flowmetal.values.set import set_of
 from flowmetal.values.vector import Vector, vector
-
-SEQ_LIMIT: Final = 1_000_000  # elements of a seq: an endless one must not fill the memory
 
 # fmt: off
 _KEYWORD, _SYMBOL, _CHAR, _INTEGER, _RATIO, _DECIMAL, _INSTANT, _DURATION = range(1, 9)
@@ -92,7 +89,7 @@ class _NotData(Exception):
 def encode_data(value: Value, with_meta: bool = False) -> bytes:
     """Return the bytes of a value that is data through and through.
 
-    Raises DataError FM0310, with the path to it, for a function, a cell, a
+    Raises DataError FM0330, with the path to it, for a function, a cell, a
     fiber or a lazy sequence that is not realised (see ``require_realised``).
     """
     hook = _plain_with_meta if with_meta else _plain
@@ -108,7 +105,7 @@ def encode_data(value: Value, with_meta: bool = False) -> bytes:
 def decode_data(data: bytes) -> Value:
     """Return the value that ``encode_data`` made ``data`` of.
 
-    Raises DataError FM0311 for any other bytes.
+    Raises DataError FM0331 for any other bytes.
     """
     try:
         value = msgpack.unpackb(
@@ -205,7 +202,7 @@ def _elements(value: Value) -> list[Value]:
     elif known <= SEQ_LIMIT:
         items = list(value)
     if known > SEQ_LIMIT and type(value) is not List:
-        raise DataError("FM0310", f"a sequence of more than {SEQ_LIMIT:,} elements is not data")
+        raise DataError("FM0330", f"a sequence of more than {SEQ_LIMIT:,} elements is not data")
     return items if known <= SEQ_LIMIT else list(value)
 
 
@@ -242,7 +239,9 @@ def _utf8(text: str) -> bytes:
 
 
 def _integer_bytes(number: int) -> bytes:
-    return number.to_bytes((number if number >= 0 else ~number).bit_length() // 8 + 1, "big", signed=True)
+    return number.to_bytes(
+        (number if number >= 0 else ~number).bit_length() // 8 + 1, "big", signed=True
+    )
 
 
 def _write_decimal(value: Value) -> Value:
@@ -304,7 +303,7 @@ def _flat_table(value: Value, with_meta: bool) -> list[Value]:
                 top.node.append(child)
                 continue
             if id(child) in inside:
-                raise DataError("FM0310", "a sequence that contains itself is not data")
+                raise DataError("FM0330", "a sequence that contains itself is not data")
             inside.add(id(child))
             stack.append(_open(child, with_meta))
             break
@@ -358,7 +357,7 @@ def _not_data(value: Value) -> DataError:
                 path.append(step)
                 at = f" (at {show(vector(path[1:]))})" if len(path) > 1 else ""
                 what = "an unrealised lazy sequence" if type(child) is LazySeq else describe(child)
-                return DataError("FM0310", f"{what} is not data{at}")
+                return DataError("FM0330", f"{what} is not data{at}")
             if KINDS[type(child)] in _COMPOSITE:
                 path.append(step)
                 stack.append(iter(_steps(child)))
@@ -367,7 +366,7 @@ def _not_data(value: Value) -> DataError:
             stack.pop()
             if path:
                 path.pop()
-    return DataError("FM0310", "an unrealised lazy sequence is not data")
+    return DataError("FM0330", "an unrealised lazy sequence is not data")
 
 
 def _is_data(value: Value) -> bool:
@@ -434,7 +433,7 @@ _INNER: Final = frozenset({_Marker, _NodeMarker, _Reference, _Node, msgpack.Time
 
 
 def _damaged(what: str) -> DataError:
-    return DataError("FM0311", f"these bytes are not data: {what}")
+    return DataError("FM0331", f"these bytes are not data: {what}")
 
 
 def _read_extension(code: int, data: bytes) -> Value:
@@ -589,9 +588,7 @@ def _read_error(
     )
     if not good:
         raise _damaged("an error is not put together as one")
-    return ErrorValue(
-        type_, message, data, cause, tuple(map(_read_frame, frames)), retryable, code
-    )
+    return ErrorValue(type_, message, data, cause, tuple(map(_read_frame, frames)), retryable, code)
 
 
 def _read_frame(frame: Value) -> tuple[str, Span | None]:

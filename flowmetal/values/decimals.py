@@ -1,6 +1,6 @@
 """Arithmetic on decimals: exact, as of Java's ``BigDecimal`` without a context.
 
-Sums and products are exact. A quotient is exact or FM0307: nothing is rounded
+Sums and products are exact. A quotient is exact or FM0325: nothing is rounded
 behind a program's back. Digits are limited as the bits of integers are.
 Imported only when a decimal is met, for the price of ``import decimal``.
 """
@@ -23,7 +23,7 @@ _EXPONENT: Final = 2**31 - 1  # the range of Java's scale
 
 
 def decimal_of(coefficient: int, exponent: int, operator: str = "bigdec") -> Decimal:
-    """Return ``coefficient * 10**exponent``; FM0303 if it has too many digits."""
+    """Return ``coefficient * 10**exponent``; FM0321 if it has too many digits."""
     if abs(exponent) > _EXPONENT or coefficient.bit_length() > INTEGER_BITS:
         too_large(operator)
     return _EXACT.scaleb(Decimal(coefficient), exponent)
@@ -37,7 +37,7 @@ def parts_of(number: Decimal) -> tuple[int, int]:
 
 
 def to_decimal(operator: str, number: Value) -> Decimal:
-    """Return any number as a decimal; FM0307 if no decimal is exactly that."""
+    """Return any number as a decimal; FM0325 if no decimal is exactly that."""
     kind = KINDS[type(number)]
     if kind == kinds.DECIMAL:
         return Decimal(number)
@@ -46,7 +46,7 @@ def to_decimal(operator: str, number: Value) -> Decimal:
     if kind == kinds.RATIO:
         return _divide(operator, Decimal(number.numerator), Decimal(number.denominator))
     if number - number != 0:
-        fail("FM0307", "arithmetic/inexact", f"`{operator}` needs a finite number")
+        fail("FM0325", "arithmetic/inexact", f"`{operator}` needs a finite number")
     return Decimal(repr(number)) + 0
 
 
@@ -74,7 +74,7 @@ def compare(a: Value, b: Value) -> int:
     if type(b) is Ratio:
         a = _multiply("compare", a, Decimal(b.denominator))
         b = b.numerator
-    return (a > b) - (a < b)
+    return int(a > b) - int(a < b)
 
 
 def apply(operator: str, a: Value, b: Value) -> Decimal:
@@ -137,7 +137,7 @@ def _divide(operator: str, x: Decimal, y: Decimal) -> Decimal:
         fives += 1
     if rest != 1:
         fail(
-            "FM0307",
+            "FM0325",
             "arithmetic/inexact",
             f"the result of `{operator}` has no end as a decimal",
         )

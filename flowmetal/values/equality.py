@@ -13,7 +13,7 @@ The walk keeps its own stack: depth of nesting is bounded by memory alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Final
 
@@ -103,11 +103,12 @@ def _sequence_pairs(a: Value, b: Value) -> Pairs:
     return zip_longest(_cells(a, right), _cells(b, left), fillvalue=MISSING)
 
 
-def _cells(value: Value, other_count: int | None) -> Iterable[Value]:
+def _cells(value: Value, other_count: int | None) -> Iterator[Value]:
     """Iterate; a lazy seq is realised no further than one past the other side's end."""
     if hasattr(value, "iterate_deep"):
         bound = None if other_count is None else other_count + 1
-        return iter(value.iterate_deep(bound))
+        deep: Iterator[Value] = value.iterate_deep(bound)
+        return deep
     return iter(value)
 
 

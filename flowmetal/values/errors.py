@@ -8,7 +8,7 @@ that bytes that came in are not data; it never enters a machine as such.
 
 from __future__ import annotations
 
-from typing import ClassVar, NoReturn
+from typing import ClassVar, Final, NoReturn
 
 from flowmetal.errors import FlowmetalError
 from flowmetal.source import Span
@@ -18,6 +18,9 @@ from flowmetal.values.hashing import hash_of
 from flowmetal.values.kinds import Value
 from flowmetal.values.map import EMPTY_MAP, Map
 from flowmetal.values.names import Keyword, keyword
+
+# Elements of a seq that leaves as data; without a limit an endless one would fill the memory.
+SEQ_LIMIT: Final = 1_000_000
 
 
 class ErrorValue:
@@ -97,4 +100,4 @@ def index_error(index: int, count: int) -> FlowError:
     """Return the error for an index outside of a collection of ``count``, to be raised."""
     last = "it is empty" if count == 0 else f"its last index is {count - 1}"
     message = f"there is no index {index}, {last}"
-    return FlowError(ErrorValue(keyword("index/out-of-bounds"), message, code="FM0304"))
+    return FlowError(ErrorValue(keyword("index/out-of-bounds"), message, code="FM0322"))

@@ -24,7 +24,9 @@ from flowmetal.values.kinds import KINDS, Value
 _MASK: Final = (1 << 64) - 1
 _LOW: Final = -(1 << 63)
 _HIGH: Final = 1 << 63
-_ODD: Final = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio, made odd: spreads runs of ints
+_ODD: Final = (
+    0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio, made odd: spreads runs of ints
+)
 _NIL_HASH: Final = 0x6E696C
 _TRUE_HASH: Final = 0x74727565
 _FALSE_HASH: Final = 0x66616C7365

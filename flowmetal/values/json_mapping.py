@@ -6,8 +6,13 @@ is an object with one key, its *written form*, such as ``{"$ratio": "1/3"}``. A
 user's object that looks exactly like a written form gets one more ``$``, so
 that it comes back as what it was.
 
-Keywords and symbols that are values, lists, and metadata lose what they are:
-``:paid`` is written as ``"paid"``, a list as an array.
+Keywords that are values, lists, and metadata lose what they are: ``:paid`` is
+written as ``"paid"``, a list as an array. Only where that would make two
+different things equal, among the members of a set and the keys of a map, are
+keywords written as ``{"$keyword": "paid"}``.
+
+Secrets and vars are written and never read: text from outside must not name a
+secret that a connector then resolves, nor code that is then called.
 """
 
 from __future__ import annotations
@@ -16,19 +21,27 @@ import json
 import math
 import re
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Final, NoReturn
 
 from flowmetal.values import kinds
-from flowmetal.values.errors import DataError, ErrorValue, FlowError
+from flowmetal.values.equality import MISSING
+from flowmetal.values.errors import SEQ_LIMIT, DataError, ErrorValue, FlowError
 from flowmetal.values.kinds import KINDS, Value
 from flowmetal.values.lazy import Unrealised
-from flowmetal.values.map import Map, hash_map
-from flowmetal.values.names import Keyword, VarRef, keyword, symbol
-from flowmetal.values.number_text import integer_text, parse_digits, parse_number
-from flowmetal.values.scalars import Char, Ratio, Regex, RunRef, Secret, TaggedLiteral, char
-from flowmetal.values.seq import is_endless
+from flowmetal.values.lists import List
+from flowmetal.values.map import hash_map
+from flowmetal.values.names import Keyword, VarRef, keyword, reads_as_keyword, symbol
+from flowmetal.values.number_text import (
+    integer_text,
+    number_text,
+    parse_digits,
+    parse_long,
+    parse_number,
+)
+from flowmetal.values.printing import describe
+from flowmetal.values.scalars import Ratio, Regex, RunRef, Secret, TaggedLiteral, char
 from flowmetal.values.set import set_of
 from flowmetal.values.time_text import (
     duration_text,
@@ -39,27 +52,23 @@ from flowmetal.values.time_text import (
 from flowmetal.values.vector import Vector, vector
 
 EXACT: Final = 2**53  # beyond, a reader that has only floats would change the number
-DEPTH: Final = 400  # levels: Python's json uses the Python stack
-_SEQ_LIMIT: Final = 1_000_000
-_NAME: Final = r"[A-Za-z*!_?<>=$%&+.-][\w*!?<>=$%&+.'-]*"
-_KEYWORD_KEY: Final = re.compile(rf"{_NAME}(?:/{_NAME})?")
-
+DEPTH: Final = 300  # levels of nesting: Python's json uses the Python stack
 Json = Value
 
 
 def to_json(value: Value) -> Json:
     """Return what Python's ``json`` writes for a value: dicts, lists, strings, numbers.
 
-    Raises DataError FM0310 for what is not data, FM0312 for more than ``DEPTH`` levels.
+    Raises DataError FM0330 for what is not data, FM0332 for more than ``DEPTH`` levels.
     """
     try:
         return _to_json(value, DEPTH)
     except Unrealised:
-        raise DataError("FM0310", "an unrealised lazy sequence is not data") from None
+        raise DataError("FM0330", "an unrealised lazy sequence is not data") from None
 
 
 def from_json(found: Json) -> Value:
-    """Return the value of what Python's ``json`` read; DataError FM0312 for what it never reads."""
+    """Return the value of what Python's ``json`` read; DataError FM0332 for what it never reads."""
     return _from_json(found, DEPTH)
 
 
@@ -74,7 +83,7 @@ def json_dumps(value: Value, pretty: bool = False) -> str:
 
 
 def json_loads(text: str) -> Value:
-    """Return the value of a JSON text; DataError FM0312, with the place, for any other text."""
+    """Return the value of a JSON text; DataError FM0332, with the place, for any other text."""
     try:
         found = json.loads(text, parse_int=_parse_int, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
@@ -87,17 +96,12 @@ def json_loads(text: str) -> Value:
     return from_json(found)
 
 
-def reads_as_keyword(text: str) -> bool:
-    """Say whether an object key with this text becomes a keyword."""
-    return _KEYWORD_KEY.fullmatch(text) is not None
-
-
 def _bad(what: str) -> DataError:
-    return DataError("FM0312", f"this is not JSON: {what}")
+    return DataError("FM0332", f"this is not JSON: {what}")
 
 
 def _too_deep() -> DataError:
-    return DataError("FM0312", f"JSON is nested deeper than {DEPTH} levels")
+    return DataError("FM0332", f"JSON is nested deeper than {DEPTH} levels")
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -112,39 +116,273 @@ def _escape_surrogates(text: str) -> str:
     return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
-# Writing
+# Writing. ``exact`` is set where keywords must stay apart from strings.
 
 
-def _to_json(value: Value, depth: int) -> Json:
+def _to_json(value: Value, depth: int, exact: bool = False) -> Json:
     kind = KINDS[type(value)]
     if kind in (kinds.STRING, kinds.NIL, kinds.BOOLEAN):
         return value
+    if kind == kinds.KEYWORD:
+        return {"$keyword": value.text} if exact else value.text
     if kind == kinds.INTEGER:
         return value if -EXACT <= value <= EXACT else {"$int": integer_text(value)}
     if kind == kinds.FLOAT:
         return value if math.isfinite(value) else {"$float": _float_name(value)}
-    if kind == kinds.KEYWORD:
-        return value.text
     if depth == 0:
         raise _too_deep()
     if kind == kinds.MAP:
-        return _map_to_json(value, depth - 1)
+        return _map_to_json(value, depth - 1, exact)
     if kind == kinds.SEQUENCE:
-        return [_to_json(item, depth - 1) for item in _items(value)]
+        return [_to_json(item, depth - 1, exact) for item in _items(value)]
     if kind == kinds.SET:
-        return {"$set": [_exact_to_json(item, depth - 1) for item in value]}
+        exact = exact or _is_ambiguous(value)
+        return {"$set": [_to_json(item, depth - 1, exact) for item in value]}
     if kind == kinds.PARTS:
-        return _parts_to_json(value, depth - 1)
-    writer = _WRITERS.get(kind)
-    if writer is None:
-        from flowmetal.values.printing import describe
-
-        raise DataError("FM0310", f"{describe(value)} is not data")
-    return writer(value)
+        return _parts_to_json(value, depth - 1, exact)
+    written = _WRITERS[kind](value) if kind in _WRITERS else _named_to_json(value)
+    return dict((written,))
 
 
-def _items(value: Value) -> Value:
-    known = value.known_count
-    if is_endless(value) or (known is not None and known > _SEQ_LIMIT and type(value) is not Vector):
-        raise DataError("FM0310", f"a sequence of more than {_SEQ_LIMIT:,} elements is not data")
-    return value
+def _items(value: Value) -> Iterator[Value]:
+    if isinstance(value, (Vector, List)):
+        return iter(value)
+    items = list(islice(value, SEQ_LIMIT + 1))
+    if len(items) > SEQ_LIMIT:
+        raise DataError("FM0330", f"a sequence of more than {SEQ_LIMIT:,} elements is not data")
+    return iter(items)
+
+
+def _is_ambiguous(members: Iterable[Value]) -> bool:
+    """Say whether members could become equal by keywords being written as strings."""
+    found = {KINDS[type(member)] for member in members}
+    return max(found, default=0) > kinds.LAST_SCALAR or {kinds.STRING, kinds.KEYWORD} <= found
+
+
+def _map_to_json(value: Value, depth: int, exact: bool) -> Json:
+    made: dict[str, Json] = {}
+    for key, item in value.items():
+        text = _key_text(key, exact)
+        if text is None or text in made:
+            return _pairs_to_json(value, depth, exact)
+        made[text] = _to_json(item, depth, exact)
+    if len(made) == 1:
+        ((text, payload),) = made.items()
+        if _looks_written(text, payload):
+            return {f"${text}": payload}
+    return made
+
+
+def _key_text(key: Value, exact: bool) -> str | None:
+    """Return the text of an object key that reads back as ``key``, None if there is none."""
+    if type(key) is Keyword:
+        return key.text if not exact or reads_as_keyword(key.text) else None
+    if type(key) is str:
+        return key if not exact or not reads_as_keyword(key) else None
+    return None
+
+
+def _pairs_to_json(value: Value, depth: int, exact: bool) -> Json:
+    if depth == 0:
+        raise _too_deep()
+    inner = exact or _is_ambiguous(key for key, _ in value.items())
+    pairs = [
+        [_to_json(key, depth - 1, inner), _to_json(item, depth - 1, exact)]
+        for key, item in value.items()
+    ]
+    return {"$map": pairs}
+
+
+def _looks_written(text: str, payload: Json) -> bool:
+    """Say whether an object of this one entry would be read as something else than a map."""
+    tag = text.lstrip("$")
+    if not text.startswith("$") or tag not in _READERS:
+        return False
+    return text.startswith("$$") or _READERS[tag](payload, DEPTH) is not MISSING
+
+
+def _parts_to_json(value: Value, depth: int, exact: bool) -> Json:
+    if type(value) is TaggedLiteral:
+        return {"$tagged": [value.tag.text, _to_json(value.form, depth, exact)]}
+    if type(value) is not ErrorValue:
+        raise _no_data(value)
+    fields: dict[str, Json] = {
+        "type": value.type.text,
+        "message": value.message,
+        "data": _to_json(value.data, depth, exact),
+    }
+    if value.cause is not None:
+        fields["cause"] = _to_json(value.cause, depth, exact)
+    if value.retryable is not None:
+        fields["retryable?"] = value.retryable
+    if value.code is not None:
+        fields["code"] = value.code
+    return {"$error": fields}
+
+
+def _named_to_json(value: Value) -> tuple[str, Json]:
+    if type(value) is Regex:
+        return "$regex", [value.pattern, value.flags] if value.flags else value.pattern
+    if type(value) is Secret:
+        return "$secret", value.name
+    if type(value) is RunRef:
+        return "$run", value.id
+    if type(value) is VarRef:
+        return "$var", value.name
+    raise _no_data(value)
+
+
+def _no_data(value: Value) -> DataError:
+    return DataError("FM0330", f"{describe(value)} is not data")
+
+
+def _float_name(number: float) -> str:
+    if number != number:
+        return "NaN"
+    return "Infinity" if number > 0 else "-Infinity"
+
+
+_WRITERS: Final[dict[int, Callable[[Value], tuple[str, Json]]]] = {
+    kinds.RATIO: lambda value: ("$ratio", number_text(value)),
+    kinds.DECIMAL: lambda value: ("$decimal", str(value)),
+    kinds.BYTES: lambda value: ("$bytes", b64encode(value).decode("ascii")),
+    kinds.CHAR: lambda value: ("$char", value.text),
+    kinds.SYMBOL: lambda value: ("$symbol", value.text),
+    kinds.INSTANT: lambda value: ("$inst", instant_text(value)),
+    kinds.DURATION: lambda value: ("$dur", duration_text(value)),
+    kinds.UUID: lambda value: ("$uuid", str(value)),
+}
+
+
+# Reading
+
+
+def _from_json(found: Json, depth: int) -> Value:
+    cls = type(found)
+    if found is None or cls is str or cls is bool or cls is int or cls is float:
+        return found
+    if depth == 0:
+        raise _too_deep()
+    if cls is list:
+        return vector([_from_json(item, depth - 1) for item in found])
+    if cls is not dict:
+        raise _bad(f"a {cls.__name__} has no form in JSON")
+    if len(found) == 1:
+        ((text, payload),) = found.items()
+        tag = text.lstrip("$")
+        if text.startswith("$") and tag in _READERS:
+            if text.startswith("$$"):
+                return hash_map([(keyword(text[1:]), _from_json(payload, depth - 1))])
+            value = _READERS[tag](payload, depth - 1)
+            if value is not MISSING:
+                return value
+    return hash_map((_key(text), _from_json(item, depth - 1)) for text, item in found.items())
+
+
+def _key(text: str) -> Value:
+    return keyword(text) if reads_as_keyword(text) else text
+
+
+# A reader returns MISSING for a payload that no writer writes: such an object is a plain map.
+
+
+def _of_text(read: Callable[[str], Value]) -> Callable[[Json, int], Value]:
+    def read_payload(payload: Json, depth: int) -> Value:
+        if type(payload) is not str:
+            return MISSING
+        try:
+            value = read(payload)
+        except (ValueError, FlowError):
+            return MISSING
+        return MISSING if value is None else value
+
+    return read_payload
+
+
+def _read_ratio(text: str) -> Value:
+    number = parse_number(text)
+    return number if type(number) is Ratio else None
+
+
+def _read_decimal(text: str) -> Value:
+    return parse_number(f"{text}M") if text[:1] in "+-0123456789" else None
+
+
+def _read_uuid(text: str) -> Value:
+    from uuid import UUID
+
+    value = UUID(text)
+    return value if str(value) == text.lower() else None
+
+
+def _read_regex(payload: Json, depth: int) -> Value:
+    if type(payload) is str:
+        return Regex(payload)
+    good = type(payload) is list and [type(item) for item in payload] == [str, str]
+    return Regex(*payload) if good else MISSING
+
+
+def _read_set(payload: Json, depth: int) -> Value:
+    if type(payload) is not list:
+        return MISSING
+    return set_of([_from_json(item, depth) for item in payload])
+
+
+def _read_map(payload: Json, depth: int) -> Value:
+    if type(payload) is not list or any(type(p) is not list or len(p) != 2 for p in payload):
+        return MISSING
+    return hash_map((_from_json(k, depth), _from_json(v, depth)) for k, v in payload)
+
+
+def _read_tagged(payload: Json, depth: int) -> Value:
+    if type(payload) is not list or len(payload) != 2 or type(payload[0]) is not str:
+        return MISSING
+    return TaggedLiteral(symbol(payload[0]), _from_json(payload[1], depth))
+
+
+def _read_error(payload: Json, depth: int) -> Value:
+    if type(payload) is not dict or not payload.keys() <= _ERROR_FIELDS:
+        return MISSING
+    data = _from_json(payload.get("data", {}), depth)
+    cause = _from_json(payload.get("cause"), depth)
+    good = (
+        type(payload.get("type")) is str
+        and type(payload.get("message")) in (str, type(None))
+        and KINDS[type(data)] == kinds.MAP
+        and type(cause) in (ErrorValue, type(None))
+        and type(payload.get("retryable?")) in (bool, type(None))
+        and type(payload.get("code")) in (str, type(None))
+    )
+    if not good:
+        return MISSING
+    return ErrorValue(
+        keyword(payload["type"]),
+        payload.get("message"),
+        data,
+        cause,
+        retryable=payload.get("retryable?"),
+        code=payload.get("code"),
+    )
+
+
+_ERROR_FIELDS: Final = frozenset({"type", "message", "data", "cause", "retryable?", "code"})
+
+_READERS: Final[dict[str, Callable[[Json, int], Value]]] = {
+    "int": _of_text(parse_long),
+    "float": _of_text({"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}.get),
+    "ratio": _of_text(_read_ratio),
+    "decimal": _of_text(_read_decimal),
+    "bytes": _of_text(lambda text: b64decode(text, validate=True)),
+    "char": _of_text(lambda text: char(text) if len(text) == 1 else None),
+    "keyword": _of_text(keyword),
+    "symbol": _of_text(symbol),
+    "inst": _of_text(parse_instant),
+    "dur": _of_text(parse_duration),
+    "uuid": _of_text(_read_uuid),
+    "run": _of_text(RunRef),
+    "regex": _read_regex,
+    "set": _read_set,
+    "map": _read_map,
+    "tagged": _read_tagged,
+    "error": _read_error,
+}

@@ -48,7 +48,7 @@ class Map:
     @property
     def root(self) -> Node | None:
         """Return the root of a big map's order tree, None for a small one."""
-        return None if type(self.body) is dict else self.body.order  # type: ignore[union-attr]
+        return None if isinstance(self.body, dict) else self.body.order
 
     @property
     def span(self) -> Span | None:
@@ -68,21 +68,21 @@ class Map:
 
     def __len__(self) -> int:
         body = self.body
-        return len(body) if type(body) is dict else body.count  # type: ignore[union-attr]
+        return len(body) if isinstance(body, dict) else body.count
 
     def get(self, key: Value, default: Value = None) -> Value:
         """Return the value under ``key``, or ``default``."""
         body = self.body
-        if type(body) is dict:
+        if isinstance(body, dict):
             return body.get(key if type(key) in PLAIN_KEYS else key_of(key), default)
-        entry = body.find(key)  # type: ignore[union-attr]
+        entry = body.find(key)
         return default if entry is None else entry[1]
 
     def find(self, key: Value) -> MapEntry | None:
         """Return the entry of ``key`` as the map holds it."""
         body = self.body
-        if type(body) is not dict:
-            entry = body.find(key)  # type: ignore[union-attr]
+        if not isinstance(body, dict):
+            entry = body.find(key)
             return None if entry is None else MapEntry(*entry)
         plain = key_of(key)
         if plain not in body:
@@ -95,33 +95,33 @@ class Map:
 
     def __contains__(self, key: Value) -> bool:
         body = self.body
-        if type(body) is dict:
+        if isinstance(body, dict):
             return (key if type(key) in PLAIN_KEYS else key_of(key)) in body
-        return body.find(key) is not None  # type: ignore[union-attr]
+        return body.find(key) is not None
 
     def assoc(self, key: Value, value: Value) -> Map:
         """Return the map with ``value`` under ``key``."""
         body = self.body
-        if type(body) is dict:
+        if isinstance(body, dict):
             plain = key if type(key) in PLAIN_KEYS else key_of(key)
             if len(body) < SMALL or plain in body:
                 body = body.copy()
                 body[plain] = value
                 return Map(body, self.meta)
             body = TableTrie.of(_entries(body))
-        return Map(body.assoc(key, value), self.meta)  # type: ignore[union-attr]
+        return Map(body.assoc(key, value), self.meta)
 
     def dissoc(self, key: Value) -> Map:
         """Return the map without ``key``; the same map if it is not there."""
         body = self.body
-        if type(body) is dict:
+        if isinstance(body, dict):
             plain = key_of(key)
             if plain not in body:
                 return self
             body = body.copy()
             del body[plain]
             return Map(body, self.meta)
-        smaller = body.dissoc(key)  # type: ignore[union-attr]
+        smaller = body.dissoc(key)
         if smaller is body:
             return self
         if smaller.count <= SHRINK:
@@ -131,9 +131,9 @@ class Map:
     def items(self) -> Iterator[Entry]:
         """Iterate over (key, value) in order."""
         body = self.body
-        if type(body) is dict:
+        if isinstance(body, dict):
             return iter(_entries(body))
-        return iter(body)  # type: ignore[arg-type]
+        return iter(body)
 
     def keys(self) -> Iterator[Value]:
         return (key for key, _ in self.items())

@@ -8,8 +8,10 @@ not; it carries metadata and the place it was read from.
 
 from __future__ import annotations
 
+import re
 from _thread import RLock
 from _weakref import ref
+from functools import cache
 from typing import ClassVar, Final
 
 from flowmetal.source import Span
@@ -22,6 +24,24 @@ def split_name(text: str) -> tuple[str | None, str]:
     """Split ``ns/name`` at its first slash; ``/`` and ``/x`` have no namespace."""
     at = text.find("/")
     return (None, text) if at <= 0 else (text[:at], text[at + 1 :])
+
+
+# What ends a name in a text: white space, brackets and the like, invisible characters.
+_STOPS: Final = (
+    r"\s,\"();\[\]{}\\^@`~"
+    r"\x00-\x08\x0e-\x1b\x7f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff"
+)
+
+
+@cache
+def _keyword_text() -> re.Pattern[str]:
+    part = rf"(?!:)(?:(?!::|:(?:/|\Z))[^/{_STOPS}])+"
+    return re.compile(rf"/|{part}(?:/(?:/|(?![0-9]){part}))?")
+
+
+def reads_as_keyword(text: str) -> bool:
+    """Say whether the reader takes ``:`` and this text for one keyword."""
+    return _keyword_text().fullmatch(text) is not None
 
 
 class Keyword:

@@ -44,7 +44,7 @@ def parse_number(text: str) -> Value:
 
     Integers with sign, radix (``2r101``), ``0x``, octal ``0``, ``_`` between
     digits and ``N``; ratios; floats; decimals with ``M``; ``##Inf`` and so on.
-    Raises FM0302 for a ratio over zero, FM0303 for a number that is too large.
+    Raises FM0320 for a ratio over zero, FM0321 for a number that is too large.
     """
     match = _number_pattern().fullmatch(text)
     if match is None:
@@ -100,7 +100,7 @@ def _in_radix(digits: str, radix: int, sign: int) -> int | None:
 
 
 def parse_digits(digits: str) -> int:
-    """Return the number that ASCII digits spell; FM0303 if it is too large."""
+    """Return the number that ASCII digits spell; FM0321 if it is too large."""
     plain = digits.replace("_", "")
     if len(plain) <= _PIECE:
         return int(plain)
@@ -185,9 +185,9 @@ def parse_double(text: str) -> float | None:
 
 
 def need_number(text: str) -> Value:
-    """Return the number that ``text`` spells; FM0308 if it spells none."""
+    """Return the number that ``text`` spells; FM0326 if it spells none."""
     number = parse_number(text)
     if number is None:
         shown = text if len(text) <= 40 else text[:37] + "..."
-        fail("FM0308", "parse/number", f"`{shown}` is not a number")
+        fail("FM0326", "parse/number", f"`{shown}` is not a number")
     return number

@@ -39,7 +39,7 @@ def number_error(operator: str, operands: Sequence[Value]) -> FlowError:
 
 
 def checked(operator: str, number: int) -> int:
-    """Return ``number``; FM0303 if it has more than ``INTEGER_BITS`` bits."""
+    """Return ``number``; FM0321 if it has more than ``INTEGER_BITS`` bits."""
     if -_LARGEST <= number <= _LARGEST:
         return number
     too_large(operator)
@@ -47,14 +47,14 @@ def checked(operator: str, number: int) -> int:
 
 
 def too_large(operator: str) -> None:
-    """Raise FM0303."""
+    """Raise FM0321."""
     message = f"the result of `{operator}` is larger than {INTEGER_BITS:,} bits"
-    fail("FM0303", "arithmetic/overflow", message)
+    fail("FM0321", "arithmetic/overflow", message)
 
 
 def divide_by_zero(operator: str) -> None:
-    """Raise FM0302."""
-    fail("FM0302", "arithmetic/divide-by-zero", f"`{operator}` cannot divide by zero")
+    """Raise FM0320."""
+    fail("FM0320", "arithmetic/divide-by-zero", f"`{operator}` cannot divide by zero")
 
 
 def add(a: Value, b: Value) -> Value:
@@ -257,12 +257,12 @@ def to_integer(number: Value, operator: str = "int") -> int:
         from flowmetal.values.printing import pr_str
 
         message = f"`{operator}` needs a finite number, this is {pr_str(number)}"
-        fail("FM0307", "arithmetic/inexact", message)
+        fail("FM0325", "arithmetic/inexact", message)
     return int(number)
 
 
 def to_decimal(number: Value) -> Value:
-    """Return a number as a decimal; FM0307 if no decimal is exactly that."""
+    """Return a number as a decimal; FM0325 if no decimal is exactly that."""
     if not is_number(number):
         raise number_error("bigdec", (number,))
     return _decimals().to_decimal("bigdec", number)
@@ -366,7 +366,7 @@ def _float_mod(a: float, b: float) -> float:
 def _need_finite(operator: str, number: float) -> None:
     if not math.isfinite(number):
         message = f"`{operator}` has no result for infinite numbers and ##NaN"
-        fail("FM0307", "arithmetic/inexact", message)
+        fail("FM0325", "arithmetic/inexact", message)
 
 
 _FLOAT_OPERATIONS: Final[dict[str, Callable[[float, float], float]]] = {

@@ -2,7 +2,7 @@
 
 nil comes first; numbers compare across their kinds; strings, keywords,
 symbols, characters, booleans, instants, durations and UUIDs with their like;
-vectors by length and then element by element. Anything else is FM0309.
+vectors by length and then element by element. Anything else is FM0327.
 """
 
 from __future__ import annotations
@@ -62,4 +62,4 @@ def _order(a: tuple[str, str], b: tuple[str, str]) -> int:
 def _not_comparable(a: Value, b: Value) -> Exception:
     from flowmetal.values.printing import describe
 
-    return type_error("FM0309", f"{describe(a)} and {describe(b)} have no order")
+    return type_error("FM0327", f"{describe(a)} and {describe(b)} have no order")

@@ -278,7 +278,11 @@ class _Printer:
             self._write("#")
         elif kind == kinds.SEQUENCE:
             vector = isinstance(value, Vector)
-            self._open("[" if vector else "(", iter(value) if vector else _cells(value), "]" if vector else ")")
+            self._open(
+                "[" if vector else "(",
+                iter(value) if vector else _cells(value),
+                "]" if vector else ")",
+            )
         elif kind == kinds.MAP:
             self._open("{", chain.from_iterable(value.items()), "}", True)
         elif kind == kinds.SET:
@@ -288,7 +292,9 @@ class _Printer:
         else:
             self._print_opaque(value)
 
-    def _open(self, opener: str, values: Iterator[Value], closer: str, paired: bool = False) -> None:
+    def _open(
+        self, opener: str, values: Iterator[Value], closer: str, paired: bool = False
+    ) -> None:
         self._write(opener)
         self.stack.append(_Frame(values, closer, paired))
 

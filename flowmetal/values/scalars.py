@@ -107,9 +107,7 @@ class Regex:
         return digest(f"x{self.flags}/{self.pattern}".encode("utf-8", "surrogatepass"))
 
     def __eq__(self, other: object) -> bool:
-        return (
-            type(other) is Regex and self.pattern == other.pattern and self.flags == other.flags
-        )
+        return type(other) is Regex and self.pattern == other.pattern and self.flags == other.flags
 
     def __hash__(self) -> int:
         return hash(self.pattern) ^ 0x23

@@ -12,13 +12,14 @@ from typing import ClassVar, Final
 
 from flowmetal.values import kinds
 from flowmetal.values.equality import equal
-from flowmetal.values.errors import fail, type_error
+from flowmetal.values.errors import FlowError, fail, type_error
 from flowmetal.values.hashing import hash_of
 from flowmetal.values.kinds import KINDS, Value
 from flowmetal.values.lazy import Cons, LazySeq, Realise, realised, walk
 from flowmetal.values.lists import EMPTY_LIST, List
 from flowmetal.values.map import Map
 from flowmetal.values.numbers import add, ge, gt, lt
+from flowmetal.values.printing import describe, show
 from flowmetal.values.scalars import char
 from flowmetal.values.set import Set
 from flowmetal.values.trie import TableTrie
@@ -53,7 +54,9 @@ class Range:
 
     @property
     def rest(self) -> Value:
-        return EMPTY_LIST if self.is_empty else Range(add(self.start, self.step), self.end, self.step)
+        return (
+            EMPTY_LIST if self.is_empty else Range(add(self.start, self.step), self.end, self.step)
+        )
 
     @property
     def known_count(self) -> int | None:
@@ -85,6 +88,9 @@ class Range:
 
     def __hash__(self) -> int:
         return hash_of(self)
+
+    def __repr__(self) -> str:
+        return show(self)
 
 
 class Repeat:
@@ -124,6 +130,9 @@ class Repeat:
 
     def __hash__(self) -> int:
         return hash_of(self)
+
+    def __repr__(self) -> str:
+        return show(self)
 
 
 class IndexedSeq:
@@ -197,6 +206,9 @@ class IndexedSeq:
     def __hash__(self) -> int:
         return hash_of(self)
 
+    def __repr__(self) -> str:
+        return show(self)
+
 
 _TABLES: Final = frozenset({Map, Set})
 _SEQS: Final = frozenset({List, Cons, Range, Repeat, IndexedSeq})
@@ -210,7 +222,7 @@ def is_seq(value: Value) -> bool:
 def seq(value: Value) -> Value:
     """Return a non-empty seq over any collection, None if it is empty.
 
-    Raises ``Unrealised`` (STEP), or FM0305 for what is no collection.
+    Raises ``Unrealised`` (STEP), or FM0323 for what is no collection.
     """
     cls = type(value)
     if value is None or cls is Cons or cls is IndexedSeq:
@@ -231,7 +243,7 @@ def seq(value: Value) -> Value:
         return None if value.is_empty else value
     if cls is Repeat:
         return None if value.count is not None and value.count <= 0 else value
-    _not_a_collection(value)
+    raise _not_a_collection(value)
 
 
 def first(value: Value) -> Value:
@@ -271,7 +283,7 @@ def iterate_seq(
     """Iterate over the elements of any collection, as ``seq`` would give them out.
 
     Raises ``Unrealised`` with ``depth``, asking for at most ``bound`` cells,
-    at the first lazy cell that is not realised; FM0305 for what is no collection.
+    at the first lazy cell that is not realised; FM0323 for what is no collection.
     """
     cls = type(value)
     if value is None:
@@ -282,7 +294,7 @@ def iterate_seq(
         return map(char, value)
     if KINDS[cls] in _ITERABLE:
         return iter(value)
-    _not_a_collection(value)
+    raise _not_a_collection(value)
 
 
 _ITERABLE: Final = frozenset({kinds.SEQUENCE, kinds.MAP, kinds.SET, kinds.BYTES})
@@ -291,7 +303,7 @@ _ITERABLE: Final = frozenset({kinds.SEQUENCE, kinds.MAP, kinds.SET, kinds.BYTES}
 def count(value: Value) -> int:
     """Return how many elements a collection has.
 
-    Raises ``Unrealised`` (ALL); FM0306 for a sequence without an end.
+    Raises ``Unrealised`` (ALL); FM0324 for a sequence without an end.
     """
     if value is None:
         return 0
@@ -300,10 +312,10 @@ def count(value: Value) -> int:
     if KINDS[type(value)] != kinds.SEQUENCE:
         if KINDS[type(value)] in _ITERABLE:
             return len(value)
-        _not_a_collection(value)
+        raise _not_a_collection(value)
     known = value.known_count
     if known is None and is_endless(value):
-        fail("FM0306", "type/mismatch", "`count` needs an end, this sequence has none")
+        fail("FM0324", "type/mismatch", "`count` needs an end, this sequence has none")
     return sum(1 for _ in value) if known is None else known
 
 
@@ -316,7 +328,5 @@ def is_endless(value: Value) -> bool:
     return value.end is None or not (gt(value.step, 0) or lt(value.step, 0))
 
 
-def _not_a_collection(value: Value) -> Value:
-    from flowmetal.values.printing import describe
-
-    raise type_error("FM0305", f"a collection is needed here, this is {describe(value)}")
+def _not_a_collection(value: Value) -> FlowError:
+    return type_error("FM0323", f"a collection is needed here, this is {describe(value)}")

@@ -44,7 +44,7 @@ class Set:
     @property
     def root(self) -> Node | None:
         """Return the root of a big set's order tree, None for a small one."""
-        return None if type(self.body) is dict else self.body.order  # type: ignore[union-attr]
+        return None if isinstance(self.body, dict) else self.body.order
 
     @property
     def span(self) -> Span | None:
@@ -64,19 +64,19 @@ class Set:
 
     def __len__(self) -> int:
         body = self.body
-        return len(body) if type(body) is dict else body.count  # type: ignore[union-attr]
+        return len(body) if isinstance(body, dict) else body.count
 
     def __contains__(self, item: Value) -> bool:
         body = self.body
-        if type(body) is dict:
+        if isinstance(body, dict):
             return (item if type(item) in PLAIN_KEYS else key_of(item)) in body
-        return body.find(item) is not None  # type: ignore[union-attr]
+        return body.find(item) is not None
 
     def get(self, item: Value, default: Value = None) -> Value:
         """Return the member equal to ``item`` as the set holds it, or ``default``."""
         body = self.body
-        if type(body) is not dict:
-            entry = body.find(item)  # type: ignore[union-attr]
+        if not isinstance(body, dict):
+            entry = body.find(item)
             return default if entry is None else entry[0]
         plain = key_of(item)
         if plain not in body:
@@ -88,7 +88,7 @@ class Set:
     def conj(self, item: Value) -> Set:
         """Return the set with ``item``; the same set if it is there."""
         body = self.body
-        if type(body) is dict:
+        if isinstance(body, dict):
             plain = item if type(item) in PLAIN_KEYS else key_of(item)
             if plain in body:
                 return self
@@ -97,21 +97,21 @@ class Set:
                 body[plain] = None
                 return Set(body, self.meta)
             body = TableTrie.of(entries_of(self))
-        elif body.find(item) is not None:  # type: ignore[union-attr]
+        elif body.find(item) is not None:
             return self
-        return Set(body.assoc(item, None), self.meta)  # type: ignore[union-attr]
+        return Set(body.assoc(item, None), self.meta)
 
     def disj(self, item: Value) -> Set:
         """Return the set without ``item``; the same set if it is not there."""
         body = self.body
-        if type(body) is dict:
+        if isinstance(body, dict):
             plain = key_of(item)
             if plain not in body:
                 return self
             body = body.copy()
             del body[plain]
             return Set(body, self.meta)
-        smaller = body.dissoc(item)  # type: ignore[union-attr]
+        smaller = body.dissoc(item)
         if smaller is body:
             return self
         if smaller.count <= SHRINK:
@@ -120,9 +120,9 @@ class Set:
 
     def __iter__(self) -> Iterator[Value]:
         body = self.body
-        if type(body) is dict:
+        if isinstance(body, dict):
             return iter([k.value if type(k) is WrappedKey else k for k in body])
-        return (entry[0] for entry in body)  # type: ignore[union-attr]
+        return (entry[0] for entry in body)
 
     def __eq__(self, other: object) -> bool:
         return equal(self, other)

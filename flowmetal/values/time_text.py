@@ -14,14 +14,12 @@ from flowmetal.values.scalars import Duration, Instant
 _SECOND: Final = 1_000_000
 _DAY_SECONDS: Final = 86_400
 _UNITS: Final = (
-    # fmt: off
-    ("d",  86_400_000_000),
-    ("h",   3_600_000_000),
-    ("m",      60_000_000),
-    ("s",       1_000_000),
-    ("ms",          1_000),
-    ("us",              1),
-    # fmt: on
+    ("d", 86_400_000_000),
+    ("h", 3_600_000_000),
+    ("m", 60_000_000),
+    ("s", 1_000_000),
+    ("ms", 1_000),
+    ("us", 1),
 )
 _UNIT_US: Final = dict(_UNITS) | {"w": 7 * 86_400_000_000}
 _LONGEST: Final = 1 << 62  # microseconds: 146,000 years
@@ -44,8 +42,12 @@ def days_from_date(year: int, month: int, day: int) -> int:
         year -= 1
     era, year_of_era = divmod(year, 400)
     day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-    return era * 146_097 + year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + (
-        day_of_year - 719_468
+    return (
+        era * 146_097
+        + year_of_era * 365
+        + year_of_era // 4
+        - year_of_era // 100
+        + (day_of_year - 719_468)
     )
 
 

@@ -279,9 +279,7 @@ class TableTrie:
     @staticmethod
     def of(entries: Sequence[Entry]) -> TableTrie:
         """Build the body of a map of these entries, whose keys differ."""
-        leaves = [
-            Node(tuple(entries[at : at + WIDTH])) for at in range(0, len(entries), WIDTH)
-        ]
+        leaves = [Node(tuple(entries[at : at + WIDTH])) for at in range(0, len(entries), WIDTH)]
         order, shift = built(leaves)
         return TableTrie(len(entries), len(entries), shift, order)
 

@@ -53,7 +53,7 @@ class Vector:
     @property
     def root(self) -> Node | None:
         """Return the root of a big vector's tree, None for a small one."""
-        return None if type(self.body) is tuple else self.body.root  # type: ignore[union-attr]
+        return None if isinstance(self.body, tuple) else self.body.root
 
     @property
     def span(self) -> Span | None:
@@ -73,7 +73,7 @@ class Vector:
 
     def __len__(self) -> int:
         body = self.body
-        return len(body) if type(body) is tuple else body.count  # type: ignore[union-attr]
+        return len(body) if isinstance(body, tuple) else body.count
 
     @property
     def known_count(self) -> int:
@@ -83,14 +83,14 @@ class Vector:
         return iter(self.body)
 
     def nth(self, index: int) -> Value:
-        """Return the element at ``index``; FM0304 if there is none."""
+        """Return the element at ``index``; FM0322 if there is none."""
         body = self.body
-        if type(body) is tuple:
+        if isinstance(body, tuple):
             if 0 <= index < len(body):
                 return body[index]
-        elif 0 <= index < body.count:  # type: ignore[union-attr]
-            return body.nth(index)  # type: ignore[union-attr]
-        _out_of_bounds(index, len(self))
+        elif 0 <= index < body.count:
+            return body.nth(index)
+        return _out_of_bounds(index, len(self))
 
     __getitem__ = nth
 
@@ -103,11 +103,11 @@ class Vector:
     def conj(self, item: Value) -> Vector:
         """Return the vector with one more element at its end."""
         body = self.body
-        if type(body) is tuple:
+        if isinstance(body, tuple):
             if len(body) < SMALL:
                 return Vector((*body, item), self.meta)
             body = VectorTrie.of(body)
-        return Vector(body.conj(item), self.meta)  # type: ignore[union-attr]
+        return Vector(body.conj(item), self.meta)
 
     def assoc(self, index: int, item: Value) -> Vector:
         """Return the vector with ``item`` at ``index``, which may be one past the end."""
@@ -117,30 +117,30 @@ class Vector:
             return self.conj(item)
         if not 0 <= index < count:
             _out_of_bounds(index, count)
-        if type(body) is tuple:
+        if isinstance(body, tuple):
             return Vector((*body[:index], item, *body[index + 1 :]), self.meta)
-        return Vector(body.assoc(index, item), self.meta)  # type: ignore[union-attr]
+        return Vector(body.assoc(index, item), self.meta)
 
     def pop(self) -> Vector:
-        """Return the vector without its last element; FM0304 if it is empty."""
+        """Return the vector without its last element; FM0322 if it is empty."""
         body = self.body
-        if type(body) is tuple:
+        if isinstance(body, tuple):
             if not body:
                 _pop_of_empty()
             return Vector(body[:-1], self.meta)
-        popped = body.pop()  # type: ignore[union-attr]
+        popped = body.pop()
         return Vector(tuple(popped) if popped.count <= SHRINK else popped, self.meta)
 
     def subvec(self, start: int, end: int) -> Vector:
-        """Return the elements from ``start`` to before ``end``; FM0304 if out of range."""
+        """Return the elements from ``start`` to before ``end``; FM0322 if out of range."""
         body = self.body
         count = len(self)
         if not 0 <= start <= end <= count:
             _out_of_bounds(start if not 0 <= start <= count else end, count)
-        if type(body) is tuple:
+        if isinstance(body, tuple):
             return Vector(body[start:end], self.meta)
         if end - start > SMALL:
-            return Vector(body.slice(start, end), self.meta)  # type: ignore[union-attr]
+            return Vector(body.slice(start, end), self.meta)
         return Vector(tuple(self.nth(at) for at in range(start, end)), self.meta)
 
     def __eq__(self, other: object) -> bool:
@@ -199,4 +199,4 @@ def _out_of_bounds(index: int, count: int) -> NoReturn:
 def _pop_of_empty() -> NoReturn:
     from flowmetal.values.errors import fail
 
-    fail("FM0304", "index/out-of-bounds", "`pop` needs an element, the vector is empty")
+    fail("FM0322", "index/out-of-bounds", "`pop` needs an element, the vector is empty")
