@@ -127,6 +127,7 @@ class LinkedFunction:
                 self.variadic = linked
             else:
                 self.by_count[linked.parameters] = linked
+        self._image.linked.append(self)
         return bodies
 
     def _instruction(self, body: Body, op: Op, operand: int) -> Instruction:
@@ -166,6 +167,8 @@ class Image:
         self.functions: dict[CodeHash, LinkedFunction] = {}
         self.static: dict[str, Value] = {}
         self.initialisers: list[Definition] = []
+        self.linked: list[LinkedFunction] = []  # in the order of their first call
+        self.places: object = None  # what the snapshot knows of this image's constants
         for module in program.modules:
             self.add(module.definitions, module.functions)
 

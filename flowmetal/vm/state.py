@@ -254,6 +254,7 @@ class Machine:
     requests: list[EffectRequest] = field(default_factory=list)  # made in this turn
     sealed: bool = False  # a copy for macros, queries, eval: every effect is refused
     steps: int = 0  # for an image of single steps: how many are left
+    known: set[bytes] = field(default_factory=set)  # chunks of snapshots that the host has
 
     @property
     def program(self) -> ProgramHash:
