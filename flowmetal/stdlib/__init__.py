@@ -1,0 +1,35 @@
+"""The standard library: sources in Flowmetal (``flow/``) over native leaves (``natives/``).
+
+``SOURCES`` has the files below ``flow/`` in the order in which they are
+compiled: a file may use what stands before it. The files of ``core/`` make
+up one namespace, flow.core.
+"""
+
+from __future__ import annotations
+
+SOURCES: tuple[str, ...] = (
+    "core/kinds.flow",
+    "core/numbers.flow",
+    "core/collections.flow",
+    "core/macros.flow",
+    "core/cells.flow",
+    "core/text.flow",
+    "core/reduce.flow",
+    "core/lazy.flow",
+    "core/eager.flow",
+    "core/effects.flow",
+    "string.flow",
+    "set.flow",
+    "walk.flow",
+    "math.flow",
+    "json.flow",
+    "edn.flow",
+    "time.flow",
+    "retry.flow",
+    "event.flow",
+    "log.flow",
+    "env.flow",
+    "http.flow",
+    "sh.flow",
+    "fs.flow",
+)

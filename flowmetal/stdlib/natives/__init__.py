@@ -1,0 +1,47 @@
+"""All native functions of the library, by full name."""
+
+from __future__ import annotations
+
+from flowmetal.stdlib.natives import (
+    cells,
+    collections,
+    formats,
+    maths,
+    numbers,
+    paths,
+    predicates,
+    regex,
+    retrying,
+    sequences,
+    strings,
+    text,
+    times,
+)
+from flowmetal.vm.state import Native
+
+_TABLES = (
+    predicates.native,
+    numbers.native,
+    collections.native,
+    sequences.native,
+    cells.native,
+    text.native,
+    regex.native,
+    retrying.native,
+    strings.native,
+    maths.native,
+    times.native,
+    times.core,
+    paths.native,
+    formats.core,
+    formats.json,
+    formats.edn,
+)
+
+
+def all_natives() -> dict[str, Native]:
+    """Return every native by its full name, such as flow.core/first."""
+    found: dict[str, Native] = {}
+    for table in _TABLES:
+        found.update(table.natives)
+    return found

@@ -1,0 +1,445 @@
+"""Collections of flow.core: making, looking up, changing. Sequences are in sequences.py."""
+
+from __future__ import annotations
+
+from flowmetal.stdlib.natives.arguments import out_of_bounds, uneven, wrong
+from flowmetal.stdlib.natives.table import MISSING, Table
+from flowmetal.stdlib.natives.walking import items_of
+from flowmetal.values import (
+    EMPTY_LIST,
+    EMPTY_MAP,
+    EMPTY_SET,
+    EMPTY_VECTOR,
+    Cons,
+    ErrorValue,
+    IndexedSeq,
+    Keyword,
+    LazySeq,
+    List,
+    Map,
+    MapEntry,
+    Range,
+    Repeat,
+    Set,
+    Value,
+    Vector,
+    char,
+    cons,
+    fail,
+    hash_map,
+    keyword,
+    list_of,
+    set_of,
+    show,
+    vector,
+)
+
+native = Table("flow.core")
+
+SEQS = (List, Cons, LazySeq, Range, Repeat, IndexedSeq)
+
+
+# Making.
+
+native.add("list", lambda *items: list_of(items))
+native.add("vector", lambda *items: vector(items))
+native.add("hash-set", lambda *items: set_of(items))
+
+
+@native("vec")
+def vec(coll: Value) -> Vector:
+    """Return the items of ``coll`` as a vector."""
+    if type(coll) is Vector:
+        return coll
+    return vector(items_of("vec", coll))
+
+
+@native("set")
+def to_set(coll: Value) -> Set:
+    """Return the distinct items of ``coll`` as a set."""
+    if type(coll) is Set:
+        return coll
+    return set_of(items_of("set", coll))
+
+
+@native("hash-map", "array-map")
+def make_map(*items: Value) -> Map:
+    if len(items) % 2:
+        raise uneven("hash-map", items[-1])
+    return hash_map(zip(items[::2], items[1::2], strict=True))
+
+
+@native("-map-of")
+def map_of(items: Value) -> Map:
+    """Return a map of the keys and values that alternate in a sequence."""
+    return make_map(*items_of("hash-map", items))
+
+
+@native("zipmap")
+def zipmap(names: Value, values: Value) -> Map:
+    """Return a map from each key to the value at its place; the shorter collection ends it."""
+    return hash_map(zip(items_of("zipmap", names), items_of("zipmap", values), strict=False))
+
+
+@native("map-entry", "-entry")
+def make_entry(key: Value, value: Value) -> MapEntry:
+    return MapEntry(key, value)
+
+
+# Looking up.
+
+_ERROR_FIELDS = {
+    "type": lambda e: e.type,
+    "message": lambda e: e.message,
+    "data": lambda e: e.data,
+    "cause": lambda e: e.cause,
+    "retryable?": lambda e: e.retryable,
+    "code": lambda e: e.code,
+    "frames": lambda e: vector(_frame(name, span) for name, span in e.frames),
+}
+
+
+def _frame(name: str, span: Value) -> Map:
+    pairs: list[tuple[Value, Value]] = [(keyword("name"), name)]
+    if span is not None:
+        pairs += [
+            (keyword("file"), span.path),
+            (keyword("line"), span.line),
+            (keyword("col"), span.col),
+        ]
+    return hash_map(pairs)
+
+
+def error_field(error: ErrorValue, key: Value, default: Value = None) -> Value:
+    """Look ``key`` up in an error as if it were a map."""
+    if type(key) is not Keyword or key.text not in _ERROR_FIELDS:
+        return default
+    return _ERROR_FIELDS[key.text](error)
+
+
+@native("get")
+def get(coll: Value, key: Value, default: Value = None) -> Value:
+    """Look ``key`` up; whatever has no keys has none of them."""
+    kind = type(coll)
+    if kind is Map:
+        return coll.get(key, default)
+    if kind is Vector or kind is MapEntry:
+        return coll.nth(key) if _is_index(key, len(coll)) else default
+    if kind is Set:
+        return coll.get(key, default) if key in coll else default
+    if kind is ErrorValue:
+        return error_field(coll, key, default)
+    if kind is str:
+        return char(coll[key]) if _is_index(key, len(coll)) else default
+    return default
+
+
+def _is_index(key: Value, count: int) -> bool:
+    return type(key) is int and 0 <= key < count
+
+
+@native("contains?")
+def contains(coll: Value, key: Value) -> bool:
+    """Say whether ``key`` is a key of a map, a member of a set or an index of a vector."""
+    kind = type(coll)
+    if coll is None:
+        return False
+    if kind is Map or kind is Set:
+        return key in coll
+    if kind is Vector or kind is MapEntry or kind is str:
+        return _is_index(key, len(coll))
+    if kind is ErrorValue:
+        return type(key) is Keyword and key.text in _ERROR_FIELDS
+    raise wrong("contains?", "a map, set, vector or string", 1, coll)
+
+
+@native("find")
+def find(coll: Value, key: Value) -> MapEntry | None:
+    """Return the entry of ``key``, or nil."""
+    if coll is None:
+        return None
+    kind = type(coll)
+    if kind is Map:
+        found: MapEntry | None = coll.find(key)
+        return found
+    if kind is Vector or kind is MapEntry:
+        return MapEntry(key, coll.nth(key)) if _is_index(key, len(coll)) else None
+    raise wrong("find", "a map or a vector", 1, coll)
+
+
+@native("get-in")
+def get_in(coll: Value, path: Value, default: Value = None) -> Value:
+    """Look up along ``path``."""
+    for key in items_of("get-in", path):
+        coll = get(coll, key, MISSING)
+        if coll is MISSING:
+            return default
+    return coll
+
+
+@native("key")
+def key(entry: Value) -> Value:
+    return _entry("key", entry).nth(0)
+
+
+@native("val")
+def val(entry: Value) -> Value:
+    return _entry("val", entry).nth(1)
+
+
+def _entry(function: str, entry: Value) -> MapEntry:
+    if type(entry) is not MapEntry:
+        raise wrong(function, "an entry of a map", 1, entry)
+    return entry
+
+
+@native("keys")
+def keys(coll: Value) -> Value:
+    """Return the keys of a map in its order, nil if it is empty."""
+    return _column("keys", coll, 0)
+
+
+@native("vals")
+def vals(coll: Value) -> Value:
+    """Return the values of a map in its order, nil if it is empty."""
+    return _column("vals", coll, 1)
+
+
+def _column(function: str, coll: Value, index: int) -> Value:
+    if type(coll) is Map:
+        return IndexedSeq(vector(coll.values() if index else coll.keys()), 0) if len(coll) else None
+    entries = items_of(function, coll)
+    if not entries:
+        return None
+    return list_of([_entry(function, entry).nth(index) for entry in entries])
+
+
+# Changing.
+
+
+@native("conj", "conj!")
+def conj(coll: Value = EMPTY_VECTOR, *items: Value) -> Value:
+    """Add items where it costs least: at the front of sequences, at the end of vectors."""
+    for item in items:
+        coll = conj_one(coll, item)
+    return coll
+
+
+def conj_one(coll: Value, item: Value) -> Value:
+    """Add one item."""
+    kind = type(coll)
+    if kind is Vector or kind is Set:
+        return coll.conj(item)
+    if kind is Map:
+        return _conj_entry(coll, item)
+    if coll is None:
+        return list_of((item,))
+    if kind is List:
+        return coll.conj(item)
+    if kind is MapEntry:
+        return vector((*coll, item))
+    if kind in SEQS:
+        return cons(item, coll)
+    raise wrong("conj", "a collection", 1, coll)
+
+
+def _conj_entry(coll: Map, item: Value) -> Map:
+    kind = type(item)
+    if item is None:
+        return coll
+    if kind is Map:
+        for k, v in item.items():
+            coll = coll.assoc(k, v)
+        return coll
+    if (kind is Vector or kind is MapEntry) and len(item) == 2:
+        return coll.assoc(item.nth(0), item.nth(1))
+    if kind in SEQS:
+        for entry in items_of("conj", item):
+            coll = coll.assoc(key(entry), val(entry))
+        return coll
+    raise wrong("conj", "an entry, a pair [key value] or a map to add to a map", 2, item)
+
+
+@native("-into")
+def into(to: Value, source: Value) -> Value:
+    """Add all items of ``source`` to ``to``."""
+    if to is None and source is None:
+        return None
+    items = items_of("into", source)
+    kind = type(to)
+    if kind is Vector:
+        return vector((*to, *items)).with_meta(to.meta)
+    if kind is Set and not len(to):
+        return set_of(items).with_meta(to.meta)
+    return conj(to, *items)
+
+
+@native("assoc", "assoc!")
+def assoc(coll: Value, key: Value, value: Value, *more: Value) -> Value:
+    """Return ``coll`` with ``value`` under ``key``."""
+    if len(more) % 2:
+        raise uneven("assoc", more[-1])
+    coll = assoc_one(coll, key, value)
+    for index in range(0, len(more), 2):
+        coll = assoc_one(coll, more[index], more[index + 1])
+    return coll
+
+
+def assoc_one(coll: Value, key: Value, value: Value) -> Value:
+    """Set one key."""
+    kind = type(coll)
+    if kind is Map:
+        return coll.assoc(key, value)
+    if kind is Vector or kind is MapEntry:
+        if type(key) is not int:
+            raise wrong("assoc", "an index to change a vector", 2, key)
+        if not 0 <= key <= len(coll):
+            raise out_of_bounds("assoc", key, len(coll))
+        return (vector(coll) if kind is MapEntry else coll).assoc(key, value)
+    if coll is None:
+        return EMPTY_MAP.assoc(key, value)
+    raise wrong("assoc", "a map or a vector", 1, coll)
+
+
+@native("assoc-in")
+def assoc_in(coll: Value, path: Value, value: Value) -> Value:
+    """Set the value at the end of ``path``; maps are made on the way where there is nothing."""
+    steps = items_of("assoc-in", path) or [None]
+    levels = [coll]
+    for step in steps[:-1]:
+        levels.append(get(levels[-1], step))
+    for step, level in zip(reversed(steps), reversed(levels), strict=True):
+        value = assoc_one(level, step, value)
+    return value
+
+
+@native("dissoc", "dissoc!")
+def dissoc(coll: Value, *names: Value) -> Value:
+    """Return the map without the given keys."""
+    if coll is None:
+        return None
+    if type(coll) is not Map:
+        raise wrong("dissoc", "a map", 1, coll)
+    for name in names:
+        coll = coll.dissoc(name)
+    return coll
+
+
+@native("disj", "disj!")
+def disj(coll: Value, *items: Value) -> Value:
+    """Return the set without the given items."""
+    if coll is None:
+        return None
+    if type(coll) is not Set:
+        raise wrong("disj", "a set", 1, coll)
+    for item in items:
+        coll = coll.disj(item)
+    return coll
+
+
+@native("merge")
+def merge(*maps: Value) -> Value:
+    """Return the maps merged; a later value replaces an earlier one; nil if there is none."""
+    given = [m for m in maps if m is not None]
+    if not given:
+        return None
+    merged = EMPTY_MAP if maps[0] is None else maps[0]
+    for other in maps[1:]:
+        merged = conj_one(merged, other) if other is not None else merged
+    return merged
+
+
+@native("select-keys")
+def select_keys(coll: Value, names: Value) -> Map:
+    """Return a map of only the entries whose keys are in ``names``."""
+    found = []
+    for name in items_of("select-keys", names):
+        value = get(coll, name, MISSING)
+        if value is not MISSING:
+            found.append((name, value))
+    made = hash_map(found)
+    return made.with_meta(coll.meta) if type(coll) is Map and coll.meta is not None else made
+
+
+@native("peek")
+def peek(coll: Value) -> Value:
+    """Return the item that ``pop`` takes: the last of a vector, the first of a list."""
+    kind = type(coll)
+    if coll is None:
+        return None
+    if kind is Vector or kind is MapEntry:
+        return coll.nth(len(coll) - 1) if len(coll) else None
+    if kind is List:
+        return coll.first if coll.count else None
+    raise wrong("peek", "a vector or a list", 1, coll)
+
+
+@native("pop", "pop!")
+def pop(coll: Value) -> Value:
+    """Return the collection without the item that ``peek`` returns."""
+    kind = type(coll)
+    if coll is None:
+        return None
+    if kind is Vector or kind is MapEntry or kind is List:
+        if not len(coll):
+            fail("FM0502", "index/out-of-bounds", "`pop` needs a collection that is not empty")
+        if kind is List:
+            return coll.rest
+        return coll.pop() if kind is Vector else vector((coll.nth(0),))
+    raise wrong("pop", "a vector or a list", 1, coll)
+
+
+@native("subvec")
+def subvec(coll: Value, start: Value, end: Value = MISSING) -> Vector:
+    """Return the items from ``start`` to just before ``end``."""
+    if type(coll) is not Vector and type(coll) is not MapEntry:
+        raise wrong("subvec", "a vector", 1, coll)
+    stop = len(coll) if end is MISSING else end
+    for position, index in ((2, start), (3, stop)):
+        if type(index) is not int:
+            raise wrong("subvec", "an integer", position, index)
+        if not 0 <= index <= len(coll):
+            raise out_of_bounds("subvec", index, len(coll))
+    if start > stop:
+        raise out_of_bounds("subvec", stop, len(coll))
+    made: Vector = (coll if type(coll) is Vector else vector(coll)).subvec(start, stop)
+    return made
+
+
+@native("empty")
+def empty(coll: Value) -> Value:
+    """Return an empty collection of the same kind, with its metadata; nil of anything else."""
+    kind = type(coll)
+    if kind is MapEntry:
+        return None
+    made = {Vector: EMPTY_VECTOR, Map: EMPTY_MAP, Set: EMPTY_SET}.get(kind)
+    if made is not None:
+        return made if coll.meta is None else made.with_meta(coll.meta)
+    return EMPTY_LIST if kind in SEQS else None
+
+
+@native("frequencies")
+def frequencies(coll: Value) -> Map:
+    """Return how often each distinct item occurs, in order of first occurrence."""
+    counts = EMPTY_MAP
+    for item in items_of("frequencies", coll):
+        counts = counts.assoc(item, counts.get(item, 0) + 1)
+    return counts
+
+
+@native("distinct?")
+def are_distinct(first: Value, *others: Value) -> bool:
+    """Say whether no two arguments are equal."""
+    return len(set_of((first, *others))) == 1 + len(others)
+
+
+@native("-replace-vector")
+def replace_in_vector(replacements: Value, coll: Value) -> Vector:
+    """Return the vector with each item that is a key of ``replacements`` replaced."""
+    return vector(get(replacements, item, item) for item in coll)
+
+
+@native("-no-match")
+def no_match(value: Value) -> Value:
+    """Raise: no clause of a ``case`` or ``condp`` takes ``value``."""
+    fail("FM0508", "case/no-match", f"no clause matches {show(value)}")

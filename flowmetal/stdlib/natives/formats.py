@@ -1,0 +1,116 @@
+"""Natives of flow.json and flow.edn, and read-string: text to values and back."""
+
+from __future__ import annotations
+
+from flowmetal.errors import FlowmetalError
+from flowmetal.stdlib.natives.arguments import need_map, need_text, wrong
+from flowmetal.stdlib.natives.table import MISSING, Table
+from flowmetal.stdlib.natives.walking import unrealised_inside
+from flowmetal.values import (
+    DataError,
+    Keyword,
+    List,
+    Map,
+    Realise,
+    Set,
+    Unrealised,
+    Value,
+    Vector,
+    fail,
+    hash_map,
+    json_dumps,
+    json_loads,
+    keyword,
+    pr_str,
+    vector,
+)
+
+core = Table("flow.core")
+json = Table("flow.json")
+edn = Table("flow.edn")
+
+_KEYS, _PRETTY, _EOF = keyword("keys"), keyword("pretty?"), keyword("eof")
+_STRING, _KEYWORD = keyword("string"), keyword("keyword")
+
+
+@json("parse")
+def parse_json(text: Value, options: Value = None) -> Value:
+    """Return the value of a JSON text."""
+    wanted = _KEYWORD if options is None else need_map("parse", 2, options).get(_KEYS, _KEYWORD)
+    if wanted not in (_KEYWORD, _STRING):
+        raise wrong("parse", ":keyword or :string as :keys", 2, options)
+    try:
+        found = json_loads(need_text("parse", 1, text))
+    except DataError as error:
+        fail("FM0507", "parse/json", f"the text is not JSON: {error.message}")
+    return _with_string_keys(found) if wanted is _STRING else found
+
+
+def _with_string_keys(x: Value) -> Value:
+    kind = type(x)
+    if kind is Map:
+        return hash_map(
+            (k.text if type(k) is Keyword else k, _with_string_keys(v)) for k, v in x.items()
+        )
+    if kind is Vector:
+        return vector(_with_string_keys(item) for item in x)
+    return x
+
+
+@json("write")
+def write_json(x: Value, options: Value = None) -> str:
+    """Return a value as JSON text."""
+    pretty = False if options is None else need_map("write", 2, options).get(_PRETTY, False)
+    lazy = unrealised_inside(x)
+    if lazy:
+        raise Unrealised(lazy[0], Realise.DEEP)
+    try:
+        return json_dumps(x, pretty=pretty not in (None, False))
+    except DataError as error:
+        fail("FM0513", "data/not-data", error.message)
+
+
+@edn("read-string")
+def read_edn(options: Value, text: Value = MISSING) -> Value:
+    """Return the first value of an EDN text; the text is last, after the options if there are any."""
+    return _read("read-string", options, text, edn_only=True)
+
+
+edn.add("read", lambda text, options=None: _read("read", options, text, True))
+edn.add("write", lambda x: pr_str(x))
+
+
+@core("read-string")
+def read_string(options: Value, text: Value = MISSING) -> Value:
+    """Return the first form of a text, not evaluated."""
+    return _read("read-string", options, text, edn_only=False)
+
+
+def _read(function: str, options: Value, text: Value, edn_only: bool) -> Value:
+    from flowmetal.reader import Incomplete, ReadOptions, read_forms
+    from flowmetal.source import Source
+
+    if text is MISSING:
+        options, text = None, options
+    if text is None:
+        return None
+    source = Source("<string>", need_text(function, 2 if options is not None else 1, text))
+    try:
+        for form in read_forms(source, ReadOptions(edn=edn_only)):
+            return without_places(form.form)
+        if options is not None and _EOF in need_map(function, 1, options):
+            return options.get(_EOF)
+        if edn_only:
+            return None
+        fail("FM0507", "parse/text", "the text holds no form")
+    except Incomplete as error:
+        fail("FM0507", "parse/text", f"the text ends too early: {error.message}")
+    except FlowmetalError as error:
+        fail("FM0507", "parse/text", error.message)
+
+
+def without_places(form: Value) -> Value:
+    """Return what was read as plain data, without the places it was read from."""
+    if isinstance(form, (List, Vector, Map, Set)) and form.span is not None:
+        return form.with_spans(None)
+    return form

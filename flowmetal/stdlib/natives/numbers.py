@@ -1,0 +1,380 @@
+"""Numbers of flow.core: arithmetic over any count of arguments, tests, bits, conversions."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+
+from flowmetal.stdlib.natives.arguments import need_int, wrong
+from flowmetal.stdlib.natives.table import Table
+from flowmetal.values import Char, Ratio, Value, fail, is_number, numbers, parse_number, ratio
+
+native = Table("flow.core")
+
+_WORD = (1 << 64) - 1
+
+
+# Arithmetic. Two arguments are the common case and an instruction of their own.
+
+
+@native("+", "+'", "unchecked-add")
+def add(*values: Value) -> Value:
+    if not values:
+        return 0
+    if len(values) == 1:
+        return numbers.add(values[0], 0) if not is_number(values[0]) else values[0]
+    total = values[0]
+    for value in values[1:]:
+        total = numbers.add(total, value)
+    return total
+
+
+@native("-", "-'", "unchecked-subtract")
+def subtract(first: Value, *values: Value) -> Value:
+    if not values:
+        return numbers.negate(first)
+    for value in values:
+        first = numbers.sub(first, value)
+    return first
+
+
+@native("*", "*'", "unchecked-multiply")
+def multiply(*values: Value) -> Value:
+    if not values:
+        return 1
+    if len(values) == 1:
+        return numbers.mul(values[0], 1) if not is_number(values[0]) else values[0]
+    product = values[0]
+    for value in values[1:]:
+        product = numbers.mul(product, value)
+    return product
+
+
+@native("/")
+def divide(first: Value, *values: Value) -> Value:
+    if not values:
+        return numbers.div(1, first)
+    for value in values:
+        first = numbers.div(first, value)
+    return first
+
+
+native.add("quot", lambda a, b: numbers.quot(a, b))
+native.add("rem", lambda a, b: numbers.rem(a, b))
+native.add("mod", lambda a, b: numbers.mod(a, b))
+for _name in ("inc", "inc'", "unchecked-inc"):
+    native.add(_name, lambda a: numbers.inc(a))
+for _name in ("dec", "dec'", "unchecked-dec"):
+    native.add(_name, lambda a: numbers.dec(a))
+native.add("abs", lambda a: numbers.abs_(a))
+
+
+# Comparison.
+
+
+@native("<")
+def less(first: Value, *values: Value) -> bool:
+    for value in values:
+        if not numbers.lt(first, value):
+            return False
+        first = value
+    return True
+
+
+@native("<=")
+def at_most(first: Value, *values: Value) -> bool:
+    for value in values:
+        if not numbers.le(first, value):
+            return False
+        first = value
+    return True
+
+
+@native(">")
+def greater(first: Value, *values: Value) -> bool:
+    for value in values:
+        if not numbers.gt(first, value):
+            return False
+        first = value
+    return True
+
+
+@native(">=")
+def at_least(first: Value, *values: Value) -> bool:
+    for value in values:
+        if not numbers.ge(first, value):
+            return False
+        first = value
+    return True
+
+
+@native("==")
+def same_number(first: Value, *values: Value) -> bool:
+    for value in values:
+        if not numbers.num_eq(first, value):
+            return False
+        first = value
+    return True
+
+
+@native("max")
+def greatest(first: Value, *values: Value) -> Value:
+    for value in values:
+        if value != value or numbers.gt(value, first):
+            first = value
+    return first if values else numbers.add(first, 0)
+
+
+@native("min")
+def least(first: Value, *values: Value) -> Value:
+    for value in values:
+        if value != value or numbers.lt(value, first):
+            first = value
+    return first if values else numbers.add(first, 0)
+
+
+# Tests.
+
+native.add("number?", is_number)
+native.add("int?", lambda x: type(x) is int)
+native.add("integer?", lambda x: type(x) is int)
+native.add("float?", lambda x: type(x) is float)
+native.add("double?", lambda x: type(x) is float)
+native.add("ratio?", lambda x: type(x) is Ratio)
+native.add("decimal?", lambda x: type(x) is Decimal)
+native.add("rational?", lambda x: type(x) in (int, Ratio, Decimal))
+native.add("pos-int?", lambda x: type(x) is int and x > 0)
+native.add("neg-int?", lambda x: type(x) is int and x < 0)
+native.add("nat-int?", lambda x: type(x) is int and x >= 0)
+native.add("zero?", lambda x: numbers.num_eq(_number("zero?", x), 0))
+native.add("pos?", lambda x: numbers.gt(_number("pos?", x), 0))
+native.add("neg?", lambda x: numbers.lt(_number("neg?", x), 0))
+native.add("even?", lambda x: need_int("even?", 1, x) % 2 == 0)
+native.add("odd?", lambda x: need_int("odd?", 1, x) % 2 == 1)
+native.add("NaN?", lambda x: _number("NaN?", x) != x)
+native.add("infinite?", lambda x: type(_number("infinite?", x)) is float and math.isinf(x))
+
+
+def _number(function: str, value: Value) -> Value:
+    if not is_number(value):
+        raise wrong(function, "a number", 1, value)
+    return value
+
+
+# Bits.
+
+
+def _fold_bits(name: str, first: Value, rest: tuple[Value, ...]) -> list[int]:
+    return [need_int(name, index + 1, value) for index, value in enumerate((first, *rest))]
+
+
+@native("bit-and")
+def bit_and(x: Value, y: Value, *more: Value) -> int:
+    found, *others = _fold_bits("bit-and", x, (y, *more))
+    for other in others:
+        found &= other
+    return found
+
+
+@native("bit-or")
+def bit_or(x: Value, y: Value, *more: Value) -> int:
+    found, *others = _fold_bits("bit-or", x, (y, *more))
+    for other in others:
+        found |= other
+    return found
+
+
+@native("bit-xor")
+def bit_xor(x: Value, y: Value, *more: Value) -> int:
+    found, *others = _fold_bits("bit-xor", x, (y, *more))
+    for other in others:
+        found ^= other
+    return found
+
+
+@native("bit-and-not")
+def bit_and_not(x: Value, y: Value, *more: Value) -> int:
+    found, *others = _fold_bits("bit-and-not", x, (y, *more))
+    for other in others:
+        found &= ~other
+    return found
+
+
+native.add("bit-not", lambda x: ~need_int("bit-not", 1, x))
+
+
+def _shift(function: str, value: Value, count: Value) -> tuple[int, int]:
+    bits = need_int(function, 1, value)
+    if need_int(function, 2, count) < 0:
+        raise wrong(function, "a count of bits that is not negative", 2, count)
+    return bits, count
+
+
+def shift_left(bits: int, places: int) -> int:
+    """Shift to the left, unless the result would be too large."""
+    if bits and places > numbers.INTEGER_BITS:
+        numbers.too_large("bit-shift-left")
+    return numbers.checked("bit-shift-left", bits << places if bits else 0)
+
+
+@native("bit-shift-left")
+def bit_shift_left(x: Value, count: Value) -> Value:
+    bits, places = _shift("bit-shift-left", x, count)
+    return shift_left(bits, places)
+
+
+@native("bit-shift-right")
+def bit_shift_right(x: Value, count: Value) -> int:
+    bits, places = _shift("bit-shift-right", x, count)
+    return bits >> places
+
+
+@native("unsigned-bit-shift-right")
+def unsigned_bit_shift_right(x: Value, count: Value) -> int:
+    bits, places = _shift("unsigned-bit-shift-right", x, count)
+    return (bits if bits >= 0 else bits & _WORD) >> places
+
+
+@native("bit-test")
+def bit_test(x: Value, index: Value) -> bool:
+    bits, place = _shift("bit-test", x, index)
+    return bool(bits >> place & 1)
+
+
+@native("bit-set")
+def bit_set(x: Value, index: Value) -> Value:
+    bits, place = _shift("bit-set", x, index)
+    return bits | shift_left(1, place)
+
+
+@native("bit-clear")
+def bit_clear(x: Value, index: Value) -> Value:
+    bits, place = _shift("bit-clear", x, index)
+    return bits & ~shift_left(1, place)
+
+
+@native("bit-flip")
+def bit_flip(x: Value, index: Value) -> Value:
+    bits, place = _shift("bit-flip", x, index)
+    return bits ^ shift_left(1, place)
+
+
+# Conversions.
+
+
+@native("int", "long", "bigint", "biginteger", "short", "byte")
+def to_int(x: Value) -> int:
+    """Return the integer part of a number, towards zero, or the code point of a character."""
+    kind = type(x)
+    if kind is int:
+        return int(x)
+    if kind is Char:
+        return ord(x.text)
+    if kind is Ratio:
+        whole = abs(x.numerator) // x.denominator
+        return whole if x.numerator > 0 else -whole
+    if kind is Decimal or kind is float:
+        try:
+            return int(x)
+        except (OverflowError, ValueError):
+            raise wrong("int", "a finite number", 1, x) from None
+    raise wrong("int", "a number or a character", 1, x)
+
+
+@native("double", "float")
+def to_float(x: Value) -> float:
+    kind = type(x)
+    if kind is float:
+        return float(x)
+    try:
+        if kind is Ratio:
+            return float(x.numerator / x.denominator)
+        if kind is int or kind is Decimal:
+            return float(x)
+    except OverflowError:
+        fail("FM0310", "arithmetic/overflow", "the number is too large for a float")
+    raise wrong("double", "a number", 1, x)
+
+
+@native("bigdec")
+def to_decimal(x: Value) -> Decimal:
+    kind = type(x)
+    if kind is Decimal:
+        return Decimal(x)
+    if kind is int:
+        return Decimal(x)
+    if kind is float and math.isfinite(x):
+        return Decimal(repr(x))
+    if kind is Ratio:
+        return Decimal(x.numerator) / Decimal(x.denominator)
+    if kind is str:
+        try:
+            return Decimal(x)
+        except ArithmeticError:
+            pass
+    raise wrong("bigdec", "a finite number or its text", 1, x)
+
+
+native.add("num", lambda x: _number("num", x))
+
+
+@native("rationalize")
+def rationalize(x: Value) -> Value:
+    if type(x) is float and math.isfinite(x):
+        exact = Fraction(repr(x))
+    elif type(x) is Decimal:
+        exact = Fraction(x)
+    else:
+        return _number("rationalize", x)
+    return ratio(exact.numerator, exact.denominator)
+
+
+@native("numerator")
+def numerator(x: Value) -> int:
+    if type(x) is not Ratio:
+        raise wrong("numerator", "a ratio", 1, x)
+    return int(x.numerator)
+
+
+@native("denominator")
+def denominator(x: Value) -> int:
+    if type(x) is not Ratio:
+        raise wrong("denominator", "a ratio", 1, x)
+    return int(x.denominator)
+
+
+# Reading numbers out of text: nil where the text is not one, an error where it is no text.
+
+
+def _parsed(function: str, text: Value, pattern: str) -> str | None:
+    import re
+
+    if type(text) is not str:
+        raise wrong(function, "a string", 1, text)
+    return text if re.fullmatch(pattern, text, re.ASCII) else None
+
+
+@native("parse-long")
+def parse_long(text: Value) -> int | None:
+    """Return the integer written in ``text``, or nil."""
+    found = _parsed("parse-long", text, r"[+-]?[0-9]+")
+    if found is None:
+        return None
+    value = parse_number(found) if len(found) > 4000 else int(found)
+    return value if type(value) is int else None
+
+
+@native("parse-double")
+def parse_double(text: Value) -> float | None:
+    """Return the float written in ``text`` as Java's valueOf reads it, or nil."""
+    number = r"(?:NaN|Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+    found = _parsed("parse-double", text, rf"[\x00-\x20]*[+-]?{number}[fFdD]?[\x00-\x20]*")
+    if found is None:
+        return None
+    return float(found.strip(" \t\n\r\f\v" + "".join(map(chr, range(32)))).rstrip("fFdD"))
+
+
+@native("parse-boolean")
+def parse_boolean(text: Value) -> bool | None:
+    return {"true": True, "false": False}.get(_parsed("parse-boolean", text, r"[\s\S]*") or "")

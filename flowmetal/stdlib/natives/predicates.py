@@ -1,0 +1,192 @@
+"""What kind of value something is, and whether two are the same (flow.core)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from uuid import UUID
+
+from flowmetal.stdlib.natives.table import Table
+from flowmetal.values import (
+    Atom,
+    Char,
+    Cons,
+    Delay,
+    Duration,
+    ErrorValue,
+    FiberRef,
+    IndexedSeq,
+    Instant,
+    Keyword,
+    LazySeq,
+    List,
+    Map,
+    MapEntry,
+    Range,
+    Ratio,
+    Reduced,
+    Regex,
+    Repeat,
+    RunRef,
+    Secret,
+    Set,
+    Symbol,
+    TaggedLiteral,
+    Value,
+    VarRef,
+    Vector,
+    Volatile,
+    compare,
+    equal,
+    hash_of,
+    identical,
+    keyword,
+)
+from flowmetal.vm.state import Closure, Native
+
+native = Table("flow.core")
+
+_SEQS = frozenset({List, Cons, LazySeq, Range, Repeat, IndexedSeq})
+_VECTORS = frozenset({Vector, MapEntry})
+_COLLECTIONS = _SEQS | _VECTORS | {Map, Set}
+_FUNCTIONS = frozenset({Closure, Native})
+_CALLABLE = _FUNCTIONS | _VECTORS | {Keyword, Symbol, Map, Set, VarRef}
+_NAMES = frozenset({Keyword, Symbol})
+
+
+def _is(name: str, *types: type) -> None:
+    wanted = frozenset(types)
+    native.add(name, lambda x: type(x) in wanted)
+
+
+_is("string?", str)
+_is("bytes?", bytes)
+_is("boolean?", bool)
+_is("char?", Char)
+_is("keyword?", Keyword)
+_is("symbol?", Symbol)
+_is("ident?", *_NAMES)
+_is("uuid?", UUID)
+_is("inst?", Instant)
+_is("duration?", Duration)
+_is("secret?", Secret)
+_is("regex?", Regex)
+_is("run?", RunRef)
+_is("fiber?", FiberRef)
+_is("tagged-literal?", TaggedLiteral)
+_is("list?", List)
+_is("vector?", *_VECTORS)
+_is("map?", Map)
+_is("set?", Set)
+_is("map-entry?", MapEntry)
+_is("seq?", *_SEQS)
+_is("coll?", *_COLLECTIONS)
+_is("sequential?", *_SEQS, *_VECTORS)
+_is("associative?", *_VECTORS, Map)
+_is("indexed?", *_VECTORS)
+_is("reversible?", *_VECTORS)
+_is("seqable?", *_COLLECTIONS, str, bytes, type(None))
+_is("fn?", *_FUNCTIONS)
+_is("ifn?", *_CALLABLE)
+_is("var?", VarRef)
+_is("atom?", Atom)
+_is("volatile?", Volatile)
+_is("delay?", Delay)
+_is("reduced?", Reduced)
+_is("error?", ErrorValue)
+
+native.add("nil?", lambda x: x is None)
+native.add("some?", lambda x: x is not None)
+native.add("not", lambda x: x is None or x is False)
+native.add("true?", lambda x: x is True)
+native.add("false?", lambda x: x is False)
+native.add("any?", lambda x: True)
+native.add("boolean", lambda x: not (x is None or x is False))
+native.add("identity", lambda x: x)
+
+
+def _named(name: str, types: frozenset[type], qualified: bool) -> None:
+    native.add(name, lambda x: type(x) in types and (x.ns is not None) is qualified)
+
+
+_named("simple-keyword?", frozenset({Keyword}), False)
+_named("qualified-keyword?", frozenset({Keyword}), True)
+_named("simple-symbol?", frozenset({Symbol}), False)
+_named("qualified-symbol?", frozenset({Symbol}), True)
+_named("simple-ident?", _NAMES, False)
+_named("qualified-ident?", _NAMES, True)
+
+
+@native("realized?")
+def is_realized(x: Value) -> bool:
+    """Say whether a lazy sequence or a delay has been computed; other values always are."""
+    if type(x) is LazySeq:
+        return x.thunk is None
+    return bool(x.realised) if type(x) is Delay else True
+
+
+@native("=")
+def same(first: Value, *values: Value) -> bool:
+    return all(equal(first, value) for value in values)
+
+
+@native("not=")
+def different(first: Value, *values: Value) -> bool:
+    return not same(first, *values)
+
+
+native.add("identical?", lambda a, b: identical(a, b))
+native.add("compare", lambda a, b: compare(a, b))
+native.add("hash", lambda x: hash_of(x))
+native.add("hash-ordered-coll", lambda x: hash_of(x))
+native.add("hash-unordered-coll", lambda x: hash_of(x))
+
+
+_TYPES: dict[type, str] = {
+    type(None): "nil",
+    bool: "boolean",
+    int: "integer",
+    float: "float",
+    Ratio: "ratio",
+    Decimal: "decimal",
+    str: "string",
+    bytes: "bytes",
+    Char: "char",
+    Keyword: "keyword",
+    Symbol: "symbol",
+    UUID: "uuid",
+    Instant: "instant",
+    Duration: "duration",
+    Secret: "secret",
+    Regex: "regex",
+    RunRef: "run",
+    FiberRef: "fiber",
+    TaggedLiteral: "tagged-literal",
+    VarRef: "var",
+    Vector: "vector",
+    MapEntry: "vector",
+    Map: "map",
+    Set: "set",
+    Closure: "function",
+    Native: "function",
+    Atom: "atom",
+    Volatile: "volatile",
+    Delay: "delay",
+    Reduced: "reduced",
+    ErrorValue: "error",
+}
+
+
+@native("-kind")
+def kind(x: Value) -> Keyword:
+    """Return the kind of a value as a keyword; every sequence that is no vector is a ``:list``."""
+    return keyword(_TYPES.get(type(x), "list"))
+
+
+_SPECIAL_FORMS = frozenset({
+    "def", "if", "do", "let*", "loop*", "recur", "fn*", "letfn*", "quote", "var", "try", "catch",
+    "finally", "throw", "case*", "set!", "perform", "&",
+})  # fmt: skip
+native.add(
+    "special-symbol?",
+    lambda x: type(x) is Symbol and x.ns is None and x.name in _SPECIAL_FORMS,
+)

@@ -1,0 +1,292 @@
+"""Sequences of flow.core: first, rest and what can be said without calling a function."""
+
+from __future__ import annotations
+
+from functools import cmp_to_key
+
+from flowmetal.stdlib.natives.arguments import need_int, out_of_bounds, wrong
+from flowmetal.stdlib.natives.table import MISSING, Table
+from flowmetal.stdlib.natives.walking import (
+    entries_of,
+    items_of,
+    unrealised_inside,
+)
+from flowmetal.values import (
+    EMPTY_LIST,
+    Cons,
+    IndexedSeq,
+    LazySeq,
+    List,
+    Map,
+    MapEntry,
+    Range,
+    Realise,
+    Repeat,
+    Set,
+    Unrealised,
+    Value,
+    Vector,
+    char,
+    compare,
+    cons,
+    count,
+    first,
+    is_endless,
+    is_number,
+    list_of,
+    next_,
+    rest,
+    seq,
+    vector,
+)
+
+native = Table("flow.core")
+
+_COUNTED = (Vector, MapEntry, Map, Set, List, str, bytes)
+
+native.add("seq", lambda coll: seq(coll))
+native.add("first", lambda coll: first(coll))
+native.add("rest", lambda coll: rest(coll))
+native.add("next", lambda coll: next_(coll))
+native.add("second", lambda coll: first(next_(coll)))
+native.add("ffirst", lambda coll: first(first(coll)))
+native.add("nfirst", lambda coll: next_(first(coll)))
+native.add("fnext", lambda coll: first(next_(coll)))
+native.add("nnext", lambda coll: next_(next_(coll)))
+native.add("empty?", lambda coll: is_empty(coll))
+native.add("not-empty", lambda coll: None if is_empty(coll) else coll)
+native.add("make-lazy-seq", lambda thunk: LazySeq(thunk))
+
+
+def is_empty(coll: Value) -> bool:
+    """Say whether there are no items."""
+    return len(coll) == 0 if type(coll) in _COUNTED else seq(coll) is None
+
+
+native.add("cons", lambda item, coll: cons(item, coll))
+
+
+@native("list*")
+def list_star(*items: Value) -> Value:
+    """Put items in front of the last argument, a sequence."""
+    coll = seq(items[-1]) if items else None
+    for item in reversed(items[:-1]):
+        coll = Cons(item, coll)
+    return coll
+
+
+native.add("count", lambda coll: count(coll))
+
+
+@native("counted?")
+def is_counted(coll: Value) -> bool:
+    """Say whether counting takes no walk."""
+    kind = type(coll)
+    return (kind in _COUNTED and kind not in (str, bytes)) or (
+        kind in (Range, IndexedSeq, Repeat) and not is_endless(coll)
+    )
+
+
+def drop_cells(coll: Value, count: int) -> Value:
+    """Return the sequence after ``count`` items, nil when it ends before.
+
+    Raises ``Unrealised`` for as many cells as are missing, no more: the
+    sequence may be endless, and one cell at a time would take the square.
+    """
+    done = 0
+    cell = coll
+    try:
+        cell = seq(cell)
+        while done < count and cell is not None:
+            if type(cell) is not Cons:
+                return _drop_data(cell, count - done)
+            cell, done = cell.rest, done + 1
+            cell = seq(cell)
+    except Unrealised as need:
+        raise Unrealised(need.lazy, Realise.ALL, count - done + 1) from None
+    return cell
+
+
+def _drop_data(coll: Value, count: int) -> Value:
+    for _ in range(count):
+        if coll is None:
+            return None
+        coll = next_(coll)
+    return coll
+
+
+@native("nth")
+def nth(coll: Value, index: Value, default: Value = MISSING) -> Value:
+    """Return item ``index``, or ``default``; without a default a missing one is an error."""
+    kind = type(coll)
+    if type(index) is not int:
+        index = need_int("nth", 2, int(index) if type(index) is float else index)
+    if kind is Vector or kind is MapEntry:
+        if 0 <= index < len(coll):
+            return coll.nth(index)
+    elif kind is str:
+        if 0 <= index < len(coll):
+            return char(coll[index])
+    elif coll is None:
+        return None if default is MISSING else default
+    elif kind is Map or kind is Set:
+        raise wrong("nth", "a sequential collection", 1, coll)
+    elif index >= 0:
+        return _nth_of_seq(coll, index, default)
+    if default is MISSING:
+        raise out_of_bounds("nth", index, count(coll) if kind in _COUNTED else 0)
+    return default
+
+
+def _nth_of_seq(coll: Value, index: int, default: Value) -> Value:
+    if type(coll) is Range and (coll.end is None or index < len(coll)):
+        return coll.start + index * coll.step
+    cell = drop_cells(coll, index)
+    if cell is not None:
+        return first(cell)
+    if default is MISSING:
+        raise out_of_bounds("nth", index, count(coll))
+    return default
+
+
+@native("nthnext")
+def nthnext(coll: Value, n: Value) -> Value:
+    return drop_cells(coll, max(0, need_int("nthnext", 2, n)))
+
+
+@native("nthrest")
+def nthrest(coll: Value, n: Value) -> Value:
+    if need_int("nthrest", 2, n) <= 0:
+        return coll
+    found = drop_cells(coll, n)
+    return EMPTY_LIST if found is None else found
+
+
+@native("last")
+def last(coll: Value) -> Value:
+    """Return the last item, in one look for a vector."""
+    kind = type(coll)
+    if kind is Vector or kind is MapEntry:
+        return coll.nth(len(coll) - 1) if len(coll) else None
+    items = items_of("last", coll)
+    return items[-1] if items else None
+
+
+@native("butlast")
+def butlast(coll: Value) -> Value:
+    items = items_of("butlast", coll)
+    return list_of(items[:-1]) if len(items) > 1 else None
+
+
+@native("take-last")
+def take_last(n: Value, coll: Value) -> Value:
+    items = items_of("take-last", coll)
+    kept = items[max(0, len(items) - n) :] if need_int("take-last", 1, n) > 0 else ()
+    return list_of(kept) if kept else None
+
+
+@native("reverse")
+def reverse(coll: Value) -> Value:
+    return list_of(tuple(reversed(items_of("reverse", coll))))
+
+
+@native("rseq")
+def rseq(coll: Value) -> Value:
+    if type(coll) is not Vector and type(coll) is not MapEntry:
+        raise wrong("rseq", "a vector", 1, coll)
+    return list_of(tuple(reversed(tuple(coll)))) if len(coll) else None
+
+
+@native("-range")
+def make_range(start: Value, end: Value, step: Value) -> Value:
+    """Return the numbers from ``start`` to before ``end`` (nil: for ever)."""
+
+    for position, bound in ((1, start), (2, end), (3, step)):
+        if not is_number(bound) and not (bound is None and position == 2):
+            raise wrong("range", "a number", position, bound)
+    if all(type(bound) in (int, type(None)) for bound in (start, end, step)):
+        if step == 0:
+            if end is not None and start == end:
+                return EMPTY_LIST
+            return Repeat(None, start) if end is None or start != end else EMPTY_LIST
+        made = Range(start, end, step)
+        return EMPTY_LIST if end is not None and len(made) == 0 else made
+    return None
+
+
+native.add("-repeat", lambda n, x: make_repeat(n, x))
+
+
+def make_repeat(n: Value, x: Value) -> Value:
+    """Return ``x`` n times, for ever if ``n`` is nil."""
+    if n is None:
+        return Repeat(None, x)
+    return Repeat(n, x) if need_int("repeat", 1, n) > 0 else EMPTY_LIST
+
+
+@native("-reducible")
+def reducible(coll: Value) -> Value:
+    """Return what has the items of ``coll`` and looks each up at once; nil if laziness forbids."""
+    kind = type(coll)
+    if kind is Vector:
+        return coll
+    if kind is Map:
+        return vector(entries_of(coll))
+    if kind is Range:
+        return None if coll.end is None else coll
+    if kind in _COUNTED or kind is IndexedSeq:
+        return vector(items_of("reduce", coll))
+    if kind is Repeat and not is_endless(coll):
+        return vector(coll)
+    if coll is None:
+        return vector(())
+    if kind is Cons or kind is LazySeq or kind is Repeat:
+        return None
+    raise wrong("reduce", "a collection", 1, coll)
+
+
+@native("-unrealised")
+def unrealised(value: Value, todo: Value) -> Value:
+    """Put the lazy sequences inside ``value`` that are not realised in front of ``todo``."""
+    for lazy in reversed(unrealised_inside(value)):
+        todo = Cons(lazy, todo)
+    return todo
+
+
+@native("-sort")
+def sort(coll: Value) -> Value:
+    """Sort by the default order."""
+    items = items_of("sort", coll)
+    return list_of(sorted(items, key=cmp_to_key(compare)))
+
+
+@native("-sort-by")
+def sort_by(keys: Value, coll: Value) -> Value:
+    """Sort the items of ``coll`` by the default order of the keys at the same places."""
+    pairs = zip(items_of("sort-by", keys), items_of("sort-by", coll), strict=True)
+    ordered = sorted(pairs, key=cmp_to_key(lambda a, b: compare(a[0], b[0])))
+    return list_of([item for _, item in ordered])
+
+
+_SHORT = 32
+_EAGER = frozenset({Vector, MapEntry, List, type(None)})
+
+
+@native("-concat-small")
+def concat_small(colls: Value) -> Value:
+    """Return collections joined if they are data and short, else nil.
+
+    Nobody can tell the difference, and macros, whose templates are made of
+    ``concat``, take a fraction of the steps.
+    """
+    items: list[Value] = []
+    if type(colls) is not List:
+        return EMPTY_LIST if colls is None else None
+    for coll in colls:
+        if type(coll) not in _EAGER:
+            return None
+        if coll is not None:
+            if len(items) + len(coll) > _SHORT:
+                return None
+            items.extend(coll)
+    return list_of(items)

@@ -1,0 +1,241 @@
+"""Natives of flow.string."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+from flowmetal.stdlib.natives.arguments import need_int, need_text, wrong
+from flowmetal.stdlib.natives.regex import Match, compile_regex, compiled, match_value, matches_in
+from flowmetal.stdlib.natives.table import MISSING, Table
+from flowmetal.stdlib.natives.text import to_text
+from flowmetal.stdlib.natives.walking import items_of
+from flowmetal.values import Char, Map, Regex, Value, char, display_top, fail, list_of, vector
+
+native = Table("flow.string")
+
+
+@native("join")
+def join(separator: Value, coll: Value = MISSING) -> str:
+    """Join the texts of all items, with a separator if there is one."""
+    if coll is MISSING:
+        separator, coll = "", separator
+    texts = [x if type(x) is str else display_top(x) for x in items_of("join", coll)]
+    return to_text(separator).join(texts)
+
+
+@native("split")
+def split(text: Value, pattern: Value, limit: Value = 0) -> Value:
+    """Split at each match; without a limit empty texts at the end are dropped."""
+    need_text("split", 1, text)
+    if type(pattern) is str:
+        pattern = Regex(re.escape(pattern), "")
+    elif type(pattern) is Char:
+        pattern = Regex(re.escape(pattern.text), "")
+    elif type(pattern) is not Regex:
+        raise wrong("split", "a regular expression or a string", 2, pattern)
+    most = need_int("split", 3, limit)
+    parts = _split(text, matches_in(compile_regex(pattern.pattern, pattern.flags), text), most)
+    if most == 0:
+        while len(parts) > 1 and not parts[-1]:
+            parts.pop()
+        if parts == [""] and text:
+            parts = []
+    return vector(parts)
+
+
+def _split(text: str, matches: list[Match], most: int) -> list[str]:
+    parts: list[str] = []
+    at = 0
+    for found in matches:
+        if 0 < most <= len(parts) + 1:
+            break
+        if found.end() == 0 or (found.start() == found.end() == len(text)):
+            continue
+        parts.append(text[at : found.start()])
+        at = found.end()
+    return [*parts, text[at:]]
+
+
+@native("split-lines")
+def split_lines(text: Value) -> Value:
+    """Split at line ends; empty lines at the end are dropped."""
+    lines = re.split(r"\r?\n", need_text("split-lines", 1, text))
+    while len(lines) > 1 and not lines[-1]:
+        lines.pop()
+    return vector(lines)
+
+
+# Replacing. The replacement by a function is written in Flowmetal over -pieces.
+
+
+@native("-replace")
+def replace(text: Value, pattern: Value, by: Value, once: Value) -> str:
+    """Replace all matches, or the first; in the text for a regex $1 is a group."""
+    need_text("replace", 1, text)
+    if type(pattern) is Char:
+        pattern = pattern.text
+    if type(by) is Char:
+        by = by.text
+    if type(pattern) is str:
+        return str(text.replace(pattern, need_text("replace", 3, by), 1 if once else -1))
+    machine = compiled("replace", pattern)
+    template = need_text("replace", 3, by)
+    parts: list[str] = []
+    at = 0
+    for found in matches_in(machine, text)[: 1 if once else None]:
+        parts += [text[at : found.start()], _filled(template, found)]
+        at = found.end()
+    return "".join([*parts, text[at:]])
+
+
+_TEMPLATE = re.compile(r"\\(.)|\$(\d)|\$\{(\w+)\}", re.DOTALL)
+
+
+def _filled(template: str, found: Match) -> str:
+    def fill(part: re.Match[str]) -> str:
+        if part.group(1) is not None:
+            return part.group(1)
+        if part.group(3) is not None:
+            return found.groupdict().get(part.group(3)) or ""
+        number = int(part.group(2))
+        if number > len(found.groups()):
+            fail("FM0502", "index/out-of-bounds", f"`replace`: there is no group {number}")
+        return found.group(number) or ""
+
+    return _TEMPLATE.sub(fill, template) if "\\" in template or "$" in template else template
+
+
+@native("-pieces")
+def pieces(text: Value, pattern: Value, once: Value) -> Value:
+    """Return text between matches and matches in turn: [text match text match ... text]."""
+    need_text("replace", 1, text)
+    parts: list[Value] = []
+    at = 0
+    for found in matches_in(compiled("replace", pattern), text)[: 1 if once else None]:
+        parts += [text[at : found.start()], match_value(found)]
+        at = found.end()
+    return vector([*parts, text[at:]])
+
+
+native.add(
+    "re-quote-replacement", lambda s: re.sub(r"([\\$])", r"\\\1", _t("re-quote-replacement", s))
+)
+native.add("-re-quote", lambda s: re.escape(_t("re-quote", s)))
+
+
+@native("-escape")
+def escape(text: Value, replacements: Value) -> str:
+    """Replace each character that is a key of a map."""
+    if type(replacements) is not Map:
+        raise wrong("escape", "a map of characters", 2, replacements)
+    parts = []
+    for c in _t("escape", text):
+        by = replacements.get(char(c), MISSING)
+        parts.append(c if by is MISSING else to_text(by))
+    return "".join(parts)
+
+
+# Tests and searches.
+
+
+def _t(function: str, x: Value, position: int = 1) -> str:
+    return need_text(function, position, x)
+
+
+def _part(function: str, x: Value) -> str:
+    return str(x.text) if type(x) is Char else need_text(function, 2, x)
+
+
+native.add(
+    "starts-with?", lambda s, part: _t("starts-with?", s).startswith(_part("starts-with?", part))
+)
+native.add("ends-with?", lambda s, part: _t("ends-with?", s).endswith(_part("ends-with?", part)))
+native.add("includes?", lambda s, part: _part("includes?", part) in _t("includes?", s))
+native.add("blank?", lambda s: s is None or not _t("blank?", s).strip())
+
+
+@native("index-of")
+def index_of(text: Value, part: Value, start: Value = 0) -> int | None:
+    """Return where ``part`` first occurs from ``start`` on, or nil."""
+    found = _t("index-of", text).find(
+        _part("index-of", part), max(0, need_int("index-of", 3, start))
+    )
+    return None if found < 0 else found
+
+
+@native("last-index-of")
+def last_index_of(text: Value, part: Value, end: Value = MISSING) -> int | None:
+    """Return where ``part`` last occurs, at or before ``end``, or nil."""
+    sought = _part("last-index-of", part)
+    stop = len(_t("last-index-of", text)) if end is MISSING else need_int("last-index-of", 3, end)
+    if stop < 0:
+        return None
+    found = text.rfind(sought, 0, stop + len(sought))
+    return None if found < 0 else int(found)
+
+
+# Case and white space.
+
+native.add("upper-case", lambda s: to_text(s).upper())
+native.add("lower-case", lambda s: to_text(s).lower())
+native.add("capitalize", lambda s: to_text(s)[:1].upper() + to_text(s)[1:].lower())
+native.add("reverse", lambda s: _t("reverse", s)[::-1])
+native.add("trim", lambda s: _t("trim", s).strip())
+native.add("triml", lambda s: _t("triml", s).lstrip())
+native.add("trimr", lambda s: _t("trimr", s).rstrip())
+native.add("trim-newline", lambda s: _t("trim-newline", s).rstrip("\r\n"))
+native.add("dedent", lambda s: textwrap.dedent(_t("dedent", s)))
+native.add("lines", lambda s: list_of(_t("lines", s).splitlines()))
+
+
+@native("pad-left")
+def pad_left(text: Value, width: Value, fill: Value = " ") -> str:
+    """Fill up on the left to ``width`` characters."""
+    return _fill("pad-left", text, width, fill) + to_text(text)
+
+
+@native("pad-right")
+def pad_right(text: Value, width: Value, fill: Value = " ") -> str:
+    """Fill up on the right to ``width`` characters."""
+    return to_text(text) + _fill("pad-right", text, width, fill)
+
+
+def _fill(function: str, text: Value, width: Value, fill: Value) -> str:
+    unit = fill.text if type(fill) is Char else need_text(function, 3, fill)
+    missing = need_int(function, 2, width) - len(to_text(text))
+    if missing <= 0 or not unit:
+        return ""
+    return str(unit * (missing // len(unit) + 1))[:missing]
+
+
+@native("truncate")
+def truncate(text: Value, width: Value, ellipsis: Value = "...") -> str:
+    """Cut a text to ``width`` characters, an ellipsis included."""
+    need_text("truncate", 1, text)
+    need_int("truncate", 2, width)
+    if len(text) <= width:
+        return str(text)
+    return str((text[: max(0, width - len(ellipsis))] + ellipsis)[: max(0, width)])
+
+
+# fmt: "{name} owes {amount:.2f}"
+
+_FIELD = re.compile(r"\{\{|\}\}|\{([^{}:]*)(?::([^{}]*))?\}|[{}]")
+
+
+@native("-fmt-fields")
+def fmt_fields(template: Value) -> Value:
+    """Return the parts of a template: texts and [name format] vectors in turn."""
+    parts: list[Value] = []
+    at = 0
+    for found in _FIELD.finditer(_t("fmt", template)):
+        parts.append(template[at : found.start()])
+        at = found.end()
+        if found.group() in ("{{", "}}"):
+            parts.append(found.group()[0])
+        elif found.group() in ("{", "}"):
+            fail("FM0506", "format/wrong", f"`fmt`: a lone {found.group()}, write it twice")
+        else:
+            parts.append(vector((found.group(1).strip(), found.group(2) or "")))
+    return vector([*parts, template[at:]])

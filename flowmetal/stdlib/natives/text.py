@@ -1,0 +1,186 @@
+"""Text of flow.core: str, subs, printing to strings and ``format``."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from flowmetal.stdlib.natives.arguments import library_error, need_text, out_of_bounds, wrong
+from flowmetal.stdlib.natives.table import MISSING, Table
+from flowmetal.stdlib.natives.walking import items_of
+from flowmetal.values import (
+    Char,
+    Duration,
+    FlowError,
+    Ratio,
+    Value,
+    describe,
+    display,
+    display_top,
+    fail,
+    hash_of,
+    parse_duration,
+    pr_str,
+)
+
+native = Table("flow.core")
+
+
+@native("str")
+def to_text(*values: Value) -> str:
+    """Return the text of all values, one after the other; nil has none."""
+    if len(values) == 1:
+        return values[0] if type(values[0]) is str else display_top(values[0])
+    return "".join([v if type(v) is str else display_top(v) for v in values])
+
+
+@native("pr-str")
+def print_readably(*values: Value) -> str:
+    return " ".join([pr_str(v) for v in values])
+
+
+@native("-print-text")
+def print_for_people(values: Value) -> str:
+    """Return what ``print`` writes for a sequence of values."""
+    return " ".join([display(v) for v in items_of("print", values)])
+
+
+@native("-pr-text")
+def print_for_reader(values: Value) -> str:
+    """Return what ``pr`` writes for a sequence of values."""
+    return " ".join([pr_str(v) for v in items_of("pr", values)])
+
+
+@native("subs")
+def subs(text: Value, start: Value, end: Value = MISSING) -> str:
+    """Return the part of a text from ``start`` to before ``end``."""
+    need_text("subs", 1, text)
+    stop = len(text) if end is MISSING else end
+    for position, index in ((2, start), (3, stop)):
+        if type(index) is not int:
+            raise wrong("subs", "an integer", position, index)
+        if not 0 <= index <= len(text):
+            raise out_of_bounds("subs", index, len(text))
+    if start > stop:
+        raise out_of_bounds("subs", stop, len(text))
+    return str(text[start:stop])
+
+
+@native("duration")
+def to_duration(x: Value) -> Duration:
+    """Return the duration written in a text, such as 1h30m or PT5M."""
+    if type(x) is Duration:
+        return x
+    made = parse_duration(need_text("duration", 1, x))
+    if made is None:
+        fail("FM0507", "parse/duration", f'{pr_str(x)} is not a duration, write "1h30m" or "PT5M"')
+    return made
+
+
+# format, after java.util.Formatter.
+
+_DIRECTIVE = re.compile(r"%(\d+\$)?([-#+ 0,(]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])")
+
+
+@native("format")
+def format_text(pattern: Value, *values: Value) -> str:
+    """Fill a pattern of %s, %d, %.2f and so on, as Java's formatter does."""
+    text = need_text("format", 1, pattern)
+    parts: list[str] = []
+    at = used = 0
+    while (start := text.find("%", at)) >= 0:
+        parts.append(text[at:start])
+        found = _DIRECTIVE.match(text, start)
+        if found is None:
+            raise bad_format(f"{pr_str(text[start : start + 5])} is not a directive")
+        index, flags, width, precision, kind = found.groups()
+        at = found.end()
+        if kind in "%n":
+            parts.append(_padded("%" if kind == "%" else "\n", flags, width))
+            continue
+        place = int(index[:-1]) - 1 if index else used
+        used += 0 if index else 1
+        if not 0 <= place < len(values):
+            raise bad_format(f"{found.group()} has no argument")
+        made = _directive(found.group(), kind, flags, width, precision, values[place])
+        parts.append(made.upper() if kind.isupper() else made)
+    return "".join([*parts, text[at:]])
+
+
+def _directive(
+    shown: str, kind: str, flags: str, width: str | None, precision: str | None, value: Value
+) -> str:
+    match kind.lower():
+        case "s":
+            text = "null" if value is None else display_top(value)
+            return _padded(text if precision is None else text[: int(precision)], flags, width)
+        case "b":
+            return _padded("false" if value is None or value is False else "true", flags, width)
+        case "h":
+            return _padded("null" if value is None else f"{hash_of(value):x}", flags, width)
+        case "c":
+            if type(value) is int:
+                value = Char(chr(value))
+            if type(value) is not Char:
+                raise bad_format(f"{shown} needs a character, got {describe(value)}")
+            return _padded(value.text, flags, width)
+        case "d" | "x" | "o":
+            if type(value) is not int:
+                raise bad_format(f"{shown} needs an integer, got {describe(value)}")
+            digits = format(abs(value), kind.lower())
+            prefix = {"x": "0x", "o": "0"}.get(kind.lower(), "") if "#" in flags else ""
+            return _number(value < 0, prefix + digits, flags, width)
+        case "f" | "e" | "g":
+            return _float(shown, kind.lower(), flags, width, precision, value)
+        case _:
+            raise bad_format(f"{shown} is not a directive")
+
+
+def _float(
+    shown: str, kind: str, flags: str, width: str | None, precision: str | None, value: Value
+) -> str:
+    if type(value) not in (int, float, Decimal, Ratio):
+        raise bad_format(f"{shown} needs a number, got {describe(value)}")
+    if type(value) is Ratio:
+        value = Decimal(value.numerator) / Decimal(value.denominator)
+    if value != value:
+        return _padded("NaN", flags.replace("0", ""), width)
+    if value in (float("inf"), float("-inf")):
+        return _padded("Infinity" if value > 0 else "-Infinity", flags.replace("0", ""), width)
+    # Java rounds half up what people read (0.125 -> 0.13); Python rounds the binary value half even.
+    exact = value if type(value) is Decimal else Decimal(repr(value))
+    places = 6 if precision is None else int(precision)
+    negative = exact.is_signed()
+    if kind == "f":
+        from decimal import ROUND_HALF_UP, Context
+
+        scale = Decimal(1).scaleb(-places)
+        rounded = abs(exact).quantize(scale, ROUND_HALF_UP, Context(prec=400 + places))
+        digits = f"{rounded:f}"
+    else:
+        digits = format(abs(exact), f".{places}{kind}")
+        digits = re.sub(r"e([+-])(\d)$", r"e\g<1>0\2", digits)
+    return _number(negative, digits, flags, width)
+
+
+def _number(negative: bool, digits: str, flags: str, width: str | None) -> str:
+    if "," in flags:
+        whole, dot, fraction = digits.partition(".")
+        digits = f"{int(whole):,}{dot}{fraction}"
+    if negative and "(" in flags:
+        return _padded(f"({digits})", flags, width)
+    sign = "-" if negative else "+" if "+" in flags else " " if " " in flags else ""
+    if "0" in flags and width is not None and "-" not in flags:
+        digits = digits.rjust(int(width) - len(sign), "0")
+    return _padded(sign + digits, flags, width)
+
+
+def _padded(text: str, flags: str, width: str | None) -> str:
+    if width is None:
+        return text
+    return text.ljust(int(width)) if "-" in flags else text.rjust(int(width))
+
+
+def bad_format(what: str) -> FlowError:
+    """Return the error to raise for a pattern or an argument that `format` cannot use."""
+    return library_error("FM0506", "format/wrong", f"`format`: {what}")

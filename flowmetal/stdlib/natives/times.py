@@ -1,0 +1,282 @@
+"""Natives of flow.time: durations, instants, zones. Pure; what time it is, is an effect."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import NoReturn
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from flowmetal.stdlib.natives.arguments import (
+    need_duration,
+    need_instant,
+    need_int,
+    need_text,
+    wrong,
+)
+from flowmetal.stdlib.natives.table import Table
+from flowmetal.values import (
+    Duration,
+    Instant,
+    Keyword,
+    Map,
+    Ratio,
+    Value,
+    fail,
+    hash_map,
+    is_number,
+    keyword,
+    parse_duration,
+    parse_instant,
+    show,
+)
+
+native = Table("flow.time")
+core = Table("flow.core")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_US = timedelta(microseconds=1)
+
+UNITS_US = {
+    "ms": 1_000,
+    "seconds": 1_000_000,
+    "minutes": 60_000_000,
+    "hours": 3_600_000_000,
+    "days": 86_400_000_000,
+    "weeks": 604_800_000_000,
+}
+
+
+def _unit(name: str, us: int) -> None:
+    def make(n: Value) -> Duration:
+        if not is_number(n):
+            raise wrong(name, "a number", 1, n)
+        if type(n) is Ratio:
+            return Duration(us * n.numerator // n.denominator)
+        try:
+            return Duration(int(n * us))
+        except (OverflowError, ValueError):
+            raise wrong(name, "a finite number", 1, n) from None
+
+    native.add(name, make)
+
+
+for _name, _size in UNITS_US.items():
+    _unit(_name, _size)
+
+
+@native("dur")
+def duration(x: Value) -> Duration:
+    """Return the duration written in a text, such as 1h30m or PT5M."""
+    if type(x) is Duration:
+        return x
+    made = parse_duration(need_text("dur", 1, x))
+    if made is None:
+        fail("FM0507", "parse/duration", f'{show(x)} is not a duration, write "1h30m" or "PT5M"')
+    return made
+
+
+# Arithmetic.
+
+
+@native("plus")
+def plus(x: Value, *more: Value) -> Value:
+    """Add durations to an instant or a duration."""
+    us = _moment_or_length("plus", x)
+    for at, d in enumerate(more):
+        us += need_duration("plus", at + 2, d).us
+    return type(x)(us)
+
+
+@native("minus")
+def minus(x: Value, *more: Value) -> Value:
+    """Subtract durations from an instant or a duration."""
+    us = _moment_or_length("minus", x)
+    for at, d in enumerate(more):
+        us -= need_duration("minus", at + 2, d).us
+    return type(x)(us)
+
+
+def _moment_or_length(function: str, x: Value) -> int:
+    if type(x) not in (Instant, Duration):
+        hint = ": write (seconds 5)" if type(x) in (int, float) else ""
+        raise wrong(function, f"an instant or a duration{hint}", 1, x)
+    return int(x.us)
+
+
+@native("between")
+def between(start: Value, end: Value) -> Duration:
+    """Return how long it is from one instant to the other."""
+    return Duration(need_instant("between", 2, end).us - need_instant("between", 1, start).us)
+
+
+native.add(
+    "before?", lambda a, b: need_instant("before?", 1, a).us < need_instant("before?", 2, b).us
+)
+native.add("after?", lambda a, b: need_instant("after?", 1, a).us > need_instant("after?", 2, b).us)
+
+
+@native("times")
+def times(d: Value, n: Value) -> Duration:
+    """Return a duration n times as long."""
+    us = need_duration("times", 1, d).us
+    if not is_number(n):
+        raise wrong("times", "a number", 2, n)
+    return Duration(us * n.numerator // n.denominator if type(n) is Ratio else int(us * n))
+
+
+@native("in")
+def count_of(unit: Value, d: Value) -> Value:
+    """Return how many units there are in a duration, exactly: an integer or a ratio."""
+    from flowmetal.values import ratio
+
+    return ratio(need_duration("in", 2, d).us, UNITS_US[_unit_name("in", unit)])
+
+
+def _unit_name(function: str, unit: Value) -> str:
+    if type(unit) is not Keyword or unit.text not in UNITS_US:
+        raise wrong(function, "a unit: :ms :seconds :minutes :hours :days :weeks", 1, unit)
+    return str(unit.text)
+
+
+@native("inst-ms")
+def inst_ms(x: Value) -> int:
+    """Return the milliseconds since 1970."""
+    return int(need_instant("inst-ms", 1, x).us // 1000)
+
+
+core.add("inst-ms", inst_ms)
+
+
+@native("of-ms")
+def of_ms(ms: Value) -> Instant:
+    """Return the instant so many milliseconds after 1970."""
+    return Instant(need_int("of-ms", 1, ms) * 1000)
+
+
+# Zones. An instant has none; a zone only says what clocks on the wall show.
+
+
+@lru_cache(64)
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        fail("FM0507", "parse/time-zone", f"there is no time zone {show(name)}")
+
+
+def zoned(function: str, x: Value, zone: Value) -> datetime:
+    """Return the wall clock in a zone at an instant."""
+    us = need_instant(function, 1, x).us
+    try:
+        return (_EPOCH + us * _US).astimezone(_zone(need_text(function, 2, zone)))
+    except OverflowError:
+        fail("FM0507", "parse/time", f"`{function}`: the year is not within 1 to 9999")
+
+
+_FIELDS = ("year", "month", "day", "hour", "minute", "second", "microsecond")
+
+
+@native("in-zone")
+def in_zone(x: Value, zone: Value) -> Map:
+    """Return what clocks and calendars show in a zone, as a map."""
+    shown_there = zoned("in-zone", x, zone)
+    offset = shown_there.utcoffset() or timedelta()
+    pairs: list[tuple[Value, Value]] = [(keyword(f), getattr(shown_there, f)) for f in _FIELDS]
+    pairs += [
+        (keyword("weekday"), keyword(shown_there.strftime("%A").lower())),
+        (keyword("zone"), zone),
+        (keyword("offset"), Duration(offset // _US)),
+    ]
+    return hash_map(pairs)
+
+
+@native("from-zone")
+def from_zone(fields: Value, zone: Value) -> Instant:
+    """Return the instant at which clocks in a zone show a map of fields; the earlier of two."""
+    values = [fields.get(keyword(f), 1 if f in ("month", "day") else 0) for f in _FIELDS]
+    try:
+        local = datetime(*values, tzinfo=_zone(need_text("from-zone", 2, zone)))
+    except (TypeError, ValueError, OverflowError) as error:
+        _no_time(fields, str(error))
+    return Instant((local - _EPOCH) // _US)
+
+
+@native("truncate")
+def truncate(x: Value, unit: Value, zone: Value = "UTC") -> Instant:
+    """Return the beginning of the minute, hour, day ... that an instant lies in."""
+    name = _unit_name("truncate", unit) if unit is not None else ""
+    if name in ("ms", "seconds", "minutes"):
+        return Instant(need_instant("truncate", 1, x).us // UNITS_US[name] * UNITS_US[name])
+    there = zoned("truncate", x, zone)
+    start = there.replace(minute=0, second=0, microsecond=0)
+    if name != "hours":
+        start = start.replace(hour=0)
+    if name == "weeks":
+        start -= timedelta(days=there.weekday())
+    return Instant((start - _EPOCH) // _US)
+
+
+# Text.
+
+
+@native("parse")
+def parse(text: Value, pattern: Value = None, zone: Value = "UTC") -> Instant:
+    """Return the instant written in a text: ISO 8601, or by a strftime pattern in a zone."""
+    need_text("parse", 1, text)
+    if pattern is None:
+        made = parse_instant(text)
+        if made is None:
+            _no_time(text, 'write "2026-11-22T06:10:00Z"')
+        return made
+    try:
+        local = datetime.strptime(text, need_text("parse", 2, pattern))
+    except ValueError as error:
+        _no_time(text, str(error))
+    if local.tzinfo is None:
+        local = local.replace(tzinfo=_zone(need_text("parse", 3, zone)))
+    return Instant((local - _EPOCH) // _US)
+
+
+@native("format")
+def format_time(x: Value, pattern: Value = None, zone: Value = "UTC") -> str:
+    """Return an instant as text: ISO 8601, or by a strftime pattern in a zone."""
+    local = zoned("format", x, zone)
+    if pattern is None:
+        return local.isoformat().replace("+00:00", "Z")
+    return local.strftime(need_text("format", 2, pattern))
+
+
+@native("-date")
+def date_text(x: Value, zone: Value) -> str:
+    """Return the date in a zone as YYYY-MM-DD."""
+    there: date = zoned("today!", x, zone).date()
+    return there.isoformat()
+
+
+def _no_time(given: Value, reason: str) -> NoReturn:
+    fail("FM0507", "parse/time", f"{show(given)} is not a time: {reason}")
+
+
+# UUIDs.
+
+
+@core("parse-uuid")
+def parse_uuid(text: Value) -> UUID | None:
+    """Return the UUID in a text, or nil."""
+    import re
+
+    found = re.fullmatch(
+        r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", need_text("parse-uuid", 1, text)
+    )
+    return UUID(text) if found else None
+
+
+@core("-uuid-of")
+def uuid_of(*floats: Value) -> UUID:
+    """Return a version 4 UUID made of four floats in [0, 1)."""
+    word = 0
+    for f in floats:
+        word = word << 32 | int(f * (1 << 32))
+    return UUID(int=word & (1 << 128) - 1, version=4)

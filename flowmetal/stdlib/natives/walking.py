@@ -1,0 +1,121 @@
+"""Walking sequences from native code.
+
+A native cannot compute a lazy sequence: it raises ``Unrealised`` and is run
+again when the machine has done so. A walk that raises for one cell at a time
+would start over for every cell and so take the square of the time; whoever
+needs all items asks for all of them (``Realise.ALL``) with the first cell it
+misses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowmetal.stdlib.natives.arguments import wrong
+from flowmetal.values import (
+    Cons,
+    IndexedSeq,
+    LazySeq,
+    List,
+    Map,
+    MapEntry,
+    Range,
+    Realise,
+    Repeat,
+    Set,
+    Unrealised,
+    Value,
+    Vector,
+    char,
+    fail,
+    is_endless,
+)
+
+
+def entries_of(coll: Map) -> list[MapEntry]:
+    """Return the entries of a map in its order."""
+    return [MapEntry(k, v) for k, v in coll.items()]
+
+
+def items_of(function: str, coll: Value) -> Sequence[Value]:
+    """Return all items of anything that can be a sequence, for the native ``function``.
+
+    Raises Unrealised for the whole rest of a lazy sequence, FM0505 for an
+    endless one, FM0501 for what is no collection.
+    """
+    kind = type(coll)
+    if kind is Vector or kind is MapEntry or kind is List or kind is Set:
+        return list(coll)
+    if coll is None:
+        return ()
+    if kind is Map:
+        return entries_of(coll)
+    if kind is str:
+        return [char(c) for c in coll]
+    if kind is LazySeq or kind is Cons:
+        return _items_of_cells(function, coll)
+    if kind is Range or kind is Repeat:
+        return _finite(function, coll)
+    if kind is IndexedSeq:
+        return list(coll)
+    if kind is bytes:
+        return list(coll)
+    raise wrong(function, "a collection", 1, coll)
+
+
+def _items_of_cells(function: str, coll: Value) -> Sequence[Value]:
+    items: list[Value] = []
+    while True:
+        kind = type(coll)
+        if kind is Cons:
+            items.append(coll.first)
+            coll = coll.rest
+        elif kind is LazySeq:
+            if coll.thunk is not None:
+                raise Unrealised(coll, Realise.ALL)
+            coll = coll.value
+        elif coll is None:
+            return items
+        else:
+            items.extend(items_of(function, coll))
+            return items
+
+
+def _finite(function: str, coll: Value) -> Sequence[Value]:
+    if is_endless(coll):
+        fail("FM0505", "sequence/endless", f"`{function}` would never end: the sequence is endless")
+    return list(coll)
+
+
+def unrealised_inside(value: Value) -> list[LazySeq]:
+    """Return the lazy sequences inside ``value``, at any depth, that are not realised."""
+    found: list[LazySeq] = []
+    todo = [value]
+    while todo:
+        item = todo.pop()
+        kind = type(item)
+        if kind is LazySeq:
+            if item.thunk is not None:
+                found.append(item)
+            elif item.value is not None:
+                todo.append(item.value)
+        elif kind is Cons:
+            todo.append(item.rest)
+            if type(item.first) in _CONTAINERS:
+                todo.append(item.first)
+        elif kind is Map:
+            for k, v in item.items():
+                if type(k) in _CONTAINERS:
+                    todo.append(k)
+                if type(v) in _CONTAINERS:
+                    todo.append(v)
+        elif kind is Repeat:
+            todo.append(item.value)
+        elif kind in _CONTAINERS and kind is not Range:
+            todo.extend(part for part in item if type(part) in _CONTAINERS)
+    return found
+
+
+_CONTAINERS = frozenset(
+    {Vector, MapEntry, List, Map, Set, LazySeq, Cons, Range, Repeat, IndexedSeq}
+)
