@@ -4,7 +4,7 @@ An autocommit connection of Python's ``sqlite3`` in WAL mode with
 ``synchronous=FULL`` does the least that a step needs: BEGIN IMMEDIATE, one
 event row, one compare-and-swap on the run's row with a snapshot in it, COMMIT.
 
-    python benchmarks/raw_commit.py [--commits 3000] [--folder DIR]
+    python -m benchmarks.raw_commit [--commits 3000] [--folder DIR]
 """
 
 from __future__ import annotations

@@ -3,20 +3,17 @@
 The two are measured in turns, commit by commit, so that a busy machine slows
 both: the ratio of the medians is what counts.
 
-    python benchmarks/store_commit.py [--commits 3000] [--folder DIR]
+    python -m benchmarks.store_commit [--commits 3000] [--folder DIR]
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-
-sys.path[:0] = [str(Path(__file__).parents[1])]
 
 from benchmarks.raw_commit import EVENT_BYTES, SNAPSHOT_BYTES, commit_raw, open_raw
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
@@ -49,6 +46,7 @@ def store_step(folder: Path, events: int) -> Callable[[], None]:
 
     def step() -> None:
         nonlocal claim
+        assert isinstance(claim, Claim)
         commit = Commit([_EVENT] * events, RunState.RUNNING, _SNAPSHOT, progress=b"p" * 60)
         claim = store.commit(claim, commit)
 

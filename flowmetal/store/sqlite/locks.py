@@ -50,12 +50,19 @@ class WriterLock:
         self._queued: int | None = None
 
     def __enter__(self) -> None:
+        self.lock()
+
+    def __exit__(self, *_: object) -> None:
+        self.unlock()
+
+    def lock(self) -> None:
+        """Wait for the right. Raises StoreError FM1009 when that takes too long."""
         try:
             fcntl.flock(self._own, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._queued = self._queue()
 
-    def __exit__(self, *_: object) -> None:
+    def unlock(self) -> None:
         if self._queued is None:
             fcntl.flock(self._own, fcntl.LOCK_UN)
         else:

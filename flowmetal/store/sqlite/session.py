@@ -28,6 +28,7 @@ from flowmetal.store.sqlite.errors import from_sqlite
 from flowmetal.store.sqlite.locks import InterpreterLocks, WriterLock, locks_folder
 
 _POLL_S = 0.1
+_LOOK_S = 0.02  # between looks whether the file is still there; one costs 5 us
 _making = threading.Lock()  # one file is made at a time in this process; see file.py
 _open_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 _after_fork: list[Callable[[], None]] = []
@@ -59,31 +60,48 @@ class Session:
         self.interpreters = InterpreterLocks(folder, path)
         self._bell = Bell(folder)
         self._file = os.stat(path)
+        self._look_again_at = 0.0
         self._changes = 0
         self._seen = threading.local()
         self._first_seen = (0, self._data_version())
         _watch_forks(self)
 
-    @contextmanager
-    def writing(self, name: str) -> Iterator[None]:
-        """Run the block as one write transaction, and hooks before, within and after it."""
-        with self._busy:
-            self._check_usable()
+    def writing(self, name: str) -> _Writing:
+        """Return a context that is one write transaction, with hooks before, within and after it."""
+        return _Writing(self, name)
+
+    def begin(self, name: str) -> None:
+        """Start a write transaction; what is raised leaves none open."""
+        self._check_usable()
+        if self.hooks is not None:
+            self.hooks(f"before {name}")
+        self._writers.lock()
+        try:
+            self.execute("BEGIN IMMEDIATE")
+        except BaseException as error:
+            self.abort(error)
+            raise
+
+    def commit(self, name: str) -> None:
+        """Make the transaction durable; what is raised by anything but the last hook undoes it."""
+        try:
             if self.hooks is not None:
-                self.hooks(f"before {name}")
-            with self._writers:
-                try:
-                    self.execute("BEGIN IMMEDIATE")
-                    yield
-                    if self.hooks is not None:
-                        self.hooks(f"within {name}")
-                    self.execute("COMMIT")
-                except BaseException as error:
-                    self._roll_back()
-                    self._raise_ours(error)
-                    raise
-            if self.hooks is not None:
-                self.hooks(f"after {name}")
+                self.hooks(f"within {name}")
+            self.execute("COMMIT")
+        except BaseException as error:
+            self.abort(error)
+            raise
+        self._writers.unlock()
+        if self.hooks is not None:
+            self.hooks(f"after {name}")
+
+    def abort(self, error: BaseException) -> None:
+        """Undo the transaction. Raises our error for what the world did wrong."""
+        try:
+            self._roll_back()
+        finally:
+            self._writers.unlock()
+        self._raise_ours(error)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -117,18 +135,28 @@ class Session:
     def _check_usable(self, *, moved: bool = True) -> None:
         if self._unusable:
             raise StoreError("FM1017", self._unusable, hint="open the store again")
-        if not moved:
+        now = time.monotonic()
+        if not moved or now < self._look_again_at:
             return
+        self._look_again_at = now + _LOOK_S
         try:
             there = os.path.samestat(os.stat(self.path), self._file)
         except OSError:
             there = False
         if not there:
+            self._look_again_at = 0.0
             raise StoreError(
                 "FM1020",
                 f"{self.path} was moved or deleted while it was in use",
                 hint="put the file back, or start again whatever still uses it",
             )
+
+    def hold(self) -> None:
+        """Keep the other threads out until ``let_go``."""
+        self._busy.acquire()
+
+    def let_go(self) -> None:
+        self._busy.release()
 
     # Changes
 
@@ -182,6 +210,33 @@ class Session:
         _left_connections.append(self._connection)
         self.interpreters.drop(remove=False)
         self._writers.close()
+
+
+class _Writing:
+    """A write transaction as a context. A class, because a generator costs 2 % of a commit."""
+
+    __slots__ = ("_name", "_session")
+
+    def __init__(self, session: Session, name: str) -> None:
+        self._session = session
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._session.hold()
+        try:
+            self._session.begin(self._name)
+        except BaseException:
+            self._session.let_go()
+            raise
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        try:
+            if error is None:
+                self._session.commit(self._name)
+            else:
+                self._session.abort(error)
+        finally:
+            self._session.let_go()
 
 
 _left_connections: list[sqlite3.Connection] = []

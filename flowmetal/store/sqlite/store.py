@@ -301,16 +301,21 @@ class SqliteStore:
 
     def _step(self, claim: Claim, commit: Commit) -> Claim | None:
         """Write one step in the open transaction. None: the claim no longer holds, nothing written."""
-        number = self._number(claim.run)
+        number = self._numbers.get(claim.run) or self._number(claim.run)
         now = self._clock.now_us()
-        state = rules.stored_state(commit.state)
-        seen = commit.seen if state is RunState.WAITING else _NEVER
         seq = claim.seq + len(commit.events)
+        ended, seen = False, _NEVER
+        if commit.state is RunState.RUNNING:  # by far the most frequent
+            state, due_us = "ready", rules.due_us(RunState.READY, commit.wake_at_us)
+        else:
+            state, due_us = commit.state.value, rules.due_us(commit.state, commit.wake_at_us)
+            ended = commit.state in ENDED
+            if commit.state is RunState.WAITING:
+                seen = commit.seen
         changed = self._execute(
             _RELEASE if commit.release else _KEEP,
             (
-                *(seq, seen, state.value, seen, rules.due_us(state, commit.wake_at_us)),
-                *(state in ENDED, now, commit.snapshot),
+                *(seq, seen, state, seen, due_us, ended, now, commit.snapshot),
                 None if commit.snapshot is None else commit.snapshot_format,
                 *(commit.waiting, commit.progress, commit.result, commit.error),
                 *(number, claim.epoch, claim.seq, claim.owner),
