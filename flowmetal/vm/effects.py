@@ -27,12 +27,12 @@ def perform(machine: Machine, fiber: Fiber, kind: str, args: Value) -> None:
     """Suspend the fiber on an effect. Raises FlowError if it is refused, Unrealised like any native."""
     if not isinstance(args, Map):
         raise flow_error(
-            "FM0701", "type/mismatch", f"perform needs a map of arguments, got {show(args)}"
+            "FM0312", "type/mismatch", f"perform needs a map of arguments, got {show(args)}"
         )
     check_data(args, f"the arguments of {kind}")
     seal = _seal(machine, fiber)
     if seal is not None:
-        raise flow_error("FM0702", "effect/refused", f"the effect {kind} is refused inside {seal}")
+        raise flow_error("FM0313", "effect/refused", f"the effect {kind} is refused inside {seal}")
     number = EffectNumber(machine.next_effect)
     machine.next_effect += 1
     request = EffectRequest(number, kind, args, _key(fiber, kind, number))

@@ -186,7 +186,7 @@ def _cancel(machine: Machine, reason: str) -> None:
 
 
 def _cancellation(reason: str) -> Value:
-    error = flow_error("FM0703", "flow/cancelled", reason or "the run was cancelled").error
+    error = flow_error("FM0702", "flow/cancelled", reason or "the run was cancelled").error
     assert error.type is CANCELLED
     return error
 
