@@ -9,10 +9,13 @@ that every attempt of the body asks under the same key.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from flowmetal.ids import EffectNumber, RunId
 from flowmetal.values import ErrorValue, Map, Value
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,12 @@ class Grants(Protocol):
 
     def allows(self, capability: str, subject: str) -> bool:
         """Say whether ``subject`` (host:port, program, variable, "read:/path") is granted."""
+
+    def allows_address(self, address: IPv4Address | IPv6Address, port: int) -> bool:
+        """Say whether an address that is not public is granted as such."""
+
+    def root_of(self, subject: str) -> str | None:
+        """Return the real path of the granted folder or file that "read:/path" lies in."""
 
 
 class Connector(Protocol):

@@ -1,0 +1,101 @@
+"""Where a path really leads, and a way there on which nobody can put a symbolic link.
+
+The path is resolved first and the *real* path is what has to be granted. Then the
+file is reached from the granted root through descriptors of the folders, none of which may be
+a symbolic link: if somebody puts one there in between, the effect fails
+and nothing outside of the root was touched.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from flowmetal.effects.errors import effect_error, refused
+from flowmetal.effects.requests import Call, EffectFailed
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A granted path: ``real`` below (or equal to) ``root``; ``given`` is what the program wrote."""
+
+    given: str
+    real: str
+    root: str
+
+    @contextmanager
+    def folder(self) -> Iterator[tuple[int, str]]:
+        """Open the folder that the place is in; yield its descriptor and the name inside."""
+        parent, name = os.path.split(self.real)
+        if not name:
+            parent, name = self.real, "."
+        with open_folder(self.root, parent) as descriptor:
+            yield descriptor, name
+
+
+def locate(call: Call, mode: str, path: str, *, follow: bool = True) -> Place:
+    """Return the place of ``path`` if ``mode`` ("read" or "write") is granted there.
+
+    Without ``follow`` a symbolic link is itself the place (for moving and deleting).
+    """
+    if not path or "\0" in path:
+        raise EffectFailed(effect_error("FM0720", "fs/bad-path", "the path is empty or no path"))
+    absolute = os.path.abspath(os.path.expanduser(path))
+    if follow:
+        real = os.path.realpath(absolute)
+    else:
+        parent, name = os.path.split(absolute)
+        real = os.path.join(os.path.realpath(parent), name)
+    root = call.grants.root_of(f"{mode}:{real}")
+    if root is None:
+        verb = "reading" if mode == "read" else "writing"
+        raise EffectFailed(
+            refused("fs", real, f"--allow-fs={mode}:{path}", f"{verb} {real} is not granted")
+        )
+    return Place(path, real, root)
+
+
+@contextmanager
+def open_folder(root: str, folder: str) -> Iterator[int]:
+    """Open ``folder``, which lies below ``root`` or around it, without following links."""
+    if not (folder == root or folder.startswith(root.rstrip("/") + "/")):
+        root = folder  # the grant is a single file: its folder is the granter's choice
+    descriptor = os.open(root, _FOLDER)
+    try:
+        for part in os.path.relpath(folder, root).split("/"):
+            if part == ".":
+                continue
+            deeper = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = deeper
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def failure(problem: OSError, path: str) -> EffectFailed:
+    """Return an operating system's error as an error of the language."""
+    type_text = _TYPES.get(problem.errno or 0, "fs/failed")
+    message = f"{path}: {problem.strerror or problem}"
+    data = {"path": path, "errno": errno.errorcode.get(problem.errno or 0, "")}
+    return EffectFailed(effect_error("FM0721", type_text, message, data))
+
+
+_TYPES = {
+    errno.ENOENT: "fs/not-found",
+    errno.EEXIST: "fs/exists",
+    errno.EACCES: "fs/denied",
+    errno.EPERM: "fs/denied",
+    errno.EROFS: "fs/denied",
+    errno.ENOTDIR: "fs/not-a-folder",
+    errno.EISDIR: "fs/is-a-folder",
+    errno.ENOTEMPTY: "fs/not-empty",
+    errno.ELOOP: "fs/denied",
+    errno.ENOSPC: "fs/full",
+    errno.EDQUOT: "fs/full",
+}

@@ -1,0 +1,71 @@
+"""Which connector performs which kind of effect. Each is loaded by its first effect.
+
+Ours are named here by module, so that no other kind pays for them. Others come
+from installed packages, under the entry-point group ``flowmetal.connectors``:
+the name of an entry is a kind, or a namespace of kinds followed by ``/*``, and
+what it loads is called without arguments and returns a ``Connector``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Final, cast
+
+from flowmetal.effects.requests import Connector
+
+ENTRY_POINT_GROUP: Final = "flowmetal.connectors"
+
+# fmt: off
+_OURS: Final = {
+    "http": ("flowmetal.connectors.http_request", "HttpConnector"),
+    "sh":   ("flowmetal.connectors.sh",           "ShConnector"),
+    "fs":   ("flowmetal.connectors.files",        "FilesConnector"),
+}
+# fmt: on
+
+
+class Registry:
+    """The connectors of this process."""
+
+    def __init__(self) -> None:
+        self._by_namespace: dict[str, Connector] = {}
+        self._by_kind: dict[str, Connector | None] = {}
+
+    def connector(self, kind: str) -> Connector | None:
+        """Return who performs effects of ``kind``; None if nobody does."""
+        if kind not in self._by_kind:
+            self._by_kind[kind] = self._find(kind)
+        return self._by_kind[kind]
+
+    async def close(self) -> None:
+        """Close those that were loaded; they are loaded again when they are needed again."""
+        loaded = dict.fromkeys(one for one in self._by_kind.values() if one is not None)
+        self._by_kind.clear()
+        self._by_namespace.clear()
+        for connector in loaded:
+            await connector.close()
+
+    def _find(self, kind: str) -> Connector | None:
+        namespace = kind.partition("/")[0]
+        if namespace in _OURS:
+            if namespace not in self._by_namespace:
+                module, name = _OURS[namespace]
+                self._by_namespace[namespace] = cast(
+                    Connector, getattr(import_module(module), name)()
+                )
+            ours = self._by_namespace[namespace]
+            return ours if kind in ours.kinds else None
+        return self._from_package(kind, namespace)
+
+    def _from_package(self, kind: str, namespace: str) -> Connector | None:
+        from importlib.metadata import entry_points
+
+        known = entry_points(group=ENTRY_POINT_GROUP)
+        for name in (kind, f"{namespace}/*"):
+            if name in self._by_namespace:
+                return self._by_namespace[name]
+            for found in known.select(name=name):
+                connector = cast(Connector, found.load()())
+                self._by_namespace[name] = connector
+                return connector
+        return None

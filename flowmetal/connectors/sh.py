@@ -1,0 +1,238 @@
+"""Commands of the operating system. The grant names programs; arguments never pass a shell.
+
+``sh/run``:   {:argv ["git" "status"] :dir :env :in :timeout :as :string|:lines|:json|:bytes :check?}
+``sh/shell``: {:command "a | b" ...}: /bin/sh -c; needs the grant of ``sh`` itself.
+Result: {:exit :out :err :elapsed}; an exit that is not 0 is {:type :sh/failed}, unless
+``:check? false``.
+
+A program is found in the interpreter's PATH, never in one from the program, and gets
+only the harmless variables of the interpreter's environment, those that are granted to the run,
+and ``:env``. It runs in a process group of its own, which is ended as a whole
+when the effect is cancelled or times out. A failed command is not tried again
+unless ``:retry`` asks for it: what it did is not known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from flowmetal.connectors.arguments import choice, flag, items, pairs, refuse, text
+from flowmetal.connectors.secrets import reveal
+from flowmetal.effects.errors import effect_error, refused
+from flowmetal.effects.requests import Call, EffectFailed
+from flowmetal.values import Duration, Value, hash_map, json_loads, keyword, vector
+
+LONGEST_OUTPUT: Final = 16 * 1024 * 1024
+"""Bytes of :out and of :err: what comes back is kept in the run's history."""
+
+_GRACE_S: Final = 2.0
+"""Between SIGTERM and SIGKILL."""
+
+_HARMLESS: Final = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR", "TERM")
+_ARGV = keyword("argv")
+_RESULT = tuple(keyword(name) for name in ("exit", "out", "err", "elapsed"))
+
+
+class ShConnector:
+    """Runs commands."""
+
+    kinds = frozenset({"sh/run", "sh/shell"})
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = os.environ if environment is None else environment
+
+    async def perform(self, call: Call) -> Value:
+        """Run a command to its end."""
+        argv = self._argv(call)
+        form = choice(call, "as", ("string", "lines", "json", "bytes"), "string")
+        given = _input(call)
+        started = time.monotonic_ns()
+        process = await self._start(call, argv)
+        try:
+            out, err = await _communicate(call, process, given)
+        except BaseException:
+            await _end_group(process)
+            raise
+        elapsed = Duration((time.monotonic_ns() - started) // 1000)
+        code = process.returncode
+        assert code is not None
+        if code != 0 and flag(call, "check?", True):
+            raise EffectFailed(_failed(argv, code, out, err))
+        return hash_map(zip(_RESULT, (code, _as(call, form, out), _text(err), elapsed), strict=True))
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+    def _argv(self, call: Call) -> list[str]:
+        if call.kind == "sh/shell":
+            _check_grant(call, "sh")
+            return ["/bin/sh", "-c", text(call, "command")]
+        words = [reveal(word, self._environment) for word in items(call.args.get(_ARGV))]
+        if not words or not all(isinstance(word, str) for word in words):
+            raise refuse(call, ":argv takes a vector of strings, the program first")
+        if any("\0" in word for word in words):
+            raise refuse(call, "an argument holds a zero byte")
+        return [self._program(call, words[0]), *words[1:]]
+
+    def _program(self, call: Call, name: str) -> str:
+        _check_grant(call, name)
+        if "/" in name:
+            return name
+        path = self._environment.get("PATH", os.defpath)
+        absolute = os.pathsep.join(part for part in path.split(os.pathsep) if os.path.isabs(part))
+        found = shutil.which(name, path=absolute)
+        if found is None:
+            raise EffectFailed(
+                effect_error("FM0710", "sh/not-found", f"there is no program {name}", {"program": name})
+            )
+        return found
+
+    async def _start(self, call: Call, argv: list[str]) -> asyncio.subprocess.Process:
+        folder = text(call, "dir", "") or None
+        try:
+            return await asyncio.create_subprocess_exec(
+                *argv,
+                cwd=folder,
+                env=self._variables(call),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
+        except FileNotFoundError as problem:
+            missing = folder if problem.filename == folder and folder else argv[0]
+            message = f"there is no {'folder' if missing == folder else 'program'} {missing}"
+            raise EffectFailed(
+                effect_error("FM0710", "sh/not-found", message, {"program": argv[0]})
+            ) from None
+        except OSError as problem:
+            message = f"{argv[0]} cannot be run: {problem.strerror}"
+            raise EffectFailed(
+                effect_error("FM0710", "sh/not-run", message, {"program": argv[0]})
+            ) from None
+
+    def _variables(self, call: Call) -> dict[str, str]:
+        variables = {
+            name: value
+            for name, value in self._environment.items()
+            if name in _HARMLESS or name.startswith("LC_") or call.grants.allows("env", name)
+        }
+        for name, value in pairs(call, "env"):
+            shown = reveal(value, self._environment)
+            if not isinstance(shown, str) or "\0" in shown or not name or "=" in name:
+                raise refuse(call, f":env has a value for {name} that is not a string")
+            if name.startswith(("LD_", "DYLD_")) and not call.grants.allows("sh", "sh"):
+                raise refuse(call, f":env sets {name}, which makes any program another one")
+            variables[name] = shown
+        return variables
+
+
+def _check_grant(call: Call, program: str) -> None:
+    if not call.grants.allows("sh", program):
+        what = "a shell command" if call.kind == "sh/shell" else f"running {program}"
+        raise EffectFailed(refused("sh", program, f"--allow-sh={program}", f"{what} is not granted"))
+
+
+def _input(call: Call) -> bytes | None:
+    given = reveal(call.args.get(keyword("in")))
+    if given is None or isinstance(given, bytes):
+        return given
+    if isinstance(given, str):
+        return given.encode()
+    raise refuse(call, ":in takes a string or bytes")
+
+
+async def _communicate(
+    call: Call, process: asyncio.subprocess.Process, given: bytes | None
+) -> tuple[bytes, bytes]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    out, err, _ = await asyncio.gather(
+        _read(call, process.stdout), _read(call, process.stderr), _write(process.stdin, given)
+    )
+    await process.wait()
+    return out, err
+
+
+async def _read(call: Call, stream: asyncio.StreamReader) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while part := await stream.read(65536):
+        parts.append(part)
+        size += len(part)
+        if size > LONGEST_OUTPUT:
+            message = f"the command wrote more than {LONGEST_OUTPUT >> 20} MiB"
+            raise EffectFailed(
+                effect_error("FM0711", "sh/too-much-output", message, {"kind": call.kind})
+            )
+    return b"".join(parts)
+
+
+async def _write(stream: asyncio.StreamWriter, given: bytes | None) -> None:
+    try:
+        if given:
+            stream.write(given)
+            await stream.drain()
+        stream.close()
+        await stream.wait_closed()
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # the command does not read its input, which is its right
+
+
+async def _end_group(process: asyncio.subprocess.Process) -> None:
+    """End the command and whatever it started, politely first."""
+    group = process.pid
+    try:
+        os.killpg(group, signal.SIGTERM)
+        try:
+            async with asyncio.timeout(_GRACE_S):
+                await asyncio.shield(process.wait())
+        except (TimeoutError, asyncio.CancelledError):
+            pass
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    transport = getattr(process, "_transport", None)
+    if transport is not None:
+        transport.close()
+
+
+def _as(call: Call, form: str, out: bytes) -> Value:
+    match form:
+        case "bytes":
+            return out
+        case "lines":
+            return vector(_text(out).splitlines())
+        case "json":
+            try:
+                return json_loads(_text(out))
+            except Exception as problem:  # whatever the reader of JSON dislikes
+                message = f"the command did not write JSON: {problem}"
+                raise EffectFailed(
+                    effect_error("FM0712", "sh/bad-output", message, {"out": _text(out[:1000])})
+                ) from None
+        case _:
+            return _text(out)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def _failed(argv: list[str], code: int, out: bytes, err: bytes) -> Value:
+    what = f"was ended by signal {-code}" if code < 0 else f"ended with exit status {code}"
+    last = _text(err).strip().splitlines()[-1:]
+    said = f": {last[0][:200]}" if last else ""
+    return effect_error(
+        "FM0713",
+        "sh/failed",
+        f"{os.path.basename(argv[0])} {what}{said}",
+        {"exit": code, "out": _text(out), "err": _text(err), "program": argv[0]},
+    )

@@ -1,0 +1,56 @@
+"""Error values of effects, made in one place."""
+
+from __future__ import annotations
+
+from flowmetal.values import EMPTY_MAP, ErrorValue, Map, Value, hash_map, keyword
+
+REFUSED = keyword("effect/refused")
+IN_DOUBT = keyword("effect/in-doubt")
+TIMEOUT = keyword("timeout")
+BAD_ARGUMENT = keyword("effect/bad-argument")
+
+
+def effect_error(
+    code: str,
+    type_text: str,
+    message: str,
+    data: dict[str, Value] | None = None,
+    *,
+    retryable: bool = False,
+    cause: ErrorValue | None = None,
+) -> ErrorValue:
+    """Make the error that a program sees when an effect fails."""
+    return ErrorValue(
+        type=keyword(type_text),
+        message=message,
+        data=data_map(data),
+        cause=cause,
+        frames=(),
+        retryable=retryable,
+        code=code,
+    )
+
+
+def data_map(data: dict[str, Value] | None) -> Map:
+    """Make a map with keyword keys."""
+    if not data:
+        return EMPTY_MAP
+    return hash_map((keyword(name), value) for name, value in data.items())
+
+
+def refused(capability: str, subject: str, flag: str, why: str = "") -> ErrorValue:
+    """Make the error for an effect that was not granted; it names the flag to add."""
+    reason = why or f"{subject} is not granted"
+    return effect_error(
+        "FM1201",
+        "effect/refused",
+        f"{reason}; add {flag}",
+        {"capability": keyword(capability), "subject": subject, "flag": flag},
+    )
+
+
+def bad_argument(kind: str, message: str, **data: Value) -> ErrorValue:
+    """Make the error for arguments that an effect cannot take."""
+    return effect_error(
+        "FM0703", "effect/bad-argument", f"{kind}: {message}", {"kind": kind, **data}
+    )

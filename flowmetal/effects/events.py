@@ -1,0 +1,38 @@
+"""The table of event kinds: what a run's history is made of.
+
+How to read a row: the kind, and what its data is. ``effect`` is the number of
+the effect that an event is about, 0 for others; ``name`` is the kind of the
+effect, the name of the signal, or empty. ``fuel`` is what the machine had
+burnt when the fact entered it: with it, an older snapshot and the history
+rebuild any moment.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# fmt: off
+STARTED:          Final = "started"           # {:entry :args :program :tags}
+REQUESTED:        Final = "effect-requested"  # the arguments
+RESOLVED:         Final = "effect-resolved"   # {:value :fuel}
+EFFECT_FAILED:    Final = "effect-failed"     # {:error :fuel}
+RETRIED:          Final = "effect-retried"    # {:attempt :error :due}: an attempt failed, another will follow
+ABANDONED:        Final = "effect-abandoned"  # nil: nobody waits for the result any more
+LATE:             Final = "effect-late"       # {:value} or {:error}: arrived after it was abandoned
+SIGNALLED:        Final = "signal-received"   # {:id :value}: taken in by the run, not merely sent
+OUTPUT:           Final = "output"            # the text
+CANCELLING:       Final = "cancel-requested"  # {:reason :now}
+RECOVERED:        Final = "recovered"         # {:attempts :interpreter}: taken over after a crash
+COMPLETED:        Final = "completed"         # the result
+FAILED:           Final = "failed"            # the error; the stack stands
+CANCELLED:        Final = "cancelled"         # the reason
+PAUSED:           Final = "paused"            # {:reason}
+UNPAUSED:         Final = "unpaused"          # nil
+REVIVED:          Final = "revived"           # {:by :retry|:value|:skip}
+EXPORTED:         Final = "exported"          # {:copy}
+IMPORTED:         Final = "imported"          # {:from}
+# fmt: on
+
+KINDS: Final = frozenset(
+    value for name, value in list(globals().items()) if name.isupper() and isinstance(value, str)
+)

@@ -1,0 +1,204 @@
+"""One claimed run in memory: its machine, and what has happened to it since the last commit.
+
+Only this file commits. What is collected here (events, output, log lines) is
+gone if the commit fails; then the machine is dropped too, and nothing has
+happened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from flowmetal.effects import events as kinds
+from flowmetal.effects.errors import effect_error
+from flowmetal.effects.kinds import KINDS, EffectClass
+from flowmetal.effects.requests import EffectRequest, EffectResult
+from flowmetal.runtime.grants import RunGrants
+from flowmetal.runtime.host import Host
+from flowmetal.runtime.lease import Lease
+from flowmetal.runtime.local import Locals
+from flowmetal.runtime.options import idempotency_key
+from flowmetal.runtime.progress import Progress
+from flowmetal.runtime.waiting import encode_waiting
+from flowmetal.snapshot import encode
+from flowmetal.snapshot.format import VERSION
+from flowmetal.store.protocol import Claim, Commit, InboxRow, NewEvent, RunState
+from flowmetal.values import DataError, ErrorValue, Value, hash_map, keyword
+from flowmetal.values.codec import encode_data
+from flowmetal.vm.machine import deliver
+from flowmetal.vm.state import Machine, MachineStatus
+
+_VALUE = keyword("value")
+_ERROR = keyword("error")
+_FUEL = keyword("fuel")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How one attempt of a connector ended. ``wish_us``: the world's own wish when to try again."""
+
+    number: int
+    at_us: int
+    value: Value = None
+    error: ErrorValue | None = None
+    wish_us: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class ActiveRun:
+    """A run that this interpreter holds.
+
+    ``left`` is set by the commit after which it does not drive the run any more:
+    the run has ended, was paused, or waits and was let go of.
+    """
+
+    host: Host
+    claim: Claim
+    lease: Lease
+    machine: Machine
+    grants: RunGrants
+    locals: Locals
+    progress: Progress = field(default_factory=Progress)
+    mailbox: list[InboxRow] = field(default_factory=list)  # signals not consumed, oldest first
+    seen: int = 0
+    arrivals: list[Arrival] = field(default_factory=list)
+
+    # Asked for and not begun.
+    local: list[EffectRequest] = field(default_factory=list)
+    quick: list[EffectRequest] = field(default_factory=list)
+    fresh: list[tuple[EffectRequest, EffectClass]] = field(default_factory=list)
+
+    # Not durable yet.
+    events: list[NewEvent] = field(default_factory=list)
+    consumed: list[int] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
+    undurable: bool = False  # the machine holds something that no commit does
+
+    left: RunState | None = None
+    committed_us: int = 0  # monotonic
+    result: Value = None
+    error: ErrorValue | None = None
+
+    def record(self, kind: str, name: str, effect: int, data: bytes, time_us: int = 0) -> None:
+        """Put a fact into the next commit."""
+        self.events.append(NewEvent(kind, name, effect, data, time_us))
+
+    def commit(
+        self,
+        state: RunState,
+        *,
+        leave: bool = False,
+        result: bytes | None = None,
+        error: bytes | None = None,
+    ) -> None:
+        """Make all that has happened durable, then show it. Raises Conflict or StoreError."""
+        progress = self.progress
+        changed = progress.changed
+        encoded = None if state is RunState.COMPLETED else encode(self.machine)
+        self.claim = self.host.store.commit(
+            self.claim,
+            Commit(
+                events=self.events,
+                state=state,
+                snapshot=None if encoded is None else encoded.data,
+                chunks={} if encoded is None else encoded.chunks,
+                wake_at_us=progress.next_due_us() if state is RunState.WAITING else None,
+                result=result,
+                error=error,
+                waiting=encode_waiting(progress.effects.values()) if changed else None,
+                progress=progress.encode() if changed else None,
+                seen=self.seen,
+                consumed=self.consumed,
+                release=leave,
+                snapshot_format=VERSION,
+            ),
+        )
+        self.events = []
+        self.consumed = []
+        self.undurable = False
+        progress.changed = False
+        self.committed_us = self.host.clock.monotonic_us()
+        if leave:
+            self.left = state
+        if self.output or self.locals.lines:
+            self._show()
+
+    def _show(self) -> None:
+        observer, run = self.host.observer, self.machine.run
+        for text in self.output:
+            observer.wrote(run, text)
+        for line in self.locals.lines:
+            observer.logged(run, line)
+        self.output.clear()
+        self.locals.lines.clear()
+
+    @property
+    def parked_state(self) -> RunState:
+        """Return the state to commit: WAITING if nothing is being done for the run."""
+        if self.machine.status is MachineStatus.READY or self.machine.inbox:
+            return RunState.RUNNING
+        if self.local or self.quick or self.fresh:
+            return RunState.RUNNING
+        connector = EffectClass.CONNECTOR
+        for pending in self.progress.effects.values():
+            if pending.effect_class is connector and pending.due_us is None:
+                return RunState.RUNNING
+        return RunState.WAITING
+
+    def class_of(self, kind: str) -> EffectClass:
+        """Return the class of a kind, as this interpreter can serve it."""
+        row = KINDS.get(kind)
+        if row is not None:
+            return row.effect_class
+        function = self.host.world.function(kind)
+        if function is not None:
+            return EffectClass.IN_PROCESS if function.quick else EffectClass.CONNECTOR
+        if self.host.world.connector(kind) is not None:
+            return EffectClass.CONNECTOR
+        return EffectClass.TASK
+
+    def ask(self, request: EffectRequest) -> None:
+        """Take a new request of the machine."""
+        self.record(kinds.REQUESTED, request.kind, request.number, encode_data(request.args))
+        self.route(request)
+
+    def route(self, request: EffectRequest) -> None:
+        """Put a request where its class is dealt with."""
+        effect_class = self.class_of(request.kind)
+        if effect_class is EffectClass.LOCAL:
+            self.local.append(request)
+        elif effect_class is EffectClass.IN_PROCESS:
+            self.quick.append(request)
+        else:
+            self.fresh.append((request, effect_class))
+
+    def resolve(
+        self, request: EffectRequest, value: Value, error: ErrorValue | None, at_us: int
+    ) -> None:
+        """Give the machine the result of an effect, and write it down. Only data gets in."""
+        number = request.number
+        if error is None:
+            try:
+                data = encode_data(hash_map(((_VALUE, value), (_FUEL, self.machine.fuel_used))))
+            except DataError as problem:
+                error = effect_error(
+                    "FM0705",
+                    "connector/failed",
+                    f"{request.kind} answered with what is not data: {problem.message}",
+                    {"kind": request.kind},
+                )
+        if error is None:
+            self.record(kinds.RESOLVED, request.kind, number, data, at_us)
+            result = EffectResult(number, value)
+        else:
+            data = encode_data(hash_map(((_ERROR, error), (_FUEL, self.machine.fuel_used))))
+            self.record(kinds.EFFECT_FAILED, request.kind, number, data, at_us)
+            result = EffectResult(number, None, error)
+        if self.progress.effects.pop(number, None) is not None:
+            self.progress.changed = True
+        deliver(self.machine, result, at_us, number)
+        self.undurable = True
+
+    def key_of(self, request: EffectRequest) -> str:
+        """Return the idempotency key of an effect, the same for every attempt."""
+        return idempotency_key(self.machine.run, self.machine.generation, request)

@@ -1,0 +1,318 @@
+"""The loop of one run: compute a turn, write down what it asks for, act, deliver, compute on.
+
+The rule that must stay true (output commit): no effect but a local one begins
+until everything that was delivered to the machine before is durable. What a
+commit holds, by the class of effects (durability.md):
+
+- local: answered at once; request and result share the next commit;
+- in-process and quick: performed between two commits, request and result in the second one;
+- connector, task, waiting: the request is committed, then they begin.
+
+Nothing here waits. ``advance`` returns when the machine can do nothing more by
+itself; ``take_in`` lets in what has happened meanwhile. In between, a driver waits.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flowmetal.effects import events as kinds
+from flowmetal.effects.errors import effect_error
+from flowmetal.effects.kinds import EffectClass
+from flowmetal.effects.requests import EffectFailed, EffectRequest
+from flowmetal.runtime.active import ActiveRun, Arrival
+from flowmetal.runtime.entering import facts_entering
+from flowmetal.runtime.messages import take_messages
+from flowmetal.runtime.opening import open_effect
+from flowmetal.runtime.options import AT_MOST_ONCE
+from flowmetal.runtime.progress import Pending
+from flowmetal.store.protocol import RunState
+from flowmetal.values import DataError, Instant, Value, hash_map, keyword, pr_str
+from flowmetal.values.codec import encode_data
+from flowmetal.vm.machine import run
+from flowmetal.vm.state import MachineStatus, Turn
+
+BUDGET: Final = 200_000
+"""Fuel between two looks at the lease; some tens of milliseconds."""
+
+MANY_EVENTS: Final = 200
+"""Local effects share a commit, but not without end."""
+
+_FLUSH_US: Final = 250_000
+_CHECKPOINT_US: Final = 10_000_000
+
+
+def advance(active: ActiveRun, *, let_go: bool = False) -> None:
+    """Compute until the run has ended or waits, committing on the way.
+
+    With ``let_go`` a run that only waits is given back in the commit that says so.
+    Raises Conflict or StoreError: then drop ``active``.
+    """
+    machine = active.machine
+    while active.left is None:
+        turn = run(machine, BUDGET)
+        if turn.output:
+            active.record(kinds.OUTPUT, "", 0, encode_data(turn.output))
+            active.output.append(turn.output)
+        for request in turn.requests:
+            active.ask(request)
+        if active.progress.effects:
+            _abandon(active)
+        active.lease.keep(active.claim)
+        if turn.status is MachineStatus.READY:
+            _commit_now_and_then(active)
+        elif turn.status is not MachineStatus.WAITING:
+            _end(active, turn)
+        elif active.local:
+            _answer_locals(active)
+        elif active.fresh:
+            _open_fresh(active)
+        elif active.quick:
+            _perform_quick(active)
+        else:
+            _park(active, let_go)
+            return
+
+
+def _answer_locals(active: ActiveRun) -> None:
+    clock = active.host.clock
+    for request in active.local:
+        try:
+            value, error = active.locals.perform(request), None
+        except EffectFailed as failed:
+            value, error = None, failed.error
+        active.resolve(request, value, error, clock.now_us())
+    active.local.clear()
+    if len(active.events) >= MANY_EVENTS:
+        active.commit(RunState.RUNNING)
+
+
+def _open_fresh(active: ActiveRun) -> None:
+    """Begin to keep track of new effects; a wait may be over at once."""
+    now = active.host.clock.now_us()
+    waits = False
+    for request, effect_class in active.fresh:
+        pending = open_effect(active, request, effect_class, now)
+        waits = waits or (pending is not None and effect_class is not EffectClass.CONNECTOR)
+    active.fresh.clear()
+    active.undurable = True
+    if waits:
+        _let_facts_in(active, now)
+
+
+def _perform_quick(active: ActiveRun) -> None:
+    """Perform in-process functions; their results are durable before the machine goes on."""
+    careful = [request for request in active.quick if request.args.get(AT_MOST_ONCE)]
+    now = active.host.clock.now_us()
+    for request in careful:
+        open_effect(active, request, EffectClass.IN_PROCESS, now)
+    if active.undurable or careful:
+        active.commit(RunState.RUNNING)
+    for request in active.quick:
+        value, error = _call(active, request)
+        active.resolve(request, value, error, active.host.clock.now_us())
+    active.quick.clear()
+    active.commit(RunState.RUNNING)
+
+
+def _call(active: ActiveRun, request: EffectRequest) -> tuple[Value, Value]:
+    function = active.host.world.function(request.kind)
+    assert function is not None
+    try:
+        return function.call(request.args, active.key_of(request)), None
+    except EffectFailed as failed:
+        return None, failed.error
+
+
+def _park(active: ActiveRun, let_go: bool) -> None:
+    """Leave nothing undurable behind; give the run back if nothing is being done for it."""
+    state = active.parked_state
+    leave = let_go and state is RunState.WAITING
+    if active.undurable or active.events or active.progress.changed:
+        active.commit(state, leave=leave)
+    elif leave:
+        active.host.store.release(active.claim)
+        active.left = state
+
+
+def _end(active: ActiveRun, turn: Turn) -> None:
+    match turn.status:
+        case MachineStatus.COMPLETED:
+            active.result = turn.result
+            data = result_bytes(turn.result)
+            active.record(kinds.COMPLETED, "", 0, data)
+            active.progress.effects.clear()
+            active.progress.changed = True
+            active.commit(RunState.COMPLETED, leave=True, result=data)
+        case MachineStatus.CANCELLED:
+            stop_cancelled(active)
+        case _:
+            assert turn.error is not None
+            active.error = turn.error
+            data = encode_data(turn.error)
+            active.record(kinds.FAILED, turn.error.type.text, 0, data)
+            active.commit(RunState.FAILED, leave=True, error=data)
+
+
+def stop_cancelled(active: ActiveRun) -> None:
+    """End a run as cancelled, whatever its machine stands at."""
+    reason = active.progress.cancelled[1] if active.progress.cancelled else ""
+    active.error = effect_error("FM0702", "flow/cancelled", reason or "the run was cancelled")
+    active.record(kinds.CANCELLED, "", 0, encode_data(reason))
+    active.progress.effects.clear()
+    active.progress.changed = True
+    active.commit(RunState.CANCELLED, leave=True, error=encode_data(active.error))
+
+
+def result_bytes(value: Value) -> bytes:
+    """Encode a result; what is not data (a function, an atom) as the text it prints as."""
+    try:
+        return encode_data(value)
+    except DataError:
+        return encode_data(pr_str(value))
+
+
+def _abandon(active: ActiveRun) -> None:
+    """Let go of effects that no fiber waits for any more: they were cancelled."""
+    effects, machine = active.progress.effects, active.machine
+    waiting = len(active.local) + len(active.quick) + len(active.fresh)
+    if len(machine.open) == len(effects) + waiting:
+        return
+    for number in [n for n in effects if n not in machine.open]:
+        pending = effects.pop(number)
+        active.record(kinds.ABANDONED, pending.request.kind, number, encode_data(None))
+        active.progress.changed = True
+        active.undurable = True
+
+
+def _commit_now_and_then(active: ActiveRun) -> None:
+    """Keep a long computation from losing much, and its output from being late."""
+    since = active.host.clock.monotonic_us() - active.committed_us
+    if since > _CHECKPOINT_US or (active.events and since > _FLUSH_US):
+        active.commit(RunState.RUNNING)
+
+
+# What happened outside
+
+
+def take_in(active: ActiveRun) -> bool:
+    """Let in messages, timers and results. Says whether the machine has something to do.
+
+    Results of connectors are durable when this returns; signals and timers
+    share the next commit, for they can be taken again.
+    """
+    now = active.host.clock.now_us()
+    take_messages(active, now)
+    if active.left is not None:
+        return False
+    arrived = bool(active.arrivals)
+    for arrival in active.arrivals:
+        _take_arrival(active, arrival, now)
+    active.arrivals.clear()
+    if active.progress.effects:
+        _let_facts_in(active, now)
+    if arrived:
+        active.commit(active.parked_state)
+    return bool(active.machine.inbox)
+
+
+def _let_facts_in(active: ActiveRun, now_us: int) -> None:
+    waits = [
+        pending
+        for pending in active.progress.effects.values()
+        if pending.effect_class is not EffectClass.CONNECTOR
+    ]
+    for entering in facts_entering(waits, active.mailbox, now_us):
+        result, row = entering.result, entering.message
+        pending = active.progress.effects[result.number]
+        if row is not None:
+            active.mailbox.remove(row)
+            active.consumed.append(row.number)
+            active.record(
+                kinds.SIGNALLED,
+                row.message.name,
+                result.number,
+                encode_data(_signal(row.message.id, result.value)),
+                row.time_us,
+            )
+        active.resolve(pending.request, result.value, result.error, entering.at_us)
+
+
+def _signal(id_: str, value: Value) -> Value:
+    return hash_map(((keyword("id"), id_), (keyword("value"), value)))
+
+
+def _take_arrival(active: ActiveRun, arrival: Arrival, now_us: int) -> None:
+    pending = active.progress.effects.get(arrival.number)
+    if pending is None:
+        _note_late(active, arrival)
+        return
+    pending.in_flight = False
+    error = arrival.error
+    if (
+        error is not None
+        and error.retryable is not False
+        and not _is_final(active, pending, arrival, now_us)
+    ):
+        return
+    active.resolve(pending.request, arrival.value, error, arrival.at_us)
+
+
+def _is_final(active: ActiveRun, pending: Pending, arrival: Arrival, now_us: int) -> bool:
+    """Arrange another attempt, unless the policy has no more."""
+    pending.attempts += 1
+    active.progress.changed = True
+    due = pending.options.retry.next_due_us(
+        pending.attempts, pending.first_us, now_us, active.host.entropy.random(), arrival.wish_us
+    )
+    if due is None:
+        return True
+    pending.due_us = due
+    pending.begun = False
+    data = hash_map(
+        (
+            (keyword("attempt"), pending.attempts),
+            (keyword("error"), arrival.error),
+            (keyword("due"), Instant(due)),
+        )
+    )
+    active.record(
+        kinds.RETRIED, pending.request.kind, arrival.number, encode_data(data), arrival.at_us
+    )
+    return False
+
+
+def _note_late(active: ActiveRun, arrival: Arrival) -> None:
+    what = ("value", arrival.value) if arrival.error is None else ("error", arrival.error)
+    try:
+        data = encode_data(hash_map(((keyword(what[0]), what[1]),)))
+    except DataError:
+        data = encode_data(None)
+    active.record(kinds.LATE, "", arrival.number, data, arrival.at_us)
+
+
+def may_start(active: ActiveRun) -> bool:
+    """Say whether an attempt of a connector effect may begin now."""
+    now = active.host.clock.now_us()
+    return any(_may_start(pending, now) for pending in active.progress.effects.values())
+
+
+def startable(active: ActiveRun) -> list[Pending]:
+    """Return the connector effects whose next attempt may begin now, durable ones all."""
+    now = active.host.clock.now_us()
+    found = [pending for pending in active.progress.effects.values() if _may_start(pending, now)]
+    careful = [p for p in found if p.options.at_most_once and not p.begun]
+    for pending in careful:
+        pending.begun = True
+        active.progress.changed = True
+    for pending in found:
+        pending.due_us = None
+    if careful:
+        active.commit(RunState.RUNNING)
+    return found
+
+
+def _may_start(pending: Pending, now_us: int) -> bool:
+    if pending.effect_class is not EffectClass.CONNECTOR or pending.in_flight:
+        return False
+    return pending.due_us is None or pending.due_us <= now_us

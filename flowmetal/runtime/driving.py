@@ -1,0 +1,135 @@
+"""Drive one run in this process until it ends: what ``fmvm run`` and ``resume`` do.
+
+As long as a run only computes, waits and calls quick functions, no event loop
+is needed and none is made. The first connector effect takes the same run
+into one; nothing about the run changes by that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from flowmetal.errors import Conflict, RunError
+from flowmetal.ids import RunId
+from flowmetal.runtime.active import ActiveRun
+from flowmetal.runtime.advance import advance, may_start, take_in
+from flowmetal.runtime.host import Host
+from flowmetal.runtime.loading import open_run
+from flowmetal.snapshot.format import VERSION
+from flowmetal.store.protocol import ENDED, Claim, Held, RunRow, RunState
+
+POLL_US: Final = 100_000
+"""How often messages are looked for while connector effects are in flight."""
+
+_LONGEST_WAIT_US: Final = 60_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """Where driving ended: the run's row, whose state is an ended one or PAUSED."""
+
+    row: RunRow
+
+    @property
+    def state(self) -> RunState:
+        return self.row.state
+
+
+def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
+    """Drive a run until it ends or is paused. An ended run is returned as it is.
+
+    Interrupted (KeyboardInterrupt), the run stays in the store, released. A lost lease
+    or an unknown outcome of a commit drops the machine and claims again.
+
+    Raises RunError FM1101 for an unknown run, FM1107 if another process drives it
+    (unless ``wait_for_others``).
+    """
+    while True:
+        taken = host.clock.monotonic_us()
+        claim = host.store.claim(run, host.owner, host.lease_us, snapshot_format=VERSION)
+        match claim:
+            case None:
+                raise RunError("FM1101", f"there is no run {run}", hint="`fmvm ps` lists the runs")
+            case Held(state=state) if state in ENDED or state is RunState.PAUSED:
+                return Driven(_row(host, run))
+            case Held() as held if not wait_for_others:
+                raise RunError("FM1107", f"run {run} is being driven by {held.owner_description}")
+            case Held():
+                host.clock.wait(host.store, POLL_US * 10)
+            case Claim():
+                try:
+                    _drive_claimed(host, claim, taken)
+                except Conflict:
+                    continue
+                return Driven(_row(host, run))
+
+
+def _drive_claimed(host: Host, claim: Claim, taken_us: int) -> None:
+    active = None
+    try:
+        active = open_run(host, claim, taken_us)
+        if not _drive_without_loop(active):
+            import asyncio
+
+            asyncio.run(_drive_in_loop(active))
+    finally:
+        if active is None:
+            host.store.release(claim)
+        elif active.left is None:
+            host.store.release(active.claim)
+
+
+def _drive_without_loop(active: ActiveRun) -> bool:
+    """Drive until the run is left (True) or a connector effect is to begin (False)."""
+    host = active.host
+    while active.left is None:
+        advance(active)
+        if active.left is not None:
+            break
+        if may_start(active):
+            return False
+        if not take_in(active):
+            host.clock.wait(host.store, _patience_us(active))
+            active.lease.keep(active.claim)
+            take_in(active)
+    return True
+
+
+async def _drive_in_loop(active: ActiveRun) -> None:
+    import asyncio
+
+    from flowmetal.runtime.performing import Attempts
+
+    woken = asyncio.Event()
+    attempts = Attempts(active, woken.set)
+    host = active.host
+    try:
+        while active.left is None:
+            advance(active)
+            if active.left is not None:
+                break
+            attempts.begin()
+            if not take_in(active):
+                woken.clear()
+                await host.clock.pause(woken, min(POLL_US, _patience_us(active)))
+                active.lease.keep(active.claim)
+                take_in(active)
+    finally:
+        await attempts.stop()
+        await host.world.close()
+
+
+def _patience_us(active: ActiveRun) -> int:
+    """Return how long nothing can happen to the run but by others."""
+    waits = [_LONGEST_WAIT_US, max(active.lease.left_us(), 1000)]
+    due = active.progress.next_due_us()
+    if due is not None:
+        waits.append(max(0, due - active.host.clock.now_us()))
+    return min(waits)
+
+
+def _row(host: Host, run: RunId) -> RunRow:
+    row = host.store.run(run)
+    assert row is not None
+    return row

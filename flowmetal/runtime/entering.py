@@ -1,0 +1,107 @@
+"""Which facts enter a machine, and in which order. A pure decision.
+
+By time: a signal counts at its arrival, a timer at its due time, a result at
+its arrival; ties go by effect number. That is so after downtime too: a timer that was due
+while nobody was there does not lose to a signal that came later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from flowmetal.effects.errors import effect_error
+from flowmetal.effects.kinds import EffectClass
+from flowmetal.effects.requests import EffectResult
+from flowmetal.runtime.progress import Pending
+from flowmetal.store.protocol import InboxRow
+from flowmetal.values import ErrorValue, Keyword, Value, keyword
+from flowmetal.values.codec import decode_data
+
+_NAME = keyword("name")
+_ELSE = keyword("else")
+_MISSING: Final = object()
+RECEIVE: Final = "signal/receive"
+SLEEP: Final = "time/sleep"
+
+
+@dataclass(frozen=True, slots=True)
+class Entering:
+    """A result on its way in, when it counts, and the message that it came by, if one did."""
+
+    at_us: int
+    result: EffectResult
+    message: InboxRow | None = None
+
+
+def facts_entering(
+    waits: Iterable[Pending], signals: Sequence[InboxRow], now_us: int
+) -> list[Entering]:
+    """Return what the waits come to at ``now_us``, in order. ``signals`` are not yet taken."""
+    entering: list[Entering] = []
+    receives: list[Pending] = []
+    for pending in waits:
+        if pending.request.kind == RECEIVE:
+            receives.append(pending)
+        elif is_over(pending, now_us):
+            assert pending.due_us is not None
+            entering.append(Entering(pending.due_us, _when_over(pending)))
+    receives.sort(key=lambda pending: pending.request.number)
+    for row in signals:
+        taker = _taker(receives, row)
+        if taker is not None:
+            receives.remove(taker)
+            value = decode_data(row.message.body) if row.message.body else None
+            entering.append(Entering(row.time_us, EffectResult(taker.request.number, value), row))
+    for pending in receives:
+        if is_over(pending, now_us):
+            assert pending.due_us is not None
+            entering.append(Entering(pending.due_us, _when_over(pending)))
+    entering.sort(key=lambda entry: (entry.at_us, entry.result.number))
+    return entering
+
+
+def is_over(pending: Pending, now_us: int) -> bool:
+    """Say whether the time of a wait is up."""
+    return pending.due_us is not None and pending.due_us <= now_us
+
+
+def signal_name(value: Value) -> str:
+    """Return a signal's name as messages carry it: ``:go`` and "go" are the same."""
+    return value.text if isinstance(value, Keyword) else str(value)
+
+
+def timeout_error(kind: str, effect_class: EffectClass, timeout_us: int | None) -> ErrorValue:
+    """Return what an effect ends in when its time is up."""
+    namespace = kind.partition("/")[0]
+    connector = effect_class is EffectClass.CONNECTOR and namespace in ("http", "sh")
+    seconds = "" if timeout_us is None else f" after {timeout_us / 1_000_000:g} s"
+    return effect_error(
+        "FM0704",
+        f"{namespace}/timeout" if connector else "timeout",
+        f"{kind} timed out{seconds}",
+        {"kind": kind},
+        retryable=effect_class is EffectClass.CONNECTOR,
+    )
+
+
+def _taker(receives: Sequence[Pending], row: InboxRow) -> Pending | None:
+    """Return the oldest receive that waits for this signal and was not over when it came."""
+    for pending in receives:
+        if signal_name(pending.request.args.get(_NAME)) != row.message.name:
+            continue
+        if pending.due_us is None or row.time_us <= pending.due_us:
+            return pending
+    return None
+
+
+def _when_over(pending: Pending) -> EffectResult:
+    request = pending.request
+    if request.kind == SLEEP:
+        return EffectResult(request.number)
+    otherwise = request.args.get(_ELSE, _MISSING)
+    if otherwise is not _MISSING:
+        return EffectResult(request.number, otherwise)
+    error = timeout_error(request.kind, pending.effect_class, pending.options.timeout_us)
+    return EffectResult(request.number, None, error)

@@ -1,0 +1,233 @@
+"""What a run may do to the world. Denied unless granted; stored with the run as data.
+
+```
+--allow-http=HOST[:PORT],...   a host (every port of it) or one port; *.example.com; *;
+                               an address or a network (10.0.0.0/8) for private ranges
+--allow-sh=git,make            programs by name, or by absolute path
+--allow-env=TOKEN              variables; *
+--allow-fs=read:./data,write:/out
+-A                             everything
+```
+
+The name of a host says nothing about where it points to: the HTTP connector
+resolves it once and asks ``allows_address`` for the address it got. An address
+that is not public is refused unless the grant names that address, a network
+around it, or (for loopback) ``localhost``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from flowmetal.errors import UsageError
+from flowmetal.values import Map, Value, hash_map, keyword, vector
+from flowmetal.values.codec import decode_data, encode_data
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
+CAPABILITIES = ("http", "sh", "env", "fs")
+_ALL = keyword("all")
+
+
+@dataclass(frozen=True, slots=True)
+class RunGrants:
+    """The grants of one run. ``everything`` is -A."""
+
+    http: frozenset[str] = field(default=frozenset())
+    sh: frozenset[str] = field(default=frozenset())
+    env: frozenset[str] = field(default=frozenset())
+    fs: frozenset[str] = field(default=frozenset())
+    everything: bool = False
+
+    def allows(self, capability: str, subject: str) -> bool:
+        """Say whether ``subject`` is granted: host:port, program, variable, "read:/real/path"."""
+        if self.everything:
+            return True
+        match capability:
+            case "http":
+                return self._allows_host(subject)
+            case "sh":
+                return subject in self.sh or ("*" in self.sh and subject != "sh")
+            case "env":
+                return subject in self.env or "*" in self.env
+            case "fs":
+                return self.root_of(subject) is not None
+            case _:
+                return False
+
+    def allows_address(self, address: IPv4Address | IPv6Address, port: int) -> bool:
+        """Say whether an address that is not public is granted by name of the address."""
+        if self.everything:
+            return True
+        from ipaddress import ip_network
+
+        for granted in self.http:
+            host, granted_port = split_host(granted)
+            if granted_port is not None and granted_port != port:
+                continue
+            if host == "localhost" and address.is_loopback:
+                return True
+            try:
+                network = ip_network(host, strict=False)
+            except ValueError:
+                continue
+            if address.version == network.version and address in network:
+                return True
+        return False
+
+    def root_of(self, subject: str) -> str | None:
+        """Return the granted root of "read:/real/path" ("/" if everything is granted)."""
+        if self.everything:
+            return "/"
+        mode, _, path = subject.partition(":")
+        for granted in sorted(self.fs):
+            granted_mode, _, root = granted.partition(":")
+            if granted_mode != mode:
+                continue
+            real = os.path.realpath(root)
+            if path == real or path.startswith(real.rstrip("/") + "/"):
+                return real
+        return None
+
+    def _allows_host(self, subject: str) -> bool:
+        host, port = split_host(subject)
+        for granted in self.http:
+            granted_host, granted_port = split_host(granted)
+            if granted_port is not None and granted_port != port:
+                continue
+            if granted_host in ("*", host):
+                return True
+            if granted_host.startswith("*.") and host.endswith(granted_host[1:]):
+                return True
+            if "/" in granted_host and _in_network(host, granted_host):
+                return True
+        return False
+
+    def intersection(self, other: RunGrants) -> RunGrants:
+        """Return what both allow, by their words: what a child run gets."""
+        if self.everything:
+            return other
+        if other.everything:
+            return self
+        return RunGrants(
+            frozenset(h for h in self.http | other.http if _both(self, other, "http", h)),
+            frozenset(p for p in self.sh | other.sh if _both(self, other, "sh", p)),
+            frozenset(n for n in self.env | other.env if _both(self, other, "env", n)),
+            frozenset(p for p in self.fs | other.fs if _both(self, other, "fs", p)),
+        )
+
+    def as_data(self) -> Map:
+        """Return the grants as a map of the language."""
+        if self.everything:
+            return hash_map([(_ALL, True)])
+        pairs: list[tuple[Value, Value]] = []
+        for capability in CAPABILITIES:
+            granted = sorted(getattr(self, capability))
+            if granted:
+                pairs.append((keyword(capability), vector(granted)))
+        return hash_map(pairs)
+
+    def encode(self) -> bytes:
+        return encode_data(self.as_data())
+
+
+def decode_grants(data: bytes) -> RunGrants:
+    """Read what ``RunGrants.encode`` wrote. Raises DataError for anything else."""
+    if not data:
+        return RunGrants()
+    found = decode_data(data)
+    if found.get(_ALL) is True:
+        return RunGrants(everything=True)
+    http, sh, env, fs = (frozenset(found.get(keyword(name)) or ()) for name in CAPABILITIES)
+    return RunGrants(http, sh, env, fs)
+
+
+def parse_grants(
+    *,
+    http: Iterable[str] = (),
+    sh: Iterable[str] = (),
+    env: Iterable[str] = (),
+    fs: Iterable[str] = (),
+    everything: bool = False,
+) -> RunGrants:
+    """Read the words of the command line; each may hold several, separated by commas.
+
+    Paths become absolute here: a run may go on in another folder. Raises UsageError FM1310.
+    """
+    return RunGrants(
+        frozenset(_host(word) for word in _words(http)),
+        frozenset(_words(sh)),
+        frozenset(_words(env)),
+        frozenset(_path(word) for word in _words(fs)),
+        everything,
+    )
+
+
+def split_host(subject: str) -> tuple[str, int | None]:
+    """Split host:port; the port is None if there is none. IPv6 addresses stand in brackets."""
+    if subject.startswith("["):
+        host, _, rest = subject[1:].partition("]")
+        port = rest.removeprefix(":")
+    elif subject.count(":") > 1:
+        host, port = subject, ""
+    else:
+        host, _, port = subject.partition(":")
+    host = host.rstrip(".").lower()
+    return host, int(port) if port.isascii() and port.isdigit() else None
+
+
+def _words(options: Iterable[str]) -> list[str]:
+    return [word.strip() for option in options for word in option.split(",") if word.strip()]
+
+
+def _host(word: str) -> str:
+    if "://" in word:
+        raise UsageError(
+            "FM1310",
+            f"--allow-http takes a host, not the address {word}",
+            hint=f"write --allow-http={word.split('://', 1)[1].split('/', 1)[0]}",
+        )
+    host, port = split_host(word)
+    written_port = word.rsplit(":", 1)[1] if ":" in word and port is None else ""
+    if not host or (written_port and not word.startswith("[") and word.count(":") == 1):
+        raise UsageError("FM1310", f"--allow-http={word} is not HOST or HOST:PORT")
+    if ":" in host:
+        host = f"[{host}]"
+    return host if port is None else f"{host}:{port}"
+
+
+def _path(word: str) -> str:
+    mode, colon, path = word.partition(":")
+    if mode not in ("read", "write") or not colon or not path:
+        raise UsageError(
+            "FM1310",
+            f"--allow-fs={word} says neither read nor write",
+            hint=f"write --allow-fs=read:{word}",
+        )
+    return f"{mode}:{os.path.abspath(os.path.expanduser(path))}"
+
+
+def _in_network(host: str, network_text: str) -> bool:
+    from ipaddress import ip_address, ip_network
+
+    try:
+        address, network = ip_address(host), ip_network(network_text, strict=False)
+    except ValueError:
+        return False
+    return address.version == network.version and address in network
+
+
+def _both(one: RunGrants, other: RunGrants, capability: str, word: str) -> bool:
+    subject = word
+    if capability == "fs":
+        mode, _, path = word.partition(":")
+        subject = f"{mode}:{os.path.realpath(path)}"
+    return _says(one, capability, word, subject) and _says(other, capability, word, subject)
+
+
+def _says(grants: RunGrants, capability: str, word: str, subject: str) -> bool:
+    return word in getattr(grants, capability) or grants.allows(capability, subject)

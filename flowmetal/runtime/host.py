@@ -1,0 +1,48 @@
+"""What an interpreter is made of: everything that the runtime does not make itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from flowmetal.bytecode.code import Program
+from flowmetal.effects.world import World
+from flowmetal.errors import RunError
+from flowmetal.ids import InterpreterId, ProgramHash
+from flowmetal.runtime.clock import Clock
+from flowmetal.runtime.entropy import Entropy, SystemEntropy
+from flowmetal.runtime.observer import Observer, Silent
+from flowmetal.store.protocol import Store
+from flowmetal.vm.link import Image, Linker
+
+LEASE_US = 10_000_000
+
+
+@dataclass(slots=True)
+class Host:
+    """One interpreter's surroundings. Images are linked once and shared by its runs."""
+
+    store: Store
+    linker: Linker
+    world: World
+    clock: Clock
+    owner: InterpreterId
+    read_program: Callable[[bytes], Program]
+    entropy: Entropy = field(default_factory=SystemEntropy)
+    observer: Observer = field(default_factory=Silent)
+    lease_us: int = LEASE_US
+    images: dict[ProgramHash, Image] = field(default_factory=dict)
+
+    def image(self, program: ProgramHash) -> Image:
+        """Return the linked program. Raises RunError FM1105 if the store does not have it."""
+        found = self.images.get(program)
+        if found is None:
+            data = self.store.program(program)
+            if data is None:
+                raise RunError("FM1105", f"the store does not have the program {program[:12]}")
+            found = self.images[program] = self.linker.image(self.read_program(data))
+        return found
+
+    def add(self, program: Program) -> None:
+        """Link a program that is already read, so that starting it reads nothing."""
+        self.images[program.hash] = self.linker.image(program)

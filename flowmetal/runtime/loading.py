@@ -1,0 +1,74 @@
+"""From a claim to a machine in memory: a new one, or the one that was saved."""
+
+from __future__ import annotations
+
+from flowmetal.effects import events as kinds
+from flowmetal.errors import RunError
+from flowmetal.runtime.active import ActiveRun
+from flowmetal.runtime.grants import decode_grants
+from flowmetal.runtime.host import Host
+from flowmetal.runtime.lease import Lease
+from flowmetal.runtime.local import Locals, run_info
+from flowmetal.runtime.messages import take_message
+from flowmetal.runtime.opening import take_up
+from flowmetal.runtime.progress import decode_progress
+from flowmetal.runtime.starting import decode_input
+from flowmetal.snapshot import decode, references
+from flowmetal.store.protocol import Claim, Loaded
+from flowmetal.values import hash_map, keyword
+from flowmetal.values.codec import encode_data
+from flowmetal.vm.machine import start
+from flowmetal.vm.state import Machine
+
+PATIENCE = 5
+"""Claims that ended in a crash before the run is put aside."""
+
+
+def open_run(host: Host, claim: Claim, taken_us: int) -> ActiveRun:
+    """Load a claimed run and build its machine. ``taken_us``: see Lease.
+
+    Raises Conflict if the claim no longer holds, RunError, ProgramError or SnapshotError
+    if what is stored cannot be gone on from.
+    """
+    loaded = host.store.load(claim)
+    row = loaded.row
+    grants = decode_grants(row.grants)
+    machine = _machine(host, loaded)
+    info = run_info(row.id, row.program, row.created_us, row.tags)
+    active = ActiveRun(
+        host,
+        claim,
+        Lease(host.store, host.clock, host.lease_us, taken_us),
+        machine,
+        grants,
+        Locals(host.clock, host.entropy, host.world.environment, grants, info, []),
+        seen=row.received,
+        committed_us=host.clock.monotonic_us(),
+    )
+    if row.attempts > 1:
+        crashes = hash_map(
+            ((keyword("attempts"), row.attempts), (keyword("interpreter"), host.owner))
+        )
+        active.record(kinds.RECOVERED, "", 0, encode_data(crashes))
+    notes, active.progress.cancelled = decode_progress(row.progress)
+    now = host.clock.now_us()
+    for number in sorted(machine.open):
+        take_up(active, machine.open[number].request, notes.get(number), now)
+    for message in loaded.inbox:
+        if active.left is None:
+            take_message(active, message)
+    return active
+
+
+def _machine(host: Host, loaded: Loaded) -> Machine:
+    row = loaded.row
+    image = host.image(row.program)
+    if loaded.snapshot is not None:
+        names = sorted(references(loaded.snapshot))
+        chunks = host.store.chunks(row.id, names) if names else {}
+        return decode(loaded.snapshot, image, chunks)
+    entry, arguments, seed = decode_input(row.input)
+    try:
+        return start(image, entry, arguments, row.id, seed)
+    except RunError as problem:
+        raise problem.with_note(f"run {row.id} cannot start") from None

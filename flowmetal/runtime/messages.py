@@ -1,0 +1,76 @@
+"""What others sent to a run: signals are kept until they are received, orders obeyed.
+
+Kinds of messages: ``signal`` (body: the payload), ``cancel`` ({:reason :now}),
+``pause`` ({:reason}). A kind that this version does not know stays in the inbox,
+for one that does.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flowmetal.effects import events as kinds
+from flowmetal.effects.errors import effect_error
+from flowmetal.runtime.active import ActiveRun
+from flowmetal.store.protocol import InboxRow, RunState
+from flowmetal.values import Map, Value, keyword
+from flowmetal.values.codec import decode_data, encode_data
+from flowmetal.vm.machine import deliver
+from flowmetal.vm.state import Cancel
+
+SIGNAL: Final = "signal"
+CANCEL: Final = "cancel"
+PAUSE: Final = "pause"
+
+_REASON = keyword("reason")
+_NOW = keyword("now")
+
+
+def take_messages(active: ActiveRun, now_us: int) -> None:
+    """Read messages that came in since the last look."""
+    for row in active.host.store.inbox(active.machine.run, active.seen):
+        take_message(active, row)
+        active.seen = max(active.seen, row.number)
+        if active.left is not None:
+            return
+
+
+def take_message(active: ActiveRun, row: InboxRow) -> None:
+    """Take one message."""
+    match row.message.kind:
+        case "signal":
+            active.mailbox.append(row)
+        case "cancel":
+            _cancel(active, row)
+        case "pause":
+            _pause(active, row)
+        case _:
+            pass
+
+
+def _cancel(active: ActiveRun, row: InboxRow) -> None:
+    reason, now = _body(row)
+    active.consumed.append(row.number)
+    active.record(kinds.CANCELLING, "", 0, row.message.body or encode_data(None), row.time_us)
+    active.undurable = True
+    if active.progress.cancelled is None:
+        active.progress.cancelled = (row.time_us, reason)
+        active.progress.changed = True
+        deliver(active.machine, Cancel(reason), row.time_us)
+    if now:
+        active.error = effect_error("FM0702", "flow/cancelled", reason or "the run was cancelled")
+        active.record(kinds.CANCELLED, "", 0, encode_data(reason))
+        active.commit(RunState.CANCELLED, leave=True, error=encode_data(active.error))
+
+
+def _pause(active: ActiveRun, row: InboxRow) -> None:
+    active.consumed.append(row.number)
+    active.record(kinds.PAUSED, "", 0, row.message.body or encode_data(None), row.time_us)
+    active.commit(RunState.PAUSED, leave=True)
+
+
+def _body(row: InboxRow) -> tuple[str, bool]:
+    value: Value = decode_data(row.message.body) if row.message.body else None
+    if not isinstance(value, Map):
+        return "", False
+    return str(value.get(_REASON) or ""), bool(value.get(_NOW))

@@ -1,0 +1,89 @@
+"""The beginning of an effect that takes time: what is kept of it, and when it is due.
+
+Also its continuation, after the run was let go of or its driver died: a
+connector effect that was in flight is performed again under the same key; an
+at-most-once effect that may have been performed resolves to an error.
+"""
+
+from __future__ import annotations
+
+from flowmetal.effects.errors import bad_argument, effect_error
+from flowmetal.effects.kinds import EffectClass
+from flowmetal.effects.requests import EffectFailed, EffectRequest
+from flowmetal.runtime.active import ActiveRun
+from flowmetal.runtime.entering import SLEEP
+from flowmetal.runtime.options import Options, options_of
+from flowmetal.runtime.progress import Note, Pending
+from flowmetal.runtime.retry import duration_us
+from flowmetal.values import ErrorValue, Instant, keyword
+
+_FOR = keyword("for")
+_UNTIL = keyword("until")
+
+
+def open_effect(
+    active: ActiveRun, request: EffectRequest, effect_class: EffectClass, now_us: int
+) -> Pending | None:
+    """Keep track of a new effect. None: its options were wrong, and it is resolved."""
+    try:
+        options = options_of(request, effect_class)
+        due = _due_us(request, effect_class, options, now_us)
+    except EffectFailed as failed:
+        active.resolve(request, None, failed.error, now_us)
+        return None
+    pending = Pending(request, effect_class, options, now_us, due)
+    pending.begun = options.at_most_once and effect_class in (
+        EffectClass.CONNECTOR,
+        EffectClass.IN_PROCESS,
+    )
+    active.progress.effects[request.number] = pending
+    active.progress.changed = True
+    return pending
+
+
+def take_up(active: ActiveRun, request: EffectRequest, note: Note | None, now_us: int) -> None:
+    """Go on with an effect that was open when the run was loaded."""
+    if note is None:
+        active.route(request)
+        return
+    effect_class = active.class_of(request.kind)
+    options = options_of(request, effect_class)
+    pending = Pending(request, effect_class, options, note.first_us, note.due_us, note.attempts)
+    active.progress.effects[request.number] = pending
+    if note.begun:
+        active.resolve(request, None, in_doubt(request), now_us)
+    elif effect_class is EffectClass.IN_PROCESS:
+        # It was slow or unknown where it began; here it is quick.
+        del active.progress.effects[request.number]
+        active.progress.changed = True
+        active.quick.append(request)
+
+
+def in_doubt(request: EffectRequest) -> ErrorValue:
+    """Return the error of an at-most-once effect that may or may not have been performed."""
+    return effect_error(
+        "FM0706",
+        "effect/in-doubt",
+        f"{request.kind} may or may not have been performed before a crash, and is at-most-once",
+        {"kind": request.kind, "effect": request.number},
+    )
+
+
+def _due_us(
+    request: EffectRequest, effect_class: EffectClass, options: Options, now_us: int
+) -> int | None:
+    if request.kind == SLEEP:
+        return _end_of_sleep(request, now_us)
+    if effect_class in (EffectClass.CONNECTOR, EffectClass.IN_PROCESS):
+        return None
+    return None if options.timeout_us is None else now_us + options.timeout_us
+
+
+def _end_of_sleep(request: EffectRequest, now_us: int) -> int:
+    until = request.args.get(_UNTIL)
+    if isinstance(until, Instant):
+        return until.us
+    try:
+        return now_us + duration_us(request.args.get(_FOR), "sleep!")
+    except ValueError as problem:
+        raise EffectFailed(bad_argument(request.kind, str(problem))) from None

@@ -1,0 +1,99 @@
+"""Connector effects in flight: one task of the event loop each.
+
+What goes in is durable (advance.py saw to it). What comes out is put into the run's
+arrivals, and the run's driver is woken. An attempt that is abandoned is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import cast
+
+from flowmetal.effects.errors import effect_error
+from flowmetal.effects.requests import Call, EffectFailed
+from flowmetal.effects.world import World
+from flowmetal.runtime.active import ActiveRun, Arrival
+from flowmetal.runtime.advance import startable
+from flowmetal.runtime.entering import timeout_error
+from flowmetal.runtime.progress import Pending
+from flowmetal.values import Value
+
+
+class Attempts:
+    """The attempts in flight of one run. ``wake`` is called when one has ended."""
+
+    def __init__(self, active: ActiveRun, wake: Callable[[], None]) -> None:
+        self._active = active
+        self._wake = wake
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def begin(self) -> None:
+        """Begin every attempt that may begin, and cancel those that nobody waits for."""
+        active = self._active
+        for number in [n for n in self._tasks if n not in active.progress.effects]:
+            self._tasks[number].cancel()
+        active.lease.keep(active.claim)
+        for pending in startable(active):
+            number = pending.request.number
+            pending.in_flight = True
+            task = asyncio.get_running_loop().create_task(self._attempt(pending))
+            self._tasks[number] = task
+            task.add_done_callback(partial(self._ended, number))
+
+    async def stop(self) -> None:
+        """Cancel all and wait until they have ended: no attempt outlives its driver."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, number: int, done: asyncio.Task[None]) -> None:
+        if self._tasks.get(number) is done:
+            del self._tasks[number]
+        self._wake()
+
+    async def _attempt(self, pending: Pending) -> None:
+        active, request = self._active, pending.request
+        call = Call(
+            active.machine.run,
+            request.kind,
+            request.args,
+            active.key_of(request),
+            pending.attempts + 1,
+            active.grants,
+        )
+        value, error, wish = None, None, None
+        timeout_us = pending.options.timeout_us
+        try:
+            async with asyncio.timeout(None if timeout_us is None else timeout_us / 1e6):
+                value = await _perform(active.host.world, call)
+        except EffectFailed as failed:
+            error, wish = failed.error, failed.retry_after_us
+        except TimeoutError:
+            error = timeout_error(request.kind, pending.effect_class, timeout_us)
+        except Exception as crash:  # the worker's edge: it becomes an event
+            error = effect_error(
+                "FM0705",
+                "connector/failed",
+                f"{request.kind} failed inside its connector: {type(crash).__name__}: {crash}",
+                {"kind": request.kind},
+            )
+        now = active.host.clock.now_us()
+        active.arrivals.append(Arrival(request.number, now, value, error, wish))
+
+
+async def _perform(world: World, call: Call) -> Value:
+    """Perform once: a function of this process (a slow one in a thread), or a connector."""
+    function = world.function(call.kind)
+    if function is None:
+        connector = world.connector(call.kind)
+        assert connector is not None, call.kind
+        return await connector.perform(call)
+    if function.is_async:
+        return await cast(Awaitable[Value], function.call(call.args, call.idempotency_key))
+    return await asyncio.to_thread(function.call, call.args, call.idempotency_key)

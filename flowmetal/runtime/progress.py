@@ -1,0 +1,90 @@
+"""Where the effects of a run stand: what the store keeps of them beside the snapshot.
+
+The snapshot holds what was asked (``machine.open``). What has become of it is
+the runtime's own note, committed in the same transaction:
+
+```
+{:effects {number [attempts first-us due-us begun]}   ; due-us nil: nothing is due
+ :cancel  [us reason]}                                  ; once a cancellation was taken in
+```
+
+``attempts`` counts those that ended in an error; ``due-us`` is when a timer rings, a
+wait is over or the next attempt begins; ``begun`` is true when an at-most-once
+effect may have been performed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from flowmetal.effects.kinds import EffectClass
+from flowmetal.effects.requests import EffectRequest
+from flowmetal.runtime.options import Options
+from flowmetal.values import Value, hash_map, keyword, vector
+from flowmetal.values.codec import decode_data, encode_data
+
+_EFFECTS: Final = keyword("effects")
+_CANCEL: Final = keyword("cancel")
+
+
+@dataclass(slots=True)
+class Pending:
+    """An effect that is under way."""
+
+    request: EffectRequest
+    effect_class: EffectClass
+    options: Options
+    first_us: int
+    due_us: int | None = None
+    attempts: int = 0
+    begun: bool = False
+    in_flight: bool = False  # in this process; not kept
+
+
+@dataclass(slots=True)
+class Progress:
+    """All of them, and whether the run has been asked to stop."""
+
+    effects: dict[int, Pending] = field(default_factory=dict)
+    cancelled: tuple[int, str] | None = None
+    changed: bool = False
+
+    def encode(self) -> bytes:
+        """Return what the store keeps; empty if there is nothing to keep."""
+        pairs: list[tuple[Value, Value]] = []
+        if self.effects:
+            rows = ((number, _row(self.effects[number])) for number in sorted(self.effects))
+            pairs.append((_EFFECTS, hash_map(rows)))
+        if self.cancelled is not None:
+            pairs.append((_CANCEL, vector(self.cancelled)))
+        return encode_data(hash_map(pairs)) if pairs else b""
+
+    def next_due_us(self) -> int | None:
+        """Return when the first of them is due."""
+        return min((p.due_us for p in self.effects.values() if p.due_us is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What was kept of one effect."""
+
+    attempts: int
+    first_us: int
+    due_us: int | None
+    begun: bool
+
+
+def decode_progress(data: bytes) -> tuple[dict[int, Note], tuple[int, str] | None]:
+    """Read what ``Progress.encode`` wrote: notes by effect number, and the cancellation."""
+    if not data:
+        return {}, None
+    found = decode_data(data)
+    effects = found.get(_EFFECTS)
+    notes = {} if effects is None else {n: Note(*row) for n, row in effects.items()}
+    cancel = found.get(_CANCEL)
+    return notes, None if cancel is None else (cancel.nth(0), cancel.nth(1))
+
+
+def _row(pending: Pending) -> Value:
+    return vector((pending.attempts, pending.first_us, pending.due_us, pending.begun))

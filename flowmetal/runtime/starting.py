@@ -1,0 +1,109 @@
+"""The beginning of a run: a row and a first event, before any instruction.
+
+``input`` of a run is ``{:entry :args :seed}``; the seed feeds ``rand``, which is
+part of the run's state from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from flowmetal.bytecode.code import Program
+from flowmetal.effects import events as kinds
+from flowmetal.errors import RunError, UsageError
+from flowmetal.ids import RunId
+from flowmetal.runtime.entropy import Entropy
+from flowmetal.runtime.grants import RunGrants
+from flowmetal.runtime.host import Host
+from flowmetal.store.protocol import NewEvent, NewRun, RunRow
+from flowmetal.values import DataError, Value, hash_map, keyword, vector
+from flowmetal.values.codec import decode_data, encode_data
+from flowmetal.vm.machine import start
+
+_ENTRY = keyword("entry")
+_ARGS = keyword("args")
+_SEED = keyword("seed")
+_ID_BYTES = 8
+_LONGEST_ID = 200
+
+
+def start_run(
+    host: Host,
+    program: Program,
+    program_bytes: bytes,
+    *,
+    entry: str = "main",
+    arguments: Sequence[Value] = (),
+    grants: RunGrants | None = None,
+    tags: Mapping[str, str] | None = None,
+    id: str | None = None,
+    wake_at_us: int = 0,
+    parent: RunId | None = None,
+) -> tuple[RunRow, bool]:
+    """Store a new run and return its row; or the row that has the id already, and False.
+
+    Nothing is stored if the run could not begin: RunError FM1120 (no such entry), FM1121
+    (number of arguments), DataError (an argument is not data), UsageError FM1311 (the id).
+    """
+    run = RunId(fresh_id(host.entropy) if id is None else checked_id(id))
+    name = entry if "/" in entry else f"{program.entry}/{entry}"
+    there = None if id is None else host.store.run(run)
+    if there is not None:
+        return there, False
+    seed = int.from_bytes(host.entropy.randbytes(8), "big")
+    host.add(program)
+    start(host.image(program.hash), name, arguments, run, seed)
+    data = encode_input(name, arguments, seed)
+    host.store.put_program(program.hash, program_bytes)
+    tags = tags or {}
+    started = hash_map(
+        (
+            (_ENTRY, name),
+            (_ARGS, vector(arguments)),
+            (keyword("program"), program.hash),
+            (keyword("tags"), hash_map((k, tags[k]) for k in sorted(tags))),
+        )
+    )
+    return host.store.create_run(
+        NewRun(
+            run,
+            program.hash,
+            data,
+            (grants or RunGrants()).encode(),
+            tags,
+            NewEvent(kinds.STARTED, name, 0, encode_data(started)),
+            wake_at_us,
+            parent,
+        )
+    )
+
+
+def fresh_id(entropy: Entropy) -> str:
+    """Make an id that nobody has: 16 hexadecimal digits."""
+    return entropy.randbytes(_ID_BYTES).hex()
+
+
+def checked_id(id: str) -> str:
+    """Return a user's id. Raises UsageError FM1311 if it cannot be one."""
+    plain = id.isprintable() and not any(c.isspace() for c in id)
+    if not plain or not 0 < len(id) <= _LONGEST_ID or id.startswith("-"):
+        raise UsageError(
+            "FM1311",
+            f"{id!r} cannot be the id of a run",
+            hint=f"use 1 to {_LONGEST_ID} printable characters without spaces",
+        )
+    return id
+
+
+def encode_input(entry: str, arguments: Sequence[Value], seed: int) -> bytes:
+    """Return a run's input. Raises DataError if an argument is not data."""
+    return encode_data(hash_map(((_ENTRY, entry), (_ARGS, vector(arguments)), (_SEED, str(seed)))))
+
+
+def decode_input(data: bytes) -> tuple[str, tuple[Value, ...], int]:
+    """Return entry, arguments and seed. Raises RunError FM1106 for bytes that are no input."""
+    try:
+        found = decode_data(data)
+        return found.get(_ENTRY), tuple(found.get(_ARGS)), int(found.get(_SEED))
+    except (DataError, TypeError, ValueError, AttributeError):
+        raise RunError("FM1106", "the input of the run is damaged") from None

@@ -1,0 +1,40 @@
+"""What a run waits for, as a note for people: ``fmvm ps``, ``show`` and ``why`` read it.
+
+A vector of ``{:kind :name :until :effect :since :attempts}``; ``:until`` is an
+instant or nil. Written whenever it changes, never read by the runtime itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flowmetal.runtime.entering import signal_name
+from flowmetal.runtime.progress import Pending
+from flowmetal.values import Instant, Value, hash_map, keyword, vector
+from flowmetal.values.codec import encode_data
+
+_NAME = keyword("name")
+_FIELDS = tuple(
+    keyword(name) for name in ("kind", "name", "until", "effect", "since", "attempts", "class")
+)
+
+
+def encode_waiting(effects: Iterable[Pending]) -> bytes:
+    """Return the note for these effects."""
+    return encode_data(vector([_row(pending) for pending in effects]))
+
+
+def _row(pending: Pending) -> Value:
+    request = pending.request
+    name = request.args.get(_NAME)
+    until = None if pending.due_us is None else Instant(pending.due_us)
+    values = (
+        request.kind,
+        None if name is None else signal_name(name),
+        until,
+        request.number,
+        Instant(pending.first_us),
+        pending.attempts,
+        pending.effect_class.value,
+    )
+    return hash_map(zip(_FIELDS, values, strict=True))
