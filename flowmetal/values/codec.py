@@ -63,7 +63,7 @@ from flowmetal.values.scalars import (
     TaggedLiteral,
     char,
 )
-from flowmetal.values.seq import is_endless
+from flowmetal.values.seq import Range, Repeat
 from flowmetal.values.set import set_of
 from flowmetal.values.vector import Vector, vector
 
@@ -144,9 +144,13 @@ def _children(value: Value) -> Iterator[Value]:
         return chain.from_iterable(value.items())
     if kind == kinds.PARTS:
         return iter(value.parts())
-    if hasattr(value, "iterate_deep"):
+    if kind == kinds.SEQUENCE and value.is_chain:
         return islice(value.iterate_deep(), SEQ_LIMIT)
-    return iter(()) if is_endless(value) else iter(value)
+    if type(value) is Range:
+        return iter(())  # nothing but numbers, perhaps very many
+    if type(value) is Repeat:
+        return iter((value.value,))
+    return iter(value)
 
 
 def _pack(value: Value, hook: Callable[[Value], Value]) -> bytes:
@@ -518,9 +522,8 @@ _READERS: Final[dict[int, Callable[[bytes], Value]]] = {
 
 
 def _read_map(pairs: list[tuple[Value, Value]]) -> Map:
-    for pair in pairs:
-        if not _INNER.isdisjoint(map(type, pair)):
-            raise _damaged("a part of a value stands in a map")
+    if not _INNER.isdisjoint(map(type, chain.from_iterable(pairs))):
+        raise _damaged("a part of a value stands in a map")
     made = hash_map(pairs)
     if len(made) != len(pairs):
         raise _damaged("a map has a key twice")

@@ -94,18 +94,16 @@ def _hashes_differ(a: Value, b: Value) -> bool:
 
 
 def _sequence_pairs(a: Value, b: Value) -> Pairs:
-    left = getattr(a, "known_count", None)
-    right = getattr(b, "known_count", None)
+    left = len(a) if a.is_counted else a.known_count
+    right = len(b) if b.is_counted else b.known_count
     if left is not None and right is not None:
-        if left != right or _hashes_differ(a, b):
-            return iter(_UNEQUAL)
-        return zip(a, b, strict=True)
+        return zip(a, b, strict=True) if left == right else iter(_UNEQUAL)
     return zip_longest(_cells(a, right), _cells(b, left), fillvalue=MISSING)
 
 
 def _cells(value: Value, other_count: int | None) -> Iterator[Value]:
     """Iterate; a lazy seq is realised no further than one past the other side's end."""
-    if hasattr(value, "iterate_deep"):
+    if value.is_chain:
         bound = None if other_count is None else other_count + 1
         deep: Iterator[Value] = value.iterate_deep(bound)
         return deep

@@ -16,7 +16,7 @@ import struct
 from _blake2 import blake2b  # hashlib would load OpenSSL for it: 13 ms
 from collections.abc import Iterator
 from itertools import chain
-from typing import Final
+from typing import Final, TypeAlias
 
 from flowmetal.values import kinds
 from flowmetal.values.kinds import KINDS, Value
@@ -114,16 +114,8 @@ def _hash_decimal(value: Value) -> int:
     return digest(f"d{sign}:{stripped.lstrip('0')}:{exponent}".encode())
 
 
-class _Frame:
-    """A collection whose elements are being hashed."""
-
-    __slots__ = ("hashes", "kind", "source", "values")
-
-    def __init__(self, source: Value, kind: int) -> None:
-        self.source = source
-        self.kind = kind
-        self.values = _children(source, kind)
-        self.hashes: list[int] = []
+# A collection whose elements are being hashed: itself, its kind, what is left, hashes so far.
+_Frame: TypeAlias = tuple[Value, int, Iterator[Value], list[int]]
 
 
 def _children(value: Value, kind: int) -> Iterator[Value]:
@@ -131,19 +123,23 @@ def _children(value: Value, kind: int) -> Iterator[Value]:
         return chain.from_iterable(value.items())
     if kind == kinds.PARTS:
         return iter(value.parts())
-    return iter(value.iterate_deep()) if hasattr(value, "iterate_deep") else iter(value)
+    if kind == kinds.SEQUENCE and value.is_chain:
+        return iter(value.iterate_deep())
+    return iter(value)
 
 
 def _hash_collection(value: Value, kind: int) -> int:
     cached = getattr(value, "cached_hash", None)
     if cached is not None:
         return int(cached)
-    stack = [_Frame(value, kind)]
+    stack: list[_Frame] = [(value, kind, _children(value, kind), [])]
     while True:
-        frame = stack[-1]
-        hashes = frame.hashes
-        for child in frame.values:
+        source, kind, values, hashes = stack[-1]
+        for child in values:
             child_kind = KINDS[type(child)]
+            if child_kind == kinds.INTEGER:
+                hashes.append(hash_integer(child))
+                continue
             if child_kind <= kinds.LAST_SCALAR or child_kind == kinds.OPAQUE:
                 hashes.append(hash_of(child))
                 continue
@@ -151,24 +147,23 @@ def _hash_collection(value: Value, kind: int) -> int:
             if cached is not None:
                 hashes.append(cached)
                 continue
-            stack.append(_Frame(child, child_kind))
+            stack.append((child, child_kind, _children(child, child_kind), []))
             break
         else:
-            result = _combine(frame)
-            if hasattr(frame.source, "cached_hash"):
-                frame.source.cached_hash = result
+            result = _combine(kind, hashes)
+            if hasattr(source, "cached_hash"):
+                source.cached_hash = result
             stack.pop()
             if not stack:
                 return result
-            stack[-1].hashes.append(result)
+            stack[-1][3].append(result)
 
 
-def _combine(frame: _Frame) -> int:
-    hashes = frame.hashes
-    if frame.kind == kinds.MAP:
+def _combine(kind: int, hashes: list[int]) -> int:
+    if kind == kinds.MAP:
         pairs = sorted(zip(hashes[::2], hashes[1::2], strict=True))
         return digest(b"m" + struct.pack(f"<{len(hashes)}Q", *chain.from_iterable(pairs)))
-    if frame.kind == kinds.SET:
+    if kind == kinds.SET:
         return digest(b"e" + struct.pack(f"<{len(hashes)}Q", *sorted(hashes)))
-    tag = b"p" if frame.kind == kinds.PARTS else b"q"
+    tag = b"p" if kind == kinds.PARTS else b"q"
     return digest(tag + struct.pack(f"<{len(hashes)}Q", *hashes))

@@ -51,6 +51,8 @@ class LazySeq:
 
     __slots__ = ("meta", "thunk", "value")
     flow_kind: ClassVar[int] = kinds.SEQUENCE
+    is_counted: ClassVar[bool] = False
+    is_chain: ClassVar[bool] = True
 
     def __init__(self, thunk: Value, value: Value = None, meta: Value = None) -> None:
         self.thunk = thunk
@@ -91,6 +93,8 @@ class Cons:
 
     __slots__ = ("first", "meta", "rest")
     flow_kind: ClassVar[int] = kinds.SEQUENCE
+    is_counted: ClassVar[bool] = False
+    is_chain: ClassVar[bool] = True
 
     def __init__(self, first: Value, rest: Value, meta: Value = None) -> None:
         self.first = first

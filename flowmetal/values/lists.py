@@ -18,6 +18,8 @@ class List:
 
     __slots__ = ("cached_hash", "count", "first", "meta", "rest", "spans")
     flow_kind: ClassVar[int] = kinds.SEQUENCE
+    is_counted: ClassVar[bool] = True
+    is_chain: ClassVar[bool] = False
 
     rest: List
 

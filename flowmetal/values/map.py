@@ -171,6 +171,6 @@ def hash_map(
     item_spans: tuple[Span, ...] | None = None,
 ) -> Map:
     """Return a map of ``pairs``; of equal keys the first keeps its place, the last its value."""
-    body = {key_of(key): value for key, value in pairs}
+    body = {key if type(key) in PLAIN_KEYS else key_of(key): value for key, value in pairs}
     spans = NO_SPANS if span is None and item_spans is None else (span, item_spans)
     return Map(body if len(body) <= SMALL else TableTrie.of(_entries(body)), meta, spans)

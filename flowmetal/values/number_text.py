@@ -19,6 +19,8 @@ from flowmetal.values.numbers import INTEGER_BITS, divide_by_zero, too_large
 from flowmetal.values.scalars import ratio
 
 _PIECE: Final = 4_000  # digits that Python converts at once
+_SHORT: Final = 10**_PIECE
+_NEGATIVE_SHORT: Final = -_SHORT
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 SPECIAL_FLOATS: Final = {"##Inf": math.inf, "##-Inf": -math.inf, "##NaN": math.nan}
 
@@ -121,13 +123,12 @@ def _limited(number: int) -> int:
 
 def integer_text(number: int) -> str:
     """Return the decimal digits of an integer of any size."""
-    if -(10**_PIECE) < number < 10**_PIECE:
+    if _NEGATIVE_SHORT < number < _SHORT:
         return str(number)
     pieces = []
     rest = abs(number)
-    base = 10**_PIECE
-    while rest >= base:
-        rest, low = divmod(rest, base)
+    while rest >= _SHORT:
+        rest, low = divmod(rest, _SHORT)
         pieces.append(str(low).zfill(_PIECE))
     pieces.append(str(rest))
     return ("-" if number < 0 else "") + "".join(reversed(pieces))

@@ -20,6 +20,8 @@ from flowmetal.values.scalars import Ratio, ratio
 
 INTEGER_BITS: Final = 65_536  # a multiplication of two such takes about a millisecond
 _LARGEST: Final = (1 << INTEGER_BITS) - 1
+_SMALLEST: Final = -_LARGEST  # as a constant: negating 8 kB at each addition would show
+_NAN: Final = math.nan
 
 
 def is_number(value: Value) -> bool:
@@ -40,7 +42,7 @@ def number_error(operator: str, operands: Sequence[Value]) -> FlowError:
 
 def checked(operator: str, number: int) -> int:
     """Return ``number``; FM0321 if it has more than ``INTEGER_BITS`` bits."""
-    if -_LARGEST <= number <= _LARGEST:
+    if _SMALLEST <= number <= _LARGEST:
         return number
     too_large(operator)
     return number
@@ -61,9 +63,10 @@ def add(a: Value, b: Value) -> Value:
     """Return ``a + b``."""
     if type(a) is int and type(b) is int:
         total = a + b
-        return total if -_LARGEST <= total <= _LARGEST else checked("+", total)
+        return total if _SMALLEST <= total <= _LARGEST else checked("+", total)
     if type(a) is float and type(b) is float:
-        return a + b
+        number = a + b
+        return number if number == number else _NAN
     return _dispatch("+", a, b)
 
 
@@ -71,9 +74,10 @@ def sub(a: Value, b: Value) -> Value:
     """Return ``a - b``."""
     if type(a) is int and type(b) is int:
         total = a - b
-        return total if -_LARGEST <= total <= _LARGEST else checked("-", total)
+        return total if _SMALLEST <= total <= _LARGEST else checked("-", total)
     if type(a) is float and type(b) is float:
-        return a - b
+        number = a - b
+        return number if number == number else _NAN
     return _dispatch("-", a, b)
 
 
@@ -84,12 +88,15 @@ def mul(a: Value, b: Value) -> Value:
             too_large("*")
         return a * b
     if type(a) is float and type(b) is float:
-        return a * b
+        number = a * b
+        return number if number == number else _NAN
     return _dispatch("*", a, b)
 
 
 def div(a: Value, b: Value) -> Value:
     """Return ``a / b``, of integers a ratio where it does not divide."""
+    if type(a) is int and type(b) is int and b:
+        return ratio(a, b)
     return _dispatch("/", a, b)
 
 
@@ -290,7 +297,7 @@ def _dispatch(operator: str, a: Value, b: Value) -> Value:
         raise number_error(operator, (a, b))
     kind = max(KINDS[type(a)], KINDS[type(b)])
     if kind == kinds.FLOAT:
-        return _FLOAT_OPERATIONS[operator](to_float(a), to_float(b))
+        return _one_nan(_FLOAT_OPERATIONS[operator](to_float(a), to_float(b)))
     if kind == kinds.DECIMAL:
         return _decimals().apply(operator, a, b)
     return _rational(operator, a, b)
@@ -330,6 +337,11 @@ def _checked_ratio(operator: str, top: int, bottom: int) -> Ratio | int:
     checked(operator, result.numerator)
     checked(operator, result.denominator)
     return result
+
+
+def _one_nan(number: float) -> float:
+    """Return ``number``, ``##NaN`` always with the same bits: processors differ in its sign."""
+    return number if number == number else _NAN
 
 
 def _float_div(a: float, b: float) -> float:

@@ -324,7 +324,7 @@ _CELLS: Final = {Atom: "#atom", Volatile: "#volatile", Delay: "#delay", Reduced:
 
 
 def _cells(value: Value) -> Iterator[Value]:
-    deep: Iterator[Value] = value.iterate_deep() if hasattr(value, "iterate_deep") else iter(value)
+    deep: Iterator[Value] = value.iterate_deep() if value.is_chain else iter(value)
     return deep
 
 

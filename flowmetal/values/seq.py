@@ -31,6 +31,8 @@ class Range:
 
     __slots__ = ("end", "meta", "start", "step")
     flow_kind: ClassVar[int] = kinds.SEQUENCE
+    is_counted: ClassVar[bool] = False
+    is_chain: ClassVar[bool] = False
 
     def __init__(self, start: Value, end: Value, step: Value = 1, meta: Value = None) -> None:
         self.start = start
@@ -98,6 +100,8 @@ class Repeat:
 
     __slots__ = ("count", "meta", "value")
     flow_kind: ClassVar[int] = kinds.SEQUENCE
+    is_counted: ClassVar[bool] = False
+    is_chain: ClassVar[bool] = False
 
     def __init__(self, count: int | None, value: Value, meta: Value = None) -> None:
         self.count = count
@@ -145,6 +149,8 @@ class IndexedSeq:
 
     __slots__ = ("index", "meta", "source")
     flow_kind: ClassVar[int] = kinds.SEQUENCE
+    is_counted: ClassVar[bool] = False
+    is_chain: ClassVar[bool] = False
 
     def __init__(self, source: Value, index: int, meta: Value = None) -> None:
         self.source = source
@@ -155,6 +161,9 @@ class IndexedSeq:
     def first(self) -> Value:
         source = self.source
         kind = type(source)
+        if kind is Vector:
+            body = source.body
+            return body[self.index] if type(body) is tuple else body.nth(self.index)
         if kind is str:
             return char(source[self.index])
         if kind is Map:
@@ -166,11 +175,10 @@ class IndexedSeq:
     @property
     def rest(self) -> Value:
         source = self.source
-        if isinstance(source, (Map, Set)):
-            assert type(source.body) is TableTrie
-            following = source.body.first_from(self.index + 1)
-            return EMPTY_LIST if following is None else IndexedSeq(source, following)
         following = self.index + 1
+        if type(source) in _TABLES:
+            following = source.body.first_from(following)
+            return EMPTY_LIST if following is None else IndexedSeq(source, following)
         return IndexedSeq(source, following) if following < len(source) else EMPTY_LIST
 
     @property
@@ -248,7 +256,7 @@ def seq(value: Value) -> Value:
 
 def first(value: Value) -> Value:
     """Return the first element of any collection, None if it is empty."""
-    if type(value) is List or type(value) is Cons:
+    if type(value) in _SEQS:
         return value.first
     found = seq(value)
     return None if found is None else found.first

@@ -70,7 +70,9 @@ Entry: TypeAlias = tuple[Value, Value]
 def replaced(slots: tuple[Value, ...], at: int, item: Value) -> tuple[Value, ...]:
     """Return ``slots`` with ``item`` at index ``at``, made longer as needed."""
     if at < len(slots):
-        return (*slots[:at], item, *slots[at + 1 :])
+        changed = list(slots)
+        changed[at] = item
+        return tuple(changed)
     return (*slots, *(None,) * (at - len(slots)), item)
 
 
@@ -105,6 +107,24 @@ def put_leaf(root: Node | None, shift: int, ordinal: int, leaf: Node | None) -> 
     if below is None:
         return _node_or_none(replaced(slots, at, None)) if child is not None else root
     return Node(replaced(slots, at, below))
+
+
+def with_slot(root: Node | None, shift: int, ordinal: int, item: Value) -> Node:
+    """Return the tree with ``item`` at ``ordinal``; to leave a hole is ``put_leaf``'s work."""
+    path: list[tuple[Value, ...]] = []
+    node = root
+    level = shift
+    while level:
+        slots = () if node is None else node.slots
+        path.append(slots)
+        at = (ordinal >> level) & MASK
+        node = slots[at] if at < len(slots) else None
+        level -= BITS
+    made = Node(replaced(() if node is None else node.slots, ordinal & MASK, item))
+    while path:
+        level += BITS
+        made = Node(replaced(path.pop(), (ordinal >> level) & MASK, made))
+    return made
 
 
 def grown(root: Node | None, shift: int, ordinal: int) -> tuple[Node | None, int]:
@@ -216,9 +236,7 @@ class VectorTrie:
             tail = replaced(self.tail, index - tail_at, item)
             return VectorTrie(self.start, self.count, self.shift, self.root, tail)
         ordinal = self.start + index
-        slots = find_leaf(self.root, self.shift, ordinal)
-        leaf = Node(replaced(slots, ordinal & MASK, item))
-        root = put_leaf(self.root, self.shift, ordinal, leaf)
+        root = with_slot(self.root, self.shift, ordinal, item)
         return VectorTrie(self.start, self.count, self.shift, root, self.tail)
 
     def pop(self) -> VectorTrie:
@@ -303,39 +321,36 @@ class TableTrie:
 
     def find(self, key: Value) -> Entry | None:
         """Return the entry of ``key``, if there is one."""
-        ordinal = self._ordinal_of(key, hash_of(key))
-        return None if ordinal is None else self.entry_at(ordinal)
+        found = self._place_of(key, hash_of(key))
+        return None if found is None else found[1]
 
     def assoc(self, key: Value, value: Value) -> TableTrie:
         hashed = hash_of(key)
-        ordinal = self._ordinal_of(key, hashed)
-        if ordinal is not None:
-            entry = (self.entry_at(ordinal)[0], value)
-            order = self._with_entry(self.order, self.shift, ordinal, entry)
+        found = self._place_of(key, hashed)
+        if found is not None:
+            ordinal, entry = found
+            order = with_slot(self.order, self.shift, ordinal, (entry[0], value))
             return TableTrie(self.count, self.next_ordinal, self.shift, order, self.index)
         ordinal = self.next_ordinal
         root, shift = grown(self.order, self.shift, ordinal)
-        order = self._with_entry(root, shift, ordinal, (key, value))
+        order = with_slot(root, shift, ordinal, (key, value))
         index = _index_add(self.index, 0, hashed, ordinal)
         return TableTrie(self.count + 1, ordinal + 1, shift, order, index)
 
     def dissoc(self, key: Value) -> TableTrie:
         """Return the body without ``key``; the same body if it is not there."""
         hashed = hash_of(key)
-        ordinal = self._ordinal_of(key, hashed)
-        if ordinal is None:
+        found = self._place_of(key, hashed)
+        if found is None:
             return self
-        order = self._with_entry(self.order, self.shift, ordinal, None)
+        ordinal = found[0]
+        slots = replaced(find_leaf(self.order, self.shift, ordinal), ordinal & MASK, None)
+        order = put_leaf(self.order, self.shift, ordinal, _node_or_none(slots))
         index = _index_drop(self.index, 0, hashed, ordinal)
         return TableTrie(self.count - 1, self.next_ordinal, self.shift, order, index)
 
-    def _with_entry(
-        self, root: Node | None, shift: int, ordinal: int, entry: Entry | None
-    ) -> Node | None:
-        slots = replaced(find_leaf(root, shift, ordinal), ordinal & MASK, entry)
-        return put_leaf(root, shift, ordinal, _node_or_none(slots))
-
-    def _ordinal_of(self, key: Value, hashed: int) -> int | None:
+    def _place_of(self, key: Value, hashed: int) -> tuple[int, Entry] | None:
+        """Return the ordinal and the entry of ``key``, if there is one."""
         node: Value = self.index
         if node is None:
             node = self.index = self._built_index()
@@ -350,8 +365,9 @@ class TableTrie:
         if found is None:
             return None
         for ordinal in (found,) if type(found) is int else found:
-            if equal(self.entry_at(ordinal)[0], key):
-                return int(ordinal)
+            entry = self.entry_at(ordinal)
+            if equal(entry[0], key):
+                return ordinal, entry
         return None
 
     def _built_index(self) -> IndexNode:

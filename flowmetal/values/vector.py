@@ -21,6 +21,8 @@ class Vector:
 
     __slots__ = ("body", "cached_hash", "meta", "spans")
     flow_kind: ClassVar[int] = kinds.SEQUENCE
+    is_counted: ClassVar[bool] = True
+    is_chain: ClassVar[bool] = False
 
     body: tuple[Value, ...] | VectorTrie
     meta: Value
