@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from flowmetal.embed.compiling import compile
     from flowmetal.embed.engine import Engine
     from flowmetal.embed.functions import foreign
-    from flowmetal.embed.session import Machine
+    from flowmetal.embed.machine import Machine
 
 __all__ = ["Engine", "Machine", "Program", "compile", "foreign"]
 
 _HOMES = {
     "Engine": "flowmetal.embed.engine",
-    "Machine": "flowmetal.embed.session",
+    "Machine": "flowmetal.embed.machine",
     "Program": "flowmetal.bytecode.code",
     "compile": "flowmetal.embed.compiling",
     "foreign": "flowmetal.embed.functions",

@@ -22,23 +22,15 @@ from flowmetal.compiler.compile import compile_module
 from flowmetal.compiler.environment import Environment
 from flowmetal.compiler.options import CompileOptions
 from flowmetal.embed.evaluator import SealedMachine
+from flowmetal.embed.natives import natives
 from flowmetal.errors import ProgramError
 from flowmetal.source import Source
 from flowmetal.stdlib import SOURCES
-from flowmetal.stdlib.natives import all_natives
-from flowmetal.vm.intrinsics import INTRINSICS
-from flowmetal.vm.state import Native
 
 _PACKAGE = Path(flowmetal.__file__).parent
 _SOURCES = _PACKAGE / "stdlib" / "flow"
 _IMAGE = _PACKAGE / "stdlib" / "image"
 _MADE_FROM = ("reader", "compiler", "bytecode")
-
-
-@lru_cache(maxsize=1)
-def natives() -> dict[str, Native]:
-    """Return all native functions by full name, the machine's own included."""
-    return {**all_natives(), **INTRINSICS}
 
 
 @lru_cache(maxsize=1)

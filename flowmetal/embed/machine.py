@@ -1,0 +1,114 @@
+"""A machine in the caller's hands: run, deliver, snapshot, restore. No store, no clock, no I/O.
+
+    machine = Machine(program, "Ada")
+    turn = machine.run()
+    for request in turn.requests:
+        machine.deliver(request.number, answer(request))
+
+The host performs the effects that a turn asks for, whenever it likes, and
+delivers what came of them. Between turns ``snapshot`` gives the whole machine
+as bytes, from which ``Machine.restore`` goes on, in any process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgpack
+
+from flowmetal.bytecode.code import Program
+from flowmetal.effects.requests import EffectResult
+from flowmetal.embed.natives import natives
+from flowmetal.errors import SnapshotError
+from flowmetal.ids import EffectNumber, RunId
+from flowmetal.snapshot import decode, encode
+from flowmetal.values import ErrorValue, FlowError, Value
+from flowmetal.vm import machine as vm
+from flowmetal.vm.link import Image, Linker
+from flowmetal.vm.state import Cancel, Turn
+from flowmetal.vm.state import Machine as State
+
+_linker: list[Linker] = []
+
+
+def image_of(program: Program) -> Image:
+    """Return a program made ready to run; each program is linked once."""
+    if not _linker:
+        _linker.append(Linker(natives()))
+    return _linker[0].image(program)
+
+
+class Machine:
+    """A program in execution. Nothing happens but what its methods are told to do."""
+
+    def __init__(
+        self,
+        program: Program,
+        *arguments: Value,
+        entry: str = "main",
+        run: str = "machine",
+        seed: int = 0,
+    ) -> None:
+        """Stand before the first instruction of ``entry``, a function of the program's namespace.
+
+        ``seed`` decides what ``rand`` gives. Raises RunError FM1120 or FM1121 if there is no
+        such function or it does not take these arguments.
+        """
+        name = entry if "/" in entry else f"{program.entry}/{entry}"
+        self._state: State = vm.start(image_of(program), name, arguments, RunId(run), seed)
+
+    @classmethod
+    def restore(cls, data: bytes, program: Program) -> Machine:
+        """Rebuild the machine that ``snapshot`` saved. Raises SnapshotError for other bytes."""
+        try:
+            body, chunks = msgpack.unpackb(data)
+            known: Mapping[str, bytes] = dict(chunks)
+        except (ValueError, TypeError, msgpack.exceptions.UnpackException):
+            raise SnapshotError("FM0910", "the bytes are not a snapshot") from None
+        restored = cls.__new__(cls)
+        restored._state = decode(body, image_of(program), _chooser(known))
+        return restored
+
+    def run(self, budget: int = vm.UNLIMITED) -> Turn:
+        """Compute until the program waits or has ended, or ``budget`` fuel is spent.
+
+        The turn's ``requests`` are the effects asked for since the last turn, ``output``
+        the text printed, ``status`` what the machine can do next.
+        """
+        return vm.run(self._state, budget)
+
+    def deliver(
+        self,
+        number: int,
+        value: Value = None,
+        *,
+        error: ErrorValue | FlowError | None = None,
+        at_us: int = 0,
+    ) -> None:
+        """Answer effect ``number`` with data or an error; ``run`` takes it in.
+
+        Results that arrive between two turns are taken in by ``at_us``, then by number.
+        """
+        raised = error.error if isinstance(error, FlowError) else error
+        fact = EffectResult(EffectNumber(number), value, raised)
+        vm.deliver(self._state, fact, at_us, number)
+
+    def cancel(self, reason: str = "", *, at_us: int = 0) -> None:
+        """Ask the program to stop: :flow/cancelled is raised where it waits, finally blocks run."""
+        vm.deliver(self._state, Cancel(reason), at_us)
+
+    def snapshot(self) -> bytes:
+        """Return the whole machine as bytes, its program excepted."""
+        self._state.known.clear()
+        encoded = encode(self._state)
+        data: bytes = msgpack.packb([encoded.data, dict(encoded.chunks)])
+        return data
+
+    @property
+    def state(self) -> State:
+        """The machine itself, for those who look inside."""
+        return self._state
+
+
+def _chooser(known: Mapping[str, bytes]) -> Callable[[Sequence[str]], Mapping[str, bytes]]:
+    return lambda names: {name: known[name] for name in names if name in known}
