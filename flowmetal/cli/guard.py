@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 import click
@@ -25,7 +26,7 @@ INTERNAL = 70  # EX_SOFTWARE: none of ours, so that a script can tell
 def leave_with(group: click.Group) -> NoReturn:
     """Run ``group`` with the arguments of this process and exit."""
     try:
-        status = _status_of(group)
+        status = status_of(group, sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:  # `fmvm ps | head`: the reader has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -33,9 +34,10 @@ def leave_with(group: click.Group) -> NoReturn:
     sys.exit(status)
 
 
-def _status_of(group: click.Group) -> int:
+def status_of(group: click.Group, words: Sequence[str]) -> int:
+    """Run ``group`` with ``words``, print what went wrong and return the exit status."""
     try:
-        status = group.main(prog_name=group.name, standalone_mode=False)
+        status = group.main(list(words), prog_name=group.name, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2
@@ -61,11 +63,11 @@ def print_diagnostics(diagnostics: tuple[Diagnostic, ...]) -> None:
     """Print diagnostics on standard error, as every part of Flowmetal shows them."""
     from flowmetal.cli.output import complain, render
 
-    complain(render(diagnostics, sys.stderr, {}))
+    complain(render(diagnostics, sys.stderr))
 
 
 def _diagnostic_of(error: click.ClickException) -> Diagnostic:
-    message = error.format_message().rstrip(".")
+    message = error.format_message().rstrip(".").replace(". Did you", "; did you")
     message = message[:1].lower() + message[1:]
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     hint = () if ctx is None else (f"see `{ctx.command_path} --help`",)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -48,36 +48,16 @@ def complain(text: str, end: str = "\n") -> None:
     _write(sys.stderr, (text if coloured(sys.stderr) else plain(text)) + end)
 
 
-def render(diagnostics: Iterable[Diagnostic], stream: TextIO, sources: Mapping[str, str]) -> str:
-    """Return diagnostics as text for ``stream``, with excerpts of ``sources`` or of files."""
+def render(
+    diagnostics: Iterable[Diagnostic], stream: TextIO, sources: Mapping[str, str] | None = None
+) -> str:
+    """Return diagnostics as text for ``stream``, with excerpts of ``sources`` (None: the files)."""
     import shutil
 
-    from flowmetal.embed.rendering import render_text
+    from flowmetal.embed.rendering import render as as_text
 
     width = shutil.get_terminal_size().columns if stream.isatty() else None
-    return render_text(diagnostics, _Sources(sources), width=width, colour=coloured(stream)).rstrip("\n")
-
-
-class _Sources(Mapping[str, str]):
-    """Texts by path: those that are known, else the file, read when an excerpt asks for it."""
-
-    def __init__(self, known: Mapping[str, str]) -> None:
-        self._known = known
-
-    def __getitem__(self, path: str) -> str:
-        if path in self._known:
-            return self._known[path]
-        try:
-            with open(path, encoding="utf-8") as file:
-                return file.read()
-        except (OSError, ValueError):
-            raise KeyError(path) from None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._known)
-
-    def __len__(self) -> int:
-        return len(self._known)
+    return as_text(diagnostics, sources, width=width, colour=coloured(stream))
 
 
 def coloured(stream: TextIO) -> bool:
