@@ -257,16 +257,19 @@ def _without_excerpt(labels: Sequence[Label]) -> list[str]:
 
 def _frame_lines(frames: Sequence[tuple[str, Span | None]], full: bool) -> list[str]:
     """Return a line for each frame, those of the library folded unless ``full``."""
-    widest = max((len(name) for name, _ in frames), default=0)
-    lines: list[str] = []
+    shown: list[tuple[str, Span | None] | int] = []
     for in_core, run in groupby(frames, key=lambda frame: frame[0].startswith(_FOLDED_NAMESPACE)):
-        folded = list(run)
-        if in_core and len(folded) > 1 and not full:
-            lines.append(f"   ... {len(folded)} frames in flow.core, --full to see")
+        group = list(run)
+        shown += [len(group)] if in_core and len(group) > 1 and not full else group
+    widest = max((len(frame[0]) for frame in shown if not isinstance(frame, int)), default=0)
+    lines: list[str] = []
+    for frame in shown:
+        if isinstance(frame, int):
+            lines.append(f"   ... {frame} frames in flow.core, --full to see")
             continue
-        for name, span in folded:
-            place = "" if span is None else f"  {span}"
-            lines.append(f"   in {printable(name):{widest}}{place}")
+        name, span = frame
+        place = "" if span is None else f"   {span}"
+        lines.append(f"   in {printable(name):{widest}}{place}")
     return lines
 
 

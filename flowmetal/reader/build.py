@@ -72,14 +72,14 @@ class _Frame:
     ``templates`` counts the syntax quotes around it that are not unquoted.
     """
 
-    __slots__ = ("arguments", "found_before", "node", "pending", "spans", "templates", "values")
+    __slots__ = ("arguments", "faults_before", "node", "pending", "spans", "templates", "values")
 
     def __init__(
         self,
         node: Node,
         children: Sequence[Node],
         arguments: Arguments | None,
-        found_before: int,
+        faults_before: int,
         templates: int,
     ) -> None:
         self.node = node
@@ -87,7 +87,7 @@ class _Frame:
         self.values: list[Value] = []
         self.spans: list[Span] = []
         self.arguments = arguments
-        self.found_before = found_before
+        self.faults_before = faults_before
         self.templates = templates
 
 
@@ -97,6 +97,7 @@ class FormBuilder:
     def __init__(self, positions: Positions, options: ReadOptions) -> None:
         self.problems: list[Diagnostic] = []  # the first of them
         self.found = 0
+        self._faults = 0  # and forms whose faults were found before
         self.lacks_only_more = True  # until a problem is not cured by more text
         self._positions = positions
         self._options = options
@@ -151,7 +152,7 @@ class FormBuilder:
                 return
 
     def _open(self, node: Node, parent: _Frame) -> _Frame:
-        children, arguments = node.children, parent.arguments
+        children, arguments, faults = node.children, parent.arguments, self._faults
         if node.kind is Kind.FN:
             if arguments is not None:
                 self._problem(
@@ -169,7 +170,7 @@ class FormBuilder:
         if templates > MAX_TEMPLATES:
             self._problem("FM0047", "syntax quotes nest too deeply", node, whole=False)
             children = ()
-        return _Frame(node, children, arguments, self.found, templates)
+        return _Frame(node, children, arguments, faults, templates)
 
     def _chosen(self, node: Node) -> Sequence[Node]:
         """Return the branch of a reader conditional that counts, if there is one."""
@@ -234,7 +235,7 @@ class FormBuilder:
         """Make the value of a frame whose children are all there."""
         node = frame.node
         span = self._span(node)
-        if self.found > frame.found_before:
+        if self._faults > frame.faults_before:
             return None, span  # whatever is wrong with it now follows from what was reported
         if node.kind not in _COLLECTIONS and len(frame.values) < len(node.children):
             self._problem(
@@ -411,6 +412,10 @@ class FormBuilder:
     def _unreadable(self, node: Node, span: Span, frame: _Frame) -> Value:
         raise _explain_unreadable(node.text)
 
+    def _broken(self, node: Node, span: Span, frame: _Frame) -> Value:
+        self._faults += 1
+        return None
+
     def _no_operand(self, node: Node, span: Span, frame: _Frame) -> Value:
         if not frame.values or frame.node.children[0].kind is not Kind.MISSING:
             self._missing(frame.node)  # once, where `^` lacks both of its operands
@@ -420,6 +425,7 @@ class FormBuilder:
 
     def _add(self, problem: Diagnostic) -> None:
         self.found += 1
+        self._faults += 1
         if self.found <= MAX_PROBLEMS:
             self.problems.append(problem)
         self.lacks_only_more = False
@@ -483,7 +489,7 @@ _ATOMS: dict[Kind, _Atom] = {
     Kind.STRING:     lambda self, node, span, frame: read_string(node.text),
     Kind.CHAR:       lambda self, node, span, frame: read_char(node.text),
     Kind.SYMBOLIC:   lambda self, node, span, frame: read_symbolic(node.text),
-    Kind.BROKEN:     lambda self, node, span, frame: None,
+    Kind.BROKEN:     FormBuilder._broken,
     Kind.KEYWORD:    FormBuilder._keyword,
     Kind.SYMBOL:     FormBuilder._symbol,
     Kind.REGEX:      FormBuilder._regex,
