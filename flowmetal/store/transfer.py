@@ -112,7 +112,8 @@ def _check_manifest(parts: Mapping[str, bytes]) -> None:
     if "manifest" not in parts:
         raise _refuse("it has no manifest")
     manifest = json.loads(parts["manifest"])
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("parts"), dict):
+    canonical = isinstance(manifest, dict) and _json(manifest) == parts["manifest"]
+    if not canonical or not isinstance(manifest.get("parts"), dict):
         raise _refuse("its manifest is not one")
     if manifest.get("format") != FORMAT:
         raise _refuse(f"its format is {manifest.get('format')}, this Flowmetal reads {FORMAT}")
