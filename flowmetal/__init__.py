@@ -12,10 +12,34 @@ from typing import TYPE_CHECKING
 from flowmetal._version import __version__
 
 if TYPE_CHECKING:
-    from flowmetal.embed import Engine, Machine, Program, compile
-    from flowmetal.errors import FlowmetalError
+    from flowmetal.embed import (
+        EffectFailed,
+        Engine,
+        FlowmetalError,
+        Machine,
+        Program,
+        RunFailed,
+        compile,
+        foreign,
+        from_python,
+        grants,
+        to_python,
+    )
 
-__all__ = ["Engine", "FlowmetalError", "Machine", "Program", "__version__", "compile"]
+__all__ = [
+    "EffectFailed",
+    "Engine",
+    "FlowmetalError",
+    "Machine",
+    "Program",
+    "RunFailed",
+    "__version__",
+    "compile",
+    "foreign",
+    "from_python",
+    "grants",
+    "to_python",
+]
 
 
 def __getattr__(name: str) -> object:
@@ -23,8 +47,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'flowmetal' has no attribute {name!r}")
     import importlib
 
-    home = "flowmetal.errors" if name == "FlowmetalError" else "flowmetal.embed"
-    return getattr(importlib.import_module(home), name)
+    return getattr(importlib.import_module("flowmetal.embed"), name)
 
 
 def __dir__() -> list[str]:

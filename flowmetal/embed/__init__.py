@@ -12,24 +12,50 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flowmetal.bytecode.code import Program
+    from flowmetal.effects.requests import EffectFailed
     from flowmetal.embed.compiling import compile
-    from flowmetal.embed.engine import Engine
+    from flowmetal.embed.config import grants_of as grants
+    from flowmetal.embed.engine import Engine, RunFailed
     from flowmetal.embed.functions import foreign
     from flowmetal.embed.machine import Machine
+    from flowmetal.errors import FlowmetalError
+    from flowmetal.values.json_mapping import from_json as from_python
+    from flowmetal.values.json_mapping import to_json as to_python
 
-__all__ = ["Engine", "Machine", "Program", "compile", "foreign"]
-
+# fmt: off
 _HOMES = {
-    "Engine": "flowmetal.embed.engine",
-    "Machine": "flowmetal.embed.machine",
-    "Program": "flowmetal.bytecode.code",
-    "compile": "flowmetal.embed.compiling",
-    "foreign": "flowmetal.embed.functions",
+    # public name     module                            name there
+    "Engine":         ("flowmetal.embed.engine",        "Engine"),
+    "EffectFailed":   ("flowmetal.effects.requests",    "EffectFailed"),
+    "FlowmetalError": ("flowmetal.errors",              "FlowmetalError"),
+    "Machine":        ("flowmetal.embed.machine",       "Machine"),
+    "Program":        ("flowmetal.bytecode.code",       "Program"),
+    "RunFailed":      ("flowmetal.embed.engine",        "RunFailed"),
+    "compile":        ("flowmetal.embed.compiling",     "compile"),
+    "foreign":        ("flowmetal.embed.functions",     "foreign"),
+    "from_python":    ("flowmetal.values.json_mapping", "from_json"),
+    "grants":         ("flowmetal.embed.config",        "grants_of"),
+    "to_python":      ("flowmetal.values.json_mapping", "to_json"),
 }
+# fmt: on
+
+__all__ = [
+    "EffectFailed",
+    "Engine",
+    "FlowmetalError",
+    "Machine",
+    "Program",
+    "RunFailed",
+    "compile",
+    "foreign",
+    "from_python",
+    "grants",
+    "to_python",
+]
 
 
 def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
+    if name not in _HOMES:
         raise AttributeError(f"module 'flowmetal.embed' has no attribute {name!r}")
-    return getattr(importlib.import_module(home), name)
+    module, there = _HOMES[name]
+    return getattr(importlib.import_module(module), there)

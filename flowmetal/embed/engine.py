@@ -294,14 +294,13 @@ class Engine:
 
     def _make_host(self) -> Host:
         from flowmetal.bytecode.file import read_program
+        from flowmetal.embed.natives import natives
         from flowmetal.runtime.clock import StoreClock
-        from flowmetal.stdlib.natives import all_natives
-        from flowmetal.vm.intrinsics import INTRINSICS
         from flowmetal.vm.link import Linker
 
         return Host(
             store=self.store,
-            linker=Linker({**all_natives(), **INTRINSICS}),
+            linker=Linker(natives()),
             world=self._world(),
             clock=StoreClock(self.store),
             owner=InterpreterId(self.name),

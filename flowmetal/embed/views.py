@@ -97,7 +97,10 @@ class RunView:
     @property
     def reason(self) -> str:
         """Return why a run was cancelled, if somebody said so."""
-        return self.error.message if self.state == "cancelled" and self.error else ""
+        if self.state != "cancelled" or self.error is None:
+            return ""
+        message: str = self.error.message
+        return message
 
     def result_text(self) -> str:
         return pr_str(self.result)

@@ -7,11 +7,12 @@ own package; each is loaded when the first effect of its kind asks for it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from flowmetal.effects.functions import ForeignFunction
-from flowmetal.effects.requests import Connector
+from flowmetal.effects.requests import Call, Connector
+from flowmetal.values import Value
 
 
 class HostWorld:
@@ -24,8 +25,11 @@ class HostWorld:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.environment = os.environ if environment is None else environment
-        self._given = {kind: one for one in connectors for kind in one.kinds}
+        self._given: dict[str, Connector] = {kind: one for one in connectors for kind in one.kinds}
         self._functions = _foreign(functions)
+        for one in self._functions.values():
+            if not one.quick:
+                self._given[one.name] = _SlowFunction(one)
         self._registry: Any = None
 
     def connector(self, kind: str) -> Connector | None:
@@ -50,6 +54,28 @@ class HostWorld:
             await connector.close()
         if self._registry is not None:
             await self._registry.close()
+
+
+class _SlowFunction:
+    """A function of the host that is performed beside other effects, as a connector's are."""
+
+    def __init__(self, function: ForeignFunction) -> None:
+        self._function = function
+        self.kinds = frozenset({function.name})
+
+    async def perform(self, call: Call) -> Value:
+        """Call the function; one that is no coroutine function gets a thread."""
+        function = self._function
+        if not function.is_async:
+            import asyncio
+
+            return await asyncio.to_thread(function.call, call.args, call.idempotency_key)
+        answer = function.call(call.args, call.idempotency_key)
+        assert isinstance(answer, Awaitable)
+        return await answer
+
+    async def close(self) -> None:
+        pass
 
 
 def _foreign(functions: Iterable[Callable[..., Any]]) -> dict[str, ForeignFunction]:
