@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from flowmetal.errors import Diagnostic, FlowmetalError, Label
 from flowmetal.reader.anonymous import Arguments
+from flowmetal.reader.conditionals import chosen_branch, spliced_forms
 from flowmetal.reader.literal_collections import add_metadata, qualify_keys, repeated_key
 from flowmetal.reader.literals import (
     Unreadable,
@@ -23,9 +24,11 @@ from flowmetal.reader.literals import (
     read_symbolic,
     split_name,
 )
+from flowmetal.reader.names import Names
 from flowmetal.reader.nodes import Kind, Node
 from flowmetal.reader.options import ReadOptions
 from flowmetal.reader.positions import Positions
+from flowmetal.reader.problems import Problems
 from flowmetal.reader.syntax_quote import SyntaxQuote
 from flowmetal.reader.tagged import BUILT_IN_TAGS
 from flowmetal.source import Span
@@ -33,16 +36,13 @@ from flowmetal.values.errors import FlowError
 from flowmetal.values.kinds import Value
 from flowmetal.values.lists import list_of
 from flowmetal.values.map import hash_map
-from flowmetal.values.names import Keyword, Symbol, VarRef
+from flowmetal.values.names import Symbol, VarRef
 from flowmetal.values.scalars import Regex, TaggedLiteral
 from flowmetal.values.set import set_of
 from flowmetal.values.vector import vector
 
 _CORE = "flow.core"
 _COLLECTIONS = frozenset({Kind.LIST, Kind.VECTOR, Kind.MAP, Kind.SET, Kind.FN, Kind.NAMESPACED_MAP})
-_CONSTANTS = {"nil": None, "true": True, "false": False}
-_ASCRIPTIONS = frozenset({"|-", "⊢"})
-MAX_PROBLEMS = 10
 MAX_TEMPLATES = 6  # each level of syntax quote in syntax quote makes an expansion thrice as large
 _LEVELS = {Kind.SYNTAX_QUOTE: 1, Kind.UNQUOTE: -1, Kind.UNQUOTE_SPLICING: -1}
 _NOT_IN_DATA = frozenset(
@@ -95,14 +95,10 @@ class FormBuilder:
     """Builds the forms of one source, in order."""
 
     def __init__(self, positions: Positions, options: ReadOptions) -> None:
-        self.problems: list[Diagnostic] = []  # the first of them
-        self.found = 0
-        self._faults = 0  # and forms whose faults were found before
-        self.lacks_only_more = True  # until a problem is not cured by more text
+        self.problems = Problems(positions)
         self._positions = positions
         self._options = options
-        self._names: dict[str, tuple[str | None, str]] = {}
-        self._keywords: dict[str, Keyword] = {}
+        self._names = Names(options)
 
     def build(self, node: Node) -> ReadForm | None:
         """Build one top-level form; None where a reader conditional leaves nothing."""
@@ -133,32 +129,31 @@ class FormBuilder:
                 try:
                     value = read(self, node, span, frame)
                 except Unreadable as fault:
-                    self._report(node, fault)
+                    self.problems.unreadable(node, fault)
                     value = None
                 values.append(value)
                 spans.append(span)
             elif self._options.edn and node.kind in _NOT_IN_DATA:
-                self._problem(
-                    "FM0046", f"{node.kind.value} is code, and only data is read here", node
-                )
+                message = f"{node.kind.value} is code, and only data is read here"
+                self.problems.at(node, "FM0046", message)
             elif node.kind is Kind.CONDITIONAL:
-                pending += self._chosen(node)
+                pending += chosen_branch(node, self._options.features, self.problems)
             elif node.kind is Kind.SPLICED:
-                pending += reversed(self._splice(node, frame, top=len(stack) == 1))
+                pending += reversed(self._splice(node, frame))
             elif node.kind is Kind.DISCARD:
-                self._missing(node)
+                self.problems.missing_operand(node)
             else:
                 stack.append(self._open(node, frame))
                 return
 
     def _open(self, node: Node, parent: _Frame) -> _Frame:
-        children, arguments, faults = node.children, parent.arguments, self._faults
+        children, arguments, faults = node.children, parent.arguments, self.problems.faults
         if node.kind is Kind.FN:
             if arguments is not None:
-                self._problem(
+                self.problems.at(
+                    node,
                     "FM0040",
                     "function literals do not nest",
-                    node,
                     label="inside another `#()`",
                     help=("write the inner one as (fn [x] ...)",),
                     whole=False,
@@ -168,66 +163,16 @@ class FormBuilder:
             children = children[0].children
         templates = max(parent.templates + _LEVELS.get(node.kind, 0), 0)
         if templates > MAX_TEMPLATES:
-            self._problem("FM0047", "syntax quotes nest too deeply", node, whole=False)
+            self.problems.at(node, "FM0047", "syntax quotes nest too deeply", whole=False)
             children = ()
         return _Frame(node, children, arguments, faults, templates)
 
-    def _chosen(self, node: Node) -> Sequence[Node]:
-        """Return the branch of a reader conditional that counts, if there is one."""
-        branches = node.children[0]
-        if branches.kind is not Kind.LIST:
-            self._expected_branches(node, branches)
+    def _splice(self, node: Node, frame: _Frame) -> Sequence[Node]:
+        if frame.node is node or frame.node.kind not in _COLLECTIONS:
+            message = "`#?@` stands in a list, vector, map or set only"
+            self.problems.at(node, "FM0044", message)
             return ()
-        chosen: tuple[Node, ...] = ()
-        features = {f":{feature}" for feature in self._options.features} | {":default"}
-        for at in range(0, len(branches.children), 2):
-            feature = branches.children[at]
-            if feature.kind is not Kind.KEYWORD:
-                self._problem(
-                    "FM0043",
-                    "a branch of a reader conditional begins with a feature",
-                    feature,
-                    label=f"a keyword is expected, this is {feature.kind.value}",
-                )
-                return ()
-            if at + 1 == len(branches.children):
-                self._problem("FM0043", f"no form follows the feature {feature.text}", feature)
-                return ()
-            if not chosen and feature.text in features:
-                chosen = (branches.children[at + 1],)
-        return chosen
-
-    def _expected_branches(self, node: Node, found: Node) -> None:
-        if found.kind is Kind.MISSING:
-            self._missing(node)
-            return
-        self._problem(
-            "FM0043",
-            f"`{node.text}` needs a list of features and forms",
-            found,
-            label=f"this is {found.kind.value}",
-            help=(f"write {node.text}(:flow form :default form)",),
-        )
-
-    def _splice(self, node: Node, frame: _Frame, top: bool) -> Sequence[Node]:
-        """Return the forms that a splicing reader conditional puts into ``frame``."""
-        if top or frame.node.kind not in _COLLECTIONS:
-            self._problem("FM0044", "`#?@` stands in a list, vector, map or set only", node)
-            return ()
-        chosen = self._chosen(node)
-        while chosen and chosen[0].kind is Kind.CONDITIONAL:
-            chosen = self._chosen(chosen[0])
-        if not chosen:
-            return ()
-        if chosen[0].kind not in (Kind.LIST, Kind.VECTOR):
-            self._problem(
-                "FM0044",
-                "`#?@` can splice a list or a vector only",
-                chosen[0],
-                label=f"this is {chosen[0].kind.value}",
-            )
-            return ()
-        return chosen[0].children
+        return spliced_forms(node, self._options.features, self.problems)
 
     # -- coming up -----------------------------------------------------------------------
 
@@ -235,13 +180,13 @@ class FormBuilder:
         """Make the value of a frame whose children are all there."""
         node = frame.node
         span = self._span(node)
-        if self._faults > frame.faults_before:
+        if self.problems.faults > frame.faults_before:
             return None, span  # whatever is wrong with it now follows from what was reported
         if node.kind not in _COLLECTIONS and len(frame.values) < len(node.children):
-            self._problem(
+            self.problems.at(
+                node,
                 "FM0045",
                 f"nothing is left for `{cut(node.text)}`",
-                node,
                 label="the reader conditional has no branch for this reader",
                 help=("add a :default branch",),
             )
@@ -249,7 +194,7 @@ class FormBuilder:
         try:
             value = _FORMS[node.kind](self, frame, span)
         except Unreadable as fault:
-            self._report(node, fault)
+            self.problems.unreadable(node, fault)
             return None, span
         return value, frame.spans[1] if node.kind is Kind.META else span
 
@@ -265,19 +210,16 @@ class FormBuilder:
     def _finish_namespaced_map(self, frame: _Frame, span: Span) -> Value:
         node = frame.node
         if node.children[0].kind is not Kind.MAP:
-            self._problem(
-                "FM0034",
-                f"`{cut(node.text)}` needs a map after it",
-                node.children[0],
-                label=f"this is {node.children[0].kind.value}",
-            )
+            message = f"`{cut(node.text)}` needs a map after it"
+            label = f"this is {node.children[0].kind.value}"
+            self.problems.at(node.children[0], "FM0034", message, label=label)
             return None
         return self._map(qualify_keys(frame.values, self._map_namespace(node)), frame, span)
 
     def _map_namespace(self, node: Node) -> str:
         text = node.text[2:]
         if text.startswith(":"):
-            return self._alias(text[1:] or None, node.text)
+            return self._names.namespace(text[1:] or None, node.text)
         if split_name(text)[0] is not None:
             raise Unreadable("FM0034", f"`{cut(node.text)}` is not a namespace")
         return text
@@ -285,7 +227,7 @@ class FormBuilder:
     def _map(self, items: list[Value], frame: _Frame, span: Span) -> Value:
         if len(items) % 2:
             label = Label(frame.spans[-1], "this key has no value")
-            self._add(Diagnostic("FM0031", "a map needs a value for every key", (label,)))
+            self.problems.add(Diagnostic("FM0031", "a map needs a value for every key", (label,)))
             return None
         if repeated := repeated_key(items[::2]):
             self._repeated("FM0032", "key", "map", frame.spans[::2], repeated)
@@ -306,7 +248,7 @@ class FormBuilder:
         text = self._positions.slice(second)
         labels = (Label(second, "here again"), Label(first, "first here", primary=False))
         message = f"the {what} {cut(text)} is in this {where} twice"
-        self._add(Diagnostic(code, message, labels))
+        self.problems.add(Diagnostic(code, message, labels))
 
     def _finish_fn(self, frame: _Frame, span: Span) -> Value:
         opener = self._positions.span(frame.node.start, frame.node.start + 2)
@@ -361,50 +303,16 @@ class FormBuilder:
         except (ValueError, FlowError, FlowmetalError) as fault:
             labels = (Label(frame.spans[0], "this value"),)
             message = f"{node.text} cannot read this: {fault}"
-            self._add(Diagnostic("FM0029", message, labels))
+            self.problems.add(Diagnostic("FM0029", message, labels))
             return None
 
     # -- atoms ---------------------------------------------------------------------------
 
     def _keyword(self, node: Node, span: Span, frame: _Frame) -> Value:
-        text = node.text
-        known = self._keywords.get(text)
-        if known is not None:
-            return known
-        if text.startswith("::"):
-            return self._resolved_keyword(text)
-        namespace, name = split_name(text[1:])
-        self._keywords[text] = made = Keyword.of(namespace, name)
-        return made
-
-    def _resolved_keyword(self, text: str) -> Keyword:
-        alias, name = split_name(text[2:])
-        return Keyword.of(self._alias(alias, text), name)
-
-    def _alias(self, alias: str | None, text: str) -> str:
-        if self._options.edn:
-            raise Unreadable("FM0046", f"`{cut(text)}` is code, and only data is read here")
-        namespace = self._options.resolve_alias(alias)
-        if namespace is None:
-            raise Unreadable(
-                "FM0026",
-                f"unknown namespace alias `{alias}` in `{cut(text)}`",
-                hint=f"add :as {alias} to a require of this namespace",
-            )
-        return namespace
+        return self._names.keyword(node.text)
 
     def _symbol(self, node: Node, span: Span, frame: _Frame) -> Value:
-        text = node.text
-        if text in _CONSTANTS:
-            return _CONSTANTS[text]
-        if text[0] == "%" and frame.arguments is not None:
-            return frame.arguments.use(text, span)
-        if text in _ASCRIPTIONS and not self._options.edn:
-            return Keyword.of(None, "-")
-        known = self._names.get(text)
-        if known is None:
-            self._names[text] = known = split_name(text)
-        return Symbol(known[0], known[1], None, span)
+        return self._names.symbol(node.text, span, frame.arguments)
 
     def _regex(self, node: Node, span: Span, frame: _Frame) -> Value:
         return Regex(node.text[2:-1])
@@ -413,55 +321,13 @@ class FormBuilder:
         raise _explain_unreadable(node.text)
 
     def _broken(self, node: Node, span: Span, frame: _Frame) -> Value:
-        self._faults += 1
+        self.problems.faults += 1
         return None
 
     def _no_operand(self, node: Node, span: Span, frame: _Frame) -> Value:
         if not frame.values or frame.node.children[0].kind is not Kind.MISSING:
-            self._missing(frame.node)  # once, where `^` lacks both of its operands
+            self.problems.missing_operand(frame.node)  # once, where `^` lacks both of its operands
         return None
-
-    # -- problems ------------------------------------------------------------------------
-
-    def _add(self, problem: Diagnostic) -> None:
-        self.found += 1
-        self._faults += 1
-        if self.found <= MAX_PROBLEMS:
-            self.problems.append(problem)
-        self.lacks_only_more = False
-
-    def _missing(self, prefix: Node) -> None:
-        at_end = prefix.children[-1].end == len(self._positions.text)
-        lacks_only_more = self.lacks_only_more and at_end
-        self._problem(
-            "FM0014",
-            f"no form follows `{cut(prefix.text)}`",
-            prefix,
-            label="belongs to the form after it",
-            whole=False,
-        )
-        self.lacks_only_more = lacks_only_more
-
-    def _problem(
-        self,
-        code: str,
-        message: str,
-        node: Node,
-        *,
-        label: str = "",
-        help: tuple[str, ...] = (),
-        whole: bool = True,
-    ) -> None:
-        end = node.end if whole else node.start + len(node.text)
-        span = self._positions.span(node.start, end)
-        self._add(Diagnostic(code, message, (Label(span, label),), help=help))
-
-    def _report(self, node: Node, fault: Unreadable) -> None:
-        end = node.start + (len(node.text) if fault.end is None else fault.end)
-        span = self._positions.span(node.start + fault.start, end)
-        helps = () if fault.hint is None else (fault.hint,)
-        labels = (Label(span, fault.label),)
-        self._add(Diagnostic(fault.code, fault.message, labels, help=helps))
 
     def _span(self, node: Node) -> Span:
         return self._positions.span(node.start, node.end)

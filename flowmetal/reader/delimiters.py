@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from flowmetal.errors import Diagnostic, Label
 from flowmetal.reader.ply_recipe import Token, make_token
 from flowmetal.reader.positions import Positions
+from flowmetal.reader.problems import MAX_PROBLEMS
 from flowmetal.reader.tokens import CLOSERS, OPENERS, tokenize
 
-MAX_PROBLEMS = 10
 BYTE_ORDER_MARK = "\ufeff"
 _STARTERS = frozenset({*OPENERS, "CONDITIONAL", "SPLICED", "META", "DISCARD"})
 

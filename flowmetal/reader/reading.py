@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from flowmetal.errors import Diagnostic, Incomplete, ReadError
 from flowmetal.reader.build import FormBuilder, ReadForm
-from flowmetal.reader.delimiters import MAX_PROBLEMS, balance
+from flowmetal.reader.delimiters import balance
 from flowmetal.reader.grammar import parse
 from flowmetal.reader.nodes import Node
 from flowmetal.reader.options import ReadOptions
 from flowmetal.reader.positions import Positions
+from flowmetal.reader.problems import MAX_PROBLEMS, Problems
 from flowmetal.source import Source, Span
 from flowmetal.values.kinds import Value
 
@@ -28,9 +29,9 @@ def read_all_with_spans(source: Source, options: ReadOptions | None = None) -> l
     for node in text.nodes:
         if (form := builder.build(node)) is not None:
             forms.append(form)
-        if builder.found >= MAX_PROBLEMS:
+        if builder.problems.found >= MAX_PROBLEMS:
             break
-    text.raise_problems(builder)
+    text.raise_problems(builder.problems)
     return forms
 
 
@@ -48,11 +49,8 @@ def read_forms(source: Source, options: ReadOptions | None = None) -> Iterator[R
     builder = FormBuilder(text.positions, options)
     for index, node in enumerate(text.nodes):
         form = builder.build(node)
-        if builder.problems:
-            rest = _check(text, text.nodes[index + 1 :], options)
-            builder.problems += rest.problems
-            builder.lacks_only_more &= rest.lacks_only_more
-            text.raise_problems(builder)
+        if builder.problems.found:
+            text.raise_problems(builder.problems, _check(text, text.nodes[index + 1 :], options))
         if form is not None:
             yield form
 
@@ -79,14 +77,15 @@ class _Text:
         self.nodes = parse(balanced.tokens, len(source.text))
         self._lacks_only_closers = balanced.lacks_only_closers
 
-    def raise_problems(self, builder: FormBuilder) -> None:
-        """Raise what was found here and by ``builder``, in the order of the text."""
-        problems = sorted([*self.problems, *builder.problems], key=_place)
-        if not problems:
+    def raise_problems(self, *found: Problems) -> None:
+        """Raise what was found here and while building, in the order of the text."""
+        listed = [problem for problems in found for problem in problems.listed]
+        in_order = sorted([*self.problems, *listed], key=_place)
+        if not in_order:
             return
-        lacks_only_more = self._lacks_only_closers and builder.lacks_only_more
-        kind = Incomplete if lacks_only_more else ReadError
-        raise kind.of(tuple(problems[:MAX_PROBLEMS]))
+        lacks_only_more = all(problems.lacks_only_more for problems in found)
+        kind = Incomplete if self._lacks_only_closers and lacks_only_more else ReadError
+        raise kind.of(tuple(in_order[:MAX_PROBLEMS]))
 
 
 def _place(problem: Diagnostic) -> tuple[int, int]:
@@ -94,14 +93,14 @@ def _place(problem: Diagnostic) -> tuple[int, int]:
     return (span.line, span.col) if span is not None else (0, 0)
 
 
-def _check(text: _Text, nodes: list[Node], options: ReadOptions) -> FormBuilder:
+def _check(text: _Text, nodes: list[Node], options: ReadOptions) -> Problems:
     """Build forms only to find their mistakes, with nothing evaluated before them."""
     lenient = ReadOptions(
         features=options.features, edn=options.edn, resolve_alias=lambda alias: alias or "user"
     )
     builder = FormBuilder(text.positions, lenient)
     for node in nodes:
-        if builder.found >= MAX_PROBLEMS:
+        if builder.problems.found >= MAX_PROBLEMS:
             break
         builder.build(node)
-    return builder
+    return builder.problems
