@@ -9,6 +9,7 @@ leaves. ``:append`` cannot be that: a crash in the middle may append twice, and
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import glob
 import hashlib
 import os
@@ -75,7 +76,9 @@ def _content(place: Place) -> bytes:
                 what = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
                 type_text = "fs/is-a-folder" if stat.S_ISDIR(mode) else "fs/not-a-file"
                 message = f"{place.given} is {what}"
-                raise EffectFailed(effect_error("FM0721", type_text, message, {"path": place.given}))
+                raise EffectFailed(
+                    effect_error("FM0721", type_text, message, {"path": place.given})
+                )
             data = file.read(LONGEST_READ + 1)
     if len(data) > LONGEST_READ:
         message = f"{place.given} has more than {LONGEST_READ >> 20} MiB"
@@ -125,10 +128,8 @@ def _replace(place: Place, content: bytes) -> None:
 
 
 def _keep_mode(folder: int, name: str, fresh: int) -> None:
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.fchmod(fresh, stat.S_IMODE(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode))
-    except FileNotFoundError:
-        pass
 
 
 def _exists(call: Call) -> Value:
@@ -172,7 +173,7 @@ def _move(call: Call) -> Value:
         try:
             os.replace(name, new_name, src_dir_fd=old, dst_dir_fd=new)
         except FileNotFoundError:
-            if call.attempt > 1 and os.path.lexists(target.real):
+            if call.again and os.path.lexists(target.real):
                 return  # an earlier attempt has moved it
             raise
         os.fsync(new)

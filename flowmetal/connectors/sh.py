@@ -64,7 +64,9 @@ class ShConnector:
         assert code is not None
         if code != 0 and flag(call, "check?", True):
             raise EffectFailed(_failed(argv, code, out, err))
-        return hash_map(zip(_RESULT, (code, _as(call, form, out), _text(err), elapsed), strict=True))
+        return hash_map(
+            zip(_RESULT, (code, _as(call, form, out), _text(err), elapsed), strict=True)
+        )
 
     async def close(self) -> None:
         """Nothing is kept open."""
@@ -89,7 +91,9 @@ class ShConnector:
         found = shutil.which(name, path=absolute)
         if found is None:
             raise EffectFailed(
-                effect_error("FM0710", "sh/not-found", f"there is no program {name}", {"program": name})
+                effect_error(
+                    "FM0710", "sh/not-found", f"there is no program {name}", {"program": name}
+                )
             )
         return found
 
@@ -136,7 +140,9 @@ class ShConnector:
 def _check_grant(call: Call, program: str) -> None:
     if not call.grants.allows("sh", program):
         what = "a shell command" if call.kind == "sh/shell" else f"running {program}"
-        raise EffectFailed(refused("sh", program, f"--allow-sh={program}", f"{what} is not granted"))
+        raise EffectFailed(
+            refused("sh", program, f"--allow-sh={program}", f"{what} is not granted")
+        )
 
 
 def _input(call: Call) -> bytes | None:

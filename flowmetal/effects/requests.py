@@ -55,7 +55,8 @@ class Call:
     """One attempt at an effect, as a connector gets it.
 
     ``idempotency_key`` is the same for every attempt and unique over runs,
-    forks and effects. ``grants`` are the capabilities of the run.
+    forks and effects. ``grants`` are the capabilities of the run. ``again``: an
+    earlier attempt was made and may have succeeded (it failed, or its interpreter died).
     """
 
     run: RunId
@@ -64,6 +65,7 @@ class Call:
     idempotency_key: str
     attempt: int
     grants: Grants
+    again: bool = False
 
 
 class Grants(Protocol):

@@ -79,6 +79,10 @@ class ActiveRun:
     result: Value = None
     error: ErrorValue | None = None
 
+    def is_driven(self) -> bool:
+        """Say whether this interpreter still has the run."""
+        return self.left is None
+
     def record(self, kind: str, name: str, effect: int, data: bytes, time_us: int = 0) -> None:
         """Put a fact into the next commit."""
         self.events.append(NewEvent(kind, name, effect, data, time_us))

@@ -42,14 +42,16 @@ _FLUSH_US: Final = 250_000
 _CHECKPOINT_US: Final = 10_000_000
 
 
-def advance(active: ActiveRun, *, let_go: bool = False) -> None:
+def advance(active: ActiveRun, *, let_go: bool = False, turns: int = 1 << 62) -> bool:
     """Compute until the run has ended or waits, committing on the way.
 
-    With ``let_go`` a run that only waits is given back in the commit that says so.
+    After so many ``turns`` the answer is True: there is more to compute. With ``let_go``
+    a run that only waits is given back in the commit that says so.
     Raises Conflict or StoreError: then drop ``active``.
     """
     machine = active.machine
-    while active.left is None:
+    while active.is_driven() and turns > 0:
+        turns -= 1
         turn = run(machine, BUDGET)
         if turn.output:
             active.record(kinds.OUTPUT, "", 0, encode_data(turn.output))
@@ -71,7 +73,8 @@ def advance(active: ActiveRun, *, let_go: bool = False) -> None:
             _perform_quick(active)
         else:
             _park(active, let_go)
-            return
+            return False
+    return active.is_driven()
 
 
 def _answer_locals(active: ActiveRun) -> None:
@@ -83,7 +86,7 @@ def _answer_locals(active: ActiveRun) -> None:
             value, error = None, failed.error
         active.resolve(request, value, error, clock.now_us())
     active.local.clear()
-    if len(active.events) >= MANY_EVENTS:
+    if len(active.events) >= MANY_EVENTS or active.host.sync_every:
         active.commit(RunState.RUNNING)
 
 
@@ -203,7 +206,7 @@ def take_in(active: ActiveRun) -> bool:
     """
     now = active.host.clock.now_us()
     take_messages(active, now)
-    if active.left is not None:
+    if not active.is_driven():
         return False
     arrived = bool(active.arrivals)
     for arrival in active.arrivals:

@@ -22,6 +22,9 @@ from flowmetal.store.protocol import ENDED, Claim, Held, RunRow, RunState
 POLL_US: Final = 100_000
 """How often messages are looked for while connector effects are in flight."""
 
+TURNS: Final = 50
+"""Turns of a machine before other coroutines of the loop get theirs."""
+
 _LONGEST_WAIT_US: Final = 60_000_000
 
 
@@ -68,24 +71,24 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
 def _drive_claimed(host: Host, claim: Claim, taken_us: int) -> None:
     active = None
     try:
-        active = open_run(host, claim, taken_us)
+        active = open_run(host, claim, taken_us, patient=True)
         if not _drive_without_loop(active):
             import asyncio
 
-            asyncio.run(_drive_in_loop(active))
+            asyncio.run(_drive_alone(active))
     finally:
         if active is None:
             host.store.release(claim)
-        elif active.left is None:
+        elif active.is_driven():
             host.store.release(active.claim)
 
 
 def _drive_without_loop(active: ActiveRun) -> bool:
     """Drive until the run is left (True) or a connector effect is to begin (False)."""
     host = active.host
-    while active.left is None:
+    while active.is_driven():
         advance(active)
-        if active.left is not None:
+        if not active.is_driven():
             break
         if may_start(active):
             return False
@@ -96,28 +99,40 @@ def _drive_without_loop(active: ActiveRun) -> bool:
     return True
 
 
-async def _drive_in_loop(active: ActiveRun) -> None:
+async def drive_in_loop(active: ActiveRun, *, let_go: bool = False) -> None:
+    """Drive in the running event loop until the run is left.
+
+    Other coroutines get their turn between two turns of the machine.
+    """
     import asyncio
 
     from flowmetal.runtime.performing import Attempts
 
     woken = asyncio.Event()
     attempts = Attempts(active, woken.set)
-    host = active.host
+    clock = active.host.clock
     try:
-        while active.left is None:
-            advance(active)
-            if active.left is not None:
-                break
+        while active.is_driven():
+            if advance(active, let_go=let_go, turns=TURNS):
+                await asyncio.sleep(0)
+                continue
+            if not active.is_driven():
+                return
             attempts.begin()
             if not take_in(active):
                 woken.clear()
-                await host.clock.pause(woken, min(POLL_US, _patience_us(active)))
+                await clock.pause(woken, min(POLL_US, _patience_us(active)))
                 active.lease.keep(active.claim)
                 take_in(active)
     finally:
         await attempts.stop()
-        await host.world.close()
+
+
+async def _drive_alone(active: ActiveRun) -> None:
+    try:
+        await drive_in_loop(active)
+    finally:
+        await active.host.world.close()
 
 
 def _patience_us(active: ActiveRun) -> int:

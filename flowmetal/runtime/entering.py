@@ -82,7 +82,7 @@ def timeout_error(kind: str, effect_class: EffectClass, timeout_us: int | None) 
         f"{namespace}/timeout" if connector else "timeout",
         f"{kind} timed out{seconds}",
         {"kind": kind},
-        retryable=effect_class is EffectClass.CONNECTOR,
+        retryable=connector and namespace != "sh",
     )
 
 

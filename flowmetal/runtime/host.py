@@ -31,6 +31,7 @@ class Host:
     entropy: Entropy = field(default_factory=SystemEntropy)
     observer: Observer = field(default_factory=Silent)
     lease_us: int = LEASE_US
+    sync_every: bool = False  # a commit for local effects too
     images: dict[ProgramHash, Image] = field(default_factory=dict)
 
     def image(self, program: ProgramHash) -> Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flowmetal.effects import events as kinds
+from flowmetal.effects.errors import effect_error
 from flowmetal.errors import RunError
 from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.grants import decode_grants
@@ -14,18 +15,21 @@ from flowmetal.runtime.opening import take_up
 from flowmetal.runtime.progress import decode_progress
 from flowmetal.runtime.starting import decode_input
 from flowmetal.snapshot import decode, references
-from flowmetal.store.protocol import Claim, Loaded
+from flowmetal.store.protocol import Claim, Loaded, RunState
 from flowmetal.values import hash_map, keyword
 from flowmetal.values.codec import encode_data
 from flowmetal.vm.machine import start
-from flowmetal.vm.state import Machine
+from flowmetal.vm.state import Machine, MachineStatus
 
 PATIENCE = 5
 """Claims that ended in a crash before the run is put aside."""
 
 
-def open_run(host: Host, claim: Claim, taken_us: int) -> ActiveRun:
+def open_run(host: Host, claim: Claim, taken_us: int, *, patient: bool = False) -> ActiveRun:
     """Load a claimed run and build its machine. ``taken_us``: see Lease.
+
+    A run that crashed its interpreters again and again while its machine computed is put aside
+    as failed, unless the claimer is ``patient``: somebody asked for this run by name.
 
     Raises Conflict if the claim no longer holds, RunError, ProgramError or SnapshotError
     if what is stored cannot be gone on from.
@@ -50,14 +54,29 @@ def open_run(host: Host, claim: Claim, taken_us: int) -> ActiveRun:
             ((keyword("attempts"), row.attempts), (keyword("interpreter"), host.owner))
         )
         active.record(kinds.RECOVERED, "", 0, encode_data(crashes))
+        if row.attempts > PATIENCE and machine.status is MachineStatus.READY and not patient:
+            _put_aside(active, row.attempts - 1)
+            return active
     notes, active.progress.cancelled = decode_progress(row.progress)
     now = host.clock.now_us()
     for number in sorted(machine.open):
         take_up(active, machine.open[number].request, notes.get(number), now)
     for message in loaded.inbox:
-        if active.left is None:
+        if active.is_driven():
             take_message(active, message)
     return active
+
+
+def _put_aside(active: ActiveRun, crashes: int) -> None:
+    active.error = effect_error(
+        "FM1108",
+        "run/poisoned",
+        f"its interpreter died {crashes} times while it computed; `fmvm resume` tries again",
+        {"crashes": crashes},
+    )
+    data = encode_data(active.error)
+    active.record(kinds.FAILED, active.error.type.text, 0, data)
+    active.commit(RunState.FAILED, leave=True, error=data)
 
 
 def _machine(host: Host, loaded: Loaded) -> Machine:

@@ -31,7 +31,7 @@ def take_messages(active: ActiveRun, now_us: int) -> None:
     for row in active.host.store.inbox(active.machine.run, active.seen):
         take_message(active, row)
         active.seen = max(active.seen, row.number)
-        if active.left is not None:
+        if not active.is_driven():
             return
 
 

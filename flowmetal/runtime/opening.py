@@ -49,6 +49,7 @@ def take_up(active: ActiveRun, request: EffectRequest, note: Note | None, now_us
     effect_class = active.class_of(request.kind)
     options = options_of(request, effect_class)
     pending = Pending(request, effect_class, options, note.first_us, note.due_us, note.attempts)
+    pending.taken_up = True
     active.progress.effects[request.number] = pending
     if note.begun:
         active.resolve(request, None, in_doubt(request), now_us)

@@ -66,6 +66,7 @@ class Attempts:
             active.key_of(request),
             pending.attempts + 1,
             active.grants,
+            again=pending.taken_up or pending.attempts > 0,
         )
         value, error, wish = None, None, None
         timeout_us = pending.options.timeout_us

@@ -40,6 +40,7 @@ class Pending:
     attempts: int = 0
     begun: bool = False
     in_flight: bool = False  # in this process; not kept
+    taken_up: bool = False  # may have been performed by an interpreter that died; not kept
 
 
 @dataclass(slots=True)

@@ -1,0 +1,302 @@
+"""HTTP requests.
+
+Arguments: ``:method`` (get) ``:url`` ``:query`` ``:headers``, one of ``:json :form
+:body``, ``:as`` (:auto), ``:auth`` [:bearer token] or [:basic user password], ``:throw?``
+(true), ``:follow`` (5). Result: {:status :headers :body :url :elapsed}.
+
+Errors: ``:http/status`` for a status from 400 on (tried again: 408, 425, 429 and
+5xx, after ``Retry-After``), ``:http/connect``, ``:http/timeout``, ``:http/failed``.
+Every request but GET, HEAD and OPTIONS carries ``Idempotency-Key``. Every hop of a
+redirect is judged like a first request; credentials do not go to another origin.
+Proxies of the environment are not used: behind one, no address could be judged.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import httpcore2
+import httpx2
+
+from flowmetal.connectors.arguments import choice, flag, items, pairs, refuse, text
+from flowmetal.connectors.pinned import PinnedTransport
+from flowmetal.connectors.retry_after import retry_after_us
+from flowmetal.connectors.secrets import reveal
+from flowmetal.effects.errors import effect_error, refused
+from flowmetal.effects.requests import Call, EffectFailed, Grants
+from flowmetal.values import (
+    Duration,
+    Keyword,
+    Value,
+    display,
+    hash_map,
+    json_dumps,
+    json_loads,
+    keyword,
+)
+
+METHODS: Final = ("get", "head", "options", "post", "put", "patch", "delete")
+LONGEST_BODY: Final = 32 * 1024 * 1024
+"""Bytes of a response, decompressed: it is kept in the run's history."""
+
+_WITHOUT_KEY: Final = ("GET", "HEAD", "OPTIONS")
+_AGAIN: Final = frozenset({408, 425, 429})
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_TIMEOUT: Final = httpx2.Timeout(60.0, connect=10.0)
+_RESULT = tuple(keyword(name) for name in ("status", "headers", "body", "url", "elapsed"))
+_TEXT_TYPES: Final = (
+    "text/",
+    "application/xml",
+    "application/javascript",
+    "application/x-www-form",
+)
+
+
+class HttpConnector:
+    """Makes requests; keeps connections open between them, apart for each set of grants."""
+
+    kinds = frozenset({"http/request"})
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = environment
+        self._clients: dict[Grants, httpx2.AsyncClient] = {}
+        self._ssl = httpx2.create_ssl_context()
+
+    async def perform(self, call: Call) -> Value:
+        """Make the request, redirects included, and return the response."""
+        started = time.monotonic_ns()
+        client = self._client(call.grants)
+        request = self._request(client, call)
+        hops = call.args.get(keyword("follow"), 5)
+        if type(hops) is not int or hops < 0:
+            raise refuse(call, ":follow takes a number of redirects")
+        try:
+            response, body = await self._send(client, call, request)
+            while response.status_code in _REDIRECTS and response.next_request is not None:
+                if hops == 0:
+                    break
+                hops -= 1
+                response, body = await self._send(client, call, response.next_request)
+        except httpx2.InvalidURL as problem:
+            raise refuse(call, f"a redirect leads to no URL: {problem}") from None
+        elapsed = Duration((time.monotonic_ns() - started) // 1000)
+        return _result(call, response, body, elapsed)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        clients = list(self._clients.values())
+        self._clients.clear()
+        for client in clients:
+            await client.aclose()
+
+    def _client(self, grants: Grants) -> httpx2.AsyncClient:
+        found = self._clients.get(grants)
+        if found is None:
+            found = self._clients[grants] = httpx2.AsyncClient(
+                transport=PinnedTransport(grants, self._ssl),
+                trust_env=False,
+                timeout=_TIMEOUT,
+                follow_redirects=False,
+                headers={"user-agent": "flowmetal"},
+            )
+        return found
+
+    def _request(self, client: httpx2.AsyncClient, call: Call) -> httpx2.Request:
+        method = choice(call, "method", METHODS, "get").upper()
+        headers = [
+            (name, self._header(call, name, value)) for name, value in pairs(call, "headers")
+        ]
+        named = {name.lower() for name, _ in headers}
+        content, content_type = self._content(call)
+        if content_type and "content-type" not in named:
+            headers.append(("content-type", content_type))
+        if method not in _WITHOUT_KEY and "idempotency-key" not in named:
+            headers.append(("idempotency-key", call.idempotency_key))
+        if "authorization" not in named:
+            headers += self._authorization(call)
+        query = [(name, _word(one)) for name, v in pairs(call, "query") for one in items(v)]
+        try:
+            url = httpx2.URL(text(call, "url"))
+            if query:
+                url = url.copy_merge_params(httpx2.QueryParams([*url.params.multi_items(), *query]))
+            return client.build_request(method, url, headers=headers, content=content)
+        except (httpx2.InvalidURL, UnicodeError, ValueError) as problem:
+            raise refuse(call, f"this request cannot be written: {problem}") from None
+
+    async def _send(
+        self, client: httpx2.AsyncClient, call: Call, request: httpx2.Request
+    ) -> tuple[httpx2.Response, bytes]:
+        _check_grant(call, request.url)
+        try:
+            # Cookies stay with one request: what a server set for one run is no other run's.
+            client.cookies.clear()
+            response = await client.send(request, stream=True)
+            try:
+                return response, await _body(call, response)
+            finally:
+                await response.aclose()
+        except (httpx2.TimeoutException, httpcore2.TimeoutException) as problem:
+            raise _failed(
+                "http/timeout", request, f"timed out ({type(problem).__name__})"
+            ) from None
+        except (httpx2.ConnectError, httpcore2.ConnectError) as problem:
+            raise _failed("http/connect", request, f"could not connect: {problem}") from None
+        except (
+            httpx2.TransportError,
+            httpx2.DecodingError,
+            httpcore2.NetworkError,
+            httpcore2.ProtocolError,
+        ) as problem:
+            raise _failed(
+                "http/failed", request, f"failed: {problem or type(problem).__name__}"
+            ) from None
+
+    def _header(self, call: Call, name: str, value: Value) -> str:
+        shown = _word(reveal(value, self._environment))
+        if not shown.isascii() or any(c in shown for c in "\r\n\0"):
+            raise refuse(call, f"the header {name} holds what a header cannot")
+        return shown
+
+    def _authorization(self, call: Call) -> list[tuple[str, str]]:
+        given = call.args.get(keyword("auth"))
+        if given is None:
+            return []
+        scheme, *rest = items(given)
+        words = [reveal(word, self._environment) for word in rest]
+        name = scheme.name if isinstance(scheme, Keyword) else scheme
+        if not all(isinstance(word, str) for word in words):
+            raise refuse(call, ":auth takes strings or secrets")
+        if name == "bearer" and len(words) == 1:
+            return [("authorization", f"Bearer {self._header(call, 'authorization', words[0])}")]
+        if name == "basic" and len(words) == 2:
+            from base64 import b64encode
+
+            return [("authorization", "Basic " + b64encode(":".join(words).encode()).decode())]
+        raise refuse(call, ":auth takes [:bearer token] or [:basic user password]")
+
+    def _content(self, call: Call) -> tuple[bytes | None, str]:
+        args = call.args
+        given = [name for name in ("json", "form", "body") if keyword(name) in args]
+        if len(given) > 1:
+            raise refuse(call, f":{given[0]} and :{given[1]} are two contents for one request")
+        if "json" in given:
+            return json_dumps(args.get(keyword("json"))).encode(), "application/json"
+        if "form" in given:
+            form = [
+                (name, _word(reveal(one, self._environment)))
+                for name, v in pairs(call, "form")
+                for one in items(v)
+            ]
+            from urllib.parse import urlencode
+
+            return urlencode(form).encode(), "application/x-www-form-urlencoded"
+        body = args.get(keyword("body"))
+        if body is None:
+            return None, ""
+        if isinstance(body, bytes):
+            return body, "application/octet-stream"
+        if isinstance(body, str):
+            return body.encode(), "text/plain; charset=utf-8"
+        raise refuse(call, ":body takes a string or bytes; :json takes any data")
+
+
+def _check_grant(call: Call, url: httpx2.URL) -> None:
+    """Check scheme, host and port of one hop."""
+    if url.scheme not in ("http", "https") or not url.host:
+        raise refuse(call, f"{_shown(url)} is not a URL that begins with http:// or https://")
+    port = url.port or (443 if url.scheme == "https" else 80)
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    if not call.grants.allows("http", f"{host}:{port}"):
+        usual = url.port is None
+        what = host if usual else f"{host}:{port}"
+        flag_text = f"--allow-http={what}"
+        raise EffectFailed(
+            refused("http", f"{host}:{port}", flag_text, f"a request to {what} is not granted")
+        )
+
+
+async def _body(call: Call, response: httpx2.Response) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.aiter_bytes():
+        size += len(part)
+        if size > LONGEST_BODY:
+            message = f"the response has more than {LONGEST_BODY >> 20} MiB"
+            raise EffectFailed(effect_error("FM0715", "http/too-big", message, {"kind": call.kind}))
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _result(call: Call, response: httpx2.Response, body: bytes, elapsed: Duration) -> Value:
+    headers = hash_map(
+        (name, response.headers[name]) for name in dict.fromkeys(response.headers.keys())
+    )
+    status = response.status_code
+    fails = status >= 400 and flag(call, "throw?", True)
+    content = _parsed(call, response, body, strict=not fails)
+    result = hash_map(
+        zip(_RESULT, (status, headers, content, _shown(response.url), elapsed), strict=True)
+    )
+    if not fails:
+        return result
+    again = status in _AGAIN or status >= 500
+    reason = response.reason_phrase
+    method = response.request.method
+    error = effect_error(
+        "FM0714",
+        "http/status",
+        f"{method} {_shown(response.url)} answered {status}{f' {reason}' if reason else ''}",
+        {"status": status, "headers": headers, "body": content, "url": _shown(response.url)},
+        retryable=again,
+    )
+    wish = retry_after_us(response.headers.get("retry-after"), int(time.time()))
+    raise EffectFailed(error, wish if again else None)
+
+
+def _parsed(call: Call, response: httpx2.Response, body: bytes, *, strict: bool) -> Value:
+    form = choice(call, "as", ("auto", "json", "text", "bytes"), "auto")
+    content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_json = content_type == "application/json" or content_type.endswith("+json")
+    if form == "bytes":
+        return body
+    if form == "json" or (form == "auto" and is_json and body):
+        try:
+            return json_loads(body.decode("utf-8-sig"))
+        except Exception as problem:  # whatever the reader of JSON dislikes
+            if strict and form == "json":
+                message = f"the response is not JSON: {problem}"
+                data = {"status": response.status_code, "body": _text(response, body)[:1000]}
+                raise EffectFailed(effect_error("FM0716", "http/bad-body", message, data)) from None
+            return _text(response, body)
+    if form == "auto" and content_type and not is_json and not content_type.startswith(_TEXT_TYPES):
+        return body
+    return _text(response, body)
+
+
+def _text(response: httpx2.Response, body: bytes) -> str:
+    try:
+        return body.decode(response.charset_encoding or "utf-8", "replace")
+    except LookupError:
+        return body.decode("utf-8", "replace")
+
+
+def _failed(type_text: str, request: httpx2.Request, what: str) -> EffectFailed:
+    """Return a failure without a response. Whether it arrived is unknown; the key makes it safe."""
+    message = f"{request.method} {_shown(request.url)} {what}"
+    data = {"url": _shown(request.url), "method": request.method}
+    return EffectFailed(effect_error("FM0717", type_text, message, data, retryable=True))
+
+
+def _shown(url: httpx2.URL) -> str:
+    """Return a URL without the password that may be in it."""
+    return str(url.copy_with(username=None, password=None)) if url.userinfo else str(url)
+
+
+def _word(value: Value) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    return value.text if isinstance(value, Keyword) else display(value)

@@ -1,0 +1,158 @@
+"""An interpreter: claims the runs of a store that can go on, and drives them.
+
+Many at a time, in one event loop. A run that only waits is let go of in the
+commit that says so: it costs no memory here, and whoever is free takes it when it is
+due. What breaks one run (a program that is gone, a damaged snapshot) is
+reported and hurts no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from flowmetal.errors import Conflict, FlowmetalError, StoreError
+from flowmetal.runtime.driving import drive_in_loop
+from flowmetal.runtime.host import Host
+from flowmetal.runtime.loading import open_run
+from flowmetal.snapshot.format import VERSION
+from flowmetal.store.protocol import Claim
+
+_LOOK_S: Final = 0.5
+"""A hint may be lost: the store is looked at this often anyway."""
+
+_TROUBLE_S: Final = 1.0
+"""Between two tries while the store does not answer."""
+
+
+def interpret(host: Host, *, concurrency: int = 100, until_idle: bool = False) -> None:
+    """Drive runs until interrupted (Ctrl-C, SIGTERM), or until none can go on or is due later.
+
+    When it returns, every run that it held is back in the store for others.
+    """
+    asyncio.run(Interpreter(host, concurrency).run(until_idle=until_idle))
+
+
+class Interpreter:
+    """The coroutine behind ``interpret``. ``stop`` ends it in good order."""
+
+    def __init__(self, host: Host, concurrency: int = 100) -> None:
+        self._host = host
+        self._concurrency = concurrency
+        self._driving: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self._freed = asyncio.Event()
+
+    def stop(self) -> None:
+        """Claim nothing more, give back what is held, and return from ``run``."""
+        self._stopping.set()
+        self._freed.set()
+
+    async def run(self, *, until_idle: bool = False) -> None:
+        """Claim and drive until stopped."""
+        self._listen_to_signals()
+        watcher = None
+        # One thread for the whole interpreter waits for the store's hints.
+        with ThreadPoolExecutor(1, "flowmetal-store") as pool:
+            if not until_idle:
+                watcher = asyncio.create_task(self._watch(pool))
+            try:
+                while not self._stopping.is_set():
+                    self._freed.clear()
+                    claimed = await self._claim()
+                    if until_idle and not claimed and not self._driving:
+                        return
+                    if not claimed or len(self._driving) >= self._concurrency:
+                        await self._freed.wait()
+            finally:
+                if watcher is not None:
+                    watcher.cancel()
+                await self._give_back()
+                await self._host.world.close()
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        # Outside of the main thread there are no signals: whoever made the loop calls ``stop``.
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(signal.SIGTERM, self.stop)
+
+    async def _claim(self) -> int:
+        """Take as many runs as there is room for; return how many."""
+        room = self._concurrency - len(self._driving)
+        if room <= 0:
+            return 0
+        host = self._host
+        taken = host.clock.monotonic_us()
+        try:
+            claims = host.store.claim_ready(
+                host.owner, host.lease_us, room, snapshot_format=VERSION
+            )
+        except StoreError as trouble:
+            _report(trouble)
+            await asyncio.sleep(_TROUBLE_S)
+            return 0
+        for claim in claims:
+            task = asyncio.create_task(self._drive(claim, taken))
+            self._driving.add(task)
+            task.add_done_callback(self._ended)
+        return len(claims)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._driving.discard(task)
+        self._freed.set()
+
+    async def _drive(self, claim: Claim, taken_us: int) -> None:
+        """Drive one run until it is left; give it back whatever happens."""
+        host = self._host
+        active = None
+        try:
+            active = open_run(host, claim, taken_us)
+            await drive_in_loop(active, let_go=True)
+        except Conflict:
+            return  # somebody else has it now; this machine never was
+        except StoreError as trouble:
+            _report(trouble)
+        except FlowmetalError as problem:
+            # Left claimed: after the lease another interpreter tries, and the poison counter counts.
+            _report(problem, claim)
+            return
+        finally:
+            if active is not None and active.is_driven():
+                _release(host, active.claim)
+
+    async def _watch(self, pool: ThreadPoolExecutor) -> None:
+        """Wake up when the store may have changed or a run is due."""
+        loop = asyncio.get_running_loop()
+        store = self._host.store
+        while True:
+            try:
+                due = store.next_wake_us()
+                wait = _LOOK_S
+                if due is not None:
+                    wait = min(wait, max(0.0, (due - self._host.clock.now_us()) / 1e6))
+                await loop.run_in_executor(pool, store.wait_for_change, wait)
+            except StoreError:
+                await asyncio.sleep(_TROUBLE_S)
+            self._freed.set()
+            await asyncio.sleep(0.001)  # a due run that others are taking must not make this spin
+
+    async def _give_back(self) -> None:
+        for task in self._driving:
+            task.cancel()
+        await asyncio.gather(*self._driving, return_exceptions=True)
+
+
+def _release(host: Host, claim: Claim) -> None:
+    try:
+        host.store.release(claim)
+    except StoreError as trouble:
+        _report(trouble, claim)  # it is free again when the lease ends
+
+
+def _report(problem: FlowmetalError, claim: Claim | None = None) -> None:
+    run = "" if claim is None else f"run {claim.run}: "
+    print(f"fmvm: {run}{problem}", file=sys.stderr, flush=True)  # noqa: T201
