@@ -151,6 +151,7 @@ class MemoryStore:
         snapshot_format: int = 1,
     ) -> Claim | Held | None:
         with self._writing("claim"):
+            self._enter(owner)
             found = self._runs.get(run)
             if found is None:
                 return None
@@ -165,15 +166,11 @@ class MemoryStore:
         self, owner: InterpreterId, lease_us: int, limit: int, *, snapshot_format: int = 1
     ) -> list[Claim]:
         with self._writing("claim_ready"):
-            now = self.now_us()
-            takeable = [
-                run
-                for run in self._runs.values()
-                if self._can_go_on(run, now) and run.snapshot_format <= snapshot_format
-            ]
-            takeable.sort(key=lambda run: (run.owner is None, run.due_us or 0))
+            if self._takeable(snapshot_format):
+                self._enter(owner)
+            takeable = self._takeable(snapshot_format)[:limit]
             self._within("claim_ready")
-            return [self._take(run, owner, lease_us) for run in takeable[:limit]]
+            return [self._take(run, owner, lease_us) for run in takeable]
 
     def renew(self, claims: Sequence[Claim], lease_us: int) -> list[Claim]:
         with self._writing("renew"):
@@ -191,11 +188,26 @@ class MemoryStore:
                 run.owner = None
                 run.attempts = max(0, run.attempts - 1)
 
+    def _enter(self, owner: InterpreterId) -> None:
+        """Let an interpreter live; what one of the same name has left when it died is nobody's."""
+        if owner in self._dead:
+            self._dead.discard(owner)
+            for run in self._runs.values():
+                run.owner = None if run.owner == owner else run.owner
+
+    def _takeable(self, snapshot_format: int) -> list[_Run]:
+        """Return the runs that can be claimed, those of the dead first."""
+        now = self.now_us()
+        found = [
+            run
+            for run in self._runs.values()
+            if self._can_go_on(run, now) and run.snapshot_format <= snapshot_format
+        ]
+        return sorted(found, key=lambda run: (run.owner is None, run.due_us or 0))
+
     def _can_go_on(self, run: _Run, now_us: int) -> bool:
-        if run.state not in rules.CLAIMABLE:
-            return False
         if run.owner is not None:
-            return not self._is_driven(run)
+            return run.state in rules.CLAIMABLE and not self._is_driven(run)
         return run.due_us is not None and run.due_us <= now_us
 
     def _is_driven(self, run: _Run) -> bool:
@@ -265,7 +277,9 @@ class MemoryStore:
     def _apply(self, run: _Run, claim: Claim, commit: Commit) -> Claim:
         self._append(run, commit.events)
         run.attempts = 0
-        self._park(run, rules.stored_state(commit.state), commit.wake_at_us)
+        stored = rules.stored_state(commit.state)
+        due_us = rules.due_us(stored, commit.wake_at_us, parked=commit.release)
+        self._park(run, stored, due_us)
         if run.state is RunState.WAITING and run.received > commit.seen:
             run.state, run.due_us = RunState.READY, 0
         run.result, run.error = commit.result, commit.error
@@ -281,7 +295,7 @@ class MemoryStore:
             run.owner = None
         return Claim(run.id, claim.owner, run.epoch, run.seq)
 
-    def _park(self, run: _Run, state: RunState, wake_at_us: int | None) -> None:
+    def _park(self, run: _Run, state: RunState, due_us: int | None) -> None:
         """Set the state and what follows from it."""
         if state is RunState.EXPORTING and run.state is not RunState.EXPORTING:
             run.state_before = run.state
@@ -289,7 +303,7 @@ class MemoryStore:
             run.ended_us = None
         elif run.ended_us is None:
             run.ended_us = self.now_us()
-        run.state, run.due_us = state, rules.due_us(state, wake_at_us)
+        run.state, run.due_us = state, due_us
 
     def _append(self, run: _Run, events: Sequence[NewEvent]) -> None:
         now = self.now_us()
@@ -355,7 +369,8 @@ class MemoryStore:
             self._within("set_state")
             self._append(found, (event,))
             found.owner, found.epoch = None, found.epoch + 1
-            self._park(found, rules.stored_state(state), 0)
+            stored = rules.stored_state(state)
+            self._park(found, stored, rules.due_us(stored, 0))
             if state not in ENDED:
                 found.result = found.error = None
             return self._row(found)

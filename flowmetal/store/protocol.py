@@ -18,7 +18,11 @@ The rules that every store keeps (checked by the contract suite):
   what is left counts claims that ended in a crash.
 - ``row.state`` is RUNNING while somebody holds a run that is ready. A claim does
   not change what is stored beside it, so a run that is released without a commit
-  (or whose driver dies while it waits) is what it was before.
+  is what it was before.
+- A commit with ``release`` parks the run: it sleeps until ``wake_at_us`` or a message.
+  A commit without keeps it, and if its driver dies or gives it up, it can be claimed
+  at once whatever it waits for: effects may have been in flight. ``wake_at_us`` of
+  such a row is 0.
 - A claim by the interpreter that has the run already is given, with a new epoch:
   it has lost its machine and knows it. ``release`` looks at the epoch alone.
 

@@ -28,10 +28,16 @@ def shown_state(stored: RunState, owner: InterpreterId | None) -> RunState:
     return RunState.RUNNING if stored is RunState.READY and owner is not None else stored
 
 
-def due_us(stored: RunState, wake_at_us: int | None) -> int | None:
-    """Return when a run that parks like this can be claimed: 0 is at once, None is never."""
+def due_us(stored: RunState, wake_at_us: int | None, *, parked: bool = True) -> int | None:
+    """Return when a run in this state can be claimed: 0 is at once, None is never.
+
+    A run that its driver keeps (not ``parked``) may have effects in flight: if it
+    loses its driver, somebody has to look, whatever it waits for.
+    """
     if stored not in CLAIMABLE:
         return None
+    if not parked:
+        return 0
     if wake_at_us is None:
         return 0 if stored is RunState.READY else None
     return min(max(wake_at_us, 0), END_OF_TIME_US)

@@ -226,6 +226,23 @@ class StoreContract:
         assert after.epoch == before.epoch + 1
         assert take(world.bob, owner=BOB).epoch == after.epoch + 1
 
+    def test_a_waiting_run_that_was_kept_and_then_given_up_is_looked_at(self, world: World) -> None:
+        begin(world.ann)
+        claim = world.ann.commit(take(world.ann), step(RunState.WAITING))
+        assert row(world.ann).state is RunState.WAITING
+        world.ann.release(claim)
+        (second,) = world.bob.claim_ready(BOB, LEASE_US, 10)
+        world.bob.release(second)
+        assert len(world.ann.claim_ready(ANN, LEASE_US, 10)) == 1
+
+    def test_an_interpreter_that_comes_back_finds_what_it_left(self, world: World) -> None:
+        begin(world.ann)
+        begin(world.ann, R2)
+        take(world.ann)
+        world.kill(ANN)
+        claims = world.ann.claim_ready(ANN, LEASE_US, 10)
+        assert sorted(claim.run for claim in claims) == [R1, R2]
+
     def test_a_release_by_who_has_lost_the_run_is_ignored(self, world: World) -> None:
         begin(world.ann)
         old = take(world.ann)

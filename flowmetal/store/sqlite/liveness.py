@@ -37,6 +37,9 @@ class Liveness:
             self._locks.take(owner)
         with self._session.writing("enter"):
             swept = self._forget_gone()
+            self._execute(  # what one of the same name has left when it died
+                "UPDATE head SET owner = NULL, lease_boot_us = 0 WHERE owner = ?", (owner,)
+            )
             self._execute(
                 "INSERT OR REPLACE INTO interpreter VALUES (?, ?, ?, ?)",
                 (owner, self._clock.boot_id, _description(), self._clock.now_us()),

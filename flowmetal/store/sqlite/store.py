@@ -306,12 +306,13 @@ class SqliteStore:
         seq = claim.seq + len(commit.events)
         ended, seen = False, _NEVER
         if commit.state is RunState.RUNNING:  # by far the most frequent
-            state, due_us = "ready", rules.due_us(RunState.READY, commit.wake_at_us)
+            stored, state = RunState.READY, "ready"
         else:
-            state, due_us = commit.state.value, rules.due_us(commit.state, commit.wake_at_us)
+            stored, state = commit.state, commit.state.value
             ended = commit.state in ENDED
             if commit.state is RunState.WAITING:
                 seen = commit.seen
+        due_us = rules.due_us(stored, commit.wake_at_us, parked=commit.release)
         changed = self._execute(
             _RELEASE if commit.release else _KEEP,
             (
