@@ -142,7 +142,7 @@ def _pack_other(value: Value) -> Value:
     # Rare and heavier than all the rest of this file: only programs with such constants pay.
     from flowmetal.values.codec import encode_data
 
-    return msgpack.ExtType(_DATA, encode_data(value))
+    return msgpack.ExtType(_DATA, encode_data(value, with_meta=True))
 
 
 def _is_flat(items: Iterable[Value]) -> bool:

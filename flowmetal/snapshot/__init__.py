@@ -1,0 +1,7 @@
+"""Machines as bytes, and back: what makes a run survive its interpreter."""
+
+from flowmetal.snapshot.chunks import references
+from flowmetal.snapshot.decode import decode
+from flowmetal.snapshot.encode import Encoded, encode
+
+__all__ = ["Encoded", "decode", "encode", "references"]

@@ -1,0 +1,201 @@
+"""Chunks: the parts of a snapshot that are written once and named by their content.
+
+A node of a big collection that holds nothing but pure data becomes a chunk. Its
+name is kept in ``Node.chunk``, so a node is looked into once in its life;
+``NOT_A_CHUNK`` there says that something below it is no pure data, which
+cannot change either, since nothing ever changes a node's slots or what a value
+is made of. What a machine's host has been given is in ``machine.known``: a
+chunk that is not in there is written again, whatever other machines did.
+
+Nodes below a node are chunks of their own, so one changed entry costs the few
+nodes on its path. Collections may be nested as deep as they like: what must be
+written first is kept on a list, not on Python's stack.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import msgpack
+from msgpack import ExtType
+
+from flowmetal.snapshot.format import (
+    CHUNK_OBJECTS,
+    HEAD_BYTES,
+    LONG,
+    MAGIC,
+    NAME_BYTES,
+    Ext,
+)
+from flowmetal.snapshot.records import PURE, Record, Table
+from flowmetal.values import KINDS, FiberRef, Value
+from flowmetal.values.kinds import LAST_SCALAR
+from flowmetal.values.trie import Node
+
+NOT_A_CHUNK = b""
+
+Pack: TypeAlias = Callable[[Value], bytes]
+
+
+def chunk_name(data: bytes) -> bytes:
+    """Return the name of a chunk."""
+    return hashlib.sha256(data).digest()[:NAME_BYTES]
+
+
+def packer(hook: Callable[[Value], Value]) -> Pack:
+    """Return a function that packs records, lone surrogates in text included."""
+    fast: Pack = msgpack.Packer(default=hook, strict_types=True).pack
+
+    def pack(record: Value) -> bytes:
+        try:
+            return fast(record)
+        except UnicodeEncodeError:
+            return msgpack.Packer(  # type: ignore[no-any-return]
+                default=hook, strict_types=True, unicode_errors="surrogatepass"
+            ).pack(record)
+
+    return pack
+
+
+class Chunks:
+    """The chunks that one snapshot adds to those its host has."""
+
+    def __init__(self, known: set[bytes]) -> None:
+        self.known = known
+        self.fresh: dict[str, bytes] = {}
+
+    def add(self, data: bytes) -> bytes:
+        """Note a chunk and return its name."""
+        name = chunk_name(data)
+        if name not in self.known:
+            self.known.add(name)
+            self.fresh[name.hex()] = data
+        return name
+
+    def shortened(self, record: Record) -> Record:
+        """Return a record with chunks in place of its long texts; the same one if it has none."""
+        if not _has_long(record):
+            return record
+        return [self._short(item) for item in record]
+
+    def _short(self, item: Value) -> Value:
+        kind = type(item)
+        if kind is list:
+            return [self._short(each) for each in item]
+        if kind is str and len(item) > LONG:
+            return ExtType(Ext.TEXT, self.add(b"T" + item.encode("utf-8", "surrogatepass")))
+        if kind is bytes and len(item) > LONG:
+            return ExtType(Ext.BYTES, self.add(b"B" + item))
+        return item
+
+    def of_node(self, node: Node) -> ExtType | None:
+        """Return the reference to a node's chunk, None if the node is not pure data."""
+        name = node.chunk
+        if name is None or (name and name not in self.known):
+            self._write(node)
+            name = node.chunk
+        return ExtType(Ext.NODE, name) if name else None
+
+    def _write(self, first: Node) -> None:
+        waiting = [first]
+        while waiting:
+            node = waiting[-1]
+            table = _ChunkTable(self)
+            try:
+                data = table.packed(node)
+            except _NotPureError:
+                node.chunk = NOT_A_CHUNK
+            else:
+                if table.missing:
+                    waiting += table.missing
+                    continue
+                node.chunk = self.add(data)
+            waiting.pop()
+
+
+class _NotPureError(Exception):
+    """The node holds something that a chunk may not hold."""
+
+
+class _ChunkTable(Table):
+    """The objects of one chunk."""
+
+    def __init__(self, chunks: Chunks) -> None:
+        super().__init__()
+        self.chunks = chunks
+        self.missing: list[Node] = []
+
+    def packed(self, node: Node) -> bytes:
+        """Return the chunk's bytes; they mean nothing if nodes below are missing."""
+        pack = packer(self.hook)
+        parts = [b"N"]
+        self.queue.append(node)
+        for number, _ in enumerate(self.queue):
+            if number > CHUNK_OBJECTS:
+                raise _NotPureError
+            record = self.record(number)
+            part = pack(record)
+            if len(part) > LONG:
+                part = pack(self.chunks.shortened(record))
+            parts.append(part)
+        return b"".join(parts)
+
+    def first_met(self, value: Value) -> Value:
+        kind = type(value)
+        if kind is Node:
+            name = value.chunk
+            if name is None or (name and name not in self.chunks.known):
+                self.missing.append(value)
+                return None
+            if not name:
+                raise _NotPureError
+            return ExtType(Ext.NODE, name)
+        if kind not in PURE and KINDS[kind] > LAST_SCALAR:
+            raise _NotPureError
+        return super().first_met(value)
+
+    def scalar(self, value: Value) -> Value:
+        if type(value) is FiberRef or KINDS[type(value)] > LAST_SCALAR:
+            raise _NotPureError
+        return super().scalar(value)
+
+
+def _has_long(items: Record) -> bool:
+    for item in items:
+        kind = type(item)
+        if (kind is str or kind is bytes) and len(item) > LONG:
+            return True
+        if kind is list and _has_long(item):
+            return True
+    return False
+
+
+def references(data: bytes) -> tuple[str, ...]:
+    """Return the names of the chunks that a snapshot or a chunk refers to itself, each once.
+
+    For a store that drops chunks which nothing refers to any more. ``data``
+    must be what ``encode`` made.
+    """
+    found: dict[str, None] = {}
+
+    def note(code: int, content: bytes) -> None:
+        if code in (Ext.NODE, Ext.TEXT, Ext.BYTES):
+            found[content.hex()] = None
+
+    if data[: len(MAGIC)] == MAGIC:
+        for _ in _stream(data[HEAD_BYTES:], note):
+            pass
+    elif data[:1] == b"N":
+        for _ in _stream(data[1:], note):
+            pass
+    return tuple(found)
+
+
+def _stream(data: bytes, note: Callable[[int, bytes], None]) -> Iterator[Value]:
+    unpacker = msgpack.Unpacker(
+        None, ext_hook=note, strict_map_key=False, unicode_errors="surrogatepass", max_buffer_size=0
+    )
+    unpacker.feed(data)
+    return iter(unpacker)

@@ -1,0 +1,261 @@
+"""Machine -> bytes. Runs after every effect, so it is measured in microseconds.
+
+msgpack's packer, in C, walks lists and writes scalars; Python is asked only
+about what msgpack has no type for (records.py), once for each such value. The
+layout is in format.py. Two rules make the bytes canonical: objects are
+numbered in the order in which they are met, breadth first, and nothing depends
+on addresses, on ``hash()`` or on what was in memory earlier.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass, field
+
+from msgpack import ExtType
+
+from flowmetal.effects.requests import EffectResult
+from flowmetal.snapshot.chunks import Chunks, packer
+from flowmetal.snapshot.fixed import Fixed
+from flowmetal.snapshot.format import (
+    DIGEST_BYTES,
+    FIBER_STATES,
+    LONG,
+    MACHINE_STATES,
+    MAGIC,
+    NAME_BYTES,
+    VERSION,
+    Ext,
+    Kind,
+)
+from flowmetal.snapshot.records import (
+    WITHOUT_META,
+    WRITERS,
+    Record,
+    Table,
+    keyword_extension,
+    keywords,
+    number_bytes,
+)
+from flowmetal.values import Keyword, Value
+from flowmetal.values.trie import Node
+from flowmetal.vm.link import Image, LinkedFunction
+from flowmetal.vm.state import (
+    Bindings,
+    Cancel,
+    Closure,
+    Define,
+    Delivery,
+    Fiber,
+    FiberStatus,
+    Finish,
+    Machine,
+    MachineStatus,
+    Native,
+    Pending,
+    Retry,
+    Search,
+    Then,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A snapshot, and by name the chunks that it needs and the host has not been given yet."""
+
+    data: bytes
+    chunks: dict[str, bytes] = field(default_factory=dict)
+
+
+def encode(machine: Machine) -> Encoded:
+    """Return the machine as bytes, the same for the same state. Never fails and changes nothing.
+
+    The names of new chunks go into ``machine.known``: the host must write them
+    in the same transaction as the snapshot, and drop the machine if it cannot.
+    """
+    chunks = Chunks(machine.known)
+    table = _MachineTable(machine.image, chunks)
+    pack = packer(table.hook)
+    record = _machine(machine)
+    part = pack(record)
+    if len(part) > LONG:
+        part = pack(chunks.shortened(record))
+    parts = [b"", part]
+    record_of = table.record
+    for number, _ in enumerate(table.queue):
+        record = record_of(number)
+        part = pack(record)
+        if len(part) > LONG:
+            part = pack(chunks.shortened(record))
+        parts.append(part)
+    parts[0] = pack(table.codes) + pack(table.fixed_names)
+    body = b"".join(parts)
+    digest = hashlib.sha256(body).digest()[:DIGEST_BYTES]
+    return Encoded(_HEAD + digest + body, chunks.fresh)
+
+
+_HEAD = MAGIC + struct.pack(">H", VERSION)
+
+# Looked up by identity: the hash of an enum's member is computed in Python.
+_FIBER_STATE = {id(status): FIBER_STATES.index(status.value) for status in FiberStatus}
+_MACHINE_STATE = {id(status): MACHINE_STATES.index(status.value) for status in MachineStatus}
+
+
+def _machine(machine: Machine) -> Record:
+    variables = machine.globals
+    return [
+        bytes.fromhex(machine.program)[:NAME_BYTES],
+        machine.run,
+        machine.entry,
+        list(machine.arguments),
+        machine.generation,
+        _MACHINE_STATE[id(machine.status)],
+        machine.started,
+        list(machine.ready),
+        "\0".join(machine.defined),
+        [variables[name] for name in machine.defined],
+        [_fiber(fiber) for fiber in machine.fibers.values()],
+        [
+            field
+            for effect in machine.open.values()
+            for field in (
+                effect.request.number,
+                effect.request.kind,
+                effect.request.args,
+                effect.request.key,
+                effect.fiber,
+            )
+        ],
+        [field for delivery in machine.inbox for field in _delivery(delivery)],
+        machine.next_effect,
+        machine.next_fiber,
+        machine.next_gensym,
+        machine.random,
+        machine.fuel_used,
+        machine.quantum_left,
+        machine.cancelled,
+    ]
+
+
+def _fiber(fiber: Fiber) -> Record:
+    frames: Record = []
+    thens: Record = []
+    for index, frame in enumerate(fiber.frames):
+        frames += (frame.closure, frame.body.index, frame.pc, frame.stack)
+        if frame.then is not None or frame.dropped:
+            thens += (index, _then(frame.then), frame.dropped)
+    return [
+        fiber.number,
+        _FIBER_STATE[id(fiber.status)],
+        fiber.waiting_for,
+        fiber.bindings,
+        fiber.result,
+        fiber.error,
+        fiber.cancelled,
+        frames,
+        thens,
+    ]
+
+
+def _then(then: Then) -> Value:
+    match then:
+        case None:
+            return None
+        case Finish():
+            return 0
+        case Retry(cells):
+            return [1, *cells]
+        case Define(name):
+            return [2, name]
+        case Search(error, frame, handler):
+            return [3, error, frame, handler]
+
+
+def _delivery(delivery: Delivery) -> tuple[Value, ...]:
+    match delivery.fact:
+        case Cancel(reason):
+            return delivery.at_us, delivery.order, reason, None
+        case EffectResult(number, value, error):
+            return delivery.at_us, delivery.order, None, [number, value, error]
+
+
+class _MachineTable(Table):
+    """The objects of a machine, and what it refers to of its program."""
+
+    def __init__(self, image: Image, chunks: Chunks) -> None:
+        super().__init__()
+        self.chunks = chunks
+        self.fixed = self.places = Fixed.of(image)
+        self.codes: Record = []
+        self.fixed_names: Record = []
+        self._codes: dict[int, ExtType] = {}
+
+    def hook(self, value: Value) -> Value:
+        found = self.memo.get(id(value))
+        if found is not None:
+            return found if type(found) is ExtType else super().hook(value)
+        kind = type(value)
+        if kind is Keyword:
+            return keywords.get(value) or keyword_extension(value)
+        if kind is Closure:
+            function = value.function
+            if value is function.plain:
+                found = self._codes.get(id(function)) or self._code(function)
+                self.memo[id(value)] = found
+                return found
+            return self.first_met(value)
+        if kind in WRITERS:
+            place = self.places.get(id(value))
+            if place is not None:
+                return self._fixed(value, *place)
+            if kind is Node:
+                return self.chunks.of_node(value) or self.first_met(value)
+            return self.first_met(value)
+        return super().hook(value)
+
+    def scalar(self, value: Value) -> Value:
+        if type(value) is Native:
+            return ExtType(Ext.NATIVE, value.name.encode())
+        return super().scalar(value)
+
+    def _code(self, function: LinkedFunction) -> ExtType:
+        """Return the reference to a function's code, entered into ``codes``."""
+        found = ExtType(Ext.PLAIN, number_bytes(len(self._codes)))
+        self._codes[id(function)] = found
+        self.codes += (bytes.fromhex(function.function.hash), function.name)
+        return found
+
+    def code_index(self, function: LinkedFunction) -> int:
+        found = self._codes.get(id(function)) or self._code(function)
+        return int.from_bytes(found.data, "big")
+
+    def _fixed(self, value: Value, owner: LinkedFunction | str, constant: int, part: int) -> Value:
+        """Return the reference to a collection that the program holds."""
+        found = ExtType(Ext.FIXED, number_bytes(len(self.fixed_names) // 3))
+        named = owner if isinstance(owner, str) else self.code_index(owner)
+        self.fixed_names += (named, constant, part)
+        self.memo[id(value)] = found
+        return found
+
+
+def _closure(table: Table, number: int, value: Closure) -> Record:
+    assert isinstance(table, _MachineTable)
+    return [Kind.CLOSURE.value, table.code_index(value.function), *value.captured]
+
+
+def _bindings(table: Table, number: int, value: Bindings) -> Record:
+    record: Record = [Kind.BINDINGS.value, value.outer]
+    for name, bound in value.values.items():
+        record += (name, bound)
+    return record
+
+
+def _pending(table: Table, number: int, value: Pending) -> Record:
+    return [Kind.PENDING.value, value.error, value.frame, value.handler]
+
+
+WRITERS[Closure] = _closure
+WRITERS[Bindings] = _bindings
+WRITERS[Pending] = _pending
+WITHOUT_META |= {Bindings, Pending}

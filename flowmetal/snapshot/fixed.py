@@ -1,0 +1,100 @@
+"""Names for the collections that a program itself holds.
+
+A literal that a function pushes is the same object each time. A machine that
+goes on from a snapshot must find the same object in its own copy of the
+program, else ``identical?`` and the next snapshot would tell the difference. So
+each collection inside of a constant has a name: the function or the var that
+owns it, the constant's index, and its number in the constant.
+
+Numbers count occurrences depth first and know nothing of sharing, so that a
+program just compiled and the same program read from a file agree. A constant
+that holds anything but vectors, lists, maps, sets, metadata and scalars has no
+names; its parts are saved like other values.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from flowmetal.values import KINDS, List, Map, Set, Symbol, Value, Vector
+from flowmetal.values.kinds import LAST_SCALAR
+from flowmetal.vm.link import Image, LinkedFunction
+
+Place: TypeAlias = tuple["LinkedFunction | str", int, int]
+"""Who owns the collection, which constant it is in, and which part of that."""
+
+_MOST_PARTS = 1 << 16
+_COLLECTIONS = frozenset({Vector, List, Map, Set})
+
+
+class Fixed:
+    """The names of one image's collections; it grows as functions are linked."""
+
+    def __init__(self) -> None:
+        self.places: dict[int, Place] = {}
+        self._kept: list[Value] = []  # what places names by id must not go away
+        self._vars = 0
+        self._functions = 0
+
+    @staticmethod
+    def of(image: Image) -> dict[int, Place]:
+        """Return the places of an image's collections by their ``id``."""
+        fixed = image.places
+        if type(fixed) is not Fixed:
+            fixed = image.places = Fixed()
+        return fixed.current(image)
+
+    def current(self, image: Image) -> dict[int, Place]:
+        """Return the places, those of functions linked since the last time included."""
+        if self._functions < len(image.linked):
+            for function in image.linked[self._functions :]:
+                for index, value in enumerate(function.function.constants):
+                    if type(value) in _COLLECTIONS:
+                        self._add(function, index, value)
+            self._functions = len(image.linked)
+        if self._vars < len(image.static):
+            for name, value in image.static.items():
+                if type(value) in _COLLECTIONS:
+                    self._add(name, 0, value)
+            self._vars = len(image.static)
+        return self.places
+
+    def _add(self, owner: LinkedFunction | str, index: int, value: Value) -> None:
+        for part, found in enumerate(collections_in(value)):
+            if id(found) not in self.places:
+                self.places[id(found)] = (owner, index, part)
+                self._kept.append(found)
+
+
+def collections_in(value: Value) -> list[Value]:
+    """Return a constant's collections depth first; none if it holds something unusual."""
+    found: list[Value] = []
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        kind = type(item)
+        if kind in _COLLECTIONS:
+            found.append(item)
+            if len(found) > _MOST_PARTS:
+                return []
+            children = _children(item)
+            children.reverse()
+            stack += children
+        elif kind is Symbol:
+            if item.meta is not None:
+                stack.append(item.meta)
+        elif KINDS[kind] > LAST_SCALAR:
+            return []
+    return found
+
+
+def _children(item: Value) -> list[Value]:
+    if type(item) is Map:
+        children = [part for pair in item.items() for part in pair]
+    elif type(item) is List:
+        children = [item.first, item.rest] if item.count else []
+    else:
+        children = list(item)
+    if item.meta is not None:
+        children.append(item.meta)
+    return children
