@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flowmetal.stdlib.natives.arguments import out_of_bounds, uneven, wrong
 from flowmetal.stdlib.natives.table import MISSING, Table
 from flowmetal.stdlib.natives.walking import items_of
@@ -81,14 +83,14 @@ def zipmap(names: Value, values: Value) -> Map:
     return hash_map(zip(items_of("zipmap", names), items_of("zipmap", values), strict=False))
 
 
-@native("map-entry", "-entry")
+@native("map-entry")
 def make_entry(key: Value, value: Value) -> MapEntry:
     return MapEntry(key, value)
 
 
 # Looking up.
 
-_ERROR_FIELDS = {
+_ERROR_FIELDS: dict[str, Callable[[ErrorValue], Value]] = {
     "type": lambda e: e.type,
     "message": lambda e: e.message,
     "data": lambda e: e.data,
@@ -412,7 +414,7 @@ def empty(coll: Value) -> Value:
     kind = type(coll)
     if kind is MapEntry:
         return None
-    made = {Vector: EMPTY_VECTOR, Map: EMPTY_MAP, Set: EMPTY_SET}.get(kind)
+    made: Value = {Vector: EMPTY_VECTOR, Map: EMPTY_MAP, Set: EMPTY_SET}.get(kind)
     if made is not None:
         return made if coll.meta is None else made.with_meta(coll.meta)
     return EMPTY_LIST if kind in SEQS else None
@@ -431,12 +433,6 @@ def frequencies(coll: Value) -> Map:
 def are_distinct(first: Value, *others: Value) -> bool:
     """Say whether no two arguments are equal."""
     return len(set_of((first, *others))) == 1 + len(others)
-
-
-@native("-replace-vector")
-def replace_in_vector(replacements: Value, coll: Value) -> Vector:
-    """Return the vector with each item that is a key of ``replacements`` replaced."""
-    return vector(get(replacements, item, item) for item in coll)
 
 
 @native("-no-match")

@@ -112,7 +112,7 @@ def floor_div(x: Value, y: Value) -> int:
     """Divide integers and round down."""
     if need_int("floor-div", 2, y) == 0:
         fail("FM0303", "arithmetic/divide-by-zero", "`floor-div`: divide by zero")
-    return need_int("floor-div", 1, x) // y
+    return need_int("floor-div", 1, x) // int(y)
 
 
 @native("floor-mod")

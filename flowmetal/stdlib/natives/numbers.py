@@ -272,7 +272,7 @@ def to_int(x: Value) -> int:
     if kind is Char:
         return ord(x.text)
     if kind is Ratio:
-        whole = abs(x.numerator) // x.denominator
+        whole: int = abs(x.numerator) // x.denominator
         return whole if x.numerator > 0 else -whole
     if kind is Decimal or kind is float:
         try:

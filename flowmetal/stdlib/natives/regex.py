@@ -142,12 +142,3 @@ def matches_in(machine: Compiled, text: str) -> list[Match]:
         found.append(one)
         at = one.end() + 1 if one.end() == one.start() else one.end()
     return found
-
-
-@native("-re-groups-named")
-def named_groups(pattern: Value, text: Value) -> Value:
-    """Return the named groups of the first match as a map of strings to strings, or nil."""
-    from flowmetal.values import hash_map
-
-    found = compiled("re-named", pattern).search(need_text("re-named", 2, text))
-    return None if found is None else hash_map(found.groupdict().items())

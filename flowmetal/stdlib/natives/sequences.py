@@ -67,10 +67,11 @@ native.add("cons", lambda item, coll: cons(item, coll))
 
 
 @native("list*")
-def list_star(*items: Value) -> Value:
+def list_star(item: Value, *more: Value) -> Value:
     """Put items in front of the last argument, a sequence."""
-    coll = seq(items[-1]) if items else None
-    for item in reversed(items[:-1]):
+    *items, coll = (item, *more)
+    coll = seq(coll)
+    for item in reversed(items):
         coll = Cons(item, coll)
     return coll
 
@@ -139,7 +140,7 @@ def nth(coll: Value, index: Value, default: Value = MISSING) -> Value:
 
 
 def _nth_of_seq(coll: Value, index: int, default: Value) -> Value:
-    if type(coll) is Range and (coll.end is None or index < len(coll)):
+    if type(coll) is Range and (coll.end is None or index < (coll.known_count or 0)):
         return coll.start + index * coll.step
     cell = drop_cells(coll, index)
     if cell is not None:
@@ -210,7 +211,7 @@ def make_range(start: Value, end: Value, step: Value) -> Value:
                 return EMPTY_LIST
             return Repeat(None, start) if end is None or start != end else EMPTY_LIST
         made = Range(start, end, step)
-        return EMPTY_LIST if end is not None and len(made) == 0 else made
+        return EMPTY_LIST if made.is_empty else made
     return None
 
 
@@ -264,7 +265,7 @@ def sort(coll: Value) -> Value:
 def sort_by(keys: Value, coll: Value) -> Value:
     """Sort the items of ``coll`` by the default order of the keys at the same places."""
     pairs = zip(items_of("sort-by", keys), items_of("sort-by", coll), strict=True)
-    ordered = sorted(pairs, key=cmp_to_key(lambda a, b: compare(a[0], b[0])))
+    ordered = sorted(pairs, key=cmp_to_key(_compare_keys))
     return list_of([item for _, item in ordered])
 
 
@@ -290,3 +291,7 @@ def concat_small(colls: Value) -> Value:
                 return None
             items.extend(coll)
     return list_of(items)
+
+
+def _compare_keys(one: tuple[Value, Value], other: tuple[Value, Value]) -> int:
+    return compare(one[0], other[0])

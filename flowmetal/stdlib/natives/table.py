@@ -49,7 +49,7 @@ class Table:
         """Enter ``call`` as the native ``name`` of this namespace."""
         full = f"{self.namespace}/{name}"
         assert full not in self.natives, full
-        code = call.__code__  # type: ignore[attr-defined]
-        least = code.co_argcount - len(call.__defaults__ or ())  # type: ignore[attr-defined]
+        code = call.__code__
+        least = code.co_argcount - len(call.__defaults__ or ())
         most = None if code.co_flags & _VARIADIC else code.co_argcount
         self.natives[full] = Native(full, call, least, most)

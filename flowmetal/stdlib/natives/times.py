@@ -197,7 +197,7 @@ def from_zone(fields: Value, zone: Value) -> Instant:
     """Return the instant at which clocks in a zone show a map of fields; the earlier of two."""
     values = [fields.get(keyword(f), 1 if f in ("month", "day") else 0) for f in _FIELDS]
     try:
-        local = datetime(*values, tzinfo=_zone(need_text("from-zone", 2, zone)))
+        local = datetime(*values).replace(tzinfo=_zone(need_text("from-zone", 2, zone)))
     except (TypeError, ValueError, OverflowError) as error:
         _no_time(fields, str(error))
     return Instant((local - _EPOCH) // _US)
@@ -274,9 +274,9 @@ def parse_uuid(text: Value) -> UUID | None:
 
 
 @core("-uuid-of")
-def uuid_of(*floats: Value) -> UUID:
+def uuid_of(a: Value, b: Value, c: Value, d: Value) -> UUID:
     """Return a version 4 UUID made of four floats in [0, 1)."""
     word = 0
-    for f in floats:
+    for f in (a, b, c, d):
         word = word << 32 | int(f * (1 << 32))
     return UUID(int=word & (1 << 128) - 1, version=4)
