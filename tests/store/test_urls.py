@@ -1,0 +1,71 @@
+"""Stores by their address."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flowmetal.errors import StoreError
+from flowmetal.store import open_store
+from flowmetal.store.memory import MemoryStore
+from flowmetal.store.protocol import RunQuery
+from flowmetal.store.sqlite import SqliteStore
+
+
+@pytest.mark.parametrize("prefix", ["sqlite:", "sqlite://"])
+def test_a_path_names_a_file_that_is_made_on_first_use(tmp_path: Path, prefix: str) -> None:
+    path = tmp_path / "with blank, % and ?.db"
+    store = open_store(f"{prefix}{path}")
+    assert isinstance(store, SqliteStore)
+    assert store.url == f"sqlite:{path}"
+    assert path.exists()
+    store.close()
+
+
+def test_no_path_is_the_users_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    store = open_store("sqlite:")
+    store.close()
+    made = tmp_path / "state" / "flowmetal" / "flowmetal.db"
+    assert made.exists()
+    assert made.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_memory_is_a_store_of_its_own_each_time() -> None:
+    first, second = open_store("memory:"), open_store("memory:")
+    assert isinstance(first, MemoryStore)
+    assert first is not second
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("postgresql://localhost/x", "FM1013"),
+        ("ftp://x", "FM1012"),
+        ("store.db", "FM1012"),
+        ("", "FM1012"),
+    ],
+)
+def test_an_address_that_nobody_serves_is_refused_with_a_remedy(url: str, code: str) -> None:
+    with pytest.raises(StoreError) as refused:
+        open_store(url)
+    assert refused.value.code == code
+    assert refused.value.diagnostics[0].help
+
+
+def test_importing_the_package_does_not_import_sqlite() -> None:
+    script = "import sys, flowmetal.store; sys.exit('sqlite3' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_strangers_store_comes_by_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Found:
+        @staticmethod
+        def load() -> object:
+            return lambda url: MemoryStore()
+
+    monkeypatch.setattr("flowmetal.store.urls.entry_points", lambda **_: [Found])
+    assert open_store("other://x").runs(RunQuery()) == []
