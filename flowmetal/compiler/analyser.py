@@ -1,0 +1,191 @@
+"""From forms to the tree: one top-level form at a time.
+
+``visit`` looks at a form and either answers with a node or returns a walk, a
+generator that asks for the nodes of the forms inside (``trampoline.py``).
+Special forms are in ``special_*.py``, calls in ``calls.py``, macros in
+``macroexpansion.py``.
+"""
+
+from __future__ import annotations
+
+from flowmetal.bytecode.opcodes import Op
+from flowmetal.compiler.calls import analyse_call
+from flowmetal.compiler.context import Ask, Context, SpecialForm, Walk
+from flowmetal.compiler.environment import VarInfo
+from flowmetal.compiler.forms import CORE, Syntax, children, is_sequence, meta_of, without_spans
+from flowmetal.compiler.macroexpansion import expand
+from flowmetal.compiler.nodes import Constant, Local, NativeCall, Node, Operation, Var
+from flowmetal.compiler.resolution import Expander
+from flowmetal.compiler.special_binding import BINDING_FORMS
+from flowmetal.compiler.special_control import CONTROL_FORMS
+from flowmetal.compiler.special_vars import VAR_FORMS
+from flowmetal.compiler.trampoline import answer
+from flowmetal.compiler.unknown import (
+    is_interop,
+    report_interop,
+    report_private,
+    report_unknown,
+)
+from flowmetal.errors import CompileError
+from flowmetal.values import (
+    EMPTY_LIST,
+    Map,
+    Set,
+    Symbol,
+    Value,
+    Vector,
+    hash_map,
+    kind_of,
+    pr_str,
+    set_of,
+    vector,
+)
+from flowmetal.values.kinds import OPAQUE
+
+SPECIALS: dict[str, SpecialForm] = {**CONTROL_FORMS, **BINDING_FORMS, **VAR_FORMS}
+
+
+def analyse(context: Context, ask: Ask) -> Node:
+    """Return the tree of a form. Raises CompileError; lesser problems are reported."""
+
+    def ask_for(request: Ask) -> Node | Walk:
+        return visit(context, request)
+
+    return answer(ask_for, ask)
+
+
+def visit(context: Context, ask: Ask) -> Node | Walk:
+    """Answer a request, or return the walk that will."""
+    while True:
+        form = ask.form
+        if isinstance(form, Symbol):
+            return _symbol(context, ask, form)
+        if is_sequence(form):
+            found = _list(context, ask)
+            if not isinstance(found, Ask):
+                return found
+            ask = found
+        elif isinstance(form, (Vector, Map, Set)):
+            return _collection(context, ask) if len(form) else Constant(ask.span, _constant(form))
+        else:
+            return _atom(ask)
+
+
+def macro_at(context: Context, ask: Ask) -> VarInfo | Expander | None:
+    """Return the macro that a list calls, None if it is no macro call."""
+    head = next(iter(ask.form), None)
+    if not isinstance(head, Symbol) or (head.ns is None and head.name in SPECIALS):
+        return None
+    if head.ns is None and context.scope.find(head.name) is not None:
+        return None
+    found = context.names.find(head)
+    if isinstance(found, Expander) or (found is not None and found.macro):
+        if isinstance(found, VarInfo):
+            _check_private(context, ask, found)
+        return found
+    return None
+
+
+def _list(context: Context, ask: Ask) -> Node | Walk | Ask:
+    """Look at a list: the answer, a walk, or the request for what it expands to."""
+    head = next(iter(ask.form), EMPTY_LIST)
+    if head is EMPTY_LIST and not list(ask.form):
+        return Constant(ask.span, EMPTY_LIST)
+    macro = macro_at(context, ask)
+    if macro is not None:
+        return expand(context, ask, macro)
+    items = children(ask.form, ask.span)
+    if isinstance(head, Symbol) and head.ns is None:
+        special = SPECIALS.get(head.name)
+        if special is not None:
+            return special(context, ask, items)
+        if is_interop(head):
+            report_interop(context, head.text, items[0].span)
+            return Constant(ask.span, None)
+    return analyse_call(context, ask, items)
+
+
+# -- names -------------------------------------------------------------------------------
+
+
+def _symbol(context: Context, ask: Ask, symbol: Symbol) -> Node:
+    if symbol.ns is None:
+        binding = context.scope.find(symbol.name)
+        if binding is not None:
+            context.scope.use(binding)
+            return Local(ask.span, binding)
+    found = context.names.find(symbol)
+    if isinstance(found, VarInfo) and not found.macro:
+        _check_private(context, ask, found)
+        return Var(ask.span, found.name, found.dynamic)
+    nothing = Constant(ask.span, None)
+    if found is not None or (symbol.ns is None and symbol.name in SPECIALS):
+        kind = "macro" if found is not None else "special form"
+        context.problems.report(
+            "FM0106",
+            f"`{symbol.text}` is a {kind}, not a value",
+            ask.span,
+            help=(f"wrap it in a function: #({symbol.text} ...)",),
+        )
+    elif is_interop(symbol):
+        report_interop(context, symbol.text, ask.span)
+    else:
+        report_unknown(context, symbol, ask.span)
+    return nothing
+
+
+def _check_private(context: Context, ask: Ask, var: VarInfo) -> None:
+    # What a macro expands to may use the private vars of the macro's namespace.
+    if var.private and not ask.made and var.namespace != context.namespace_name:
+        report_private(context, var, ask.span)
+
+
+# -- literals ----------------------------------------------------------------------------
+
+
+def _atom(ask: Ask) -> Node:
+    if kind_of(ask.form) == OPAQUE:
+        raise CompileError(
+            "FM0125",
+            f"a macro put {pr_str(ask.form, 60)} into the code, which is not data",
+            ask.span,
+            hint="let the macro make code that makes this value",
+        )
+    return Constant(ask.span, ask.form)
+
+
+def _constant(form: Value) -> Value:
+    """Return an empty collection without its span."""
+    if isinstance(form, Vector):
+        return vector((), form.meta)
+    return hash_map((), form.meta) if isinstance(form, Map) else set_of((), form.meta)
+
+
+def _collection(context: Context, ask: Ask) -> Walk:
+    """Analyse a vector, map or set: one constant if all parts are, else an instruction."""
+    form, nodes = ask.form, []
+    for item in children(form, ask.span):
+        nodes.append((yield ask.value(item)))
+    meta = meta_of(form)
+    if all(isinstance(node, Constant) for node in nodes):
+        return Constant(ask.span, _made(form, [n.value for n in nodes if isinstance(n, Constant)]))
+    op, count = _instruction(form, len(nodes))
+    node: Node = Operation(ask.span, op, tuple(nodes), count)
+    if meta is not None and len(meta) and context.environment.var(f"{CORE}/with-meta") is not None:
+        described = yield ask.value(Syntax(without_spans(meta), ask.span))
+        node = NativeCall(ask.span, f"{CORE}/with-meta", (node, described))
+    return node
+
+
+def _made(form: Value, values: list[Value]) -> Value:
+    if isinstance(form, Vector):
+        return vector(values, form.meta)
+    if isinstance(form, Set):
+        return set_of(values, form.meta)
+    return hash_map(zip(values[::2], values[1::2], strict=True), form.meta)
+
+
+def _instruction(form: Value, count: int) -> tuple[Op, int]:
+    if isinstance(form, Vector):
+        return Op.VECTOR, count
+    return (Op.SET, count) if isinstance(form, Set) else (Op.MAP, count // 2)

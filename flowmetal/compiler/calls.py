@@ -1,0 +1,99 @@
+"""Calls: of natives by name, of instructions that are spelled as functions, of everything else.
+
+A call of a var whose arguments are known when compiling is checked here.
+``(+ a b c)`` becomes two additions; a keyword in front of a map becomes ``get``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from flowmetal.bytecode.code import DefinitionKind
+from flowmetal.bytecode.opcodes import Op, Operand
+from flowmetal.compiler.context import Ask, Context, Walk
+from flowmetal.compiler.environment import VarInfo
+from flowmetal.compiler.forms import CORE, Syntax
+from flowmetal.compiler.macroexpansion import wrong_count
+from flowmetal.compiler.nodes import Apply, Call, NativeCall, Node, Operation
+from flowmetal.errors import Label
+from flowmetal.values import Keyword, Symbol
+
+_APPLY = frozenset({f"{CORE}/apply", f"{CORE}/-apply"})
+_GET = f"{CORE}/get"
+_FOLDING = frozenset({Op.ADD, Op.SUB, Op.MUL})
+
+
+def analyse_call(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
+    """Analyse a list that is neither a special form nor a macro call."""
+    head, *arguments = items
+    var = called_var(context, head)
+    if var is not None:
+        context.unit.calls.add(var.name)
+        if var.name in _APPLY and len(arguments) >= 2:
+            function, *rest = yield from values(ask, arguments)
+            return Apply(ask.span, function, tuple(rest))
+        op = None if var.inline is None else Op.__members__.get(var.inline)
+        if op is not None and _fits(op, len(arguments)):
+            return _operations(ask, op, (yield from values(ask, arguments)))
+        if _takes(context, ask, var, len(arguments)) and var.kind is DefinitionKind.NATIVE:
+            return NativeCall(ask.span, var.name, tuple((yield from values(ask, arguments))))
+    if isinstance(head.form, Keyword) and len(arguments) in (1, 2) and _has_get(context):
+        subject, *rest = yield from values(ask, [arguments[0], head, *arguments[1:]])
+        return NativeCall(ask.span, _GET, (subject, *rest))
+    function, *nodes = yield from values(ask, items)
+    return Call(ask.span, function, tuple(nodes))
+
+
+def values(ask: Ask, items: list[Syntax]) -> Generator[Ask, Node, list[Node]]:
+    """Analyse forms whose values are all wanted."""
+    nodes: list[Node] = []
+    for item in items:
+        nodes.append((yield ask.value(item)))
+    return nodes
+
+
+def called_var(context: Context, head: Syntax) -> VarInfo | None:
+    """Return the var that the head of a list names, None for a local or any other form."""
+    if not isinstance(head.form, Symbol):
+        return None
+    if head.form.ns is None and context.scope.find(head.form.name) is not None:
+        return None
+    found = context.names.find(head.form)
+    return found if isinstance(found, VarInfo) else None
+
+
+def _has_get(context: Context) -> bool:
+    var = context.environment.var(_GET)
+    return var is not None and var.kind is DefinitionKind.NATIVE
+
+
+def _fits(op: Op, count: int) -> bool:
+    wanted = op.pops(0)
+    return count == wanted or (count > wanted and op in _FOLDING)
+
+
+def _operations(ask: Ask, op: Op, arguments: list[Node]) -> Node:
+    """Make one instruction, or several that fold from the left."""
+    assert op.operand is Operand.NONE
+    wanted = op.pops(0)
+    node: Node = Operation(ask.span, op, tuple(arguments[:wanted]))
+    for argument in arguments[wanted:]:
+        node = Operation(ask.span, op, (node, argument))
+    return node
+
+
+def _takes(context: Context, ask: Ask, var: VarInfo, count: int) -> bool:
+    """Check the number of arguments if it is known; report a wrong one."""
+    arities = var.arities
+    if arities is None:
+        return False
+    if any(least <= count and (most is None or count <= most) for least, most in arities):
+        return True
+    labels = () if var.span is None else (Label(var.span, "defined here", primary=False),)
+    name = var.name
+    if name.startswith((f"{CORE}/", f"{context.namespace_name}/")):
+        name = name.partition("/")[2]
+    context.problems.report(
+        "FM0103", wrong_count(name, var.arglists, count), ask.span, labels=labels
+    )
+    return False

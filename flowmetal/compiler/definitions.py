@@ -1,0 +1,116 @@
+"""How a ``def`` is written: name, metadata, docstring, value.
+
+Metadata is data: what is written as code (a type hint, a computed value) is
+left out, ``(quote x)`` is x.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flowmetal.compiler.context import Context
+from flowmetal.compiler.forms import (
+    Syntax,
+    is_sequence,
+    is_symbol,
+    meta_of,
+    without_spans,
+)
+from flowmetal.compiler.special_control import shape
+from flowmetal.errors import CompileError
+from flowmetal.source import Span
+from flowmetal.values import (
+    EMPTY_MAP,
+    Keyword,
+    LazySeq,
+    List,
+    Map,
+    Set,
+    Symbol,
+    Value,
+    Vector,
+    keyword,
+)
+
+_DOC = keyword("doc")
+_ARGLISTS = keyword("arglists")
+
+
+@dataclass(frozen=True, slots=True)
+class DefForm:
+    """A ``def``, taken apart. ``name`` is full; ``value`` is None for a declaration."""
+
+    name: str
+    span: Span
+    meta: Map | None
+    value: Syntax | None
+
+    @property
+    def local_name(self) -> str:
+        return self.name.partition("/")[2]
+
+
+def parse_def(context: Context, items: list[Syntax], span: Span) -> DefForm:
+    """Take ``(def name doc? value?)`` apart. Raises CompileError."""
+    if len(items) < 2:
+        raise shape("def", "a name", "nothing", span)
+    name = items[1]
+    if not is_symbol(name.form):
+        raise CompileError("FM0115", "`def` needs a name", name.span, label="this is not a symbol")
+    full = _full_name(context, name)
+    meta = data_of_meta(meta_of(name.form))
+    rest = items[2:]
+    if len(rest) == 2 and isinstance(rest[0].form, str):
+        meta = meta.assoc(_DOC, rest[0].form)
+        rest = rest[1:]
+    if len(rest) > 1:
+        raise CompileError(
+            "FM0101",
+            "`def` takes one value",
+            rest[1].span,
+            label="this is one more",
+            hint="a function is defined with `defn`",
+        )
+    return DefForm(full, name.span, meta if len(meta) else None, rest[0] if rest else None)
+
+
+def _full_name(context: Context, name: Syntax) -> str:
+    symbol: Symbol = name.form
+    space = context.namespace_name
+    if symbol.ns is not None and context.names.namespace_of(symbol.ns) != space:
+        raise CompileError(
+            "FM0124", f"`{symbol.text}` cannot be defined from namespace {space}", name.span
+        )
+    return f"{space}/{symbol.name}"
+
+
+def data_of_meta(meta: Map | None) -> Map:
+    """Return metadata as data, without what only a compiler of the host would need."""
+    made = EMPTY_MAP
+    for key, value in () if meta is None else meta.items():
+        value = _unquoted(value)
+        if key is _ARGLISTS or (isinstance(key, Keyword) and is_data(value)):
+            made = made.assoc(key, without_spans(value))
+    return made
+
+
+def _unquoted(form: Value) -> Value:
+    if is_sequence(form):
+        parts = list(form)
+        if len(parts) == 2 and is_symbol(parts[0], "quote"):
+            return parts[1]
+    return form
+
+
+def is_data(form: Value) -> bool:
+    """Say whether a form means itself: no symbols and no lists anywhere in it."""
+    tasks = [form]
+    while tasks:
+        current = tasks.pop()
+        if isinstance(current, (Symbol, List, LazySeq)) or is_sequence(current):
+            return False
+        if isinstance(current, Map):
+            tasks += [part for pair in current.items() for part in pair]
+        elif isinstance(current, (Vector, Set)):
+            tasks += list(current)
+    return True

@@ -1,0 +1,208 @@
+"""What is known of namespaces while compiling: vars, aliases, refers, kinds of effects.
+
+``Environment.add`` makes a compiled module known; the namespace that is being
+compiled is in the environment too and grows form by form. Nothing here
+evaluates anything: values live in the machine behind the ``Evaluator``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from flowmetal.bytecode.code import Body, Definition, DefinitionKind, Module
+from flowmetal.compiler.forms import CORE, flag
+from flowmetal.effects.kinds import KINDS
+from flowmetal.source import Span
+from flowmetal.values import Map, Value, Vector, is_seq, keyword
+
+_ARGLISTS = keyword("arglists")
+_INLINE = keyword("inline")
+
+Arities: TypeAlias = tuple[tuple[int, int | None], ...]
+"""Least and most numbers of arguments that a call may have; most None: any number."""
+
+
+@dataclass(frozen=True, slots=True)
+class VarInfo:
+    """What the compiler knows of a var."""
+
+    name: str
+    kind: DefinitionKind
+    meta: Map | None = None
+    span: Span | None = None
+    broken: bool = False  # its definition has an error: say nothing more about it
+
+    @property
+    def namespace(self) -> str:
+        return self.name[: self.name.index("/")]
+
+    @property
+    def private(self) -> bool:
+        return flag(self.meta, "private")
+
+    @property
+    def macro(self) -> bool:
+        return flag(self.meta, "macro")
+
+    @property
+    def dynamic(self) -> bool:
+        return flag(self.meta, "dynamic")
+
+    @property
+    def inline(self) -> str | None:
+        """Return the name of the instruction that a call of this native becomes."""
+        return None if self.meta is None else self.meta.get(_INLINE)
+
+    @property
+    def arglists(self) -> tuple[Vector, ...]:
+        found: Value = None if self.meta is None else self.meta.get(_ARGLISTS)
+        if found is None or not (isinstance(found, Vector) or is_seq(found)):
+            return ()
+        return tuple(arglist for arglist in found if isinstance(arglist, Vector))
+
+    @property
+    def arities(self) -> Arities | None:
+        """Return what a call may look like, if that is fixed when compiling."""
+        if self.broken or self.kind not in (DefinitionKind.FUNCTION, DefinitionKind.NATIVE):
+            return None
+        # What is a static function may still be rebound or redefined under these.
+        if self.dynamic or flag(self.meta, "redef"):
+            return None
+        return tuple(arity_of(arglist) for arglist in self.arglists) or None
+
+
+def arity_of(arglist: Vector) -> tuple[int, int | None]:
+    """Return the least and the most arguments for one argument list."""
+    names = [getattr(name, "text", None) for name in arglist]
+    return (names.index("&"), None) if "&" in names else (len(names), len(names))
+
+
+def arity_of_body(body: Body) -> tuple[int, int | None]:
+    return body.parameters, None if body.variadic else body.parameters
+
+
+class Namespace:
+    """The names of one namespace."""
+
+    def __init__(self, name: str, library: bool = False) -> None:
+        self.name = name
+        self.library = library
+        self.complete = False  # False while it is compiled
+        self.aliases: dict[str, str] = {}
+        self.refers: dict[str, str] = {}
+        self.requires: dict[str, None] = {}
+        self.kinds: dict[str, Map] = {}
+        self.meta: Map | None = None
+        self.hidden_core: frozenset[str] = frozenset()
+        self.only_core: frozenset[str] | None = None
+        self._vars: dict[str, VarInfo] = {}
+
+    def define(self, var: VarInfo) -> None:
+        self._vars[var.name[len(self.name) + 1 :]] = var
+
+    def find(self, name: str) -> VarInfo | None:
+        return self._vars.get(name)
+
+    def names(self) -> Iterator[str]:
+        return iter(self._vars)
+
+    def publics(self) -> Iterator[str]:
+        return (name for name, var in self._vars.items() if not var.private)
+
+    def shows_core(self, name: str) -> bool:
+        """Say whether ``name`` of flow.core may be used here without a qualifier."""
+        if self.only_core is not None and name not in self.only_core:
+            return False
+        return name not in self.hidden_core
+
+
+class Environment:
+    """All namespaces that a compilation can see."""
+
+    def __init__(self) -> None:
+        self._namespaces: dict[str, Namespace] = {}
+
+    def add(self, module: Module) -> None:
+        """Make a compiled module known. One of the same name is replaced."""
+        made = Namespace(module.name, module.library)
+        made.aliases.update(module.aliases)
+        made.refers.update(module.refers)
+        made.requires.update(dict.fromkeys(module.requires))
+        made.kinds.update((kind.kind, kind.options) for kind in module.kinds)
+        made.meta = module.meta
+        made.complete = True
+        for definition in module.definitions:
+            if definition.name:
+                made.define(info_of(definition, made.find(_local_name(definition))))
+        self._namespaces[module.name] = made
+
+    def namespace(self, name: str) -> Namespace | None:
+        return self._namespaces.get(name)
+
+    def open(self, name: str, library: bool = False) -> Namespace:
+        """Return the namespace, made if it was not known."""
+        found = self._namespaces.get(name)
+        if found is None:
+            found = self._namespaces[name] = Namespace(name, library)
+        return found
+
+    def remove(self, name: str) -> None:
+        """Forget a namespace, because its source did not compile."""
+        self._namespaces.pop(name, None)
+
+    def state(self) -> dict[str, Namespace]:
+        """Return which namespaces there are, for ``restore``."""
+        return dict(self._namespaces)
+
+    def restore(self, state: dict[str, Namespace]) -> None:
+        """Forget namespaces that a failed compilation began; those it loaded whole stay."""
+        for name in [*self._namespaces]:
+            if name in state:
+                self._namespaces[name] = state[name]
+            elif not self._namespaces[name].complete:
+                del self._namespaces[name]
+
+    def restore_one(self, name: str, state: dict[str, Namespace]) -> None:
+        """Make one namespace what it was."""
+        self._namespaces.pop(name, None)
+        if name in state:
+            self._namespaces[name] = state[name]
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._namespaces)
+
+    def var(self, full_name: str) -> VarInfo | None:
+        """Return what is known of the var ``ns/name``."""
+        namespace, _, name = full_name.partition("/")
+        found = self._namespaces.get(namespace)
+        return None if found is None else found.find(name)
+
+    def core(self) -> Namespace | None:
+        return self._namespaces.get(CORE)
+
+    def knows_kind(self, kind: str) -> bool:
+        """Say whether an effect of this kind is declared anywhere."""
+        return kind in KINDS or any(kind in space.kinds for space in self._namespaces.values())
+
+    def kinds(self) -> Iterator[str]:
+        yield from KINDS
+        for space in self._namespaces.values():
+            yield from space.kinds
+
+
+def info_of(definition: Definition, known: VarInfo | None = None) -> VarInfo:
+    """Return what a definition tells about its var; ``declare`` takes nothing away."""
+    if definition.kind is DefinitionKind.DECLARED and known is not None and definition.meta is None:
+        return known
+    return VarInfo(definition.name, definition.kind, definition.meta, definition.span)
+
+
+def _local_name(definition: Definition) -> str:
+    return definition.name.partition("/")[2]
+
+
+def local_value(meta: Map | None, name: str) -> Value:
+    """Return what metadata has under the keyword ``name``."""
+    return None if meta is None else meta.get(keyword(name))

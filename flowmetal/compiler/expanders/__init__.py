@@ -1,0 +1,63 @@
+"""The macros that the compiler itself provides, so that the library can be written with them.
+
+An expander takes the forms of a call and returns a form. They are found under
+their names in flow.core; a definition of the same name there comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flowmetal.compiler.expanders.bindings import (
+    expand_binding,
+    expand_let,
+    expand_letfn,
+    expand_loop,
+)
+from flowmetal.compiler.expanders.call import MacroCall
+from flowmetal.compiler.expanders.functions import (
+    expand_defmacro,
+    expand_defn,
+    expand_fn,
+    expand_private_defn,
+)
+from flowmetal.compiler.forms import Syntax, is_symbol, listed, listed_of, local
+
+Expand = Callable[[MacroCall], Syntax]
+
+
+def expand_declare(call: MacroCall) -> Syntax:
+    for name in call.arguments:
+        if not is_symbol(name.form):
+            raise call.wrong("FM0115", "`declare` needs names", name.span)
+    definitions = [listed(name.span, local("def"), name) for name in call.arguments]
+    return listed_of(call.span, [local("do"), *definitions])
+
+
+def refuse_inside(call: MacroCall) -> Syntax:
+    """Refuse what only the top level of a source may have, where it is handled without expanding."""
+    raise call.wrong(
+        "FM0128",
+        f"`{call.name}` stands at the top level only",
+        None,
+        "put what a namespace needs into its `ns` form",
+    )
+
+
+EXPANDERS: dict[str, Expand] = {
+    "let": expand_let,
+    "loop": expand_loop,
+    "fn": expand_fn,
+    "letfn": expand_letfn,
+    "binding": expand_binding,
+    "defn": expand_defn,
+    "defn-": expand_private_defn,
+    "defmacro": expand_defmacro,
+    "declare": expand_declare,
+    "ns": refuse_inside,
+    "in-ns": refuse_inside,
+    "require": refuse_inside,
+    "use": refuse_inside,
+    "refer-clojure": refuse_inside,
+    "refer-flow": refuse_inside,
+}

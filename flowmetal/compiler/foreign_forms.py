@@ -1,0 +1,114 @@
+"""Top-level forms that declare what is written elsewhere: natives, and functions of workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flowmetal.bytecode.code import DeclaredKind, Definition, DefinitionKind
+from flowmetal.compiler.context import Context
+from flowmetal.compiler.definitions import data_of_meta, is_data
+from flowmetal.compiler.forms import (
+    Syntax,
+    bracketed,
+    children,
+    core,
+    is_sequence,
+    is_symbol,
+    is_vector,
+    listed,
+    listed_of,
+    local,
+    meta_of,
+    without_spans,
+)
+from flowmetal.errors import CompileError
+from flowmetal.source import Span
+from flowmetal.values import EMPTY_MAP, Map, Value, hash_map, keyword, list_of
+
+_ARGLISTS = keyword("arglists")
+_DOC = keyword("doc")
+
+
+@dataclass(frozen=True, slots=True)
+class _Declaration:
+    name: Syntax
+    meta: Map
+    arglists: list[Syntax]
+    options: Syntax | None
+
+
+def native_definition(context: Context, items: list[Syntax], span: Span) -> Definition:
+    """Return the definition that ``(defnative name doc? {meta}? [args] ...)`` makes."""
+    if not context.options.library:
+        raise CompileError(
+            "FM0129",
+            "only the library declares native functions",
+            span,
+            hint="a function in another language is declared with `defforeign`",
+        )
+    declared = _parse("defnative", items, span)
+    arglists = list_of(without_spans(arglist.form) for arglist in declared.arglists)
+    full = f"{context.namespace_name}/{declared.name.form.name}"
+    meta = declared.meta.assoc(_ARGLISTS, arglists)
+    return Definition(full, DefinitionKind.NATIVE, None, full, meta, declared.name.span)
+
+
+def foreign_function(
+    context: Context, items: list[Syntax], span: Span
+) -> tuple[DeclaredKind, Syntax]:
+    """Return the kind that ``defforeign`` declares, and the ``defn`` of the function that asks for it."""
+    declared = _parse("defforeign", items, span)
+    if len(declared.arglists) != 1:
+        raise CompileError("FM0130", "`defforeign` needs one vector of parameters", span)
+    options: Value = EMPTY_MAP
+    if declared.options is not None:
+        options = without_spans(declared.options.form)
+        if not is_data(options):
+            raise CompileError(
+                "FM0130",
+                "the options of `defforeign` are data, nothing is evaluated in them",
+                declared.options.span,
+                hint='write a duration as #dur "5m"',
+            )
+    kind = f"{context.namespace_name}/{declared.name.form.name}"
+    parameters = declared.arglists[0]
+    return DeclaredKind(kind, options), _asking(kind, declared, parameters, span)
+
+
+def _asking(kind: str, declared: _Declaration, parameters: Syntax, span: Span) -> Syntax:
+    names = [item for item in children(*parameters) if is_symbol(item.form)]
+    fixed = [item for item in names if item.form.text != "&"]
+    arguments = bracketed(span, fixed)
+    if len(fixed) != len(names):
+        arguments = listed(span, core("vec"), listed_of(span, [core("list*"), *fixed]))
+    data = Syntax(hash_map([(keyword("args"), arguments.form)]), span)
+    body = listed(span, local("perform"), kind, data)
+    doc: list[Syntax | Value] = []
+    if _DOC in declared.meta:
+        doc = [declared.meta.get(_DOC)]
+    return listed_of(span, [core("defn"), declared.name, *doc, parameters, body])
+
+
+def _parse(what: str, items: list[Syntax], span: Span) -> _Declaration:
+    if len(items) < 2 or not is_symbol(items[1].form):
+        raise CompileError("FM0115", f"`{what}` needs a name", span)
+    meta, rest = data_of_meta(meta_of(items[1].form)), items[2:]
+    if rest and isinstance(rest[0].form, str):
+        meta = meta.assoc(_DOC, rest.pop(0).form)
+    options: Syntax | None = None
+    arglists: list[Syntax] = []
+    for item in rest:
+        if is_vector(item.form):
+            arglists.append(item)
+        elif is_sequence(item.form) and is_vector(next(iter(item.form), None)):
+            arglists.append(children(*item)[0])
+        elif isinstance(item.form, Map) and options is None:
+            options = item
+        else:
+            raise CompileError("FM0117", f"`{what}` does not understand this", item.span)
+    if not arglists:
+        raise CompileError("FM0117", f"`{what}` needs a vector of parameters", span)
+    if what == "defnative" and options is not None:
+        for key, value in data_of_meta(options.form).items():
+            meta = meta.assoc(key, value)
+    return _Declaration(items[1], meta, arglists, options)

@@ -1,0 +1,97 @@
+"""One step of macro expansion: by the compiler's own expanders, or by the machine.
+
+A macro of the language is called with ``&form``, ``&env`` and its arguments as
+they were read. The machine behind the ``Evaluator`` is sealed and has a budget,
+so the worst that a macro can do is to fail.
+"""
+
+from __future__ import annotations
+
+from flowmetal.compiler.context import Ask, Context
+from flowmetal.compiler.environment import VarInfo, arity_of
+from flowmetal.compiler.evaluator import EvaluationFailed
+from flowmetal.compiler.expanders import EXPANDERS
+from flowmetal.compiler.expanders.call import MacroCall
+from flowmetal.compiler.forms import children, span_of
+from flowmetal.compiler.resolution import Expander
+from flowmetal.errors import CompileError, Diagnostic, Label
+from flowmetal.source import Span
+from flowmetal.values import Vector
+
+MOST_EXPANSIONS = 1_000
+"""Macro calls inside macro calls that no source text comes in between."""
+
+
+def expand(context: Context, ask: Ask, macro: VarInfo | Expander) -> Ask:
+    """Return the request for what a macro call stands for. Raises CompileError."""
+    if ask.made >= MOST_EXPANSIONS:
+        raise CompileError(
+            "FM0122",
+            "this macro call expands to macro calls without end",
+            ask.span,
+            label=f"stopped after {MOST_EXPANSIONS} expansions",
+        )
+    if isinstance(macro, Expander):
+        call = MacroCall(context, ask.span, ask.form, children(ask.form, ask.span))
+        made = EXPANDERS[macro.name](call)
+        return ask._replace(form=made.form, span=span_of(made.form, ask.span), made=ask.made + 1)
+    form = _call(context, ask, macro)
+    return ask._replace(form=form, made=ask.made + 1)
+
+
+def _call(context: Context, ask: Ask, macro: VarInfo) -> object:
+    _, *arguments = children(ask.form, ask.span)
+    _check_count(macro, len(arguments), ask.span)
+    values = [ask.form, context.scope.environment(), *(argument.form for argument in arguments)]
+    try:
+        return context.evaluator.call(macro.name, values)
+    except EvaluationFailed as failure:
+        raise failed(failure, f"the macro `{macro.name}` failed", "FM0105", ask.span) from None
+
+
+def failed(failure: EvaluationFailed, what: str, code: str, span: Span) -> CompileError:
+    """Return the error for something that went wrong in the machine."""
+    error = failure.error
+    frames = tuple(error.frames)
+    diagnostic = Diagnostic(code, f"{what}: {error.message}", (Label(span),), frames=frames)
+    made = CompileError.of((diagnostic,))
+    assert isinstance(made, CompileError)
+    return made
+
+
+def _check_count(macro: VarInfo, count: int, span: Span) -> None:
+    arities = [arity_of(arglist) for arglist in macro.arglists]
+    if not arities or any(
+        least <= count and (most is None or count <= most) for least, most in arities
+    ):
+        return
+    labels = () if macro.span is None else (Label(macro.span, "defined here", primary=False),)
+    raise CompileError(
+        "FM0103",
+        wrong_count(macro.name, macro.arglists, count),
+        span,
+        labels=labels,
+    )
+
+
+def wrong_count(name: str, arglists: tuple[Vector, ...], count: int) -> str:
+    """Return the sentence for a call with the wrong number of arguments."""
+    shapes = " ".join(repr(arglist) for arglist in arglists)
+    called = "without arguments" if count == 0 else f"with {count}"
+    return f"`{name}` takes {counts(arglists)} ({shapes}), called {called}"
+
+
+def counts(arglists: tuple[Vector, ...]) -> str:
+    """Return "2 arguments", "1 or 2 arguments", "at least 1 argument"."""
+    arities = sorted(arity_of(arglist) for arglist in arglists if "&" not in _texts(arglist))
+    parts = [str(least) for least, _ in arities]
+    for arglist in arglists:
+        least, most = arity_of(arglist)
+        if most is None:
+            parts.append(f"{least} or more")
+    text = " or ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 2 else parts)
+    return f"{text} argument" if parts == ["1"] else f"{text} arguments"
+
+
+def _texts(arglist: Vector) -> list[str | None]:
+    return [getattr(item, "text", None) for item in arglist]

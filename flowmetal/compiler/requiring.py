@@ -1,0 +1,128 @@
+"""Doing what ``ns`` and ``require`` ask for: load namespaces, set up aliases and refers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flowmetal.compiler.clauses import Name, NamespaceForm, Required
+from flowmetal.compiler.environment import Environment, Namespace
+from flowmetal.compiler.foreigners import MISSING_NAMES
+from flowmetal.compiler.forms import CORE
+from flowmetal.compiler.problems import Problems
+from flowmetal.compiler.resolution import Names, flow_name
+from flowmetal.errors import CompileError, Label, ReadError
+from flowmetal.errors.suggestions import did_you_mean
+from flowmetal.source import Span
+
+Require = Callable[[str, Span], None]
+"""Makes a namespace known to the environment. Raises CompileError or ReadError if it cannot."""
+
+
+def apply_ns(names: Names, form: NamespaceForm, require: Require, problems: Problems) -> None:
+    """Set up the current namespace as its ``ns`` form says."""
+    space = names.namespace
+    for key, value in form.meta.items():
+        space.meta = (space.meta or form.meta).assoc(key, value)
+    if form.core is not None:
+        _refer_core(names, form.core)
+    for required in form.required:
+        apply_required(names, required, require, problems)
+
+
+def apply_required(names: Names, required: Required, require: Require, problems: Problems) -> None:
+    """Load one namespace and refer to it. Errors in it silence what would be said of its names."""
+    space, environment = names.namespace, names.environment
+    name = flow_name(required.namespace.text)
+    if environment.namespace(name) is None and name != required.namespace.text:
+        # A user may have a namespace called clojure.something of their own.
+        name = _loadable(required.namespace, name, require, problems) or name
+    elif environment.namespace(name) is None:
+        _load(required.namespace, name, require, problems)
+    known = environment.namespace(name)
+    if known is None or known is space:
+        _silence(names, required)
+        return
+    space.requires[name] = None
+    if required.alias is not None:
+        _alias(space, required.alias, name, problems)
+    _refer(names, known, required, problems)
+
+
+def _loadable(written: Name, ours: str, require: Require, problems: Problems) -> str | None:
+    try:
+        require(ours, written.span)
+        return ours
+    except CompileError as error:
+        if error.code != "FM0203":
+            problems.add(error)
+            return None
+    return written.text if _load(written, written.text, require, problems) else None
+
+
+def _load(written: Name, name: str, require: Require, problems: Problems) -> bool:
+    try:
+        require(name, written.span)
+    except (CompileError, ReadError) as error:
+        problems.add(error)
+        return False
+    return True
+
+
+def _silence(names: Names, required: Required) -> None:
+    names.ignore(required.namespace.text)
+    if required.alias is not None:
+        names.ignore(required.alias.text)
+    for name in required.refer:
+        names.ignore(required.rename.get(name.text, name.text))
+
+
+def _alias(space: Namespace, alias: Name, target: str, problems: Problems) -> None:
+    taken = space.aliases.get(alias.text)
+    if taken is not None and taken != target:
+        problems.report("FM0206", f"the alias `{alias.text}` already means {taken}", alias.span)
+        return
+    space.aliases[alias.text] = target
+
+
+def _refer(names: Names, known: Namespace, required: Required, problems: Problems) -> None:
+    space = names.namespace
+    excluded = {name.text for name in required.exclude}
+    if required.refer_all:
+        for public in known.publics():
+            if public not in excluded:
+                space.refers[required.rename.get(public, public)] = f"{known.name}/{public}"
+    for name in required.refer:
+        _refer_one(names, known, name, required.rename.get(name.text, name.text), problems)
+
+
+def _refer_one(names: Names, known: Namespace, name: Name, here: str, problems: Problems) -> None:
+    var = known.find(name.text)
+    if var is None and not (known.name == CORE and names.is_expander(name.text)):
+        guess = did_you_mean(name.text, known.publics()) or MISSING_NAMES.get(name.text)
+        problems.report(
+            "FM0207",
+            f"{known.name} does not define `{name.text}`",
+            name.span,
+            help=() if guess is None else (guess,),
+        )
+        names.ignore(here)
+        return
+    if var is not None and var.private:
+        labels = () if var.span is None else (Label(var.span, "defined here", primary=False),)
+        problems.report("FM0104", f"`{var.name}` is private", name.span, labels=labels)
+    names.namespace.refers[here] = f"{known.name}/{name.text}"
+
+
+def _refer_core(names: Names, core: Required) -> None:
+    space = names.namespace
+    space.hidden_core = frozenset(name.text for name in core.exclude) | frozenset(core.rename)
+    if core.refer:
+        space.only_core = frozenset(name.text for name in core.refer)
+    for old, new in core.rename.items():
+        space.refers[new] = f"{CORE}/{old}"
+
+
+def not_found(environment: Environment, name: str, span: Span) -> CompileError:
+    """Return the error for a namespace that nobody can load."""
+    guess = did_you_mean(name, environment.names())
+    return CompileError("FM0203", f"there is no namespace `{name}`", span, hint=guess)

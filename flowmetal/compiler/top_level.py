@@ -1,0 +1,270 @@
+"""Top-level forms, in turn: each is compiled, recorded, and loaded before the next is read.
+
+``do`` at the top level is as if its forms stood there; a macro call is expanded
+before it is looked at again. A form with an error is left out and compiling
+goes on; what it would have defined is known to be broken, so that one mistake
+is reported once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from flowmetal.bytecode.code import DeclaredKind, Definition, DefinitionKind
+from flowmetal.bytecode.code import Function as FunctionCode
+from flowmetal.compiler.analyser import analyse, macro_at
+from flowmetal.compiler.clauses import parse_ns, parse_spec
+from flowmetal.compiler.context import Ask, Context, Unit
+from flowmetal.compiler.definitions import DefForm, parse_def
+from flowmetal.compiler.emit_functions import emit_function
+from flowmetal.compiler.environment import VarInfo, info_of
+from flowmetal.compiler.evaluator import EvaluationFailed, Evaluator
+from flowmetal.compiler.expanders import EXPANDERS
+from flowmetal.compiler.foreign_forms import foreign_function, native_definition
+from flowmetal.compiler.forms import Syntax, children, flag, is_sequence, is_symbol
+from flowmetal.compiler.macroexpansion import expand, failed
+from flowmetal.compiler.nodes import Arity, Constant, Function, Node, Target
+from flowmetal.compiler.options import CompileOptions
+from flowmetal.compiler.problems import Problems
+from flowmetal.compiler.requiring import Require, apply_ns, apply_required
+from flowmetal.compiler.resolution import Expander, Names
+from flowmetal.errors import CompileError
+from flowmetal.ids import CodeHash
+from flowmetal.source import Span
+from flowmetal.values import Symbol, Value
+
+TOP_LEVEL = "top level"
+"""The name of the function that a bare expression becomes."""
+
+
+class TopLevel:
+    """Compiles the forms of one namespace. ``definitions`` and ``functions`` grow as it goes."""
+
+    def __init__(
+        self,
+        names: Names,
+        evaluator: Evaluator,
+        options: CompileOptions,
+        require: Require,
+        problems: Problems,
+        *,
+        switching: bool = False,
+    ) -> None:
+        self.names = names
+        self.problems = problems
+        self.definitions: list[Definition] = []
+        self.functions: dict[CodeHash, FunctionCode] = {}
+        self.kinds: dict[str, DeclaredKind] = {}
+        self.doings: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
+        self._evaluator = evaluator
+        self._options = options
+        self._require = require
+        self._switching = switching
+        self._named = False
+
+    def compile(self, form: Value, span: Span) -> None:
+        """Compile one form of the source."""
+        context = Context(
+            self.names, self._evaluator, self.problems, self._options, Unit(TOP_LEVEL)
+        )
+        waiting = [Ask(form, span)]
+        while waiting:
+            ask = waiting.pop()
+            try:
+                waiting.extend(reversed(self._form(context, ask)))
+            except CompileError as error:
+                self._failed(ask, error)
+
+    def _form(self, context: Context, ask: Ask) -> list[Ask]:
+        """Compile a form, or return the forms that stand for it."""
+        if not is_sequence(ask.form) or next(iter(ask.form), None) is None:
+            self._expression(context, ask)
+            return []
+        macro = macro_at(context, ask)
+        items = children(ask.form, ask.span)
+        if isinstance(macro, Expander) and macro.name in _NAMESPACE_FORMS:
+            self._namespace_form(macro.name, items, ask.span)
+            return []
+        if macro is not None:
+            return [expand(context, ask, macro)]
+        head = items[0].form.text if is_symbol(items[0].form) else ""
+        if head == "do":
+            return [ask.value(item) for item in items[1:]]
+        if head == "def":
+            self._define(context, ask, items)
+        elif head == "defnative":
+            definition = native_definition(context, items, ask.span)
+            self.names.namespace.define(info_of(definition))
+            self._load(definition, {}, ask.span)
+        elif head == "defforeign":
+            kind, function = foreign_function(context, items, ask.span)
+            self.kinds[kind.kind] = kind
+            self.names.namespace.kinds[kind.kind] = kind.options
+            return [ask._replace(form=function.form)]
+        else:
+            self._expression(context, ask)
+        return []
+
+    # -- definitions ---------------------------------------------------------------------
+
+    def _define(self, context: Context, ask: Ask, items: list[Syntax]) -> None:
+        form = parse_def(context, items, ask.span)
+        context.unit.begin(form.name)
+        space = self.names.namespace
+        known = space.find(form.local_name)
+        if form.value is None:
+            if known is None or form.meta is not None:
+                self._declare(form)
+            return
+        # The name is known in its own definition, though not yet how it may be called.
+        space.define(VarInfo(form.name, DefinitionKind.DECLARED, form.meta, form.span))
+        before = self.problems.count
+        context.scope.enter_function()
+        node = analyse(context, ask.value(form.value)._replace(name=form.name))
+        context.scope.leave_function()
+        if self.problems.count != before:
+            self._break(form.local_name, form)
+            return
+        self._declare_inner(context)
+        definition, functions = _definition(context, form, node)
+        self.doings[form.name] = (frozenset(context.unit.performs), frozenset(context.unit.calls))
+        space.define(info_of(definition))
+        self._load(definition, functions, form.span)
+
+    def _declare(self, form: DefForm) -> None:
+        made = Definition(form.name, DefinitionKind.DECLARED, None, None, form.meta, form.span)
+        self.names.namespace.define(info_of(made))
+        self.definitions.append(made)
+
+    def _declare_inner(self, context: Context) -> None:
+        """Record vars that code inside of the form defines when it runs."""
+        for name, syntax, meta in context.unit.defines:
+            made = Definition(name, DefinitionKind.DECLARED, None, None, meta, syntax.span)
+            self.definitions.append(made)
+
+    def _expression(self, context: Context, ask: Ask) -> None:
+        context.unit.begin(TOP_LEVEL)
+        before = self.problems.count
+        context.scope.enter_function()
+        node = analyse(context, ask)
+        context.scope.leave_function()
+        if self.problems.count != before or (isinstance(node, Constant) and not self._switching):
+            return
+        self._declare_inner(context)
+        function, functions = emit_function(_thunk(node, TOP_LEVEL), context.scope.uses)
+        made = Definition("", DefinitionKind.EXPRESSION, function.hash, None, None, ask.span)
+        self._load(made, functions, ask.span)
+
+    def _load(
+        self, definition: Definition, functions: Mapping[CodeHash, FunctionCode], span: Span
+    ) -> None:
+        """Record a definition and let the machine know it."""
+        self.definitions.append(definition)
+        self.functions.update(functions)
+        try:
+            self._evaluator.load(definition, functions)
+        except EvaluationFailed as failure:
+            what = f"`{definition.name}` has no value" if definition.name else "this form failed"
+            raise failed(failure, what, "FM0121", span) from None
+
+    # -- errors --------------------------------------------------------------------------
+
+    def _failed(self, ask: Ask, error: CompileError) -> None:
+        # What a macro makes of definitions that are broken says nothing new.
+        if error.code not in ("FM0105", "FM0121") or not self.problems:
+            self.problems.add(error)
+        name = _name_defined(ask)
+        if name is not None:
+            self._break(name, None)
+
+    def _break(self, name: str, form: DefForm | None) -> None:
+        space = self.names.namespace
+        meta = None if form is None else form.meta
+        space.define(
+            VarInfo(f"{space.name}/{name}", DefinitionKind.DECLARED, meta, None, broken=True)
+        )
+
+    # -- namespaces ----------------------------------------------------------------------
+
+    def _namespace_form(self, what: str, items: list[Syntax], span: Span) -> None:
+        if what == "ns":
+            form = parse_ns(items, span)
+            self._enter(form.name.text, form.name.span)
+            apply_ns(self.names, form, self._require, self.problems)
+            return
+        if what == "in-ns":
+            name = _quoted(items[1]) if len(items) == 2 else None
+            if name is None or not is_symbol(name.form):
+                raise CompileError("FM0201", "`in-ns` needs a quoted name", span)
+            self._enter(name.form.text, name.span)
+            return
+        for item in items[1:]:
+            spec = _quoted(item) or item
+            if is_symbol(spec.form) or not isinstance(spec.form, (str, int)):
+                if getattr(spec.form, "text", "").startswith(("reload", "verbose")):
+                    continue
+                for required in parse_spec(spec, use=what == "use"):
+                    apply_required(self.names, required, self._require, self.problems)
+
+    def _enter(self, name: str, span: Span) -> None:
+        """Make ``name`` the current namespace."""
+        current = self.names.namespace
+        if name == current.name and (self._named or self._switching):
+            return
+        if not self._switching and (self._named or self.definitions):
+            raise CompileError(
+                "FM0208",
+                f"this source is namespace {current.name} already",
+                span,
+                hint="put one namespace into each file, its `ns` form first",
+            )
+        self._named = True
+        self.names.enter(name, self._options.library, fresh=not self._switching)
+
+
+_NAMESPACE_FORMS = frozenset({"ns", "in-ns", "require", "use", "refer-clojure", "refer-flow"})
+assert set(EXPANDERS) >= _NAMESPACE_FORMS
+
+
+def _definition(
+    context: Context, form: DefForm, node: Node
+) -> tuple[Definition, dict[CodeHash, FunctionCode]]:
+    """Make the definition of a var: a function, a constant, or something to be computed."""
+    if isinstance(node, Constant):
+        made = Definition(
+            form.name, DefinitionKind.CONSTANT, None, node.value, form.meta, form.span
+        )
+        return made, {}
+    if isinstance(node, Function) and not node.captures:
+        if flag(form.meta, "sealed"):
+            node = replace(node, sealed=True)
+        kind = DefinitionKind.FUNCTION
+    else:
+        node, kind = _thunk(node, form.name), DefinitionKind.INITIALISER
+    function, functions = emit_function(node, context.scope.uses)
+    return Definition(form.name, kind, function.hash, None, form.meta, form.span), functions
+
+
+def _thunk(node: Node, name: str) -> Function:
+    """Make a function of no arguments whose value is ``node``."""
+    arity = Arity(node.span, Target((), "function"), False, node)
+    return Function(node.span, name, (), (arity,), 1)
+
+
+def _quoted(item: Syntax) -> Syntax | None:
+    if not is_sequence(item.form):
+        return None
+    parts = children(*item)
+    return parts[1] if len(parts) == 2 and is_symbol(parts[0].form, "quote") else None
+
+
+def _name_defined(ask: Ask) -> str | None:
+    """Guess the name that a form would have defined: what follows ``def...``."""
+    if not is_sequence(ask.form):
+        return None
+    items = iter(ask.form)
+    head, name = next(items, None), next(items, None)
+    if isinstance(head, Symbol) and head.name.startswith("def") and isinstance(name, Symbol):
+        return name.name
+    return None

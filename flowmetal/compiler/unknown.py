@@ -1,0 +1,135 @@
+"""What to say about a name that nothing defines, or that may not be used here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowmetal.compiler.context import Context
+from flowmetal.compiler.environment import VarInfo
+from flowmetal.compiler.foreigners import (
+    MISSING_NAMES,
+    hint_for_class,
+    is_class_name,
+    looks_like_a_class,
+)
+from flowmetal.compiler.forms import CORE
+from flowmetal.compiler.resolution import flow_name
+from flowmetal.errors import Diagnostic, Label
+from flowmetal.errors.suggestions import FOREIGN_NAMES, did_you_mean
+from flowmetal.source import Span
+from flowmetal.values import Symbol
+
+INTEROP = "host interop is not part of Flowmetal: call a connector"
+
+
+def report_unknown(context: Context, symbol: Symbol, span: Span) -> None:
+    """Report that ``symbol`` names nothing. A repeated use of it is counted only."""
+    if symbol.ns is None:
+        context.problems.unknown(symbol.text, lambda: _unknown(context, symbol, span))
+    elif context.names.namespace_of(symbol.ns) is None:
+        context.problems.unknown(symbol.text, lambda: _unknown_qualifier(context, symbol, span))
+    else:
+        context.problems.unknown(symbol.text, lambda: _not_in_namespace(context, symbol, span))
+
+
+def report_private(context: Context, var: VarInfo, span: Span) -> None:
+    """Report the use of another namespace's private var."""
+    labels = () if var.span is None else (Label(var.span, "defined here", primary=False),)
+    context.problems.report(
+        "FM0104",
+        f"`{var.name}` is private",
+        span,
+        label=f"only {var.namespace} may use it",
+        labels=labels,
+        help=("make it public with `defn` or `def`, or use #'" + var.name + " in a test",),
+    )
+
+
+def report_interop(context: Context, text: str, span: Span) -> None:
+    """Report ``Foo.``, ``.method`` and their like."""
+    help = ("write (ex-info message data)",) if is_class_name(text.rstrip(".")) else ()
+    context.problems.report(
+        "FM0107", INTEROP, span, label=f"`{text}` is a call of the host", help=help
+    )
+
+
+def is_interop(symbol: Symbol) -> bool:
+    """Say whether a name is spelled as a method, a field or a constructor of the host."""
+    text = symbol.text
+    return len(text) > 1 and text != ".." and (text.startswith(".") or text.endswith("."))
+
+
+def _unknown(context: Context, symbol: Symbol, span: Span) -> Diagnostic:
+    name = symbol.name
+    local = " or this function" if context.scope.names() else ""
+    where = context.namespace_name
+    places = where if where == CORE else f"{where}{',' if local else ' or'} {CORE}{local}"
+    return Diagnostic(
+        "FM0102",
+        f"unknown name `{name}`",
+        (Label(span, f"not defined in {places}"),),
+        (),
+        _help_for(context, name),
+    )
+
+
+def _help_for(context: Context, name: str) -> tuple[str, ...]:
+    if name in MISSING_NAMES:
+        return (MISSING_NAMES[name],)
+    elsewhere = tuple(_elsewhere(context, name))
+    if elsewhere and name not in FOREIGN_NAMES:
+        return elsewhere[:1]
+    candidates = [*reversed(context.scope.names()), *context.names.names_in_sight()]
+    guess = did_you_mean(name, (c for c in candidates if "__" not in c))
+    if guess is None and looks_like_a_class(name):
+        return ("classes of a host language are not part of Flowmetal",)
+    return () if guess is None else (guess,)
+
+
+def _elsewhere(context: Context, name: str) -> Iterator[str]:
+    """Yield where a name exists that is not referred here."""
+    for alias, space in sorted(context.names.namespace.aliases.items()):
+        found = context.environment.var(f"{space}/{name}")
+        if found is not None and not found.private:
+            yield f"write `{alias}/{name}`: it is in {space}"
+    for space in sorted(context.environment.names()):
+        found = context.environment.var(f"{space}/{name}")
+        if space not in (CORE, context.namespace_name) and found and not found.private:
+            short = space.rpartition(".")[2]
+            yield f"`{name}` exists in {space}: add [{space} :as {short}]"
+
+
+def _unknown_qualifier(context: Context, symbol: Symbol, span: Span) -> Diagnostic:
+    assert symbol.ns is not None
+    if looks_like_a_class(symbol.ns):
+        hint = FOREIGN_NAMES.get(symbol.text) or hint_for_class(symbol.ns, symbol.name)
+        help = () if hint is None else (hint,)
+        return Diagnostic("FM0107", INTEROP, (Label(span),), (), help)
+    known = [*context.names.namespace.aliases, *context.environment.names()]
+    guess = did_you_mean(symbol.ns, known)
+    if guess is None:
+        guess = f"add [{flow_name(symbol.ns)} :as {symbol.ns.rpartition('.')[2]}] to :require"
+    return Diagnostic(
+        "FM0127",
+        f"unknown alias `{symbol.ns}` in `{symbol.text}`",
+        (Label(span, "no namespace of this name is required here"),),
+        (),
+        (guess,),
+    )
+
+
+def _not_in_namespace(context: Context, symbol: Symbol, span: Span) -> Diagnostic:
+    assert symbol.ns is not None
+    full = context.names.namespace_of(symbol.ns)
+    assert full is not None
+    space = context.environment.namespace(full)
+    guess = did_you_mean(symbol.name, () if space is None else space.publics())
+    if guess is None and symbol.name in MISSING_NAMES:
+        guess = MISSING_NAMES[symbol.name]
+    return Diagnostic(
+        "FM0102",
+        f"unknown name `{symbol.text}`",
+        (Label(span, f"{full} does not define `{symbol.name}`"),),
+        (),
+        () if guess is None else (guess,),
+    )
