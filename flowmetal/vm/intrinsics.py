@@ -115,6 +115,11 @@ def _pop_bindings(machine: Machine, fiber: Fiber) -> None:
     fiber.bindings = fiber.bindings.outer
 
 
+def _write(machine: Machine, fiber: Fiber, text: str) -> None:
+    """Do what the instruction WRITE does, for the rare call that is not compiled to it."""
+    machine.output.append(text)
+
+
 def _native(name: str, call: Callable[..., Value], least: int, most: int) -> Native:
     return Native(f"flow.core/{name}", call, least, most, wants_machine=True)
 
@@ -135,6 +140,7 @@ _ROWS = (
     _native("-bindings",       _bindings,      0, 0),
     _native("-push-bindings!", _push_bindings, 1, 1),
     _native("-pop-bindings!",  _pop_bindings,  0, 0),
+    _native("-write",          _write,         1, 1),
 )
 # fmt: on
 
