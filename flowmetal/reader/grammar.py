@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Protocol, SupportsIndex, TypeAlias, cast
+from typing import Any, Protocol, SupportsIndex
 
 from flowmetal.reader.nodes import Kind, Node
 from flowmetal.reader.ply_recipe import (
@@ -21,7 +21,7 @@ from flowmetal.reader.ply_recipe import (
     production,
     run_parser,
 )
-from flowmetal.reader.tokens import TERMINALS
+from flowmetal.reader.tokens import ATOMS, OPENERS, PREFIXES, TERMINALS
 
 
 class _Parser(Protocol):
@@ -29,116 +29,88 @@ class _Parser(Protocol):
 
 
 class _Slice(Protocol):
-    """The slice of the stack that an action sees."""
+    """What an action sees: the symbols of its production, from its left side on."""
 
-    slice: list[Token]
+    slice: list[Any]
     parser: _Parser
 
-    def __getitem__(self, index: SupportsIndex) -> object: ...
     def __setitem__(self, index: SupportsIndex, value: object) -> None: ...
 
 
-_Nodes: TypeAlias = list[Node]
 tokens = TERMINALS
+_KINDS = {kind.name: kind for kind in Kind} | {f"{kind.name}_OPEN": kind for kind in Kind}
 
 
-@production("program : items END")
+@production("program", ["items END"])
 def p_program(p: _Slice) -> None:
-    p[0] = p[1]
+    p[0] = p.slice[1].value
 
 
-@production("items : ")
+@production("items", [""])
 def p_items_empty(p: _Slice) -> None:
     p[0] = []
 
 
-@production(
-    """items : items form
-             | items discarded"""
-)
+# Atoms are listed here and below instead of being forms: one reduction less for most tokens.
+@production("items", [f"items {atom}" for atom in ATOMS])
+def p_items_atom(p: _Slice) -> None:
+    target, items, token = p.slice
+    items.value.append(_atom(token))
+    target.value = items.value
+
+
+@production("items", ["items form", "items discarded"])
 def p_items(p: _Slice) -> None:
-    items, node = cast(_Nodes, p[1]), cast("Node | None", p[2])
-    if node is not None:
-        items.append(node)
-    p[0] = items
+    target, items, form = p.slice
+    if form.value is not None:
+        items.value.append(form.value)
+    target.value = items.value
 
 
-@production("discarded : DISCARD operand")
+@production("discarded", ["DISCARD operand"])
 def p_discarded(p: _Slice) -> None:
-    operand = cast(Node, p[2])
-    missing = operand.kind is Kind.MISSING
-    p[0] = _prefixed(p.slice[1], Kind.DISCARD, operand) if missing else None
+    _, prefix, operand = p.slice
+    missing = operand.value.kind is Kind.MISSING
+    p[0] = _prefixed(prefix, operand.value) if missing else None
 
 
-@production(
-    """form : NUMBER
-            | STRING
-            | CHAR
-            | KEYWORD
-            | SYMBOL
-            | REGEX
-            | SYMBOLIC
-            | UNREADABLE
-            | BROKEN"""
-)
-def p_atom(p: _Slice) -> None:
-    token = p.slice[1]
-    text = token.value
-    p[0] = Node(Kind[token.type], token.lexpos, token.lexpos + len(text), text)
-
-
-@production(
-    """form : LIST_OPEN items ROUND_CLOSE
-            | VECTOR_OPEN items SQUARE_CLOSE
-            | MAP_OPEN items CURLY_CLOSE
-            | SET_OPEN items CURLY_CLOSE
-            | FN_OPEN items ROUND_CLOSE"""
-)
+@production("form", [f"{opener} items {closer}" for opener, closer in OPENERS.items()])
 def p_collection(p: _Slice) -> None:
-    opener, closer = p.slice[1], p.slice[3]
-    kind = Kind[opener.type.removesuffix("_OPEN")]
-    p[0] = Node(kind, opener.lexpos, closer.lexpos + 1, opener.value, cast(_Nodes, p[2]))
+    target, opener, items, closer = p.slice
+    kind = _KINDS[opener.type]
+    target.value = Node(kind, opener.lexpos, closer.lexpos + 1, opener.value, items.value)
 
 
-@production(
-    """form : QUOTE operand
-            | SYNTAX_QUOTE operand
-            | UNQUOTE operand
-            | UNQUOTE_SPLICING operand
-            | DEREF operand
-            | VAR operand
-            | READ_EVAL operand
-            | TAG operand
-            | NAMESPACED_MAP operand
-            | CONDITIONAL operand
-            | SPLICED operand"""
-)
+@production("form", [f"{prefix} operand" for prefix in PREFIXES])
 def p_prefixed(p: _Slice) -> None:
-    prefix = p.slice[1]
-    p[0] = _prefixed(prefix, Kind[prefix.type], cast(Node, p[2]))
+    _, prefix, operand = p.slice
+    p[0] = _prefixed(prefix, operand.value)
 
 
-@production("form : META operand operand")
+@production("form", ["META operand operand"])
 def p_meta(p: _Slice) -> None:
-    p[0] = _prefixed(p.slice[1], Kind.META, cast(Node, p[2]), cast(Node, p[3]))
+    _, prefix, metadata, target = p.slice
+    p[0] = _prefixed(prefix, metadata.value, target.value)
 
 
-@production("operand : skipped form")
+@production("operand", ["skipped form"])
 def p_operand(p: _Slice) -> None:
-    p[0] = p[2]
+    p[0] = p.slice[2].value
 
 
-@production("operand : skipped error")
+@production("operand", [f"skipped {atom}" for atom in ATOMS])
+def p_operand_atom(p: _Slice) -> None:
+    p[0] = _atom(p.slice[2])
+
+
+@production("operand", ["skipped error"])
 def p_operand_missing(p: _Slice) -> None:
     offset = p.slice[2].lexpos
     p[0] = Node(Kind.MISSING, offset, offset, "")
     p.parser.errok()
 
 
-@production(
-    """skipped :
-               | skipped discarded"""
-)
+@production("skipped", ["", "skipped discarded"])
 def p_skipped(p: _Slice) -> None:
     p[0] = None
 
@@ -147,7 +119,13 @@ def p_error(token: Token | None) -> None:
     """Do nothing: the ``error`` production says what is missing."""
 
 
-def _prefixed(prefix: Token, kind: Kind, *operands: Node) -> Node:
+def _atom(token: Token) -> Node:
+    start, text = token.lexpos, token.value
+    return Node(_KINDS[token.type], start, start + len(text), text)
+
+
+def _prefixed(prefix: Token, *operands: Node) -> Node:
+    kind = _KINDS[prefix.type]
     return Node(kind, prefix.lexpos, operands[-1].end, prefix.value, operands)
 
 

@@ -6,7 +6,8 @@ PLY 3.11 has traps, and each has its answer here:
 - grammar in docstrings is gone under ``python -OO``: ``production`` sets ``__doc__`` itself;
 - complaints about a grammar go to standard error: they are collected and must be none;
 - lexers and parsers keep the state of a run in themselves: each run gets a copy;
-- building takes milliseconds: a ``Lazily`` builds on first use, once for all threads.
+- importing it and building take milliseconds: a ``Lazily`` does both on first use, once for
+  all threads.
 """
 
 from __future__ import annotations
@@ -14,10 +15,8 @@ from __future__ import annotations
 import copy
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
-
-from ply import lex, yacc
 
 T = TypeVar("T")
 Rule = TypeVar("Rule", bound=Callable[..., object])
@@ -34,22 +33,28 @@ class Token(Protocol):
 
 def make_token(kind: str, text: str, offset: int) -> Token:
     """Make a token that the lexer did not cut."""
-    token: Token = lex.LexToken()
+    from ply.lex import LexToken
+
+    token: Token = LexToken()
     token.type, token.value, token.lexpos = kind, text, offset
     return token
 
 
 def token_rule(pattern: str) -> Callable[[Rule], Rule]:
-    """Give a token function its pattern, in a way that survives ``-OO``."""
-    decorator: Callable[[Rule], Rule] = lex.TOKEN(pattern)
-    return decorator
+    """Give a token function its pattern as ``@TOKEN`` of PLY does, which survives ``-OO``."""
+
+    def attach(rule: Rule) -> Rule:
+        vars(rule)["regex"] = pattern
+        return rule
+
+    return attach
 
 
-def production(grammar: str) -> Callable[[Rule], Rule]:
-    """Give an action its productions, in a way that survives ``-OO``."""
+def production(name: str, alternatives: Sequence[str]) -> Callable[[Rule], Rule]:
+    """Make an action that of ``name : alternative | ...``, in a way that survives ``-OO``."""
 
     def attach(action: Rule) -> Rule:
-        action.__doc__ = grammar
+        action.__doc__ = f"{name} : " + "\n | ".join(alternatives)
         return action
 
     return attach
@@ -73,6 +78,8 @@ class Lazily(Generic[T]):
 
 def build_lexer(module: object) -> Any:
     """Build the lexer of the rules in ``module``; patterns are not verbose ones."""
+    from ply import lex
+
     complaints = _Complaints()
     lexer = lex.lex(module=module, reflags=int(re.DOTALL), errorlog=complaints)
     complaints.expect_none()
@@ -81,10 +88,15 @@ def build_lexer(module: object) -> Any:
 
 def build_parser(module: object, start: str) -> Any:
     """Build the LALR tables of the productions in ``module``."""
+    from ply import yacc
+
     complaints = _Complaints()
-    parser = yacc.yacc(
-        module=module, start=start, write_tables=False, debug=False, errorlog=complaints
-    )
+    try:
+        parser = yacc.yacc(
+            module=module, start=start, write_tables=False, debug=False, errorlog=complaints
+        )
+    except yacc.YaccError:
+        parser = None  # and there are complaints
     complaints.expect_none()
     return parser
 

@@ -37,6 +37,10 @@ class Positions:
 
     def span(self, start: int, end: int) -> Span:
         """Return the stretch from ``start`` to just before ``end``."""
+        first = self._first
+        if first <= start and end < self._last:
+            line = self._line
+            return Span(self.path, line, start - first + 1, line, end - first + 1)
         line, col = self.place(start)
         end_line, end_col = self.place(end)
         return Span(self.path, line, col, end_line, end_col)
