@@ -13,16 +13,18 @@ import hashlib
 import os
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 
 import flowmetal
 from flowmetal.bytecode.code import Module
 from flowmetal.bytecode.file import read_modules, write_modules
-from flowmetal.compiler.compile import compile_module
 from flowmetal.compiler.environment import Environment
+from flowmetal.compiler.loader import Loader
 from flowmetal.compiler.options import CompileOptions
 from flowmetal.embed.evaluator import SealedMachine
 from flowmetal.embed.natives import natives
+from flowmetal.embed.reading import read
 from flowmetal.errors import ProgramError
 from flowmetal.source import Source
 from flowmetal.stdlib import SOURCES
@@ -46,38 +48,18 @@ def library() -> tuple[Module, ...]:
 
 
 def compile_library() -> tuple[Module, ...]:
-    """Compile the library from its sources; files of one namespace become one module."""
+    """Compile the library from its sources; the files of a folder are one namespace."""
     environment = Environment()
-    machine = SealedMachine(natives())
-    modules: dict[str, Module] = {}
-    for path in SOURCES:
-        source = Source(f"flow/{path}", (_SOURCES / path).read_text("utf-8"))
-        made = compile_module(
-            source,
-            environment=environment,
-            evaluator=machine,
-            options=CompileOptions(library=True),
-        )
-        earlier = modules.get(made.name)
-        modules[made.name] = made if earlier is None else _joined(earlier, made)
-        environment.add(modules[made.name])
-    return tuple(modules.values())
-
-
-def _joined(first: Module, second: Module) -> Module:
-    functions = {function.hash: function for function in (*first.functions, *second.functions)}
-    return Module(
-        first.name,
-        tuple(dict.fromkeys((*first.requires, *second.requires))),
-        (*first.definitions, *second.definitions),
-        tuple(functions.values()),
-        tuple(dict.fromkeys((*first.aliases, *second.aliases))),
-        tuple(dict.fromkeys((*first.refers, *second.refers))),
-        (*first.kinds, *second.kinds),
-        first.meta if first.meta is not None else second.meta,
-        None,
-        first.library,
+    loader = Loader(
+        lambda path: None,
+        environment=environment,
+        evaluator=SealedMachine(natives()),
+        read=read,
+        options=CompileOptions(library=True),
     )
+    for _, paths in groupby(SOURCES, key=lambda path: path.rpartition("/")[0] or path):
+        loader.load([Source(f"flow/{path}", (_SOURCES / path).read_text("utf-8")) for path in paths])
+    return tuple(loader.modules)
 
 
 def _digest() -> str:
