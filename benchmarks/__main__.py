@@ -14,8 +14,9 @@ def main(names: list[str]) -> None:
     for name in names or known:
         if name not in known:
             sys.exit(f"there is no benchmark {name}: {', '.join(known)}")
-        print(f"== {name}")
-        runpy.run_path(str(HERE / f"{name}.py"), run_name="__main__")
+        print(f"== {name}", flush=True)
+        sys.argv = [name]
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
 
 
 main(sys.argv[1:])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
@@ -18,3 +20,13 @@ def _plain_environment(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
     for name in ("FLOWMETAL_STORE", "FLOW_PATH"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+    """fmc and fmvm in this process, in a folder and with a store of their own (tests/shell.py)."""
+    from tests.shell import Shell
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FLOWMETAL_STORE", f"sqlite:{tmp_path}/runs.db")
+    return Shell(tmp_path, monkeypatch)

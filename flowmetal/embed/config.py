@@ -63,7 +63,7 @@ def _paths_of(project: Path) -> tuple[Path, ...]:
         return ()
     if not isinstance(paths, Vector) or not all(isinstance(path, str) for path in paths):
         raise UsageError(
-            "FM1311",
+            "FM1317",
             f"{project} does not say where sources are",
             hint='write {:paths ["src"]} into it',
         )

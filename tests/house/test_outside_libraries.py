@@ -1,0 +1,58 @@
+"""Each outside library has one home; whoever needs what it does asks there."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import flowmetal
+
+PACKAGE = Path(flowmetal.__file__).parent
+
+# fmt: off
+HOMES = {
+    "ply":       ("reader/",),
+    "msgpack":   ("values/codec", "snapshot/", "bytecode/", "embed/machine"),
+    "sqlite3":   ("store/", "embed/doctor"),
+    "psycopg":   ("store/",),
+    "httpx2":    ("connectors/",),
+    "re2":       ("stdlib/natives/", "values/"),
+    "click":     ("cli/",),
+    "wcwidth":   ("embed/rendering",),
+    "starlette": ("server/",),
+    "uvicorn":   ("server/",),
+    "prompt_toolkit": ("repl/",),
+}
+# fmt: on
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Yield the top-level names of the modules that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_a_library_is_imported_at_home_only(library: str) -> None:
+    users = [
+        str(path.relative_to(PACKAGE))
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if library in imports_of(path)
+    ]
+    strangers = [user for user in users if not user.startswith(HOMES[library])]
+    assert strangers == []
+
+
+def test_nothing_pickles() -> None:
+    users = [
+        str(path.relative_to(PACKAGE))
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if {"pickle", "marshal", "shelve", "dill", "cloudpickle"} & set(imports_of(path))
+    ]
+    assert users == []
