@@ -47,9 +47,8 @@ class Session:
 
     def printed(self, text: str) -> str:
         """Return what ``pr-str`` makes of the value of a form."""
-        self.compile(f"(defn {RESULT} [] {text})")
-        value = self.machine.call(f"{self.namespace}/{RESULT}", ())
-        found = self.machine.call("flow.core/pr-str", (value,))
+        self.compile(f"(defn {RESULT} [] (flow.core/pr-str {text}))")
+        found = self.machine.call(f"{self.namespace}/{RESULT}", ())
         assert isinstance(found, str)
         return found
 
