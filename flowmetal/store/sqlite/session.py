@@ -18,7 +18,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from flowmetal.errors import StoreError
@@ -47,14 +47,11 @@ class Session:
             new = file.is_new(path)
             folder = locks_folder(path)
             self._writers = WriterLock(folder, path, timeout_s)
-            with self._writers:
-                file.make_file(path)
-                self._connection = file.connect(path, timeout_s)
-                try:
-                    file.prepare(self._connection, path, now_us, new=new)
-                except BaseException:
-                    self._connection.close()
-                    raise
+            try:
+                self._connection = self._open(now_us, timeout_s, new=new)
+            except BaseException:
+                self._writers.close()
+                raise
         self.execute = self._connection.execute
         self.executemany = self._connection.executemany
         self.interpreters = InterpreterLocks(folder, path)
@@ -65,6 +62,18 @@ class Session:
         self._seen = threading.local()
         self._first_seen = (0, self._data_version())
         _watch_forks(self)
+
+    def _open(self, now_us: int, timeout_s: float, *, new: bool) -> sqlite3.Connection:
+        """Connect; a new file is made while all other processes wait."""
+        with self._writers if new else nullcontext():
+            file.make_file(self.path)
+            connection = file.connect(self.path, timeout_s)
+            try:
+                file.prepare(connection, self.path, now_us, new=new)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
 
     def writing(self, name: str) -> _Writing:
         """Return a context that is one write transaction, with hooks before, within and after it."""
