@@ -345,13 +345,15 @@ class MemoryStore:
             found = self._runs.get(run)
             return [] if found is None else found.events[max(0, after) :][:limit]
 
-    def next_wake_us(self) -> int | None:
+    def next_wake_us(self, *, snapshot_format: int = 1) -> int | None:
         with self._reading():
             return min(
                 (
                     run.due_us
                     for run in self._runs.values()
-                    if run.due_us is not None and run.owner is None
+                    if run.due_us is not None
+                    and run.owner is None
+                    and run.snapshot_format <= snapshot_format
                 ),
                 default=None,
             )

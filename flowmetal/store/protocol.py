@@ -27,7 +27,8 @@ The rules that every store keeps (checked by the contract suite):
   it has lost its machine and knows it. ``release`` looks at the epoch alone.
 
 Additions to the first draft: ``Store.hooks``, ``commit_all``, ``claim(even=,
-snapshot_format=)``, ``claim_ready(snapshot_format=)``, ``Commit.snapshot_format``,
+snapshot_format=)``, ``claim_ready(snapshot_format=)``, ``next_wake_us(snapshot_format=)``,
+``Commit.snapshot_format``,
 ``RunRow.received`` and ``RunRow.snapshot_format``.
 Run errors are FM1101 (no such run), FM1102 (it has ended), FM1103 (not in a
 state for this) and FM1104 (the id is there).
@@ -305,7 +306,7 @@ class Store(Protocol):
 
     def events(self, run: RunId, after: int = 0, limit: int = 1000) -> list[Event]: ...
 
-    def next_wake_us(self) -> int | None:
+    def next_wake_us(self, *, snapshot_format: int = 1) -> int | None:
         """Return when the next run that nobody drives is due (0: at once; None: none)."""
 
     def set_state(

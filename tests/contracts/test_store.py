@@ -366,6 +366,8 @@ class StoreContract:
         newer = step(RunState.READY, snapshot_format=2, release=True)
         world.ann.commit(take(world.ann), newer)
         assert world.bob.claim_ready(BOB, LEASE_US, 10) == []
+        assert world.bob.next_wake_us() is None
+        assert world.bob.next_wake_us(snapshot_format=2) == 0
         with pytest.raises(StoreError) as refused:
             world.bob.claim(R1, BOB, LEASE_US)
         assert refused.value.code == "FM1015"

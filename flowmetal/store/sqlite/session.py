@@ -171,8 +171,10 @@ class Session:
 
     def announce(self) -> None:
         """Tell whoever waits, here and in other processes, that something has changed."""
-        self._changes += 1
-        self._bell.ring()
+        with self._busy:
+            self._changes += 1
+            if not self._unusable:
+                self._bell.ring()
 
     def wait_for_change(self, timeout_s: float) -> None:
         """Return when something has changed since this thread's last call, or the time is up."""
@@ -184,6 +186,8 @@ class Session:
                 self._seen.mark = mark
                 return
             self._bell.wait(min(left_s, _POLL_S))
+            if self._unusable:  # closed by another thread: that is a change too
+                return
 
     def _data_version(self) -> int:
         """Return a number that changes when another connection has committed."""
@@ -204,7 +208,10 @@ class Session:
                 return
             self._unusable = "the store is closed"
             _open_sessions.discard(self)
-            with self._writers:
+            try:
+                with self._writers:
+                    self._connection.close()
+            except StoreError:  # a writer that is stuck; then the log stays for the next user
                 self._connection.close()
             self.interpreters.drop(remove=remove_locks)
             self._bell.close()

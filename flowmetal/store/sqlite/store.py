@@ -285,6 +285,7 @@ class SqliteStore:
         with self._session.writing("commit"):
             after = self._step(claim, commit)
             if after is None:
+                self._numbers.pop(claim.run, None)
                 raise rules.lost_claim(claim.run)
         self._stepped(claim, commit)
         return after
@@ -397,12 +398,14 @@ class SqliteStore:
             found = self._execute(rows.SELECT_EVENTS, span).fetchall()
         return [rows.event(row) for row in found]
 
-    def next_wake_us(self) -> int | None:
+    def next_wake_us(self, *, snapshot_format: int = 1) -> int | None:
         with self._session.reading():
-            (due_us,) = self._execute(
-                "SELECT min(due_us) FROM head WHERE due_us IS NOT NULL AND owner IS NULL"
+            found = self._execute(
+                "SELECT due_us FROM head WHERE due_us IS NOT NULL AND owner IS NULL"
+                " AND snapshot_format <= ? ORDER BY due_us LIMIT 1",
+                (snapshot_format,),
             ).fetchone()
-        return None if due_us is None else int(due_us)
+        return None if found is None else int(found[0])
 
     def set_state(
         self, run: RunId, expected: Sequence[RunState], state: RunState, event: NewEvent

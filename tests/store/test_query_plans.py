@@ -1,0 +1,66 @@
+"""What is asked often never walks through a whole table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flowmetal.ids import InterpreterId, ProgramHash, RunId
+from flowmetal.store.protocol import Claim, Commit, Message, NewEvent, NewRun, RunQuery, RunState
+from flowmetal.store.sqlite import SqliteStore
+
+ANN, BOB = InterpreterId("ann"), InterpreterId("bob")
+EVENT = NewEvent("a", "", 0, b"")
+
+
+class Planner:
+    """Stands before ``execute`` and asks for the plan of every statement first."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self.walks: list[str] = []
+        self._execute = store._session.execute
+        store._session.execute = self  # type: ignore[assignment]
+        store._execute = store._liveness._execute = self  # type: ignore[assignment]
+
+    def __call__(self, sql: str, parameters: object = ()) -> object:
+        if not sql.startswith(("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA")):
+            plan = self._execute(f"EXPLAIN QUERY PLAN {sql}", parameters)  # type: ignore[arg-type]
+            self.walks += [
+                f"{row[3]}: {sql}"
+                for row in plan.fetchall()
+                if row[3].startswith("SCAN") and "USING INDEX" not in row[3] and "holder" not in row[3]
+                and "CONSTANT" not in row[3] and "COVERING" not in row[3]
+            ]  # fmt: skip
+        return self._execute(sql, parameters)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    opened = SqliteStore(tmp_path / "store.db")
+    yield opened
+    opened.close()
+
+
+def test_a_run_is_driven_without_walking_through_a_table(store: SqliteStore) -> None:
+    store.claim(RunId("none"), ANN, 10_000_000)
+    planner = Planner(store)
+    for run in ("a", "b"):
+        store.create_run(NewRun(RunId(run), ProgramHash("f"), b"", b""))
+    (claim,) = store.claim_ready(ANN, 10_000_000, 1)
+    store.claim_ready(BOB, 10_000_000, 0)
+    store.send(claim.run, Message("m", "signal", "go", b""))
+    claim = store.commit(claim, Commit([EVENT], RunState.RUNNING, b"s", {"k": b"v"}, consumed=[1]))
+    store.load(claim)
+    store.renew([claim], 10_000_000)
+    store.inbox(claim.run, 0)
+    store.events(claim.run)
+    store.chunks(claim.run, ["k"])
+    store.next_wake_us()
+    store.runs(RunQuery(limit=10))
+    store.runs(RunQuery(id_prefix="a"))
+    store.release(claim)
+    again = store.claim(claim.run, ANN, 10_000_000)
+    assert isinstance(again, Claim)
+    assert planner.walks == []
