@@ -19,10 +19,10 @@ _ARGUMENT = re.compile(r"%(?:&|[1-9][0-9]?)?\Z")
 class Arguments:
     """The arguments that the body of one function literal has used so far."""
 
-    __slots__ = ("_number", "_used_rest", "highest")
+    __slots__ = ("_mark", "_used_rest", "highest")
 
-    def __init__(self, number: int) -> None:
-        self._number = number
+    def __init__(self, mark: str) -> None:
+        self._mark = mark
         self._used_rest = False
         self.highest = 0
 
@@ -48,7 +48,7 @@ class Arguments:
         return parameters + rest
 
     def _parameter(self, position: int, span: Span) -> Symbol:
-        return Symbol(None, f"p{position}__{self._number}#", None, span)
+        return Symbol(None, f"p{position}__{self._mark}#", None, span)
 
     def _rest(self, span: Span) -> Symbol:
-        return Symbol(None, f"rest__{self._number}#", None, span)
+        return Symbol(None, f"rest__{self._mark}#", None, span)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from flowmetal.errors import Diagnostic, FlowmetalError, Label
 from flowmetal.reader.anonymous import Arguments
 from flowmetal.reader.conditionals import chosen_branch, spliced_forms
+from flowmetal.reader.fresh import FreshNames
 from flowmetal.reader.literal_collections import add_metadata, qualify_keys, repeated_key
 from flowmetal.reader.literals import (
     Unreadable,
@@ -99,9 +100,11 @@ class FormBuilder:
         self._positions = positions
         self._options = options
         self._names = Names(options)
+        self._fresh_names = FreshNames(str)
 
     def build(self, node: Node) -> ReadForm | None:
         """Build one top-level form; None where a reader conditional leaves nothing."""
+        self._fresh_names = FreshNames(lambda: self._origin(node), self._options.next_number)
         root = _Frame(node, (node,), None, 0, 0)
         stack = [root]
         while True:
@@ -158,7 +161,7 @@ class FormBuilder:
                     help=("write the inner one as (fn [x] ...)",),
                     whole=False,
                 )
-            arguments = Arguments(self._options.next_number())
+            arguments = Arguments(self._fresh_names.mark())
         elif node.kind is Kind.NAMESPACED_MAP and children[0].kind is Kind.MAP:
             children = children[0].children
         templates = max(parent.templates + _LEVELS.get(node.kind, 0), 0)
@@ -282,7 +285,7 @@ class FormBuilder:
         )
 
     def _finish_syntax_quote(self, frame: _Frame, span: Span) -> Value:
-        expansion = SyntaxQuote(self._options.resolve_symbol, self._options.next_number)
+        expansion = SyntaxQuote(self._options.resolve_symbol, self._fresh_names)
         return expansion.expand(frame.values[0], frame.spans[0])
 
     def _finish_meta(self, frame: _Frame, span: Span) -> Value:
@@ -328,6 +331,10 @@ class FormBuilder:
         if not frame.values or frame.node.children[0].kind is not Kind.MISSING:
             self.problems.missing_operand(frame.node)  # once, where `^` lacks both of its operands
         return None
+
+    def _origin(self, node: Node) -> str:
+        namespace = None if self._options.edn else self._options.resolve_alias(None)
+        return f"{namespace}\n{self._positions.text[node.start : node.end]}"
 
     def _span(self, node: Node) -> Span:
         return self._positions.span(node.start, node.end)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from flowmetal.values.kinds import Value
 from flowmetal.values.names import Symbol
@@ -34,8 +33,8 @@ class ReadOptions:
     leaves special forms and ``&`` alone and keeps the span. ``tag_reader``
     gives the function for a tag that is not built in, or None, and then the
     form is read as a tagged literal; a ValueError of that function is an
-    error at the form. ``next_number`` makes ``x#`` unique: numbers must not
-    repeat where one expansion can end up inside another.
+    error at the form. Fresh names (``fresh.py``) need nothing from outside;
+    ``next_number``, if given, replaces the number that counts them in a form.
 
     ``edn`` reads data only: quotes, function literals, reader conditionals
     and ``::`` are errors, and ``#'ns/name`` is a var as a value.
@@ -45,5 +44,5 @@ class ReadOptions:
     resolve_alias: Callable[[str | None], str | None] = _no_aliases
     resolve_symbol: Callable[[Symbol], Symbol] = _unresolved
     tag_reader: Callable[[Symbol], TagReader | None] = _no_tags
-    next_number: Callable[[], int] = field(default_factory=lambda: itertools.count(1).__next__)
+    next_number: Callable[[], int] | None = None
     edn: bool = False

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from flowmetal.reader.fresh import FreshNames
 from flowmetal.reader.literals import Unreadable
 from flowmetal.source import Span
 from flowmetal.values.kinds import LAST_SCALAR, NAMED, Value, kind_of
@@ -49,11 +50,9 @@ class _Template:
 class SyntaxQuote:
     """The expansion of one template."""
 
-    def __init__(
-        self, resolve_symbol: Callable[[Symbol], Symbol], next_number: Callable[[], int]
-    ) -> None:
+    def __init__(self, resolve_symbol: Callable[[Symbol], Symbol], fresh_names: FreshNames) -> None:
         self._resolve = resolve_symbol
-        self._next_number = next_number
+        self._fresh_names = fresh_names
         self._fresh: dict[str, str] = {}
 
     def expand(self, form: Value, place: Span) -> Value:
@@ -100,7 +99,7 @@ class SyntaxQuote:
         name = symbol.name
         if symbol.ns is None and name.endswith("#") and len(name) > 1:
             if name not in self._fresh:
-                self._fresh[name] = f"{name[:-1]}__{self._next_number()}__auto__"
+                self._fresh[name] = f"{name[:-1]}__{self._fresh_names.mark()}__auto__"
             return Symbol(None, self._fresh[name])
         if symbol.ns is None and name.startswith("."):
             return symbol

@@ -146,6 +146,21 @@ def test_fresh_names_differ_between_templates() -> None:
     assert one != other
 
 
+def test_fresh_names_differ_between_forms_and_namespaces() -> None:
+    def name(text: str, namespace: str) -> str:
+        options = ReadOptions(resolve_alias=lambda alias: namespace)
+        return pr_str(read_all(Source("t", text), options)[0])
+
+    assert name("`a#", "x") != name("`a# ", "y")
+    assert name("[`a#]", "x") != name("[ `a#]", "x")
+
+
+def test_fresh_names_are_the_same_wherever_and_whenever_a_form_is_read() -> None:
+    alone = read_all(Source("t", "`[a# b#]"))[0]
+    later = read_all(Source("elsewhere", "`c# #(f %)\n  `[a# b#]"))[2]
+    assert alone == later
+
+
 def test_an_unquoted_name_with_a_hash_is_itself() -> None:
     assert read_string("`~a#") == symbol("a#")
 
