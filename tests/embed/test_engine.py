@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import flowmetal
+from flowmetal.errors import RefusedError, RunError, UsageError
+
+SQUARE = "(ns square)\n\n(defn main [x] (* x x))\n"
+WAITS = "(ns waits (:require [flow.event :refer [receive!]]))\n\n(defn main [] (receive! :go))\n"
+
+
+@pytest.fixture
+def engine():
+    with flowmetal.Engine("memory:") as engine:
+        yield engine
+
+
+def test_a_run_has_its_result(engine) -> None:
+    run, made = engine.start(flowmetal.compile(SQUARE), [12])
+    assert made
+    assert engine.result(run) == 144
+    assert engine.view(run).state == "completed"
+
+
+def test_the_same_id_is_the_same_run(engine) -> None:
+    program = flowmetal.compile(SQUARE)
+    assert engine.start(program, [2], id="r") == ("r", True)
+    assert engine.start(program, [3], id="r") == ("r", False)
+    assert engine.result("r") == 4
+
+
+def test_a_run_without_a_result_says_why(engine) -> None:
+    program = flowmetal.compile('(ns bad)\n(defn main [] (throw (ex-info "no" {:type :x/y})))')
+    run, _ = engine.start(program)
+    with pytest.raises(flowmetal.RunFailed) as caught:
+        engine.result(run)
+    assert caught.value.view.error.type.text == "x/y"
+    assert caught.value.view.id == run
+
+
+def test_an_entry_that_is_not_there_leaves_no_run(engine) -> None:
+    with pytest.raises(RunError):
+        engine.start(flowmetal.compile(SQUARE), [1], entry="nope")
+    assert engine.runs() == []
+
+
+def test_an_argument_that_is_no_data_leaves_no_run(engine) -> None:
+    from flowmetal.values import Atom
+
+    with pytest.raises(flowmetal.FlowmetalError):
+        engine.start(flowmetal.compile(SQUARE), [Atom(1)])
+    assert engine.runs() == []
+
+
+def test_what_runs_print_and_log_is_passed_on() -> None:
+    seen: list[tuple[str, str]] = []
+    source = '(ns p (:require [flow.log :as log]))\n(defn main [] (println "hi") (log/info! "charged" {:n 1}))'
+    with flowmetal.Engine(
+        "memory:",
+        on_output=lambda run, text: seen.append(("out", text)),
+        on_log=lambda run, line: seen.append(("log", line.split(" ", 1)[1])),
+    ) as engine:
+        engine.drive(engine.start(flowmetal.compile(source))[0])
+    assert seen == [("out", "hi\n"), ("log", "info charged {:n 1}")]
+
+
+def test_an_engine_whose_process_dies_is_followed_by_another(tmp_path: Path) -> None:
+    url = f"sqlite:{tmp_path}/runs.db"
+    with flowmetal.Engine(url) as first:
+        run, _ = first.start(flowmetal.compile(WAITS))
+        first.signal(run, "go", 5)
+    with flowmetal.Engine(url) as second:
+        assert second.find(run[:6]) == run
+        assert second.result(run) == 5
+
+
+def test_functions_of_the_host_are_effects() -> None:
+    calls: list[str] = []
+
+    @flowmetal.foreign("p/twice")
+    def twice(n: int, idempotency_key: str) -> int:
+        calls.append(idempotency_key)
+        return 2 * n
+
+    source = "(ns p)\n(defforeign twice [n])\n(defn main [] (+ (twice 1) (twice 10)))"
+    with flowmetal.Engine("memory:", functions=[twice]) as engine:
+        assert engine.result(engine.start(flowmetal.compile(source))[0]) == 22
+    assert len(set(calls)) == 2
+
+
+def test_a_function_that_is_not_marked_is_refused() -> None:
+    with (
+        pytest.raises(UsageError) as caught,
+        flowmetal.Engine("memory:", functions=[len]) as engine,
+    ):
+        engine.start(flowmetal.compile(SQUARE), [1])
+    assert caught.value.code == "FM1313"
+
+
+def test_a_run_is_asked_for_only_what_it_was_granted() -> None:
+    source = '(ns p (:require [flow.env :refer [env!]]))\n(defn main [] (env! "HOME"))'
+    with flowmetal.Engine("memory:") as engine:
+        refused = engine.drive(engine.start(flowmetal.compile(source))[0])
+        assert refused.state == "failed"
+        granted, _ = engine.start(flowmetal.compile(source), grants=flowmetal.grants(env=["HOME"]))
+        assert isinstance(engine.result(granted), str)
+
+
+def test_a_run_driven_elsewhere_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    from flowmetal.ids import InterpreterId, RunId
+
+    url = f"sqlite:{tmp_path}/runs.db"
+    with flowmetal.Engine(url) as here, flowmetal.Engine(url) as there:
+        run, _ = here.start(flowmetal.compile(WAITS))
+        assert there.store.claim(RunId(run), InterpreterId(there.name), 10_000_000)
+        with pytest.raises(RefusedError) as caught:
+            here.drive(run, attach=False)
+        assert f"fmvm wait {run}" in caught.value.diagnostics[0].help
+
+
+def test_importing_flowmetal_loads_nothing_else() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, flowmetal; print([m for m in sys.modules if m.startswith('flowmetal.')])"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert shown.stdout == "['flowmetal._version']\n"
+
+
+def test_every_public_name_is_there() -> None:
+    assert [name for name in flowmetal.__all__ if not hasattr(flowmetal, name)] == []
+    with pytest.raises(AttributeError):
+        flowmetal.nonexistent  # noqa: B018
