@@ -48,4 +48,6 @@ def _text(lines: list[str], span: Span) -> str:
     if span.line == span.end_line:
         return lines[span.line - 1][span.col - 1 : span.end_col - 1]
     first, last = lines[span.line - 1], lines[span.end_line - 1]
-    return "\n".join([first[span.col - 1 :], *lines[span.line : span.end_line - 1], last[: span.end_col - 1]])
+    return "\n".join(
+        [first[span.col - 1 :], *lines[span.line : span.end_line - 1], last[: span.end_col - 1]]
+    )

@@ -13,7 +13,7 @@ from flowmetal.compiler.options import CompileOptions
 from flowmetal.embed.evaluator import SealedMachine
 from flowmetal.embed.library import library
 from flowmetal.embed.natives import natives
-from flowmetal.embed.reading import read_source
+from flowmetal.embed.reading import read
 from flowmetal.errors import CompileError
 from flowmetal.source import Source
 from flowmetal.values import ErrorValue
@@ -40,7 +40,7 @@ class Session:
             namespace=self.namespace,
             environment=self.environment,
             evaluator=self.machine,
-            read=read_source,
+            read=read,
             options=CompileOptions(),
         )
         self.namespace = addition.namespace

@@ -18,8 +18,6 @@ from flowmetal.values import (
     Vector,
     fail,
     hash_map,
-    json_dumps,
-    json_loads,
     keyword,
     pr_str,
     vector,
@@ -39,6 +37,8 @@ def parse_json(text: Value, options: Value = None) -> Value:
     wanted = _KEYWORD if options is None else need_map("parse", 2, options).get(_KEYS, _KEYWORD)
     if wanted not in (_KEYWORD, _STRING):
         raise wrong("parse", ":keyword or :string as :keys", 2, options)
+    from flowmetal.values import json_loads
+
     try:
         found = json_loads(need_text("parse", 1, text))
     except DataError as error:
@@ -64,6 +64,8 @@ def write_json(x: Value, options: Value = None) -> str:
     lazy = unrealised_inside(x)
     if lazy:
         raise Unrealised(lazy[0], Realise.DEEP)
+    from flowmetal.values import json_dumps
+
     try:
         return json_dumps(x, pretty=pretty not in (None, False))
     except DataError as error:

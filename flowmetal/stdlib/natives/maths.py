@@ -8,7 +8,7 @@ from collections.abc import Callable
 from flowmetal.stdlib.natives.arguments import need_int, wrong
 from flowmetal.stdlib.natives.numbers import to_float
 from flowmetal.stdlib.natives.table import Table
-from flowmetal.values import Value, fail, is_number, numbers
+from flowmetal.values import Value, is_number, numbers
 
 native = Table("flow.math")
 
@@ -111,7 +111,7 @@ def round_half_up(x: Value) -> int:
 def floor_div(x: Value, y: Value) -> int:
     """Divide integers and round down."""
     if need_int("floor-div", 2, y) == 0:
-        fail("FM0303", "arithmetic/divide-by-zero", "`floor-div`: divide by zero")
+        numbers.divide_by_zero("floor-div")
     return need_int("floor-div", 1, x) // int(y)
 
 

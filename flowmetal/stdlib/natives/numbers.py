@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
-from decimal import Decimal
-from fractions import Fraction
 
-from flowmetal.stdlib.natives.arguments import need_int, wrong
+from flowmetal.stdlib.natives.arguments import need_int, need_text, wrong
 from flowmetal.stdlib.natives.table import Table
-from flowmetal.values import Char, Ratio, Value, fail, is_number, numbers, parse_number, ratio
+from flowmetal.values import (
+    Char,
+    Ratio,
+    Value,
+    is_number,
+    kind_of,
+    kinds,
+    numbers,
+    parse_double,
+    parse_long,
+    parse_number,
+)
 
 native = Table("flow.core")
 
@@ -121,17 +130,15 @@ def same_number(first: Value, *values: Value) -> bool:
 @native("max")
 def greatest(first: Value, *values: Value) -> Value:
     for value in values:
-        if value != value or numbers.gt(value, first):
-            first = value
-    return first if values else numbers.add(first, 0)
+        first = numbers.maximum(first, value)
+    return first if values else _number("max", first)
 
 
 @native("min")
 def least(first: Value, *values: Value) -> Value:
     for value in values:
-        if value != value or numbers.lt(value, first):
-            first = value
-    return first if values else numbers.add(first, 0)
+        first = numbers.minimum(first, value)
+    return first if values else _number("min", first)
 
 
 # Tests.
@@ -142,8 +149,8 @@ native.add("integer?", lambda x: type(x) is int)
 native.add("float?", lambda x: type(x) is float)
 native.add("double?", lambda x: type(x) is float)
 native.add("ratio?", lambda x: type(x) is Ratio)
-native.add("decimal?", lambda x: type(x) is Decimal)
-native.add("rational?", lambda x: type(x) in (int, Ratio, Decimal))
+native.add("decimal?", lambda x: kind_of(x) == kinds.DECIMAL)
+native.add("rational?", lambda x: kinds.INTEGER <= kind_of(x) <= kinds.DECIMAL)
 native.add("pos-int?", lambda x: type(x) is int and x > 0)
 native.add("neg-int?", lambda x: type(x) is int and x < 0)
 native.add("nat-int?", lambda x: type(x) is int and x >= 0)
@@ -266,68 +273,28 @@ def bit_flip(x: Value, index: Value) -> Value:
 @native("int", "long", "bigint", "biginteger", "short", "byte")
 def to_int(x: Value) -> int:
     """Return the integer part of a number, towards zero, or the code point of a character."""
-    kind = type(x)
-    if kind is int:
-        return int(x)
-    if kind is Char:
-        return ord(x.text)
-    if kind is Ratio:
-        whole: int = abs(x.numerator) // x.denominator
-        return whole if x.numerator > 0 else -whole
-    if kind is Decimal or kind is float:
-        try:
-            return int(x)
-        except (OverflowError, ValueError):
-            raise wrong("int", "a finite number", 1, x) from None
-    raise wrong("int", "a number or a character", 1, x)
+    return ord(x.text) if type(x) is Char else numbers.to_integer(x)
 
 
 @native("double", "float")
 def to_float(x: Value) -> float:
-    kind = type(x)
-    if kind is float:
-        return float(x)
-    try:
-        if kind is Ratio:
-            return float(x.numerator / x.denominator)
-        if kind is int or kind is Decimal:
-            return float(x)
-    except OverflowError:
-        fail("FM0310", "arithmetic/overflow", "the number is too large for a float")
-    raise wrong("double", "a number", 1, x)
+    """Return the nearest float; too large a number is infinite."""
+    return numbers.to_float(_number("double", x))
 
 
 @native("bigdec")
-def to_decimal(x: Value) -> Decimal:
-    kind = type(x)
-    if kind is Decimal:
-        return Decimal(x)
-    if kind is int:
-        return Decimal(x)
-    if kind is float and math.isfinite(x):
-        return Decimal(repr(x))
-    if kind is Ratio:
-        return Decimal(x.numerator) / Decimal(x.denominator)
-    if kind is str:
-        try:
-            return Decimal(x)
-        except ArithmeticError:
-            pass
-    raise wrong("bigdec", "a finite number or its text", 1, x)
+def to_decimal(x: Value) -> Value:
+    """Return a number, or the number written in a text, as a decimal."""
+    if type(x) is not str:
+        return numbers.to_decimal(x)
+    found = parse_number(x if x.endswith("M") else x + "M")
+    if found is None:
+        raise wrong("bigdec", "a number or the text of one", 1, x)
+    return found
 
 
 native.add("num", lambda x: _number("num", x))
-
-
-@native("rationalize")
-def rationalize(x: Value) -> Value:
-    if type(x) is float and math.isfinite(x):
-        exact = Fraction(repr(x))
-    elif type(x) is Decimal:
-        exact = Fraction(x)
-    else:
-        return _number("rationalize", x)
-    return ratio(exact.numerator, exact.denominator)
+native.add("rationalize", lambda x: numbers.rationalize(x))
 
 
 @native("numerator")
@@ -347,34 +314,11 @@ def denominator(x: Value) -> int:
 # Reading numbers out of text: nil where the text is not one, an error where it is no text.
 
 
-def _parsed(function: str, text: Value, pattern: str) -> str | None:
-    import re
-
-    if type(text) is not str:
-        raise wrong(function, "a string", 1, text)
-    return text if re.fullmatch(pattern, text, re.ASCII) else None
-
-
-@native("parse-long")
-def parse_long(text: Value) -> int | None:
-    """Return the integer written in ``text``, or nil."""
-    found = _parsed("parse-long", text, r"[+-]?[0-9]+")
-    if found is None:
-        return None
-    value = parse_number(found) if len(found) > 4000 else int(found)
-    return value if type(value) is int else None
-
-
-@native("parse-double")
-def parse_double(text: Value) -> float | None:
-    """Return the float written in ``text`` as Java's valueOf reads it, or nil."""
-    number = r"(?:NaN|Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
-    found = _parsed("parse-double", text, rf"[\x00-\x20]*[+-]?{number}[fFdD]?[\x00-\x20]*")
-    if found is None:
-        return None
-    return float(found.strip(" \t\n\r\f\v" + "".join(map(chr, range(32)))).rstrip("fFdD"))
+native.add("parse-long", lambda text: parse_long(need_text("parse-long", 1, text)))
+native.add("parse-double", lambda text: parse_double(need_text("parse-double", 1, text)))
 
 
 @native("parse-boolean")
 def parse_boolean(text: Value) -> bool | None:
-    return {"true": True, "false": False}.get(_parsed("parse-boolean", text, r"[\s\S]*") or "")
+    """Return true or false, or nil for any other text."""
+    return {"true": True, "false": False}.get(need_text("parse-boolean", 1, text))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from uuid import UUID
-
 from flowmetal.stdlib.natives.table import Table
 from flowmetal.values import (
     Atom,
@@ -40,6 +37,8 @@ from flowmetal.values import (
     hash_of,
     identical,
     keyword,
+    kind_of,
+    kinds,
 )
 from flowmetal.vm.state import Closure, Native
 
@@ -65,7 +64,7 @@ _is("char?", Char)
 _is("keyword?", Keyword)
 _is("symbol?", Symbol)
 _is("ident?", *_NAMES)
-_is("uuid?", UUID)
+native.add("uuid?", lambda x: kind_of(x) == kinds.UUID)
 _is("inst?", Instant)
 _is("duration?", Duration)
 _is("secret?", Secret)
@@ -147,13 +146,11 @@ _TYPES: dict[type, str] = {
     int: "integer",
     float: "float",
     Ratio: "ratio",
-    Decimal: "decimal",
     str: "string",
     bytes: "bytes",
     Char: "char",
     Keyword: "keyword",
     Symbol: "symbol",
-    UUID: "uuid",
     Instant: "instant",
     Duration: "duration",
     Secret: "secret",
@@ -176,10 +173,15 @@ _TYPES: dict[type, str] = {
 }
 
 
+_LATE_TYPES = {kinds.DECIMAL: "decimal", kinds.UUID: "uuid"}
+"""Types whose modules are imported by programs that use them only."""
+
+
 @native("-kind")
 def kind(x: Value) -> Keyword:
     """Return the kind of a value as a keyword; every sequence that is no vector is a ``:list``."""
-    return keyword(_TYPES.get(type(x), "list"))
+    name = _TYPES.get(type(x)) or _LATE_TYPES.get(kind_of(x), "list")
+    return keyword(name)
 
 
 _SPECIAL_FORMS = frozenset({

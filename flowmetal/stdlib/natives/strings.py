@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 
 from flowmetal.stdlib.natives.arguments import need_int, need_text, wrong
 from flowmetal.stdlib.natives.regex import Match, compile_regex, compiled, match_value, matches_in
@@ -185,7 +184,7 @@ native.add("trim", lambda s: _t("trim", s).strip())
 native.add("triml", lambda s: _t("triml", s).lstrip())
 native.add("trimr", lambda s: _t("trimr", s).rstrip())
 native.add("trim-newline", lambda s: _t("trim-newline", s).rstrip("\r\n"))
-native.add("dedent", lambda s: textwrap.dedent(_t("dedent", s)))
+
 native.add("lines", lambda s: list_of(_t("lines", s).splitlines()))
 
 
@@ -239,3 +238,11 @@ def fmt_fields(template: Value) -> Value:
         else:
             parts.append(vector((found.group(1).strip(), found.group(2) or "")))
     return vector([*parts, template[at:]])
+
+
+@native("dedent")
+def dedent(text: Value) -> str:
+    """Remove the indentation that all lines share."""
+    import textwrap
+
+    return textwrap.dedent(_t("dedent", text))

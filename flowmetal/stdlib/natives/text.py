@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import re
-from decimal import Decimal
 
 from flowmetal.stdlib.natives.arguments import library_error, need_text, out_of_bounds, wrong
 from flowmetal.stdlib.natives.table import MISSING, Table
@@ -19,8 +19,10 @@ from flowmetal.values import (
     display_top,
     fail,
     hash_of,
+    is_number,
     parse_duration,
     pr_str,
+    to_decimal,
 )
 
 native = Table("flow.core")
@@ -139,28 +141,29 @@ def _directive(
 def _float(
     shown: str, kind: str, flags: str, width: str | None, precision: str | None, value: Value
 ) -> str:
-    if type(value) not in (int, float, Decimal, Ratio):
+    if not is_number(value):
         raise bad_format(f"{shown} needs a number, got {describe(value)}")
-    if type(value) is Ratio:
-        value = Decimal(value.numerator) / Decimal(value.denominator)
-    if value != value:
-        return _padded("NaN", flags.replace("0", ""), width)
-    if value in (float("inf"), float("-inf")):
-        return _padded("Infinity" if value > 0 else "-Infinity", flags.replace("0", ""), width)
+    if type(value) is float and not math.isfinite(value):
+        name = "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+        return _padded(name, flags.replace("0", ""), width)
     # Java rounds half up what people read (0.125 -> 0.13); Python rounds the binary value half even.
-    exact = value if type(value) is Decimal else Decimal(repr(value))
-    places = 6 if precision is None else int(precision)
-    negative = exact.is_signed()
-    if kind == "f":
-        from decimal import ROUND_HALF_UP, Context
+    from decimal import ROUND_HALF_UP, Context, Decimal
 
-        scale = Decimal(1).scaleb(-places)
-        rounded = abs(exact).quantize(scale, ROUND_HALF_UP, Context(prec=400 + places))
+    exact: Decimal = (
+        Decimal(value.numerator) / Decimal(value.denominator)
+        if type(value) is Ratio
+        else to_decimal(value)
+    )
+    places = 6 if precision is None else int(precision)
+    if kind == "f":
+        rounded = abs(exact).quantize(
+            Decimal(1).scaleb(-places), ROUND_HALF_UP, Context(prec=400 + places)
+        )
         digits = f"{rounded:f}"
     else:
         digits = format(abs(exact), f".{places}{kind}")
         digits = re.sub(r"e([+-])(\d)$", r"e\g<1>0\2", digits)
-    return _number(negative, digits, flags, width)
+    return _number(exact.is_signed(), digits, flags, width)
 
 
 def _number(negative: bool, digits: str, flags: str, width: str | None) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import NoReturn
-from uuid import UUID
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, NoReturn
 
 from flowmetal.stdlib.natives.arguments import (
     need_duration,
@@ -31,6 +29,10 @@ from flowmetal.values import (
     parse_instant,
     show,
 )
+
+if TYPE_CHECKING:
+    from uuid import UUID
+    from zoneinfo import ZoneInfo
 
 native = Table("flow.time")
 core = Table("flow.core")
@@ -160,6 +162,8 @@ def of_ms(ms: Value) -> Instant:
 
 @lru_cache(64)
 def _zone(name: str) -> ZoneInfo:
+    from zoneinfo import ZoneInfo
+
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
@@ -266,6 +270,7 @@ def _no_time(given: Value, reason: str) -> NoReturn:
 def parse_uuid(text: Value) -> UUID | None:
     """Return the UUID in a text, or nil."""
     import re
+    from uuid import UUID
 
     found = re.fullmatch(
         r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", need_text("parse-uuid", 1, text)
@@ -276,6 +281,8 @@ def parse_uuid(text: Value) -> UUID | None:
 @core("-uuid-of")
 def uuid_of(a: Value, b: Value, c: Value, d: Value) -> UUID:
     """Return a version 4 UUID made of four floats in [0, 1)."""
+    from uuid import UUID
+
     word = 0
     for f in (a, b, c, d):
         word = word << 32 | int(f * (1 << 32))
