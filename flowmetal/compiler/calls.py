@@ -26,6 +26,9 @@ _FOLDING = frozenset({Op.ADD, Op.SUB, Op.MUL})
 def analyse_call(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
     """Analyse a list that is neither a special form nor a macro call."""
     head, *arguments = items
+    if _is_unknown_definer(context, head):
+        # Its arguments are names and bodies that only it could make sense of.
+        return (yield ask.value(head))
     var = called_var(context, head)
     if var is not None:
         context.unit.calls.add(var.name)
@@ -60,6 +63,16 @@ def called_var(context: Context, head: Syntax) -> VarInfo | None:
         return None
     found = context.names.find(head.form)
     return found if isinstance(found, VarInfo) else None
+
+
+def _is_unknown_definer(context: Context, head: Syntax) -> bool:
+    symbol = head.form
+    return (
+        isinstance(symbol, Symbol)
+        and symbol.name.startswith("def")
+        and context.scope.find(symbol.text) is None
+        and context.names.find(symbol) is None
+    )
 
 
 def _has_get(context: Context) -> bool:

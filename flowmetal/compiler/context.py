@@ -7,6 +7,7 @@ tree. ``Context`` is what the parts of the analyser share.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
@@ -21,6 +22,13 @@ from flowmetal.compiler.resolution import Names
 from flowmetal.compiler.scopes import Scope
 from flowmetal.source import Span
 from flowmetal.values import Value
+
+_MADE_UP = re.compile(r" |__\d+(__auto__|#)?\Z|\AG__\d+\Z")
+
+
+def is_made_up(name: str) -> bool:
+    """Say whether a local name comes from a macro, ours or another, and not from the source."""
+    return _MADE_UP.search(name) is not None
 
 
 class Place(NamedTuple):
@@ -97,9 +105,9 @@ class Unit:
         return f"{self.name}/{given or f'fn-{self._functions}'}"
 
     def fresh(self, hint: str) -> str:
-        """Return a local name that no program has."""
+        """Return a local name that no program has, because no reader reads it."""
         self._symbols += 1
-        return f"{hint}__{self._symbols}"
+        return f"{hint} {self._symbols}"
 
 
 @dataclass(slots=True)

@@ -33,6 +33,9 @@ def emit_if(body: BodyState, node: If, use: Use) -> Steps:
     if isinstance(node.test, Constant):
         yield Emit(_chosen(node), use)
         return
+    if isinstance(node.test, Operation) and node.test.op is Op.NOT:
+        yield Emit(If(node.span, node.test.arguments[0], node.otherwise, node.then), use)
+        return
     builder, yes, no = body.builder, Label(), Label()
     yield Branch(node.test, yes, no, yes)
     builder.place(yes)
@@ -83,7 +86,10 @@ def emit_and_or(body: BodyState, node: Let, use: Use) -> Steps:
         builder.jump(Op.JUMP_IF_FALSE, short, span=node.span)
     else:
         builder.jump(Op.JUMP_IF_FALSE, long, span=node.span)
-        builder.jump(Op.JUMP, short, span=node.span)
+        if use is Use.TAIL:
+            builder.emit(Op.RETURN, span=node.span)
+        else:
+            builder.jump(Op.JUMP, short, span=node.span)
         builder.place(long)
     builder.emit(Op.POP, span=node.span)
     yield Emit(second, use)
@@ -187,14 +193,14 @@ def emit_try(body: BodyState, node: Try, use: Use) -> Steps:
     yield Emit(node.body, inner)
     protected = builder.pc
     assert start < protected
-    _leave(body, node, use, cleanup, end)
+    _leave(body, node, use, cleanup, end, last=not node.catches)
     for index, (catch, slot) in enumerate(zip(node.catches, selectors, strict=True)):
         target = Label()
         builder.protect(start, protected, target, depth, *_selection(body, catch, slot))
         builder.enter_handler(target, depth + 1)
         yield from _emit_catch(body, catch, use if node.finally_ is None else Use.VALUE)
-        if node.finally_ is not None or index < len(node.catches) - 1:
-            _leave(body, node, use, cleanup, end)
+        last = index == len(node.catches) - 1
+        _leave(body, node, use, cleanup, end, last=last)
     if node.finally_ is not None:
         builder.protect(start, builder.pc, cleanup, depth, HandlerKind.FINALLY)
         builder.enter_handler(cleanup, depth + 2)
@@ -206,14 +212,18 @@ def emit_try(body: BodyState, node: Try, use: Use) -> Steps:
     builder.free_slots(slots)
 
 
-def _leave(body: BodyState, node: Try, use: Use, cleanup: Label, end: Label) -> None:
-    """Go on after the body or a catch: return, or jump to the finally block or to the end."""
+def _leave(body: BodyState, node: Try, use: Use, cleanup: Label, end: Label, *, last: bool) -> None:
+    """Go on after the body or a catch: return, or go to the finally block or to the end.
+
+    What comes ``last`` in the code stands right before those.
+    """
     if node.finally_ is not None:
         body.constant(None, node.span)
-        body.builder.jump(Op.JUMP, cleanup, span=node.span)
+        if not last:
+            body.builder.jump(Op.JUMP, cleanup, span=node.span)
     elif use is Use.TAIL:
         body.builder.emit(Op.RETURN, span=node.span)
-    elif node.catches:
+    elif not last:
         body.builder.jump(Op.JUMP, end, span=node.span)
 
 

@@ -12,7 +12,6 @@ is a generator of what to emit next. Control flow and handlers are in
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple, TypeAlias
@@ -20,6 +19,7 @@ from typing import NamedTuple, TypeAlias
 from flowmetal.bytecode.opcodes import Op
 from flowmetal.compiler.assembler import BodyBuilder, Label
 from flowmetal.compiler.constants import ConstantPool
+from flowmetal.compiler.context import is_made_up
 from flowmetal.compiler.nodes import (
     Apply,
     Binding,
@@ -39,8 +39,6 @@ from flowmetal.compiler.nodes import (
 )
 from flowmetal.ids import CodeHash
 from flowmetal.source import Span
-
-_GENERATED = re.compile(r"__\d+(__auto__|#)?\Z|\AG__\d+\Z")
 
 
 class Use(Enum):
@@ -132,7 +130,7 @@ def visible_name(name: str) -> str:
     Generated names are left out of the code altogether: their numbers depend on what else
     was compiled before, and the same source must give the same bytes.
     """
-    return "" if _GENERATED.search(name) else name
+    return "" if is_made_up(name) else name
 
 
 def emit_leaf(body: BodyState, node: Node, use: Use, uses: dict[Binding, int]) -> bool:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from flowmetal.bytecode.code import DeclaredKind, Definition, DefinitionKind
+from flowmetal.bytecode.code import Function as FunctionCode
+from flowmetal.bytecode.opcodes import Op
 from flowmetal.compiler.context import Context
 from flowmetal.compiler.definitions import data_of_meta, is_data
+from flowmetal.compiler.emit_functions import emit_function
 from flowmetal.compiler.forms import (
     Syntax,
     bracketed,
@@ -21,7 +25,9 @@ from flowmetal.compiler.forms import (
     meta_of,
     without_spans,
 )
+from flowmetal.compiler.nodes import Arity, Binding, Function, Local, Operation, Target
 from flowmetal.errors import CompileError
+from flowmetal.ids import CodeHash
 from flowmetal.source import Span
 from flowmetal.values import EMPTY_MAP, Map, Value, hash_map, keyword, list_of
 
@@ -37,8 +43,13 @@ class _Declaration:
     options: Syntax | None
 
 
-def native_definition(context: Context, items: list[Syntax], span: Span) -> Definition:
-    """Return the definition that ``(defnative name doc? {meta}? [args] ...)`` makes."""
+def native_definition(
+    context: Context, items: list[Syntax], span: Span
+) -> tuple[Definition, dict[CodeHash, FunctionCode]]:
+    """Return the definition that ``(defnative name doc? {meta}? [args] ...)`` makes.
+
+    One whose instruction does what no native can becomes a function around that instruction.
+    """
     if not context.options.library:
         raise CompileError(
             "FM0129",
@@ -50,7 +61,16 @@ def native_definition(context: Context, items: list[Syntax], span: Span) -> Defi
     arglists = list_of(without_spans(arglist.form) for arglist in declared.arglists)
     full = f"{context.namespace_name}/{declared.name.form.name}"
     meta = declared.meta.assoc(_ARGLISTS, arglists)
-    return Definition(full, DefinitionKind.NATIVE, None, full, meta, declared.name.span)
+    place = declared.name.span
+    if meta.get(keyword("inline")) != Op.WRITE.name:
+        return Definition(full, DefinitionKind.NATIVE, None, full, meta, place), {}
+    parameter = Binding("text", place, 1)
+    body = Operation(place, Op.WRITE, (Local(place, parameter),))
+    arity = Arity(place, Target((parameter,), "function"), False, body)
+    node = Function(place, full, (), (arity,), 1)
+    function, functions = emit_function(node, Counter({parameter: 1}))
+    made = Definition(full, DefinitionKind.FUNCTION, function.hash, None, meta, place)
+    return made, functions
 
 
 def foreign_function(

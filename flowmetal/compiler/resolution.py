@@ -47,9 +47,6 @@ class FormNames(Protocol):
     def resolve_symbol(self, symbol: Symbol) -> Symbol:
         """Qualify a symbol inside a syntax quote."""
 
-    def next_number(self) -> int:
-        """Return a number for ``x#`` that was not used before in this compilation."""
-
 
 class FormReader(Protocol):
     """Reads a source form by form. Raises ReadError; passed in from above, as is the machine."""
@@ -67,7 +64,6 @@ class Names:
         self.environment = environment
         self.namespace = namespace
         self._expanders = expanders
-        self._number = 0
         self._broken: set[str] = set()
 
     def ignore(self, name: str) -> None:
@@ -102,10 +98,6 @@ class Names:
             space = self.namespace_of(symbol.ns)
             return Symbol(space or symbol.ns, symbol.name, symbol.meta, symbol.span)
         return Symbol(self.namespace.name, symbol.name, symbol.meta, symbol.span)
-
-    def next_number(self) -> int:
-        self._number += 1
-        return self._number
 
     # -- for the analyser ----------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 
-from flowmetal.compiler.context import Ask, Context, Place, SpecialForm, Walk
+from flowmetal.compiler.context import Ask, Context, Place, SpecialForm, Walk, is_made_up
 from flowmetal.compiler.environment import VarInfo
 from flowmetal.compiler.foreigners import (
     CLASSES_OF_EVERYTHING,
@@ -83,7 +83,7 @@ def analyse_recur(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
             hint="something still has to be done with its value; call the function by its name",
         )
     if count != len(target.bindings):
-        names = " ".join(b.name if "__" not in b.name else "_" for b in target.bindings)
+        names = " ".join("_" if is_made_up(b.name) else b.name for b in target.bindings)
         raise CompileError(
             "FM0111",
             f"this {target.what} has {_values(len(target.bindings))}, `recur` gives {count}",

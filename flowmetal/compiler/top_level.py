@@ -94,9 +94,9 @@ class TopLevel:
         if head == "def":
             self._define(context, ask, items)
         elif head == "defnative":
-            definition = native_definition(context, items, ask.span)
+            definition, functions = native_definition(context, items, ask.span)
             self.names.namespace.define(info_of(definition))
-            self._load(definition, {}, ask.span)
+            self._load(definition, functions, ask.span)
         elif head == "defforeign":
             kind, function = foreign_function(context, items, ask.span)
             self.kinds[kind.kind] = kind
@@ -149,7 +149,12 @@ class TopLevel:
         context.scope.enter_function()
         node = analyse(context, ask)
         context.scope.leave_function()
-        if self.problems.count != before or (isinstance(node, Constant) and not self._switching):
+        if self.problems.count != before:
+            name = _name_defined(ask)
+            if name is not None:
+                self._break(name, None)
+            return
+        if isinstance(node, Constant) and not self._switching:
             return
         self._declare_inner(context)
         function, functions = emit_function(_thunk(node, TOP_LEVEL), context.scope.uses)

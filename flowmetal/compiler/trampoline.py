@@ -11,21 +11,21 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from typing import TypeVar, cast
 
+from flowmetal.compiler.context import Ask, Walk
+from flowmetal.compiler.nodes import Node
+
 Request = TypeVar("Request")
-Answer = TypeVar("Answer")
 
 
-def answer(
-    visit: Callable[[Request], Answer | Generator[Request, Answer, Answer]], request: Request
-) -> Answer:
+def answer(visit: Callable[[Ask], Node | Walk], request: Ask) -> Node:
     """Return the answer to ``request``. An exception ends the whole walk."""
-    stack: list[Generator[Request, Answer, Answer]] = []
+    stack: list[Walk] = []
     reply = visit(request)
     while True:
         if isinstance(reply, Generator):
             stack.append(reply)
             # The first value sent into a generator goes nowhere.
-            sent = cast(Answer, None)
+            sent = cast(Node, None)
         elif not stack:
             return reply
         else:

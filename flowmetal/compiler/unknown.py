@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowmetal.compiler.context import Context
+from flowmetal.compiler.context import Context, is_made_up
 from flowmetal.compiler.environment import VarInfo
 from flowmetal.compiler.foreigners import (
     MISSING_NAMES,
@@ -76,11 +76,13 @@ def _unknown(context: Context, symbol: Symbol, span: Span) -> Diagnostic:
 def _help_for(context: Context, name: str) -> tuple[str, ...]:
     if name in MISSING_NAMES:
         return (MISSING_NAMES[name],)
-    elsewhere = tuple(_elsewhere(context, name))
+    elsewhere = tuple(_elsewhere(context, name)) if len(name) > 1 else ()
     if elsewhere and name not in FOREIGN_NAMES:
         return elsewhere[:1]
-    candidates = [*reversed(context.scope.names()), *context.names.names_in_sight()]
-    guess = did_you_mean(name, (c for c in candidates if "__" not in c))
+    guess = None
+    if len(name) > 1 or name in FOREIGN_NAMES:  # every other name of one letter is near
+        candidates = [*reversed(context.scope.names()), *context.names.names_in_sight()]
+        guess = did_you_mean(name, (c for c in candidates if not is_made_up(c)))
     if guess is None and looks_like_a_class(name):
         return ("classes of a host language are not part of Flowmetal",)
     return () if guess is None else (guess,)

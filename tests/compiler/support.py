@@ -73,7 +73,6 @@ def read(source: Source, names: FormNames) -> Iterator[tuple[Value, Span]]:
     options = ReadOptions(
         resolve_alias=names.resolve_alias,
         resolve_symbol=names.resolve_symbol,
-        next_number=names.next_number,
     )
     return iter(read_forms(source, options))
 

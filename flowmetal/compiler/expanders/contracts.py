@@ -52,6 +52,8 @@ def conditions(
     for form in forms:
         shown = pr_str(without_spans(form.form), 60)
         prefix = f"`{owner}` needs {shown} {moment}" if owner else f"{shown} must hold {moment}"
+        if result is not None:
+            prefix += ", the result is "
         details: list[tuple[Keyword, str | None]] = [
             (keyword("function"), owner or None),
             (keyword("condition"), shown),

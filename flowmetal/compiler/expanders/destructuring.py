@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from flowmetal.compiler.expanders.call import MacroCall
 from flowmetal.compiler.forms import (
+    CORE,
     Syntax,
     children,
     core,
@@ -19,6 +20,7 @@ from flowmetal.compiler.forms import (
 from flowmetal.source import Span
 from flowmetal.values import EMPTY_MAP, Keyword, Map, Symbol, keyword
 
+_TO_MAP = "seq-to-map-for-destructuring"
 _AS = keyword("as")
 _OR = keyword("or")
 
@@ -51,8 +53,9 @@ def destructure(call: MacroCall, pattern: Syntax, value: Syntax) -> list[Pair]:
 
 def _sequential(call: MacroCall, pattern: Syntax, value: Syntax, pairs: list[Pair]) -> list[Pair]:
     items, rest, whole = _parts(call, pattern)
-    subject = whole or call.fresh("vec", pattern.span)
-    pairs.append((subject, value))
+    subject = whole or _named(call, "vec", value, pairs)
+    if whole is not None:
+        pairs.append((whole, value))
     span = pattern.span
     inner: list[Pair] = []
     if rest is not None:
@@ -66,6 +69,15 @@ def _sequential(call: MacroCall, pattern: Syntax, value: Syntax, pairs: list[Pai
         more = listed(rest.span, core("nthnext"), subject, len(items)) if items else subject
         inner.append((rest, more))
     return inner
+
+
+def _named(call: MacroCall, hint: str, value: Syntax, pairs: list[Pair]) -> Syntax:
+    """Return a name for a value; one that an expander has made already will do."""
+    if isinstance(value.form, Symbol) and " " in value.form.name:
+        return value
+    name = call.fresh(hint, value.span)
+    pairs.append((name, value))
+    return name
 
 
 def _parts(call: MacroCall, pattern: Syntax) -> tuple[list[Syntax], Syntax | None, Syntax | None]:
@@ -99,12 +111,11 @@ def _associative(call: MacroCall, pattern: Syntax, value: Syntax, pairs: list[Pa
     parts = children(*pattern)
     entries = list(zip(parts[::2], parts[1::2], strict=True))
     span = pattern.span
-    given = call.fresh("map", span)
+    given = _named(call, "map", value, pairs)
     subject = next((v for k, v in entries if k.form is _AS), None) or call.fresh("map", span)
     if not is_symbol(subject.form):
         raise call.wrong("FM0116", "a name must follow `:as`", subject.span)
-    pairs.append((given, value))
-    pairs.append((subject, _as_map(given, span)))
+    pairs.append((subject, _as_map(call, given, span)))
     defaults = _defaults(call, entries)
     inner: list[Pair] = []
     for key, target in entries:
@@ -117,8 +128,11 @@ def _associative(call: MacroCall, pattern: Syntax, value: Syntax, pairs: list[Pa
     return inner
 
 
-def _as_map(given: Syntax, span: Span) -> Syntax:
+def _as_map(call: MacroCall, given: Syntax, span: Span) -> Syntax:
     """Make the form that turns trailing ``:k v`` arguments, a sequence, into a map."""
+    if call.context.environment.var(f"{CORE}/{_TO_MAP}") is not None:
+        made = listed(span, core(_TO_MAP), given)
+        return listed(span, Symbol(None, "if"), listed(span, core("seq?"), given), made, given)
     single = listed(
         span,
         Symbol(None, "if"),
