@@ -212,7 +212,9 @@ class _Scan:
             text = 'a new top-level form starts here, so the missing `"` is probably before it'
             labels.append(Label(self.positions.span(fresh, fresh + 1), text, primary=False))
         what = "regular expression" if token.value[0] == "#" else "string"
-        self._problem(Diagnostic("FM0012", f"this {what} is never closed", tuple(labels)))
+        helps = () if at >= 0 else ('add `"` where it should end',)
+        message = f"this {what} is never closed"
+        self._problem(Diagnostic("FM0012", message, tuple(labels), help=helps))
         return token.lexpos + at + 1 if at >= 0 else None
 
     def _problem(self, problem: Diagnostic) -> None:

@@ -113,11 +113,12 @@ def _unescape(match: re.Match[str]) -> str:
     other = match["other"]
     if other in _SIMPLE:
         return _SIMPLE[other]
-    hints = {"u": "write four hexadecimal digits: \\u00e9", "x": "write two digits: \\x41"}
+    digits = {"u": "four hexadecimal digits: \\u00e9", "x": "two hexadecimal digits: \\x41"}
+    backslash = f"write `\\\\{_shown(other)}` for a backslash"
     raise Unreadable(
         "FM0023",
         f"`\\{_shown(other)}` is not an escape in a string",
-        hint=hints.get(other, f"write `\\\\{_shown(other)}` for a backslash"),
+        hint=f"{backslash}, or {digits[other]}" if other in digits else backslash,
         start=match.start() + 1,
         end=match.end() + 1,
     )

@@ -63,7 +63,9 @@ def read_string(text: str, options: ReadOptions | None = None, path: str = "<str
     forms = read_all(Source(path, text), options)
     if not forms:
         span = Span(path, 1, 1, 1, 1)
-        raise Incomplete("FM0016", "there is no form to read", span, label="the text is empty")
+        raise Incomplete(
+            "FM0016", "there is no form to read", span, label="only white space and comments"
+        )
     return forms[0]
 
 
