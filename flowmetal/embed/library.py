@@ -58,7 +58,9 @@ def compile_library() -> tuple[Module, ...]:
         options=CompileOptions(library=True),
     )
     for _, paths in groupby(SOURCES, key=lambda path: path.rpartition("/")[0] or path):
-        loader.load([Source(f"flow/{path}", (_SOURCES / path).read_text("utf-8")) for path in paths])
+        loader.load(
+            [Source(f"flow/{path}", (_SOURCES / path).read_text("utf-8")) for path in paths]
+        )
     return tuple(loader.modules)
 
 

@@ -12,7 +12,5 @@ from flowmetal.values import Value
 
 def read(source: Source, names: FormNames) -> Iterator[tuple[Value, Span]]:
     """Yield each top-level form and its place. Raises ReadError."""
-    options = ReadOptions(
-        resolve_alias=names.resolve_alias, resolve_symbol=names.resolve_symbol
-    )
+    options = ReadOptions(resolve_alias=names.resolve_alias, resolve_symbol=names.resolve_symbol)
     return iter(read_forms(source, options))

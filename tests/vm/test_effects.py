@@ -1,0 +1,118 @@
+from flowmetal.values import hash_map, vector
+from flowmetal.vm.errors import flow_error
+from flowmetal.vm.state import MachineStatus
+from tests.vm.programs import k, machine, run
+
+
+def test_a_program_asks_and_goes_on_with_the_answer() -> None:
+    made = machine('(defn main [] (str "at " (perform :time/now {})))')
+    turn = made.run()
+    assert turn.status is MachineStatus.WAITING
+    (request,) = turn.requests
+    assert (request.number, request.kind, request.key) == (1, "time/now", "1")
+    made.deliver(1, "noon")
+    assert made.run().result == "at noon"
+
+
+def test_a_turn_tells_new_requests_only() -> None:
+    made = machine("(defn main [] (perform :time/now {}) (perform :id/uuid {}))")
+    assert [r.kind for r in made.run().requests] == ["time/now"]
+    assert made.run().requests == ()
+    made.deliver(1, 0)
+    assert [(r.number, r.kind) for r in made.run().requests] == [(2, "id/uuid")]
+
+
+def test_an_answer_that_is_an_error_is_raised_at_the_effect() -> None:
+    made = machine(
+        '(defn main [] (try (perform :fs/read {:path "a"}) (catch :fs/missing e :none)))'
+    )
+    made.run()
+    made.deliver(1, error=flow_error("FM0700", "fs/missing", "no such file"))
+    assert made.run().result is k("none")
+
+
+def test_an_error_of_an_effect_has_the_frames_of_the_program() -> None:
+    made = machine(
+        '(defn get-it []\n  (inc (perform :fs/read {:path "a"})))\n(defn main [] (inc (get-it)))'
+    )
+    made.run()
+    made.deliver(1, error=flow_error("FM0700", "fs/missing", "no such file"))
+    error = made.run().error
+    assert [(name, span.line) for name, span in error.frames] == [
+        ("user/get-it", 2),
+        ("user/main", 3),
+    ]
+
+
+def test_the_same_answer_twice_changes_nothing() -> None:
+    made = machine("(defn main [] [(perform :time/now {}) (perform :time/now {})])")
+    made.run()
+    made.deliver(1, "first")
+    made.deliver(1, "again")
+    made.run()
+    made.deliver(1, "late")
+    made.deliver(2, "second")
+    assert made.run().result == vector(["first", "second"])
+
+
+def test_lazy_sequences_in_the_arguments_are_realised() -> None:
+    (request,) = run("(defn main [] (perform :log/write {:data (map inc [1 2])}))").requests
+    assert request.args == hash_map([(k("data"), vector([2, 3]))])
+
+
+def test_functions_and_cells_do_not_leave_the_machine() -> None:
+    error = run("(defn main [] (perform :log/write {:data {:f inc}}))").error
+    assert (error.code, error.type) == ("FM0311", k("data/not-data"))
+    assert run("(defn main [] (perform :log/write {:data (atom 1)}))").error.code == "FM0311"
+
+
+def test_arguments_that_are_no_map_are_refused() -> None:
+    assert run("(defn main [] (let [x [1]] (perform :log/write x)))").error.code == "FM0312"
+
+
+def test_the_result_of_a_run_is_realised_and_must_be_data() -> None:
+    assert run("(defn main [] (map inc [1 2]))").result == vector([2, 3])
+    assert run("(defn main [] {:a [(map inc [1])]})").result == hash_map(
+        [(k("a"), vector([vector([2])]))]
+    )
+    assert run("(defn main [] (atom 1))").error.code == "FM0311"
+
+
+def test_an_effect_is_refused_where_code_may_run_again() -> None:
+    for body in (
+        "(first (map (fn [_] (perform :time/now {})) [1]))",
+        "(let [a (atom 0)] (swap! a (fn [_] (perform :time/now {}))))",
+        "(try (/ 1 0) (catch (fn [e] (perform :time/now {})) e 1))",
+        "(sort-by (fn [x] (perform :time/now {}) x) [2 1])",
+    ):
+        error = run(f"(defn main [] {body})").error
+        assert error is not None, body
+        if error.type is not k("arithmetic/divide-by-zero"):
+            assert error.code == "FM0313", body
+
+
+def test_a_mapv_or_doseq_may_perform() -> None:
+    made = machine("(defn main [] (mapv (fn [x] [x (perform :time/now {})]) [1 2]))")
+    made.run()
+    made.deliver(1, "a")
+    made.run()
+    made.deliver(2, "b")
+    assert made.run().result == vector([vector([1, "a"]), vector([2, "b"])])
+
+
+def test_effects_inside_finally_and_catch_work() -> None:
+    text = "(defn main [] (try (/ 1 0) (catch :default e (perform :time/now {})) (finally (perform :id/uuid {}))))"
+    made = machine(text)
+    assert made.run().requests[0].kind == "time/now"
+    made.deliver(1, "t")
+    assert made.run().requests[0].kind == "id/uuid"
+    made.deliver(2, "u")
+    assert made.run().result == "t"
+
+
+def test_deep_frames_below_an_effect_survive() -> None:
+    text = "(defn deep [n] (if (= n 0) (perform :time/now {}) (inc (deep (dec n)))))\n(defn main [] (deep 20000))"
+    made = machine(text)
+    made.run()
+    made.deliver(1, 5)
+    assert made.run().result == 20005

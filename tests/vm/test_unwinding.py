@@ -1,0 +1,195 @@
+from flowmetal.values import Map, Vector, vector
+from flowmetal.vm.state import FiberStatus, MachineStatus
+from tests.vm.programs import k, machine, main, run
+
+
+def words(body: str) -> list[str]:
+    turn = run(f"(defn main [] {body})")
+    return turn.output.split()
+
+
+def test_a_handler_of_the_type_takes_the_error() -> None:
+    assert main('(try (throw (ex-info "no" {:type :a/b})) (catch :a/b e (:message e)))') == "no"
+
+
+def test_handlers_are_tried_in_their_order() -> None:
+    body = '(try (throw (ex-info "no" {:type :a/b})) (catch :x e 1) (catch :a/b e 2) (catch :default e 3))'
+    assert main(body) == 2
+
+
+def test_an_inner_handler_comes_before_an_outer_one() -> None:
+    assert main("(try (try (/ 1 0) (catch :default e :in)) (catch :default e :out))") is k("in")
+
+
+def test_an_error_in_a_handler_goes_to_the_outer_handler() -> None:
+    body = "(try (try (/ 1 0) (catch :default e (+ 1 nil))) (catch :type/mismatch e :outer))"
+    assert main(body) is k("outer")
+
+
+def test_class_names_of_clojure_select_by_type() -> None:
+    assert main("(try (/ 1 0) (catch ArithmeticException e 1))") == 1
+    assert main("(try (nth [1] 5) (catch IndexOutOfBoundsException e 2))") == 2
+    assert main('(try (throw (ex-info "a" {})) (catch clojure.lang.ExceptionInfo e 3))') == 3
+    assert main("(try (/ 1 0) (catch ExceptionInfo e 4) (catch Throwable e 5))") == 5
+
+
+def test_a_predicate_selects_before_anything_is_unwound() -> None:
+    text = """
+    (def seen (atom []))
+    (defn wanted? [e] (swap! seen conj :asked) (= 7 (:n (ex-data e))))
+    (defn main []
+      (try
+        (try (throw (ex-info "n" {:n 7})) (finally (swap! seen conj :finally)))
+        (catch wanted? e (conj @seen :caught))))"""
+    turn = run(text)
+    assert turn.result == vector([k("asked"), k("finally"), k("caught")])
+
+
+def test_a_predicate_that_says_no_leaves_the_search_going() -> None:
+    assert (
+        main("(try (try (/ 1 0) (catch string? e 1)) (catch map? e 2) (catch :default e 3))") == 3
+    )
+
+
+def test_a_predicate_that_fails_does_not_take_the_error() -> None:
+    body = "(try (/ 1 0) (catch (fn [e] (+ nil 1)) e 1) (catch :arithmetic/divide-by-zero e 2))"
+    assert main(body) == 2
+
+
+def test_a_predicate_with_a_finally_of_its_own_runs_it() -> None:
+    body = """(try (/ 1 0)
+                (catch (fn [e] (try (+ nil 1) (finally (print "p ")))) e 1)
+                (catch :default e (print "d ")))"""
+    assert words(body) == ["p", "d"]
+
+
+def test_finally_runs_once_on_the_way_out_of_each_kind() -> None:
+    assert words('(try (print "a ") (finally (print "f ")))') == ["a", "f"]
+    assert words('(try (/ 1 0) (catch :default e (print "c ")) (finally (print "f ")))') == [
+        "c",
+        "f",
+    ]
+    body = '(try (try (/ 1 0) (finally (print "f "))) (catch :default e (print "c ")))'
+    assert words(body) == ["f", "c"]
+
+
+def test_finally_blocks_run_from_the_inside_out_over_frames() -> None:
+    text = """
+    (defn inner [] (try (/ 1 0) (finally (print "1 "))))
+    (defn middle [] (try (inner) 5 (finally (print "2 "))))
+    (defn main [] (try (middle) (catch :default e (print "3 "))))"""
+    assert run(text).output.split() == ["1", "2", "3"]
+
+
+def test_an_error_in_a_finally_replaces_the_first_one() -> None:
+    body = "(try (try (/ 1 0) (finally (+ nil 1))) (catch :default e (:type e)))"
+    assert main(body) is k("type/mismatch")
+
+
+def test_the_value_of_a_try_is_not_that_of_its_finally() -> None:
+    assert main("(try 1 (finally 2))") == 1
+
+
+def test_an_error_that_nobody_catches_leaves_the_stack_standing_and_runs_no_finally() -> None:
+    text = """
+    (defn charge [n] (let [amount (* n 2)] (/ amount 0)))
+    (defn main [] (try (inc (charge 4)) (finally (print "finally"))))"""
+    made = machine(text)
+    turn = made.run()
+    assert turn.status is MachineStatus.FAILED
+    assert turn.output == ""
+    fiber = made.state.fibers[1]
+    assert fiber.status is FiberStatus.FAILED
+    assert [frame.body.owner.name for frame in fiber.frames] == ["user/main", "user/charge"]
+    top = fiber.frames[-1]
+    assert 8 in top.stack  # the local `amount` can still be looked at
+    assert turn.error.frames[0][0] == "user/charge"
+    assert turn.error.frames[0][1].line == 2
+
+
+def test_the_frames_of_an_error_are_most_recent_first_with_their_places() -> None:
+    text = "(defn a [x]\n  (inc (+ x nil)))\n(defn b [x]\n  (inc (a x)))\n(defn main []\n  (inc (b 1)))"
+    error = run(text).error
+    assert [(name, span.line) for name, span in error.frames] == [
+        ("user/a", 2),
+        ("user/b", 4),
+        ("user/main", 6),
+    ]
+
+
+def test_frames_dropped_by_tail_calls_are_said_to_be_dropped() -> None:
+    error = run("(defn a [x] (inc (/ x 0)))\n(defn b [x] (a x))\n(defn main [] (b 1))").error
+    assert [name for name, _ in error.frames] == ["user/a", "... 2 frames dropped by tail calls"]
+
+
+def test_a_deep_stack_is_shown_in_part() -> None:
+    text = "(defn deep [n] (if (= n 0) (/ 1 0) (inc (deep (dec n)))))\n(defn main [] (inc (deep 5000)))"
+    error = run(text).error
+    assert len(error.frames) == 81
+    assert error.frames[40][0] == "... 4922 more frames"
+
+
+def test_throwing_what_is_no_error_says_what_to_write() -> None:
+    error = run('(defn main [] (throw "no"))').error
+    assert error.code == "FM0306"
+    assert "ex-info" in error.message
+
+
+def test_an_error_is_data_in_the_handler() -> None:
+    body = '(try (throw (ex-info "m" {:a 1} (ex-info "c" {}))) (catch :default e [(ex-message e) (ex-data e) (ex-message (ex-cause e))]))'
+    found = main(body)
+    assert isinstance(found, Vector)
+    assert found.nth(0) == "m"
+    assert isinstance(found.nth(1), Map)
+    assert found.nth(2) == "c"
+
+
+def test_a_caught_error_does_not_leak_operands() -> None:
+    text = """
+    (defn main []
+      (loop [i 0 total 0]
+        (if (< i 2000)
+          (recur (inc i) (+ total (try (+ 1 (+ 2 (/ 1 0))) (catch :default e 1))))
+          total)))"""
+    made = machine(text)
+    assert made.run().result == 2000
+
+
+def test_cancelling_runs_finally_and_is_not_caught_by_default() -> None:
+    text = """
+    (defn main []
+      (try
+        (try (sleep! (seconds 5)) (catch :default e :caught) (finally (print "inner ")))
+        (finally (sleep! (seconds 1)) (print "outer "))))""".replace(
+        "(defn main", "(ns user (:require [flow.time :refer [seconds]]))\n(defn main"
+    )
+    made = machine(text)
+    assert made.run().status is MachineStatus.WAITING
+    made.cancel("enough")
+    turn = made.run()
+    assert turn.status is MachineStatus.WAITING  # an effect inside finally
+    assert turn.output == "inner "
+    made.deliver(turn.requests[0].number)
+    turn = made.run()
+    assert turn.output == "outer "
+    assert turn.status is MachineStatus.CANCELLED
+    assert turn.error.type is k("flow/cancelled")
+
+
+def test_cancellation_is_caught_by_its_name() -> None:
+    text = "(defn main [] (try (receive! :go) (catch :flow/cancelled e (:message e))))".replace(
+        "(defn main", "(ns user (:require [flow.event :refer [receive!]]))\n(defn main"
+    )
+    made = machine(text)
+    made.run()
+    made.cancel("enough")
+    assert made.run().result == "enough"
+
+
+def test_cancellation_reaches_an_endless_loop_where_its_quantum_ends() -> None:
+    made = machine('(defn main [] (try (loop [] (recur)) (finally (print "f"))))')
+    assert made.run(25_000).status is MachineStatus.READY
+    made.cancel("enough")
+    turn = made.run(25_000)
+    assert turn.status is MachineStatus.CANCELLED
+    assert turn.output == "f"
