@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from flowmetal.errors import Conflict, StoreError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
-from flowmetal.store import rules, transfer
+from flowmetal.store import rules
 from flowmetal.store.clock import Clock, SystemClock
 from flowmetal.store.protocol import (
     ENDED,
@@ -380,6 +380,8 @@ class MemoryStore:
     # Export and import
 
     def export_run(self, claim: Claim) -> dict[str, bytes]:
+        from flowmetal.store import transfer
+
         with self._reading():
             run = self._current(claim)
             inbox = tuple((row, row.number not in run.unread) for row in run.receipts.values())
@@ -390,6 +392,8 @@ class MemoryStore:
         return transfer.pack(row, state, program, run.snapshot, chunks, events, inbox)
 
     def import_run(self, parts: Mapping[str, bytes]) -> RunRow:
+        from flowmetal.store import transfer
+
         image = transfer.unpack(parts)
         row = image.row
         with self._writing("import_run"):

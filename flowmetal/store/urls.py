@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from flowmetal.errors import StoreError
@@ -58,6 +57,8 @@ def default_folder() -> Path:
 
 
 def _open_plugin(scheme: str, url: str) -> Store:
+    from importlib.metadata import entry_points
+
     for found in entry_points(group=ENTRY_POINT_GROUP, name=scheme):
         open_plugin: Callable[[str], Store] = found.load()
         return open_plugin(url)

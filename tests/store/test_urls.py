@@ -67,5 +67,5 @@ def test_a_strangers_store_comes_by_entry_point(monkeypatch: pytest.MonkeyPatch)
         def load() -> object:
             return lambda url: MemoryStore()
 
-    monkeypatch.setattr("flowmetal.store.urls.entry_points", lambda **_: [Found])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [Found])
     assert open_store("other://x").runs(RunQuery()) == []

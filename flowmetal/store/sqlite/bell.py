@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import select
-import socket
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
 
 _SUFFIX = ".bell"
 
@@ -60,7 +62,7 @@ class Bell:
         os.close(self._folder)
 
     def _listen(self) -> None:
-        name = secrets.token_hex(8) + _SUFFIX
+        name = os.urandom(8).hex() + _SUFFIX
         listener = _datagram_socket()
         try:
             listener.bind(self._address(name))
@@ -85,6 +87,8 @@ class Bell:
 
 
 def _datagram_socket() -> socket.socket:
+    import socket  # costs a command 3 ms, and most need none
+
     made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     made.setblocking(False)
     return made

@@ -10,11 +10,11 @@ lock: epochs keep such a one from writing when it comes back.
 from __future__ import annotations
 
 import os
-import socket
 import time
 
 from flowmetal.errors import FlowmetalError
 from flowmetal.ids import InterpreterId, RunId
+from flowmetal.store import rules
 from flowmetal.store.clock import Clock
 from flowmetal.store.sqlite.session import Session
 
@@ -66,12 +66,12 @@ class Liveness:
         """Return number and id of runs that are held by the dead, or whose lease is over."""
         found: list[tuple[int, RunId]] = []
         for owner in self._owners():
-            until = None if self._is_gone(owner) else self._clock.boot_us()
+            until = rules.END_OF_TIME_US if self._is_gone(owner) else self._clock.boot_us()
             found += self._execute(
                 "SELECT number, id FROM head JOIN run USING (number)"
-                " WHERE owner = ? AND owner IS NOT NULL AND (? IS NULL OR lease_boot_us <= ?)"
+                " WHERE owner = ? AND owner IS NOT NULL AND lease_boot_us <= ?"
                 " AND state IN ('ready', 'waiting') AND snapshot_format <= ? LIMIT ?",
-                (owner, until, until, snapshot_format, limit - len(found)),
+                (owner, until, snapshot_format, limit - len(found)),
             ).fetchall()
         return found
 
@@ -128,4 +128,4 @@ class Liveness:
 
 def _description() -> str:
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return f"process {os.getpid()} on {socket.gethostname()} since {since}"
+    return f"process {os.getpid()} on {os.uname().nodename} since {since}"

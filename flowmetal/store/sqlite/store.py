@@ -13,7 +13,7 @@ from pathlib import Path
 
 from flowmetal.errors import Conflict
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
-from flowmetal.store import rules, transfer
+from flowmetal.store import rules
 from flowmetal.store.clock import Clock, SystemClock
 from flowmetal.store.protocol import (
     ENDED,
@@ -440,6 +440,8 @@ class SqliteStore:
     # Export and import
 
     def export_run(self, claim: Claim) -> dict[str, bytes]:
+        from flowmetal.store import transfer  # few need it, and it is slow to import
+
         with self._session.reading():
             row = self._current(claim)
             number = self._number(claim.run)
@@ -469,6 +471,8 @@ class SqliteStore:
         )
 
     def import_run(self, parts: Mapping[str, bytes]) -> RunRow:
+        from flowmetal.store import transfer
+
         image = transfer.unpack(parts)
         new = image.row
         tags = json.dumps(dict(new.tags))
