@@ -64,3 +64,8 @@ def test_a_run_is_driven_without_walking_through_a_table(store: SqliteStore) -> 
     again = store.claim(claim.run, ANN, 10_000_000)
     assert isinstance(again, Claim)
     assert planner.walks == []
+
+
+def test_the_view_of_events_reads_one_run(store: SqliteStore) -> None:
+    plan = store._execute("EXPLAIN QUERY PLAN SELECT seq FROM events WHERE run = 'a'").fetchall()
+    assert [row[3].split()[0] for row in plan] == ["SEARCH", "SEARCH"]
