@@ -12,11 +12,14 @@ from collections.abc import Mapping, Sequence
 from flowmetal.bytecode.code import Definition, DefinitionKind, Function, Module, Program
 from flowmetal.compiler.evaluator import EvaluationFailed
 from flowmetal.ids import CodeHash, RunId
+from flowmetal.stdlib.natives.walking import unrealised_inside
 from flowmetal.values import FlowError, Value
 from flowmetal.vm.link import Image
 from flowmetal.vm.machine import evaluate
 from flowmetal.vm.state import Machine, Native
 from flowmetal.vm.vars import define
+
+_REALISE = "flow.core/-realise-deep"
 
 BUDGET = 20_000_000
 """Fuel for one macro call or one top-level form: some ten seconds."""
@@ -53,8 +56,11 @@ class SealedMachine:
                 pass
 
     def call(self, name: str, arguments: Sequence[Value]) -> Value:
-        """Call the function in var ``name``. Raises EvaluationFailed."""
-        return self.apply(self.machine.globals[name], arguments)
+        """Call the function in var ``name``; its result is realised. Raises EvaluationFailed."""
+        made = self.apply(self.machine.globals[name], arguments)
+        if unrealised_inside(made):
+            self.apply(self.machine.globals[_REALISE], (made,))
+        return made
 
     def apply(self, function: Value, arguments: Sequence[Value]) -> Value:
         """Call a function value. Raises EvaluationFailed."""
