@@ -1,0 +1,102 @@
+"""What functions of the standard library raise in a program: FM0501 - FM0513.
+
+``wrong`` is a program whose run raises the code and ``right`` one that does
+not; both are tests.
+"""
+
+from __future__ import annotations
+
+from flowmetal.errors import ErrorCode
+
+CODES: tuple[ErrorCode, ...] = (
+    ErrorCode(
+        "FM0501",
+        "An argument is of the wrong kind",
+        "The message says which function, which argument, what it needs and what it got. Times\n"
+        "are durations everywhere: write (seconds 5) and not 5.",
+        wrong="(defn main [] (subs :name 1))",
+        right='(defn main [] (subs "name" 1))',
+    ),
+    ErrorCode(
+        "FM0502",
+        "There is no such index",
+        "Indexes count from 0. get returns nil (or a default) where nth throws.",
+        wrong="(defn main [] (nth [1 2] 2))",
+        right="(defn main [] (get [1 2] 2))",
+    ),
+    ErrorCode(
+        "FM0503",
+        "A key has no value",
+        "Maps are made of keys and values in turn.",
+        wrong="(defn main [] (apply hash-map [:a 1 :b]))",
+        right="(defn main [] (apply hash-map [:a 1 :b 2]))",
+    ),
+    ErrorCode(
+        "FM0505",
+        "The sequence has no end",
+        "The function needs all items. Take as many as you want first: (take 10 xs).",
+        wrong="(defn main [] (vec (range)))",
+        right="(defn main [] (vec (take 3 (range))))",
+    ),
+    ErrorCode(
+        "FM0506",
+        "The pattern of a format does not fit",
+        "format knows %s %d %x %o %f %e %g %c %b %n and %%, and needs an argument of the right\n"
+        "kind for each. fmt of flow.string fills {name} and {name:.2f}.",
+        wrong='(defn main [] (format "%d" "one"))',
+        right='(defn main [] (format "%d" 1))',
+    ),
+    ErrorCode(
+        "FM0507",
+        "The text cannot be read as what it should be",
+        "It is no JSON, no EDN, no instant, no duration or no time zone; the message says which\n"
+        "and where.",
+        wrong='(ns a (:require [flow.json :as json]))\n(defn main [] (json/parse "{"))',
+        right='(ns a (:require [flow.json :as json]))\n(defn main [] (json/parse "{}"))',
+    ),
+    ErrorCode(
+        "FM0508",
+        "No clause matches",
+        "case and condp throw when no clause takes the value. An expression at the end, without\n"
+        "a test, is the default.",
+        wrong="(defn main [] (case :c :a 1 :b 2))",
+        right="(defn main [] (case :c :a 1 :b 2 :other))",
+    ),
+    ErrorCode(
+        "FM0509",
+        "The regular expression cannot be used",
+        "Regular expressions are RE2's: they take time in proportion to the text, and have no\n"
+        "look-around and no back references.",
+        wrong='(defn main [] (re-find #"(?=a)" "a"))',
+        right='(defn main [] (re-find #"a" "a"))',
+    ),
+    ErrorCode(
+        "FM0510",
+        "An assertion does not hold",
+        "assert throws when its test is nil or false.",
+        wrong="(defn main [] (assert (= 1 2)))",
+        right="(defn main [] (assert (= 1 1)))",
+    ),
+    ErrorCode(
+        "FM0511",
+        "The validator of an atom refuses a value",
+        "An atom that has a validator only takes values for which it holds. The atom keeps the\n"
+        "value that it had.",
+        wrong="(defn main [] (reset! (atom 1 :validator pos?) -1))",
+        right="(defn main [] (reset! (atom 1 :validator pos?) 2))",
+    ),
+    ErrorCode(
+        "FM0512",
+        "An option is not known or makes no sense",
+        "The message shows the option, or what it takes.",
+        wrong='(defn main [] (step! "pay" {:retries 3} 1))',
+        right='(defn main [] (step! "pay" {:retry {:max-attempts 3}} 1))',
+    ),
+    ErrorCode(
+        "FM0513",
+        "A value is not data",
+        "Functions, atoms and the like cannot be written as JSON.",
+        wrong="(ns a (:require [flow.json :as json]))\n(defn main [] (json/write (atom 1)))",
+        right="(ns a (:require [flow.json :as json]))\n(defn main [] (json/write @(atom 1)))",
+    ),
+)
