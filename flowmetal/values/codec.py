@@ -24,7 +24,7 @@ what it is, the elements after it what it holds:
  'f' flat table, for data nested deeper than msgpack goes (below)
 ```
 
-A **flat table** is written when a value nests deeper than ``msgpack`` packs (511 levels):
+A **flat table** is written when a value nests deeper than ``msgpack`` packs (1,024 levels):
 ``[ext 32 'f', node, node, ...]``, each node an array of ext 34 with the tag of
 what it is (as above; a vector has 'v', a map 'M' with keys and values in turn)
 and its children; a child that is a collection is ext 33, the number of its
@@ -178,7 +178,12 @@ def _plain(value: Value) -> Value:
             return value.body
         return {key_of(key): item for key, item in value.body}
     if cls is WrappedKey:
-        return value.value
+        # The packer asks once for each object, so what it gets must be something that it knows.
+        return (
+            _write_decimal(value.value)
+            if KINDS[type(value.value)] == kinds.DECIMAL
+            else value.value
+        )
     writer = _WRITERS.get(KINDS[cls])
     if writer is None:
         raise _NotData

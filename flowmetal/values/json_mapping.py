@@ -76,8 +76,9 @@ def json_dumps(value: Value, pretty: bool = False) -> str:
     """Return a value as JSON text, on one line or, if ``pretty``, with an indent of two."""
     found = to_json(value)
     if pretty:
-        return json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False)
-    text = json.dumps(found, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False)
+    else:
+        text = json.dumps(found, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     # A lone half of a surrogate pair has no UTF-8; as an escape it passes through any channel.
     return _escape_surrogates(text)
 

@@ -31,7 +31,7 @@ def _number_pattern() -> re.Pattern[str]:
     return re.compile(
         rf"""(?P<sign>[+-]?)(?:
             0[xX](?P<hex>[0-9A-Fa-f](?:_?[0-9A-Fa-f])*)N?
-          | (?P<radix>[1-9][0-9]?)[rR](?P<radix_digits>[0-9A-Za-z](?:_?[0-9A-Za-z])*)N?
+          | (?P<radix>[1-9][0-9]?)[rR](?P<radix_digits>[0-9A-Za-z](?:_?[0-9A-Za-z])*)
           | (?P<top>{digits})/(?P<bottom>{digits})
           | 0(?P<octal>[0-7](?:_?[0-7])*)N?
           | (?P<integer>0|[1-9](?:_?[0-9])*)N?

@@ -25,7 +25,7 @@ _UNIT_US: Final = dict(_UNITS) | {"w": 7 * 86_400_000_000}
 _LONGEST: Final = 1 << 62  # microseconds: 146,000 years
 
 _INSTANT_PATTERN: Final = (
-    r"(?P<year>\d{4}|[+-]\d{4,6})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
+    r"(?P<year>\d{4}|[+-]\d{4,9})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
     r"(?:[Tt ](?P<hour>\d\d)(?::(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<fraction>\d{1,9}))?)?)?"
     r"(?P<zone>[Zz]|[+-]\d\d:?\d\d)?)?)?)?"
 )

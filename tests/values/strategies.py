@@ -43,7 +43,9 @@ texts = st.one_of(st.sampled_from(["", "a", "b", "1"]), st.text(max_size=8))
 integers = st.one_of(st.integers(-3, 3), st.integers(), st.integers(-(2**80), 2**80))
 ratios = st.builds(ratio, st.integers(-9, 9), st.integers(2, 9))
 decimals = st.one_of(
-    st.sampled_from([Decimal(1), Decimal("1.0"), Decimal("1.00"), Decimal("-0.5"), Decimal("1E+3")]),
+    st.sampled_from(
+        [Decimal(1), Decimal("1.0"), Decimal("1.00"), Decimal("-0.5"), Decimal("1E+3")]
+    ),
     st.decimals(allow_nan=False, allow_infinity=False).map(lambda d: d if d else abs(d)),
 )
 floats = st.one_of(st.sampled_from([0.0, -0.0, 1.0, 1.5]), st.floats(allow_nan=False))

@@ -96,9 +96,7 @@ def fraction(number):
     return Fraction(number.numerator, number.denominator)
 
 
-RATIONALS = st.one_of(
-    st.integers(), st.builds(ratio, st.integers(), st.integers().filter(bool))
-)
+RATIONALS = st.one_of(st.integers(), st.builds(ratio, st.integers(), st.integers().filter(bool)))
 
 
 @given(RATIONALS, RATIONALS)
@@ -107,7 +105,13 @@ def test_integers_and_ratios_are_exact_as_fractions_are(a, b):
     assert fraction(add(a, b)) == x + y
     assert fraction(sub(a, b)) == x - y
     assert fraction(mul(a, b)) == x * y
-    assert (lt(a, b), le(a, b), gt(a, b), ge(a, b), num_eq(a, b)) == (x < y, x <= y, x > y, x >= y, x == y)
+    assert (lt(a, b), le(a, b), gt(a, b), ge(a, b), num_eq(a, b)) == (
+        x < y,
+        x <= y,
+        x > y,
+        x >= y,
+        x == y,
+    )
     if b:
         assert fraction(div(a, b)) == x / y
         assert fraction(mod(a, b)) == x % y
@@ -234,7 +238,14 @@ def test_a_quotient_of_decimals_without_end_is_an_error():
 
 
 def test_conversions():
-    assert [to_integer(n) for n in (1, 1.9, -1.9, ratio(7, 2), ratio(-7, 2), D("1.9"))] == [1, 1, -1, 3, -3, 1]
+    assert [to_integer(n) for n in (1, 1.9, -1.9, ratio(7, 2), ratio(-7, 2), D("1.9"))] == [
+        1,
+        1,
+        -1,
+        3,
+        -3,
+        1,
+    ]
     assert to_float(10**400) == INF
     assert to_float(-(10**400)) == -INF
     assert to_float(ratio(10**400, 3)) == INF

@@ -214,6 +214,12 @@ def test_what_is_a_seq():
 
 def test_metadata_of_sequences():
     meta = hash_map([(1, 2)])
-    for made in (Range(0, 3), Repeat(2, 1), IndexedSeq(vector([1]), 0), Cons(1, None), lazy_over([1])):
+    for made in (
+        Range(0, 3),
+        Repeat(2, 1),
+        IndexedSeq(vector([1]), 0),
+        Cons(1, None),
+        lazy_over([1]),
+    ):
         assert made.with_meta(meta).meta is meta
         assert equal(made.with_meta(meta), made)
