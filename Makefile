@@ -17,7 +17,9 @@ help:
 	@echo "make format     format the code"
 	@echo "make benchmark  what the README claims about speed"
 
+# Byte code is made here and not on the way, so that commands start fast under PYTHONDONTWRITEBYTECODE too.
 setup: .venv/.ready
+	@$(BIN)/python -m compileall -q flowmetal
 
 .venv/.ready: pyproject.toml
 	@[ -n "$(PYTHON)" ] || { echo "Flowmetal needs Python 3.11 or newer: none found. Set PYTHON=..." >&2; exit 1; }

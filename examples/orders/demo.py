@@ -56,11 +56,11 @@ class Demo:
             return
         self.kills.remove((action, order))
         self.killed.append((action, order))
+        done = {"reserve": "reserved", "charge": "charged", "ship": "shipped"}[action]
+        self.tell(f"kill -9: order {order} was {done}, and its answer is not sent yet")
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        done = {"reserve": "reserved", "charge": "charged", "ship": "shipped"}[action]
-        self.tell(f"kill -9   order {order} was {done}, the answer is lost with the process")
 
     def command(self, *words: str) -> str:
         """Run a command to its end and return what it printed."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -41,6 +40,8 @@ def drive(engine: Engine, run: str, store_url: str | None, as_json: bool) -> int
     try:
         view = engine.drive(run)
     except KeyboardInterrupt:
+        import shlex
+
         place = f" --store {shlex.quote(store_url)}" if store_url else ""
         complain(f"\ninterrupted; the run is in the store. Go on with: fmvm resume {run}{place}")
         return INTERRUPTED

@@ -7,7 +7,6 @@ group prints the table and loads nothing.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Mapping
 
@@ -37,6 +36,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in self.verbs and not name.startswith("-"):
+            import difflib
+
             near = difflib.get_close_matches(name, self.verbs, n=1)
             hint = f"did you mean `{near[0]}`?" if near else f"see `{self.name} --help`"
             raise click.UsageError(f"no such verb `{name}`; {hint}", ctx)

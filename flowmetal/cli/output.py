@@ -8,7 +8,6 @@ terminal of whoever looks at it. Colour is for terminals alone.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
@@ -16,18 +15,21 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from flowmetal.errors import Diagnostic
 
-_ESCAPES = re.compile(
+_ESCAPES = (
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
     r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"  # OSC and friends: titles, links, clipboards
     r"|\x1b[ -/]*[0-~]?"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]",
-    re.DOTALL,
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
 
 
 def plain(text: str) -> str:
     """Return ``text`` without terminal escapes and control characters but tab and newline."""
-    return _ESCAPES.sub("", text.replace("\r\n", "\n"))
+    if text.replace("\n", "").isprintable():
+        return text
+    import re  # most text is printable, and compiling the pattern costs start-up time
+
+    return re.sub(_ESCAPES, "", text.replace("\r\n", "\n"), flags=re.DOTALL)
 
 
 def say(text: str, end: str = "\n", *, colours: bool = False) -> None:
