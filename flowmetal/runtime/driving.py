@@ -92,7 +92,7 @@ def _drive_without_loop(active: ActiveRun) -> bool:
             break
         if may_start(active):
             return False
-        if not take_in(active):
+        if not take_in(active) and active.is_driven():
             host.clock.wait(host.store, _patience_us(active))
             active.lease.keep(active.claim)
             take_in(active)
@@ -119,7 +119,7 @@ async def drive_in_loop(active: ActiveRun, *, let_go: bool = False) -> None:
             if not active.is_driven():
                 return
             attempts.begin()
-            if not take_in(active):
+            if not take_in(active) and active.is_driven():
                 woken.clear()
                 await clock.pause(woken, min(POLL_US, _patience_us(active)))
                 active.lease.keep(active.claim)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flowmetal.effects import events as kinds
 from flowmetal.effects.errors import effect_error
 from flowmetal.errors import RunError
@@ -14,7 +16,7 @@ from flowmetal.runtime.messages import take_message
 from flowmetal.runtime.opening import take_up
 from flowmetal.runtime.progress import decode_progress
 from flowmetal.runtime.starting import decode_input
-from flowmetal.snapshot import decode, references
+from flowmetal.snapshot import decode
 from flowmetal.store.protocol import Claim, Loaded, RunState
 from flowmetal.values import hash_map, keyword
 from flowmetal.values.codec import encode_data
@@ -83,9 +85,7 @@ def _machine(host: Host, loaded: Loaded) -> Machine:
     row = loaded.row
     image = host.image(row.program)
     if loaded.snapshot is not None:
-        names = sorted(references(loaded.snapshot))
-        chunks = host.store.chunks(row.id, names) if names else {}
-        return decode(loaded.snapshot, image, chunks)
+        return decode(loaded.snapshot, image, partial(host.store.chunks, row.id))
     entry, arguments, seed = decode_input(row.input)
     try:
         return start(image, entry, arguments, row.id, seed)

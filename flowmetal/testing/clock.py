@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 START_US = 1_767_225_600_000_000
 """2026-01-01T00:00:00Z."""
 
+PATIENCE_US = 10 * 366 * 86_400_000_000
+"""A wait that nothing will end is a mistake of the test; it is found after some years."""
+
 
 class VirtualClock:
     """See the module's docstring."""
@@ -62,6 +65,8 @@ class VirtualClock:
             self._do_next()
         else:
             self._now_us += timeout_us
+        if self._now_us - self._started_us > PATIENCE_US:
+            raise AssertionError("a run has waited for years, and nothing is planned that could wake it")
 
     async def pause(self, woken: asyncio.Event, timeout_us: int) -> None:
         """Let the others run; when they all wait too, move on."""
