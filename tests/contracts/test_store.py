@@ -10,6 +10,8 @@ and give it a fixture ``world``:
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -693,6 +695,40 @@ class StoreContract:
     def test_a_change_before_the_wait_ends_it_too(self, world: World) -> None:
         begin(world.ann)
         world.ann.wait_for_change(3600)
+
+    def test_threads_share_a_store(self, world: World) -> None:
+        begin(world.ann)
+
+        def send(thread: int) -> None:
+            for n in range(20):
+                world.ann.send(R1, signal(f"{thread}-{n}"))
+
+        threads = [threading.Thread(target=send, args=(thread,)) for thread in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [entry.number for entry in world.bob.inbox(R1, 0)] == list(range(1, 81))
+
+    def test_a_wait_ends_when_another_thread_sends_or_closes(self, world: World) -> None:
+        begin(world.ann)
+        woken: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+        def wait() -> None:
+            world.ann.wait_for_change(0)
+            for _ in range(2):
+                woken.put("waiting")
+                world.ann.wait_for_change(3600)
+                woken.put("woken")
+
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        assert woken.get() == "waiting"
+        world.ann.send(R1, signal("m"))
+        assert [woken.get(), woken.get()] == ["woken", "waiting"]
+        world.ann.close()
+        waiter.join(60)
+        assert not waiter.is_alive()
 
     def test_a_closed_store_says_so(self, world: World) -> None:
         store = world.ann

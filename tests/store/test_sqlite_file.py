@@ -139,6 +139,22 @@ def test_a_deleted_store_acknowledges_nothing_more(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_store_reached_by_a_link_or_a_relative_path_is_the_same_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link.db").symlink_to(tmp_path / "store.db")
+    monkeypatch.chdir(tmp_path)
+    first, second = SqliteStore(Path("store.db")), SqliteStore(Path("link.db"))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    first.create_run(NEW)
+    first.claim(NEW.id, InterpreterId("ann"), 10_000_000)
+    assert first.url == second.url
+    assert second.claim_ready(InterpreterId("bob"), 10_000_000, 1) == []
+    first.close()
+    second.close()
+
+
 def test_the_store_and_what_is_beside_it_belong_to_the_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     store = SqliteStore(path)

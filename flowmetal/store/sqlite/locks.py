@@ -94,9 +94,14 @@ class WriterLock:
         threading.Thread(target=wait, name="flowmetal-writer-queue", daemon=True).start()
         try:
             locked.wait(self._timeout_s)
-        finally:
+        except BaseException:  # Ctrl-C: nobody will give back what may have come just now
             with decided:
-                abandoned = not locked.is_set()
+                abandoned = True
+                if locked.is_set():
+                    os.close(descriptor)
+            raise
+        with decided:
+            abandoned = not locked.is_set()
         if abandoned:
             raise StoreError(
                 "FM1009",

@@ -40,6 +40,13 @@ SELECT_UNREAD = (
     "SELECT number, time_us, id, kind, name, body FROM message"
     " WHERE run = ? AND consumed = 0 AND number > ? ORDER BY number"
 )
+INSERT_RUN = (
+    "INSERT OR IGNORE INTO run (id, program, parent, tags, created_us, input, grants)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+INSERT_HEAD = "INSERT INTO head VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, NULL, 0, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_MESSAGE = "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_CHUNK = "INSERT OR IGNORE INTO chunk VALUES (?, ?, ?)"
 INSERT_EVENT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)"
 
 _RunTuple = tuple[
@@ -164,10 +171,15 @@ def event(row: tuple[int, int, str, str, int, bytes]) -> Event:
     return Event(key & _LAST_SEQ, time_us, kind, name, effect, data)
 
 
-def as_new(event: Event) -> NewEvent:
-    return NewEvent(event.kind, event.name, event.effect, event.data, event.time_us)
-
-
 def inbox_row(row: _UnreadTuple) -> InboxRow:
     number, time_us, id_, kind, name, body = row
     return InboxRow(number, time_us, Message(id_, kind, name, body))
+
+
+def message_row(
+    number: int, row: InboxRow, *, consumed: bool
+) -> tuple[int, str, int, int, str, str, bytes, bool]:
+    """Return the parameters of INSERT_MESSAGE."""
+    message = row.message
+    said = (message.kind, message.name, message.body)
+    return (number, message.id, row.number, row.time_us, *said, consumed)

@@ -8,6 +8,7 @@ of ``head`` or nothing at all.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -52,8 +53,6 @@ _STEP = """
 _KEEP = _STEP.format(release="")
 _RELEASE = _STEP.format(release=", owner = NULL, lease_boot_us = 0")
 
-_INSERT_HEAD = """
-  INSERT INTO head VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, NULL, 0, ?, ?, ?, ?, ?, ?, ?)"""
 _WAKE = """
   state = CASE state WHEN 'waiting' THEN 'ready' ELSE state END,
   due_us = CASE state WHEN 'waiting' THEN 0 ELSE due_us END"""
@@ -65,8 +64,9 @@ class SqliteStore:
     def __init__(self, path: Path, clock: Clock | None = None, timeout_s: float = 30) -> None:
         """Open the file, or make it. ``timeout_s`` is how long to queue behind other writers."""
         self._clock = clock or SystemClock()
-        self._path = path
-        self._session = Session(path, self._clock.now_us(), timeout_s)
+        # One file has one place for its locks, whatever link or folder it is reached by.
+        self._path = Path(os.path.realpath(path))
+        self._session = Session(self._path, self._clock.now_us(), timeout_s)
         self._execute = self._session.execute
         self._liveness = Liveness(self._session, self._clock)
         self._numbers: dict[RunId, int] = {}  # of the runs that this process has claimed
@@ -113,19 +113,12 @@ class SqliteStore:
     def create_run(self, new: NewRun) -> tuple[RunRow, bool]:
         first = () if new.first_event is None else (new.first_event,)
         due_us = rules.due_us(RunState.READY, new.wake_at_us)
-        tags = json.dumps(dict(new.tags))
         with self._session.writing("create_run"):
             now = self.now_us()
-            inserted = self._execute(
-                "INSERT OR IGNORE INTO run (id, program, parent, tags, created_us, input, grants)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (new.id, new.program, new.parent, tags, now, new.input, new.grants),
-            )
-            made = inserted.rowcount == 1
-            if made:
-                number = inserted.lastrowid or 0
+            number = self._insert_run(new, now)
+            if number is not None:
                 self._execute(
-                    _INSERT_HEAD,
+                    rows.INSERT_HEAD,
                     (
                         *(number, "ready", "ready", due_us, 0, len(first)),
                         *(0, 0, None, None, b"", b"", None, None, None),
@@ -134,9 +127,18 @@ class SqliteStore:
                 self._insert_events(number, 0, first, now)
             row = self._row(new.id)
             assert row is not None
-        if made:
+        if number is not None:
             self._session.announce()
-        return row, made
+        return row, number is not None
+
+    def _insert_run(self, new: NewRun, now_us: int) -> int | None:
+        """Return the number of the new run, None if the id is taken."""
+        tags = json.dumps(dict(new.tags))
+        inserted = self._execute(
+            rows.INSERT_RUN,
+            (new.id, new.program, new.parent, tags, now_us, new.input, new.grants),
+        )
+        return inserted.lastrowid if inserted.rowcount == 1 else None
 
     def run(self, run: RunId) -> RunRow | None:
         with self._session.reading():
@@ -327,7 +329,10 @@ class SqliteStore:
             return None
         self._insert_events(number, claim.seq, commit.events, now)
         if commit.chunks:
-            self._insert_chunks(number, commit.chunks)
+            self._session.executemany(
+                rows.INSERT_CHUNK,
+                [(number, name, data) for name, data in commit.chunks.items()],
+            )
         if commit.consumed:
             self._session.executemany(
                 "UPDATE message SET consumed = 1 WHERE run = ? AND number = ? AND consumed = 0",
@@ -347,12 +352,6 @@ class SqliteStore:
         for seq, event in enumerate(events, after + 1):
             self._execute(rows.INSERT_EVENT, rows.event_row(number, seq, event, now_us))
 
-    def _insert_chunks(self, number: int, chunks: Mapping[str, bytes]) -> None:
-        self._session.executemany(
-            "INSERT OR IGNORE INTO chunk VALUES (?, ?, ?)",
-            [(number, name, data) for name, data in chunks.items()],
-        )
-
     # Messages and history
 
     def send(self, run: RunId, message: Message) -> InboxRow | None:
@@ -371,11 +370,7 @@ class SqliteStore:
             ).fetchone()
             receipt = InboxRow(count, self.now_us(), message)
             self._execute(
-                "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
-                (
-                    *(head.number, message.id, count, receipt.time_us),
-                    *(message.kind, message.name, message.body),
-                ),
+                rows.INSERT_MESSAGE, rows.message_row(head.number, receipt, consumed=False)
             )
         self._session.announce()
         return receipt
@@ -440,78 +435,19 @@ class SqliteStore:
     # Export and import
 
     def export_run(self, claim: Claim) -> dict[str, bytes]:
-        from flowmetal.store import transfer  # few need it, and it is slow to import
+        from flowmetal.store.sqlite import moving  # few need it, and it is slow to import
 
         with self._session.reading():
             row = self._current(claim)
-            number = self._number(claim.run)
-            stored, before, snapshot = self._execute(
-                "SELECT state, state_before, snapshot FROM head WHERE number = ?", (number,)
-            ).fetchone()
-            program = self._execute(
-                "SELECT data FROM program WHERE hash = ?", (row.program,)
-            ).fetchone()
-            chunks = self._execute(
-                "SELECT name, data FROM chunk WHERE run = ?", (number,)
-            ).fetchall()
-            events = self._execute(rows.SELECT_EVENTS, rows.events_range(number, 0, -1)).fetchall()
-            inbox = self._execute(
-                "SELECT number, time_us, id, kind, name, body, consumed FROM message"
-                " WHERE run = ? ORDER BY number",
-                (number,),
-            ).fetchall()
-        return transfer.pack(
-            row,
-            RunState(before if stored == "exporting" else stored),
-            None if program is None else program[0],
-            snapshot,
-            dict(chunks),
-            [rows.event(found) for found in events],
-            [(rows.inbox_row(found[:6]), found[6] == 1) for found in inbox],
-        )
+            return moving.read_parts(self._session, self._number(claim.run), row)
 
     def import_run(self, parts: Mapping[str, bytes]) -> RunRow:
-        from flowmetal.store import transfer
+        from flowmetal.store.sqlite import moving
 
-        image = transfer.unpack(parts)
-        new = image.row
-        tags = json.dumps(dict(new.tags))
+        image = moving.unpack(parts)
         with self._session.writing("import_run"):
-            inserted = self._execute(
-                "INSERT OR IGNORE INTO run (id, program, parent, tags, created_us, input, grants)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (new.id, new.program, new.parent, tags, new.created_us, new.input, new.grants),
-            )
-            if inserted.rowcount != 1:
-                raise rules.run_exists(new.id)
-            number = inserted.lastrowid or 0
-            self._execute(
-                _INSERT_HEAD,
-                (
-                    *(number, new.state.value, new.state.value, new.wake_at_us),
-                    *(new.epoch, new.seq, new.received, new.snapshot_format),
-                    *(new.started_us, new.ended_us, new.waiting, new.progress),
-                    *(image.snapshot, new.result, new.error),
-                ),
-            )
-            if image.program is not None:
-                self._execute(
-                    "INSERT OR IGNORE INTO program VALUES (?, ?)", (new.program, image.program)
-                )
-            self._insert_chunks(number, image.chunks)
-            self._session.executemany(
-                rows.INSERT_EVENT,
-                [rows.event_row(number, e.seq, rows.as_new(e), e.time_us) for e in image.events],
-            )
-            self._session.executemany(
-                "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (number, m.id, r.number, r.time_us, m.kind, m.name, m.body, consumed)
-                    for r, consumed in image.inbox
-                    for m in (r.message,)
-                ],
-            )
-            row = self._row(new.id)
+            moving.insert_run(self._session, image)
+            row = self._row(image.row.id)
             assert row is not None
         self._session.announce()
         return row
