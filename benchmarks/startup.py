@@ -17,7 +17,7 @@ from pathlib import Path
 REPEATS = 9
 BAR = 3.0
 HELLO = '(ns hello)\n\n(defn main []\n  (println "hello")\n  :done)\n'
-FMVM = "import sys; sys.argv[0] = 'fmvm'; from flowmetal.cli.fmvm import main; main()"
+FMVM = "import sys; sys.argv[0] = 'fmvm'; from flowmetal.cli.entry import fmvm; fmvm()"
 IMPORTS = "import click, msgpack, sqlite3"
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import sys
 
+from flowmetal.cli import entry
+
 
 def _main() -> None:
     program = sys.argv[1] if len(sys.argv) > 1 else ""
     if program not in ("fmc", "fmvm"):
         sys.exit("usage: python -m flowmetal.cli fmc|fmvm VERB ...")
     del sys.argv[1]
-    if program == "fmc":
-        from flowmetal.cli.fmc import main
-    else:
-        from flowmetal.cli.fmvm import main
-    main()
+    {"fmc": entry.fmc, "fmvm": entry.fmvm}[program]()
 
 
 _main()

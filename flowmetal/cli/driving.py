@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ def open_engine(
     """Open the engine of a verb that drives runs; their output and logs go to this terminal."""
     from flowmetal.embed.engine import Engine
 
+    gc.freeze()  # what is loaded stays
+    gc.enable()
     return Engine(
         store_url,
         modules=modules,

@@ -106,16 +106,21 @@ class Engine:
         from flowmetal.bytecode.file import write_program
         from flowmetal.runtime.starting import start_run
 
-        row, made = start_run(
-            self.host,
-            program,
-            write_program(program),
-            entry=entry,
-            arguments=arguments,
-            grants=grants,
-            tags=tags,
-            id=id,
-        )
+        try:
+            row, made = start_run(
+                self.host,
+                program,
+                write_program(program),
+                entry=entry,
+                arguments=arguments,
+                grants=grants,
+                tags=tags,
+                id=id,
+            )
+        except RunError as error:
+            if error.code in ("FM1120", "FM1121"):
+                raise _with_entries(error, program) from None
+            raise
         return row.id, made
 
     def drive(self, run: str, *, attach: bool = True) -> RunView:
@@ -348,6 +353,16 @@ class Receipt:
     def __init__(self, row: InboxRow) -> None:
         self.id = row.message.id
         self.number = row.number
+
+
+def _with_entries(error: RunError, program: Program) -> RunError:
+    """Return the error that an entry point is not there, or not so, with those that there are."""
+    from flowmetal.embed.inspection import inspect_program
+
+    entries = inspect_program(program).entries
+    known = ", ".join(f"{entry.name} {' '.join(entry.parameters)}" for entry in entries)
+    hint = f"its entry points are {known}" if known else "define `main`: it has no public function"
+    return RunError(error.code, error.message, hint=hint)
 
 
 class _Observer:

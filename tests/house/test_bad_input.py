@@ -112,7 +112,7 @@ def test_an_empty_file_is_no_program(shell) -> None:
 
 def test_a_program_without_main_is_refused_with_what_there_is(shell) -> None:
     shell.write("shop.flow", "(ns shop)\n\n(defn checkout [order] order)\n")
-    check_refused(shell("fmvm", "run", "shop.flow"), 2, "main", "help: ", "checkout")
+    check_refused(shell("fmvm", "run", "shop.flow"), 2, "FM1120", "help: ", "checkout [order]")
     assert no_run_was_made(shell)
 
 
