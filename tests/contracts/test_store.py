@@ -302,6 +302,19 @@ class StoreContract:
         world.clock.advance(1)
         assert [claim.epoch for claim in world.bob.claim_ready(BOB, LEASE_US, 10)] == [2]
 
+    def test_a_run_whose_lease_is_over_can_be_claimed_by_name_and_changed(
+        self, world: World
+    ) -> None:
+        begin(world.ann)
+        begin(world.ann, R2)
+        take(world.ann)
+        old = take(world.ann, R2)
+        world.clock.advance(LEASE_US)
+        assert take(world.bob, owner=BOB).epoch == 2
+        world.bob.set_state(R2, [RunState.RUNNING], RunState.PAUSED, EVENT)
+        with pytest.raises(Conflict):
+            world.ann.commit(old, step())
+
     def test_an_interpreter_finds_again_what_it_dropped(self, world: World) -> None:
         begin(world.ann)
         take(world.ann)

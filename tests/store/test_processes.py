@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -64,6 +65,16 @@ wait()
 for n in range(60):
     store.send("run-1", Message(f"{name}-{n}", "signal", "go", b""))
 say("done")
+"""
+
+FORK = """
+import os
+claim = store.claim("run-1", name, 10_000_000)
+if os.fork() == 0:
+    say(claim.epoch)
+    sys.stdin.read()
+    os._exit(0)
+os.waitpid(-1, 0)
 """
 
 STUCK = """
@@ -140,6 +151,17 @@ def test_a_killed_holder_is_taken_over_at_once(store: SqliteStore, child: Start)
     holder.kill()
     (claim,) = store.claim_ready(ME, LEASE_US, 10)
     assert claim.epoch == 2
+
+
+def test_a_forked_child_does_not_keep_the_lock_of_its_dead_parent(
+    store: SqliteStore, child: Start
+) -> None:
+    holder = child(FORK, "ann")
+    assert holder.hears() == 1
+    assert store.claim_ready(ME, LEASE_US, 10) == []
+    os.kill(holder.process.pid, signal.SIGKILL)
+    holder.process.wait()
+    assert [claim.epoch for claim in store.claim_ready(ME, LEASE_US, 10)] == [2]
 
 
 class Later(SystemClock):
@@ -236,6 +258,25 @@ def test_a_writer_that_is_stuck_makes_others_give_up_with_a_sentence(
     assert [row.message.id for row in impatient.inbox(RUN, 0)] == ["m"]
     assert impatient.send(RUN, Message("n", "signal", "go", b"")) is not None
     impatient.close()
+
+
+def test_a_writer_holds_the_queue_from_before_its_transaction_to_its_end(
+    store: SqliteStore, path: Path
+) -> None:
+    seen: dict[str, bool] = {}
+
+    def look(moment: str) -> None:
+        with (path.parent / "store.db-locks" / ".writer").open() as queue:
+            try:
+                fcntl.flock(queue, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                seen[moment] = False
+            except BlockingIOError:
+                seen[moment] = True
+
+    store.hooks = look
+    store.send(RUN, Message("m", "signal", "go", b""))
+    store.hooks = None
+    assert seen == {"before send": False, "within send": True, "after send": False}
 
 
 def test_a_writer_that_dies_in_its_transaction_leaves_nothing(
