@@ -104,15 +104,15 @@ from flowmetal.values.time_text import (
     parse_instant,
 )
 from flowmetal.values.vector import EMPTY_VECTOR, MapEntry, Vector, vector
+from flowmetal.values.walking import require_realised
 
 if TYPE_CHECKING:
-    from flowmetal.values.codec import decode_data, encode_data, require_realised
+    from flowmetal.values.codec import decode_data, encode_data
     from flowmetal.values.json_mapping import from_json, json_dumps, json_loads, to_json
 
 _LATE = {
     "decode_data": "codec",
     "encode_data": "codec",
-    "require_realised": "codec",
     "from_json": "json_mapping",
     "json_dumps": "json_mapping",
     "json_loads": "json_mapping",

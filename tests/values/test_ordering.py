@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import cmp_to_key
+from itertools import pairwise
 from uuid import UUID
 
 import pytest
@@ -82,4 +83,4 @@ def nested_vectors(depth, value):
 @given(st.lists(st.one_of(integers, ratios, decimals)))
 def test_exact_numbers_sort(numbers):
     ordered = sorted(numbers, key=cmp_to_key(compare))
-    assert all(compare(a, b) <= 0 for a, b in zip(ordered, ordered[1:], strict=False))
+    assert all(compare(a, b) <= 0 for a, b in pairwise(ordered))

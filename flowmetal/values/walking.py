@@ -1,0 +1,94 @@
+"""Walks over everything inside a value: is it all realised, is it all data, and if not, where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, islice
+from typing import Final
+
+from flowmetal.values import kinds
+from flowmetal.values.errors import SEQ_LIMIT, DataError, ErrorValue
+from flowmetal.values.kinds import KINDS, Value
+from flowmetal.values.lazy import LazySeq, Unrealised
+from flowmetal.values.names import keyword
+from flowmetal.values.printing import describe, show
+from flowmetal.values.scalars import FiberRef
+from flowmetal.values.seq import Range, Repeat
+from flowmetal.values.vector import vector
+
+# The kinds of values that have others inside of them.
+COMPOSITE: Final = frozenset({kinds.SEQUENCE, kinds.MAP, kinds.SET, kinds.PARTS})
+
+
+def require_realised(value: Value) -> None:
+    """Raise ``Unrealised`` (DEEP) if a lazy sequence anywhere in ``value`` is not realised."""
+    stack = [iter((value,))]
+    while stack:
+        for child in stack[-1]:
+            if KINDS[type(child)] in COMPOSITE:
+                stack.append(children_of(child))
+                break
+        else:
+            stack.pop()
+
+
+def children_of(value: Value) -> Iterator[Value]:
+    """Return what stands directly inside of a collection; of a chain as much as may leave as data."""
+    kind = KINDS[type(value)]
+    if kind == kinds.MAP:
+        return chain.from_iterable(value.items())
+    if kind == kinds.PARTS:
+        return iter(value.parts())
+    if kind == kinds.SEQUENCE and value.is_chain:
+        return islice(value.iterate_deep(), SEQ_LIMIT)
+    if type(value) is Range:
+        return iter(())  # nothing but numbers, perhaps very many
+    if type(value) is Repeat:
+        return iter((value.value,))
+    return iter(value)
+
+
+def not_data(value: Value) -> DataError:
+    """Find what in ``value`` is not data, and say where."""
+    path: list[Value] = []
+    stack = [iter([(None, value)])]
+    while stack:
+        for step, child in stack[-1]:
+            if not _is_data(child):
+                path.append(step)
+                at = f" (at {show(vector(path[1:]))})" if len(path) > 1 else ""
+                what = "an unrealised lazy sequence" if type(child) is LazySeq else describe(child)
+                return DataError("FM0330", f"{what} is not data{at}")
+            if KINDS[type(child)] in COMPOSITE:
+                path.append(step)
+                stack.append(iter(_steps(child)))
+                break
+        else:
+            stack.pop()
+            if path:
+                path.pop()
+    return DataError("FM0330", "an unrealised lazy sequence is not data")
+
+
+def _is_data(value: Value) -> bool:
+    if type(value) is LazySeq:
+        return value.thunk is None
+    if KINDS[type(value)] in COMPOSITE:
+        return True
+    return KINDS[type(value)] <= kinds.LAST_SCALAR and type(value) is not FiberRef
+
+
+def _steps(value: Value) -> Iterator[tuple[Value, Value]]:
+    kind = KINDS[type(value)]
+    if kind == kinds.MAP:
+        for key, item in value.items():
+            yield key, key
+            yield key, item
+    elif type(value) is ErrorValue:
+        names = ("type", "message", "data", "cause", "retryable?")
+        yield from ((keyword(n), part) for n, part in zip(names, value.parts(), strict=True))
+    else:
+        try:
+            yield from enumerate(children_of(value))
+        except Unrealised as unrealised:
+            yield None, unrealised.lazy
