@@ -97,8 +97,16 @@ class _Body:
     def take(self, words: list[str]) -> None:
         match words:
             case ["handler", start, end, "->", target, "depth", depth, kind, operand]:
-                numbers = map(int, (start, end, target, depth))
-                self.handlers.append(Handler(*numbers, HandlerKind[kind], int(operand)))
+                self.handlers.append(
+                    Handler(
+                        int(start),
+                        int(end),
+                        int(target),
+                        int(depth),
+                        HandlerKind[kind],
+                        int(operand),
+                    )
+                )
             case ["table", _, *cases, "else", default]:
                 pairs = [case.split(":") for case in cases]
                 self.tables.append(
@@ -112,10 +120,10 @@ class _Body:
                 if words[0].isdigit():
                     words = words[1:]
                 op = Op[words[0]]
-                operand = 0 if op.operand is Operand.NONE else int(words[1])
-                if len(words) != (1 if op.operand is Operand.NONE else 2):
+                operands = [int(word) for word in words[1:]]
+                if len(operands) != (op.operand is not Operand.NONE):
                     raise ValueError(words)
-                self.instructions.append((op, operand))
+                self.instructions.append((op, sum(operands)))
 
     def body(self) -> Body:
         return Body(
