@@ -10,8 +10,9 @@ nesting is bounded by memory alone. A cell that contains itself prints as
 from __future__ import annotations
 
 import re
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import chain
 from typing import Final
 
@@ -43,7 +44,6 @@ _ESCAPES: Final = {
     "\b": "\\b",
     "\f": "\\f",
 }
-_UNPRINTABLE: Final = re.compile('[\x00-\x1f"\\\\\x7f-\x9f\ud800-\udfff]')
 _SHOW_LENGTH: Final = 5
 _SHOW_LIMIT: Final = 80
 _SHOW_LEVEL: Final = 8
@@ -121,7 +121,12 @@ _NOUNS: Final = {
 
 def string_text(text: str) -> str:
     """Return a string in double quotes; what a terminal could take amiss is escaped."""
-    return '"' + _UNPRINTABLE.sub(_escaped, text) + '"'
+    return '"' + _unprintable().sub(_escaped, text) + '"'
+
+
+@cache
+def _unprintable() -> re.Pattern[str]:
+    return re.compile('[\\x00-\\x1f"\\\\\\x7f-\\x9f\\ud800-\\udfff]')
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -133,7 +138,7 @@ def _char_text(value: Value) -> str:
     text: str = value.text
     if text in _CHAR_NAMES:
         return "\\" + _CHAR_NAMES[text]
-    unprintable = text not in '"\\' and _UNPRINTABLE.match(text)
+    unprintable = text not in '"\\' and _unprintable().match(text)
     return f"\\u{ord(text):04x}" if unprintable else "\\" + text
 
 
@@ -163,7 +168,7 @@ _SCALARS: Final[dict[int, Callable[[Value], str]]] = {
     kinds.DECIMAL: number_text,
     kinds.FLOAT: float_text,
     kinds.STRING: string_text,
-    kinds.BYTES: lambda value: f'#bytes "{b64encode(value).decode("ascii")}"',
+    kinds.BYTES: lambda value: f'#bytes "{b2a_base64(value, newline=False).decode("ascii")}"',
     kinds.CHAR: _char_text,
     kinds.KEYWORD: lambda value: f":{value.text}",
     kinds.SYMBOL: lambda value: str(value.text),

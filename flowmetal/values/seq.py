@@ -25,6 +25,14 @@ from flowmetal.values.set import Set
 from flowmetal.values.trie import TableTrie
 from flowmetal.values.vector import MapEntry, Vector
 
+_LONGEST_WALK: Final = 1_000_000
+"""After so many elements of an endless sequence a walk in native code gives up: nothing else
+would stop it, since it costs no fuel."""
+
+
+def _no_end() -> Value:
+    fail("FM0324", "type/mismatch", "the sequence has no end: (take n xs) gives it one")
+
 
 class Range:
     """Numbers from ``start`` by ``step`` to before ``end``; ``end`` None has no end."""
@@ -81,7 +89,12 @@ class Range:
 
     def _iterate(self) -> Iterator[Value]:
         rest: Value = self
+        left = _LONGEST_WALK
         while type(rest) is Range and not rest.is_empty:
+            if rest.end is None:
+                left -= 1
+                if left < 0:
+                    _no_end()
             yield rest.start
             rest = rest.rest
 
@@ -127,7 +140,11 @@ class Repeat:
         return Repeat(self.count, self.value, meta)
 
     def __iter__(self) -> Iterator[Value]:
-        return repeat(self.value) if self.count is None else repeat(self.value, self.count)
+        return self._iterate() if self.count is None else repeat(self.value, self.count)
+
+    def _iterate(self) -> Iterator[Value]:
+        yield from repeat(self.value, _LONGEST_WALK)
+        _no_end()
 
     def __eq__(self, other: object) -> bool:
         return equal(self, other)

@@ -233,6 +233,7 @@ def test_a_quotient_of_decimals_without_end_is_an_error():
     with pytest.raises(FlowError) as caught:
         div(D(1), 3)
     assert caught.value.error.type is keyword("arithmetic/inexact")
+    assert caught.value.error.code == "FM0325"
     with pytest.raises(FlowError):
         add(ratio(1, 3), D(1))
 
