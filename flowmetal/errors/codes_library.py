@@ -32,13 +32,6 @@ CODES: tuple[ErrorCode, ...] = (
         right="(defn main [] (apply hash-map [:a 1 :b 2]))",
     ),
     ErrorCode(
-        "FM0505",
-        "The sequence has no end",
-        "The function needs all items. Take as many as you want first: (take 10 xs).",
-        wrong="(defn main [] (vec (range)))",
-        right="(defn main [] (vec (take 3 (range))))",
-    ),
-    ErrorCode(
         "FM0506",
         "The pattern of a format does not fit",
         "format knows %s %d %x %o %f %e %g %c %b %n and %%, and needs an argument of the right\n"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from flowmetal.stdlib.natives.arguments import out_of_bounds, uneven, wrong
 from flowmetal.stdlib.natives.table import MISSING, Table
-from flowmetal.stdlib.natives.walking import items_of
+from flowmetal.stdlib.natives.walking import items_of, some_items_of
 from flowmetal.values import (
     EMPTY_LIST,
     EMPTY_MAP,
@@ -80,7 +80,8 @@ def map_of(items: Value) -> Map:
 @native("zipmap")
 def zipmap(names: Value, values: Value) -> Map:
     """Return a map from each key to the value at its place; the shorter collection ends it."""
-    return hash_map(zip(items_of("zipmap", names), items_of("zipmap", values), strict=False))
+    keys = items_of("zipmap", names)
+    return hash_map(zip(keys, some_items_of("zipmap", values, len(keys)), strict=False))
 
 
 @native("map-entry")

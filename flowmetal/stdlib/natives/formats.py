@@ -5,21 +5,19 @@ from __future__ import annotations
 from flowmetal.errors import FlowmetalError
 from flowmetal.stdlib.natives.arguments import need_map, need_text, wrong
 from flowmetal.stdlib.natives.table import MISSING, Table
-from flowmetal.stdlib.natives.walking import unrealised_inside
+from flowmetal.stdlib.natives.text import print_readably
+from flowmetal.stdlib.natives.walking import all_of, unrealised_inside
 from flowmetal.values import (
     DataError,
     Keyword,
     List,
     Map,
-    Realise,
     Set,
-    Unrealised,
     Value,
     Vector,
     fail,
     hash_map,
     keyword,
-    pr_str,
     vector,
 )
 
@@ -61,9 +59,8 @@ def _with_string_keys(x: Value) -> Value:
 def write_json(x: Value, options: Value = None) -> str:
     """Return a value as JSON text."""
     pretty = False if options is None else need_map("write", 2, options).get(_PRETTY, False)
-    lazy = unrealised_inside(x)
-    if lazy:
-        raise Unrealised(lazy[0], Realise.DEEP)
+    if unrealised_inside(x):
+        raise all_of(x)
     from flowmetal.values import json_dumps
 
     try:
@@ -79,7 +76,7 @@ def read_edn(options: Value, text: Value = MISSING) -> Value:
 
 
 edn.add("read", lambda text, options=None: _read("read", options, text, True))
-edn.add("write", lambda x: pr_str(x))
+edn.add("write", lambda x: print_readably(x))
 
 
 @core("read-string")

@@ -109,6 +109,13 @@ def drop_cells(coll: Value, count: int) -> Value:
 
 
 def _drop_data(coll: Value, count: int) -> Value:
+    """Return what is left of a sequence that is data after ``count`` items, nil if nothing is."""
+    if type(coll) is Repeat:
+        if coll.count is None:
+            return coll
+        return Repeat(coll.count - count, coll.value) if count < coll.count else None
+    if type(coll) is Range and (coll.known_count is not None or coll.end is None):
+        return seq(Range(coll.start + count * coll.step, coll.end, coll.step))
     for _ in range(count):
         if coll is None:
             return None
@@ -140,6 +147,8 @@ def nth(coll: Value, index: Value, default: Value = MISSING) -> Value:
 
 
 def _nth_of_seq(coll: Value, index: int, default: Value) -> Value:
+    if type(coll) is Repeat and (coll.count is None or index < coll.count):
+        return coll.value
     if type(coll) is Range and (coll.end is None or index < (coll.known_count or 0)):
         return coll.start + index * coll.step
     cell = drop_cells(coll, index)
@@ -200,19 +209,27 @@ def rseq(coll: Value) -> Value:
 
 @native("-range")
 def make_range(start: Value, end: Value, step: Value) -> Value:
-    """Return the numbers from ``start`` to before ``end`` (nil: for ever)."""
-
+    """Return the numbers from ``start`` to before ``end`` as data; nil unless all are integers."""
     for position, bound in ((1, start), (2, end), (3, step)):
-        if not is_number(bound) and not (bound is None and position == 2):
+        if not is_number(bound):
             raise wrong("range", "a number", position, bound)
-    if all(type(bound) in (int, type(None)) for bound in (start, end, step)):
-        if step == 0:
-            if end is not None and start == end:
-                return EMPTY_LIST
-            return Repeat(None, start) if end is None or start != end else EMPTY_LIST
-        made = Range(start, end, step)
-        return EMPTY_LIST if made.is_empty else made
-    return None
+    if type(start) is not int or type(end) is not int or type(step) is not int:
+        return None
+    if step == 0:
+        return EMPTY_LIST if start == end else Repeat(None, start)
+    made = Range(start, end, step)
+    return EMPTY_LIST if made.is_empty else made
+
+
+native.add("-numbers", lambda: Range(0, None, 1))
+
+
+@native("-need-positive")
+def need_positive(function: Value, position: Value, n: Value) -> Value:
+    """Return ``n``, which must be a number above zero."""
+    if not is_number(n) or not n > 0:
+        raise wrong(function, "a number above zero", position, n)
+    return n
 
 
 native.add("-repeat", lambda n, x: make_repeat(n, x))

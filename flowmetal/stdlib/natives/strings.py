@@ -8,8 +8,19 @@ from flowmetal.stdlib.natives.arguments import need_int, need_text, wrong
 from flowmetal.stdlib.natives.regex import Match, compile_regex, compiled, match_value, matches_in
 from flowmetal.stdlib.natives.table import MISSING, Table
 from flowmetal.stdlib.natives.text import to_text
-from flowmetal.stdlib.natives.walking import items_of
-from flowmetal.values import Char, Map, Regex, Value, char, display_top, fail, list_of, vector
+from flowmetal.stdlib.natives.walking import all_of, items_of
+from flowmetal.values import (
+    Char,
+    Map,
+    Regex,
+    Unrealised,
+    Value,
+    char,
+    display_top,
+    fail,
+    list_of,
+    vector,
+)
 
 native = Table("flow.string")
 
@@ -19,7 +30,11 @@ def join(separator: Value, coll: Value = MISSING) -> str:
     """Join the texts of all items, with a separator if there is one."""
     if coll is MISSING:
         separator, coll = "", separator
-    texts = [x if type(x) is str else display_top(x) for x in items_of("join", coll)]
+    items = items_of("join", coll)
+    try:
+        texts = [x if type(x) is str else display_top(x) for x in items]
+    except Unrealised:
+        raise all_of(vector(items)) from None
     return to_text(separator).join(texts)
 
 

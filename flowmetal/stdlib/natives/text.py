@@ -7,12 +7,13 @@ import re
 
 from flowmetal.stdlib.natives.arguments import library_error, need_text, out_of_bounds, wrong
 from flowmetal.stdlib.natives.table import MISSING, Table
-from flowmetal.stdlib.natives.walking import items_of
+from flowmetal.stdlib.natives.walking import all_of, items_of
 from flowmetal.values import (
     Char,
     Duration,
     FlowError,
     Ratio,
+    Unrealised,
     Value,
     describe,
     display,
@@ -23,6 +24,7 @@ from flowmetal.values import (
     parse_duration,
     pr_str,
     to_decimal,
+    vector,
 )
 
 native = Table("flow.core")
@@ -31,25 +33,29 @@ native = Table("flow.core")
 @native("str")
 def to_text(*values: Value) -> str:
     """Return the text of all values, one after the other; nil has none."""
-    if len(values) == 1:
-        return values[0] if type(values[0]) is str else display_top(values[0])
-    return "".join([v if type(v) is str else display_top(v) for v in values])
+    try:
+        return "".join([v if type(v) is str else display_top(v) for v in values])
+    except Unrealised:
+        raise all_of(vector(values)) from None
 
 
 @native("pr-str")
 def print_readably(*values: Value) -> str:
-    return " ".join([pr_str(v) for v in values])
+    try:
+        return " ".join([pr_str(v) for v in values])
+    except Unrealised:
+        raise all_of(vector(values)) from None
 
 
 @native("-print-text")
 def print_for_people(values: Value) -> str:
-    """Return what ``print`` writes for a sequence of values."""
+    """Return what ``print`` writes for a sequence of values that are realised."""
     return " ".join([display(v) for v in items_of("print", values)])
 
 
 @native("-pr-text")
 def print_for_reader(values: Value) -> str:
-    """Return what ``pr`` writes for a sequence of values."""
+    """Return what ``pr`` writes for a sequence of values that are realised."""
     return " ".join([pr_str(v) for v in items_of("pr", values)])
 
 

@@ -50,14 +50,24 @@ UNITS_US = {
 }
 
 
+_LONGEST_US = 1 << 62
+
+
+def _length(function: str, us: int, given: Value) -> Duration:
+    """Return a duration; one of more than 146,000 years is a mistake."""
+    if abs(us) > _LONGEST_US:
+        raise wrong(function, "a length of less than 146,000 years", 1, given)
+    return Duration(us)
+
+
 def _unit(name: str, us: int) -> None:
     def make(n: Value) -> Duration:
         if not is_number(n):
             raise wrong(name, "a number", 1, n)
         if type(n) is Ratio:
-            return Duration(us * n.numerator // n.denominator)
+            return _length(name, us * n.numerator // n.denominator, n)
         try:
-            return Duration(int(n * us))
+            return _length(name, int(n * us), n)
         except (OverflowError, ValueError):
             raise wrong(name, "a finite number", 1, n) from None
 
@@ -125,7 +135,8 @@ def times(d: Value, n: Value) -> Duration:
     us = need_duration("times", 1, d).us
     if not is_number(n):
         raise wrong("times", "a number", 2, n)
-    return Duration(us * n.numerator // n.denominator if type(n) is Ratio else int(us * n))
+    us = us * n.numerator // n.denominator if type(n) is Ratio else int(us * n)
+    return _length("times", us, n)
 
 
 @native("in")

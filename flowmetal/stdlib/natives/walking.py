@@ -10,6 +10,7 @@ misses.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from flowmetal.stdlib.natives.arguments import wrong
 from flowmetal.values import (
@@ -29,6 +30,7 @@ from flowmetal.values import (
     char,
     fail,
     is_endless,
+    seq,
 )
 
 
@@ -40,7 +42,7 @@ def entries_of(coll: Map) -> list[MapEntry]:
 def items_of(function: str, coll: Value) -> Sequence[Value]:
     """Return all items of anything that can be a sequence, for the native ``function``.
 
-    Raises Unrealised for the whole rest of a lazy sequence, FM0505 for an
+    Raises Unrealised for the whole rest of a lazy sequence, FM0324 for an
     endless one, FM0501 for what is no collection.
     """
     kind = type(coll)
@@ -83,7 +85,7 @@ def _items_of_cells(function: str, coll: Value) -> Sequence[Value]:
 
 def _finite(function: str, coll: Value) -> Sequence[Value]:
     if is_endless(coll):
-        fail("FM0505", "sequence/endless", f"`{function}` would never end: the sequence is endless")
+        fail("FM0324", "type/mismatch", f"`{function}` needs an end, the sequence has none")
     return list(coll)
 
 
@@ -119,3 +121,34 @@ def unrealised_inside(value: Value) -> list[LazySeq]:
 _CONTAINERS = frozenset(
     {Vector, MapEntry, List, Map, Set, LazySeq, Cons, Range, Repeat, IndexedSeq}
 )
+
+
+def all_of(values: Value) -> Unrealised:
+    """Return what to raise to have ``values`` realised, everything inside included.
+
+    Asking for one sequence after the other would run a native that prints a
+    thousand of them a thousand times.
+    """
+    return Unrealised(values, Realise.DEEP)
+
+
+def some_items_of(function: str, coll: Value, most: int) -> Sequence[Value]:
+    """Return the first ``most`` items of a collection, which may be endless.
+
+    Raises Unrealised for as many cells as are missing.
+    """
+    items: list[Value] = []
+    rest = seq(coll) if type(coll) not in (Cons, LazySeq) else coll
+    while len(items) < most and rest is not None:
+        kind = type(rest)
+        if kind is Cons:
+            items.append(rest.first)
+            rest = rest.rest
+        elif kind is LazySeq:
+            if rest.thunk is not None:
+                raise Unrealised(rest, Realise.ALL, most - len(items))
+            rest = rest.value
+        else:
+            items.extend(islice(iter(rest), most - len(items)))
+            break
+    return items
