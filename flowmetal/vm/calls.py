@@ -169,6 +169,8 @@ def _items(rest: Value) -> list[Value]:
     items: list[Value] = []
     remaining = seq(rest)
     while remaining is not None:
+        if type(remaining) is not Cons:
+            return items + list(remaining)
         items.append(first(remaining))
         try:
             remaining = next_(remaining)

@@ -24,10 +24,12 @@ from flowmetal.values import (
     Unrealised,
     Value,
     add,
+    dec,
     equal,
     ge,
     gt,
     hash_map,
+    inc,
     key_of,
     le,
     lt,
@@ -191,7 +193,7 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                         stack[-1] = value
                     elif op == _INC:
                         a = stack[-1]
-                        stack[-1] = a + 1 if type(a) is int and a < _FAST else add(a, 1)
+                        stack[-1] = a + 1 if type(a) is int and a < _FAST else inc(a)
                     elif op == _IS_NIL:
                         stack[-1] = stack[-1] is None
                     elif op == _NOT:
@@ -199,7 +201,7 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                         stack[-1] = a is None or a is False
                     elif op == _DEC:
                         a = stack[-1]
-                        stack[-1] = a - 1 if type(a) is int and a > -_FAST else sub(a, 1)
+                        stack[-1] = a - 1 if type(a) is int and a > -_FAST else dec(a)
                     elif op == _GT:
                         a, b = stack[-2], stack[-1]
                         value = a > b if type(a) is int and type(b) is int else gt(a, b)
