@@ -90,10 +90,9 @@ def library() -> str:
         rows = []
         for definition in module.definitions:
             meta, name = definition.meta, definition.name.rpartition("/")[2] or "/"
-            hidden = meta is None or meta.get(doc) is None or meta.get(private) or name[:1] in "-*"
-            if hidden and name not in ("-", "*"):
+            internal = name[0] == "-" and name[1:2].isalpha()
+            if meta is None or meta.get(doc) is None or meta.get(private) or internal:
                 continue
-            assert meta is not None
             lists = " ".join(pr_str(one) for one in meta.get(arglists) or ())
             rows.append(
                 f"| `{_cell(name)}` | {f'`{_cell(lists)}`' if lists else ''} | {_cell(_line(meta.get(doc)))} |"

@@ -20,7 +20,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
-from server import Shop  # noqa: E402
+from server import Shop  # type: ignore[import-not-found]  # noqa: E402  # beside this file
 
 FMC = (sys.executable, "-m", "flowmetal.cli", "fmc")
 FMVM = (sys.executable, "-m", "flowmetal.cli", "fmvm")
@@ -106,7 +106,8 @@ class Demo:
             result = self.drive(*FMVM, "resume", RUN, "--store", store, "--json")
         self.tell(f"the run has ended: {result.strip()}")
         self.shop.stop()
-        return self.shop.ledger.as_json() | {"report": report.read_text().splitlines()}
+        seen: dict[str, object] = self.shop.ledger.as_json()
+        return seen | {"report": report.read_text().splitlines()}
 
     def move(self, east: str, west: str) -> str:
         """Move the run to another store as a file, and return that store."""

@@ -94,10 +94,7 @@ class RunView(NamedTuple):
     @property
     def reason(self) -> str:
         """Return why a run was cancelled, if somebody said so."""
-        if self.state != "cancelled" or self.error is None:
-            return ""
-        message: str = self.error.message
-        return message
+        return self.error.message or "" if self.state == "cancelled" and self.error else ""
 
     def result_text(self) -> str:
         return pr_str(self.result)
