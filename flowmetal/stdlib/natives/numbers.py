@@ -69,14 +69,14 @@ def divide(first: Value, *values: Value) -> Value:
     return first
 
 
-native.add("quot", lambda a, b: numbers.quot(a, b))
-native.add("rem", lambda a, b: numbers.rem(a, b))
-native.add("mod", lambda a, b: numbers.mod(a, b))
+native.add("quot", numbers.quot)
+native.add("rem", numbers.rem)
+native.add("mod", numbers.mod)
 for _name in ("inc", "inc'", "unchecked-inc"):
-    native.add(_name, lambda a: numbers.inc(a))
+    native.add(_name, numbers.inc)
 for _name in ("dec", "dec'", "unchecked-dec"):
-    native.add(_name, lambda a: numbers.dec(a))
-native.add("abs", lambda a: numbers.abs_(a))
+    native.add(_name, numbers.dec)
+native.add("abs", numbers.abs_)
 
 
 # Comparison.
@@ -154,11 +154,33 @@ native.add("rational?", lambda x: kinds.INTEGER <= kind_of(x) <= kinds.DECIMAL)
 native.add("pos-int?", lambda x: type(x) is int and x > 0)
 native.add("neg-int?", lambda x: type(x) is int and x < 0)
 native.add("nat-int?", lambda x: type(x) is int and x >= 0)
-native.add("zero?", lambda x: numbers.num_eq(_number("zero?", x), 0))
-native.add("pos?", lambda x: numbers.gt(_number("pos?", x), 0))
-native.add("neg?", lambda x: numbers.lt(_number("neg?", x), 0))
-native.add("even?", lambda x: need_int("even?", 1, x) % 2 == 0)
-native.add("odd?", lambda x: need_int("odd?", 1, x) % 2 == 1)
+
+
+@native("zero?")
+def is_zero(x: Value) -> bool:
+    return bool(x == 0) if type(x) is int else numbers.num_eq(_number("zero?", x), 0)
+
+
+@native("pos?")
+def is_positive(x: Value) -> bool:
+    return bool(x > 0) if type(x) is int else numbers.gt(_number("pos?", x), 0)
+
+
+@native("neg?")
+def is_negative(x: Value) -> bool:
+    return bool(x < 0) if type(x) is int else numbers.lt(_number("neg?", x), 0)
+
+
+@native("even?")
+def is_even(x: Value) -> bool:
+    return need_int("even?", 1, x) % 2 == 0
+
+
+@native("odd?")
+def is_odd(x: Value) -> bool:
+    return need_int("odd?", 1, x) % 2 == 1
+
+
 native.add("NaN?", lambda x: _number("NaN?", x) != x)
 native.add("infinite?", lambda x: type(_number("infinite?", x)) is float and math.isinf(x))
 
@@ -294,7 +316,7 @@ def to_decimal(x: Value) -> Value:
 
 
 native.add("num", lambda x: _number("num", x))
-native.add("rationalize", lambda x: numbers.rationalize(x))
+native.add("rationalize", numbers.rationalize)
 
 
 @native("numerator")

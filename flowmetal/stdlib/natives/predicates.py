@@ -133,11 +133,11 @@ def different(first: Value, *values: Value) -> bool:
     return not same(first, *values)
 
 
-native.add("identical?", lambda a, b: identical(a, b))
-native.add("compare", lambda a, b: compare(a, b))
-native.add("hash", lambda x: hash_of(x))
-native.add("hash-ordered-coll", lambda x: hash_of(x))
-native.add("hash-unordered-coll", lambda x: hash_of(x))
+native.add("identical?", identical)
+native.add("compare", compare)
+native.add("hash", hash_of)
+native.add("hash-ordered-coll", hash_of)
+native.add("hash-unordered-coll", hash_of)
 
 
 _TYPES: dict[type, str] = {

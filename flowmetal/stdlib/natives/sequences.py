@@ -44,10 +44,10 @@ native = Table("flow.core")
 
 _COUNTED = (Vector, MapEntry, Map, Set, List, str, bytes)
 
-native.add("seq", lambda coll: seq(coll))
-native.add("first", lambda coll: first(coll))
-native.add("rest", lambda coll: rest(coll))
-native.add("next", lambda coll: next_(coll))
+native.add("seq", seq)
+native.add("first", first)
+native.add("rest", rest)
+native.add("next", next_)
 native.add("second", lambda coll: first(next_(coll)))
 native.add("ffirst", lambda coll: first(first(coll)))
 native.add("nfirst", lambda coll: next_(first(coll)))
@@ -63,7 +63,7 @@ def is_empty(coll: Value) -> bool:
     return len(coll) == 0 if type(coll) in _COUNTED else seq(coll) is None
 
 
-native.add("cons", lambda item, coll: cons(item, coll))
+native.add("cons", cons)
 
 
 @native("list*")
@@ -76,7 +76,7 @@ def list_star(item: Value, *more: Value) -> Value:
     return coll
 
 
-native.add("count", lambda coll: count(coll))
+native.add("count", count)
 
 
 @native("counted?")
