@@ -44,19 +44,11 @@ def chunk_name(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()[:NAME_BYTES]
 
 
-def packer(hook: Callable[[Value], Value]) -> Pack:
-    """Return a function that packs records, lone surrogates in text included."""
-    fast: Pack = msgpack.Packer(default=hook, strict_types=True).pack
-
-    def pack(record: Value) -> bytes:
-        try:
-            return fast(record)
-        except UnicodeEncodeError:
-            return msgpack.Packer(  # type: ignore[no-any-return]
-                default=hook, strict_types=True, unicode_errors="surrogatepass"
-            ).pack(record)
-
-    return pack
+def packer(hook: Callable[[Value], Value], *, surrogates: bool) -> Pack:
+    """Return a function that packs records; text with ``surrogates`` takes it much longer."""
+    errors = "surrogatepass" if surrogates else None
+    made: Pack = msgpack.Packer(default=hook, strict_types=True, unicode_errors=errors).pack
+    return made
 
 
 class Chunks:
@@ -129,7 +121,7 @@ class _ChunkTable(Table):
 
     def packed(self, node: Node) -> bytes:
         """Return the chunk's bytes; they mean nothing if nodes below are missing."""
-        pack = packer(self.hook)
+        pack = packer(self.hook, surrogates=True)
         parts = [b"N"]
         self.queue.append(node)
         for number, _ in enumerate(self.queue):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from msgpack import ExtType
@@ -26,6 +27,7 @@ from flowmetal.snapshot.format import (
     MAGIC,
     NAME_BYTES,
     VERSION,
+    WITH_META,
     Ext,
     Kind,
 )
@@ -37,8 +39,10 @@ from flowmetal.snapshot.records import (
     keyword_extension,
     keywords,
     number_bytes,
+    reference,
+    references,
 )
-from flowmetal.values import Keyword, Value
+from flowmetal.values import Keyword, Map, Value, Vector
 from flowmetal.values.trie import Node
 from flowmetal.vm.link import Image, LinkedFunction
 from flowmetal.vm.state import (
@@ -75,24 +79,32 @@ def encode(machine: Machine) -> Encoded:
     in the same transaction as the snapshot, and drop the machine if it cannot.
     """
     chunks = Chunks(machine.known)
+    try:
+        body = _body(machine, chunks, surrogates=False)
+    except UnicodeEncodeError:  # a text with half of a surrogate pair; the packer's slow way
+        body = _body(machine, chunks, surrogates=True)
+    return Encoded(_HEAD + hashlib.sha256(body).digest()[:DIGEST_BYTES] + body, chunks.fresh)
+
+
+def _body(machine: Machine, chunks: Chunks, *, surrogates: bool) -> bytes:
     table = _MachineTable(machine.image, chunks)
-    pack = packer(table.hook)
+    pack = packer(_hook_of(table), surrogates=surrogates)
     record = _machine(machine)
     part = pack(record)
     if len(part) > LONG:
         part = pack(chunks.shortened(record))
     parts = [b"", part]
-    record_of = table.record
-    for number, _ in enumerate(table.queue):
-        record = record_of(number)
+    for number, value in enumerate(table.queue):  # which grows meanwhile
+        kind = type(value)
+        record = WRITERS[kind](table, number, value)
+        if kind not in WITHOUT_META and value.meta is not None:
+            record = [record[0] + WITH_META, value.meta, *record[1:]]
         part = pack(record)
         if len(part) > LONG:
             part = pack(chunks.shortened(record))
         parts.append(part)
     parts[0] = pack(table.codes) + pack(table.fixed_names)
-    body = b"".join(parts)
-    digest = hashlib.sha256(body).digest()[:DIGEST_BYTES]
-    return Encoded(_HEAD + digest + body, chunks.fresh)
+    return b"".join(parts)
 
 
 _HEAD = MAGIC + struct.pack(">H", VERSION)
@@ -191,28 +203,21 @@ class _MachineTable(Table):
         self.fixed_names: Record = []
         self._codes: dict[int, ExtType] = {}
 
-    def hook(self, value: Value) -> Value:
-        found = self.memo.get(id(value))
-        if found is not None:
-            return found if type(found) is ExtType else super().hook(value)
+    def first_met(self, value: Value) -> Value:
         kind = type(value)
-        if kind is Keyword:
-            return keywords.get(value) or keyword_extension(value)
         if kind is Closure:
             function = value.function
             if value is function.plain:
                 found = self._codes.get(id(function)) or self._code(function)
                 self.memo[id(value)] = found
                 return found
-            return self.first_met(value)
-        if kind in WRITERS:
+        else:
             place = self.places.get(id(value))
             if place is not None:
                 return self._fixed(value, *place)
             if kind is Node:
-                return self.chunks.of_node(value) or self.first_met(value)
-            return self.first_met(value)
-        return super().hook(value)
+                return self.chunks.of_node(value) or super().first_met(value)
+        return super().first_met(value)
 
     def scalar(self, value: Value) -> Value:
         if type(value) is Native:
@@ -237,6 +242,32 @@ class _MachineTable(Table):
         self.fixed_names += (named, constant, part)
         self.memo[id(value)] = found
         return found
+
+
+def _hook_of(table: _MachineTable) -> Callable[[Value], Value]:
+    """Return ``table.hook`` with the common cases in front: this function is most of the time."""
+    keyword_of = keywords.get
+    memo = table.memo
+    known = memo.get
+    places = table.places
+    queue = table.queue
+
+    def hook(value: Value) -> Value:
+        kind = type(value)
+        if kind is Keyword:
+            return keyword_of(value) or keyword_extension(value)
+        at = id(value)
+        found = known(at)
+        if type(found) is ExtType:
+            return found
+        if (kind is Map or kind is Vector) and at not in places:
+            number = len(queue)
+            found = memo[at] = references[number] if number < len(references) else reference(number)
+            queue.append(value)
+            return found
+        return table.hook(value)
+
+    return hook
 
 
 def _closure(table: Table, number: int, value: Closure) -> Record:

@@ -61,7 +61,7 @@ EMPTIES: dict[int, ExtType | int] = {
 }
 
 # Making an ExtType takes longer than everything else about a reference.
-_references: list[ExtType] = []
+references: list[ExtType] = []
 keywords: dict[Keyword, ExtType] = {}
 _MOST_KEYWORDS = 4096  # they are weakly interned elsewhere; this table must not keep all of them
 
@@ -73,12 +73,12 @@ def number_bytes(number: int) -> bytes:
 
 def reference(number: int) -> ExtType:
     """Return the extension that stands for an object's number."""
-    if number < len(_references):
-        return _references[number]
+    if number < len(references):
+        return references[number]
     if number < 1 << 16:
-        for each in range(len(_references), number + 64):
-            _references.append(ExtType(Ext.REF, number_bytes(each)))
-        return _references[number]
+        for each in range(len(references), number + 64):
+            references.append(ExtType(Ext.REF, number_bytes(each)))
+        return references[number]
     return ExtType(Ext.REF, number_bytes(number))
 
 
@@ -112,7 +112,7 @@ class Table:
         kind = type(value)
         if kind is Keyword:
             return keywords.get(value) or keyword_extension(value)
-        if kind in WRITERS:
+        if kind in WRITERS and kind is not Symbol:
             return self.first_met(value)
         if kind is WrappedKey:
             inner = value.value
@@ -123,7 +123,7 @@ class Table:
         """Give an object a number and return its reference."""
         queue = self.queue
         number = len(queue)
-        found = _references[number] if number < len(_references) else reference(number)
+        found = references[number] if number < len(references) else reference(number)
         self.memo[id(value)] = found
         queue.append(value)
         return found
@@ -144,7 +144,7 @@ class Table:
         """Return the fields of object ``number``, its kind first."""
         value = self.queue[number]
         kind = type(value)
-        record = (WRITERS.get(kind) or _SYMBOL_WRITER)(self, number, value)
+        record = WRITERS[kind](self, number, value)
         if kind in WITHOUT_META or value.meta is None:
             return record
         return [record[0] + WITH_META, value.meta, *record[1:]]
@@ -297,7 +297,6 @@ def _symbol(table: Table, number: int, value: Symbol) -> Record:
 
 
 Writer: TypeAlias = Callable[[Table, int, Value], Record]
-_SYMBOL_WRITER: Writer = _symbol
 
 PURE: dict[type, Writer] = {
     Vector: _vector,
@@ -313,6 +312,7 @@ PURE: dict[type, Writer] = {
     TaggedLiteral: _tagged,
     Reduced: _reduced,
     ErrorValue: _error,
+    Symbol: _symbol,
 }
 """What a chunk may hold, besides scalars: objects that never change."""
 
