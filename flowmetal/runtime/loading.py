@@ -6,6 +6,7 @@ from functools import partial
 
 from flowmetal.effects import events as kinds
 from flowmetal.effects.errors import effect_error
+from flowmetal.effects.requests import EffectResult
 from flowmetal.errors import RunError
 from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.grants import decode_grants
@@ -61,12 +62,18 @@ def open_run(host: Host, claim: Claim, taken_us: int, *, patient: bool = False) 
             return active
     notes, active.progress.cancelled = decode_progress(row.progress)
     now = host.clock.now_us()
-    for number in sorted(machine.open):
+    for number in sorted(machine.open.keys() - _answered(machine)):
         take_up(active, machine.open[number].request, notes.get(number), now)
     for message in loaded.inbox:
         if active.is_driven():
             take_message(active, message)
     return active
+
+
+def _answered(machine: Machine) -> set[int]:
+    """Return the effects whose results are in the machine's inbox, to be taken in by the next turn."""
+    facts = (delivery.fact for delivery in machine.inbox)
+    return {int(fact.number) for fact in facts if isinstance(fact, EffectResult)}
 
 
 def _put_aside(active: ActiveRun, crashes: int) -> None:

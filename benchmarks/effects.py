@@ -1,0 +1,71 @@
+"""Sequential in-process effects per second, against a raw SQLite FULL commit loop on the same disk.
+
+A program performs quick functions of the host, one after the other; each costs one
+durable commit that holds its request, its result and the snapshot. The
+yardstick is ``raw_commit.py``, measured in turns with it.
+
+    python -m benchmarks.effects [--effects 2000] [--rounds 5] [--folder DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.raw_commit import measure_raw
+from flowmetal.embed import Engine, compile, foreign
+
+SOURCE = """
+(ns effects)
+(defforeign touch [i])
+(defn main [n]
+  (loop [i 0 sum 0]
+    (if (< i n)
+      (recur (inc i) (+ sum (touch i)))
+      sum)))
+"""
+
+
+@foreign("effects/touch")
+def touch(i: int) -> int:
+    return i
+
+
+def measure_effects(folder: Path, effects: int) -> list[float]:
+    """Return the time between two performings, in microseconds."""
+    moments: list[int] = []
+
+    @foreign("effects/touch")
+    def touched(i: int) -> int:
+        moments.append(time.perf_counter_ns())
+        return i
+
+    with Engine(f"sqlite:{folder}/store.db", functions=[touched]) as engine:
+        run, _ = engine.start(compile(SOURCE), [effects])
+        assert engine.result(run) == effects * (effects - 1) // 2
+    return [(b - a) / 1000 for a, b in itertools.pairwise(moments)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--effects", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--folder")
+    options = parser.parse_args()
+    raw, ours = [], []
+    for _ in range(options.rounds):
+        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+            raw.append(statistics.median(measure_raw(Path(folder), options.effects)))
+            ours.append(statistics.median(measure_effects(Path(folder), options.effects)))
+    commit, effect = statistics.median(raw), statistics.median(ours)
+    print(f"raw SQLite FULL commit    median {commit:7.0f} us   {1e6 / commit:7.0f} per second")
+    print(f"in-process effect         median {effect:7.0f} us   {1e6 / effect:7.0f} per second")
+    print(f"effects per raw commit    {commit / effect:.2f}")
+
+
+if __name__ == "__main__":
+    main()

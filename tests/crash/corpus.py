@@ -1,0 +1,138 @@
+"""Programs to crash: each has 10 to 50 effects and a result that no crash may change.
+
+No result depends on the time or on fresh ids; waits are short, so that the
+same programs run under a virtual clock and under the real one. ``signals`` are
+sent before the program runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flowmetal.effects.errors import effect_error
+from flowmetal.effects.requests import Call, EffectFailed
+from flowmetal.testing.world import ScriptedWorld
+from flowmetal.values import Map, Value, keyword
+
+HEAD = """
+(ns t (:require [flow.event :refer [receive!]] [flow.log :as log] [flow.retry :as retry]))
+(defforeign quick [x])
+(defforeign remote [x])
+(defforeign flaky [x])
+(defforeign broken [x])
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A program and the signals that it gets."""
+
+    name: str
+    body: str
+    signals: Mapping[str, Value] = field(default_factory=dict)
+    attempts_vary: bool = False  # a crash may add or save an attempt, and so effects of the retry
+    in_doubt: bool = False  # an at-most-once effect: a crash may change the result, in one way
+
+    @property
+    def source(self) -> str:
+        return HEAD + self.body
+
+
+# fmt: off
+CASES = (
+    Case("quick-loop", """
+      (defn main [] (loop [i 0 sum 0] (if (< i 20) (recur (inc i) (+ sum (quick i))) sum)))"""),
+    Case("remote-loop", """
+      (defn main [] (loop [i 0 seen []] (if (< i 12) (recur (inc i) (conj seen (remote i))) seen)))"""),
+    Case("locals-between", """
+      (defn main []
+        (loop [i 0 sum 0]
+          (if (< i 12)
+            (do (now!) (uuid!) (log/info! "round" {:i i})
+                (recur (inc i) (+ sum (if (even? i) (quick i) (remote i)))))
+            sum)))"""),
+    Case("closures", """
+      (defn main []
+        (let [add (fn [n] (fn [x] (+ n (quick x))))
+              fs (mapv add (range 10))]
+          (reduce (fn [sum f] (f sum)) 0 fs)))"""),
+    Case("atoms-and-shared-data", """
+      (defn main []
+        (let [shared [1 2 3] a (atom {:left shared :right shared :seen []})]
+          (dotimes [i 12] (let [q (quick i)] (swap! a update :seen conj q)) (remote i))
+          [(identical? (:left @a) (:right @a)) (:seen @a)]))"""),
+    Case("finally-and-catch", """
+      (defn guarded [i log]
+        (try
+          (try (if (= 0 (mod i 3)) (broken i) (remote i))
+               (finally (let [q (quick [:finally i])] (swap! log conj q))))
+          (catch :t/broken e [:caught (:x (ex-data e))])))
+      (defn main []
+        (let [log (atom [])] [(mapv (fn [i] (guarded i log)) (range 9)) @log]))"""),
+    Case("retries-of-a-connector", """
+      (def soon {:max-attempts 10 :backoff #dur "1ms" :jitter :none})
+      (defn main [] (mapv (fn [i] (perform :t/flaky {:args [i] :retry soon})) (range 10)))"""),
+    Case("retried-steps", """
+      (def policy (retry/policy {:max-attempts 5 :backoff (retry/constant #dur "1ms") :jitter :none}))
+      (defn main []
+        (mapv (fn [i] (step! (str "step-" i) {:retry policy} (+ (quick i) (flaky (+ 100 i))))) (range 3)))""", attempts_vary=True),
+    Case("sleeps", """
+      (defn main [] (loop [i 0 sum 0] (if (< i 12) (do (sleep! #dur "1ms") (recur (inc i) (+ sum (quick i)))) sum)))"""),
+    Case("signals", """
+      (defn main []
+        (loop [i 0 got []]
+          (if (< i 6)
+            (let [s (receive! (if (even? i) :even :odd)) q (quick s)] (recur (inc i) (conj got q)))
+            [got (receive! :never {:timeout #dur "1ms" :else :nobody})])))""",
+         {f"{name}:{i}": i for i in range(6) for name in [("even", "odd")[i % 2]]}),
+    Case("deep-recursion", """
+      (defn down [n] (if (= n 0) 0 (let [below (down (dec n))] (if (= 0 (mod n 20)) (+ below (quick n)) (inc below)))))
+      (defn main [] (down 300))"""),
+    Case("lazy-and-big", """
+      (defn main []
+        (loop [i 0 m (into {} (map (fn [k] [k (* k k)]) (range 100))) evens (filter even? (range))]
+          (if (< i 12)
+            (recur (inc i) (assoc m (+ 1000 i) (quick (first evens))) (rest evens))
+            [(count m) (reduce + (map second m)) (first evens)])))"""),
+    Case("printing", """
+      (defn main [] (dotimes [i 10] (println "line" i) (remote i)) :printed)"""),
+    Case("at-most-once", """
+      (defn once [i]
+        (try (perform :t/remote {:args [i] :at-most-once true})
+             (catch :effect/in-doubt e :in-doubt)))
+      (defn main [] (mapv once (range 10)))""", in_doubt=True),
+)
+# fmt: on
+
+BY_NAME = {case.name: case for case in CASES}
+
+X = keyword("args")
+
+
+def world() -> ScriptedWorld:
+    """The world of the corpus. What it answers depends on the arguments and the attempts alone."""
+    tried: dict[str, int] = {}
+
+    def echo(args: Map) -> Value:
+        return args.get(X).nth(0)
+
+    def remote(call: Call) -> Value:
+        return echo(call.args)
+
+    def flaky(call: Call) -> Value:
+        # The world remembers attempts by their key, as a real service does.
+        seen = tried[call.idempotency_key] = tried.get(call.idempotency_key, 0) + 1
+        if seen < 3:
+            raise EffectFailed(
+                effect_error("FM0705", "t/flaky", "not now", retryable=True), retry_after_us=None
+            )
+        return echo(call.args)
+
+    def broken(call: Call) -> Value:
+        raise EffectFailed(effect_error("FM0705", "t/broken", "no", {"x": echo(call.args)}))
+
+    return ScriptedWorld(
+        connectors={"t/remote": remote, "t/flaky": flaky, "t/broken": broken},
+        functions={"t/quick": echo},
+    )

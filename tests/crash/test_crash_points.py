@@ -1,0 +1,83 @@
+"""Die before, within and after every store write; resume; the outcome is the same.
+
+``FLOWMETAL_CRASH_POINTS`` says how many points are tried per program (default: a sample that is
+the same every time; 0: all).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from functools import cache
+
+import pytest
+
+from flowmetal.effects import events
+from tests.crash.corpus import CASES, Case
+from tests.crash.harness import Trial
+
+SAMPLE = int(os.environ.get("FLOWMETAL_CRASH_POINTS", "30"))
+
+
+@cache
+def reference(case: Case) -> Trial:
+    return Trial(case).live()
+
+
+def sample(case: Case, count: int) -> list[int]:
+    points = range(1, len(reference(case).points) + 1)
+    if not count or count >= len(points):
+        return list(points)
+    return sorted(random.Random(case.name).sample(points, count))
+
+
+def check(trial: Trial) -> None:
+    case, whole = trial.case, reference(trial.case)
+    place = f"{case.name}: died at {trial.deaths} of {len(whole.points)}"
+    if case.in_doubt:
+        assert in_doubt_of(trial) <= len(trial.deaths), place
+    else:
+        assert trial.outcome == whole.outcome, place
+    assert {(p.kind, p.key, p.args) for p in trial.performed} <= {
+        (p.kind, p.key, p.args) for p in whole.performed
+    }, f"{place}: an effect was performed under another key or with other arguments"
+    history = trial.history()
+    for kinds in ((events.REQUESTED,), (events.RESOLVED, events.EFFECT_FAILED)):
+        numbers = [effect for kind, _, effect in history if kind in kinds]
+        assert len(numbers) == len(set(numbers)), f"{place}: a fact is in the history twice"
+    if not case.in_doubt and not case.attempts_vary:
+        assert without_crashes(history) == without_crashes(whole.history()), place
+    if case.in_doubt:
+        keys = [p.key for p in trial.performed]
+        assert len(keys) == len(set(keys)), f"{place}: an at-most-once effect was performed twice"
+
+
+def in_doubt_of(trial: Trial) -> int:
+    return trial.outcome.count("in-doubt")
+
+
+def without_crashes(history: list[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
+    """What a crash may change in a history: that it happened, how output was cut, who tried how often."""
+    may_differ = (events.RECOVERED, events.OUTPUT, events.RETRIED)
+    return [fact for fact in history if fact[0] not in may_differ]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_program_ends_as_it_should(case: Case) -> None:
+    whole = reference(case)
+    assert whole.outcome.startswith("completed"), whole.outcome
+    assert 10 <= len([1 for kind, _, _ in whole.history() if kind == events.REQUESTED]) <= 60
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_death_at_any_store_write_changes_nothing(case: Case) -> None:
+    for nth in sample(case, SAMPLE):
+        check(Trial(case, [nth]).live())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_death_during_recovery_changes_nothing(case: Case) -> None:
+    rng = random.Random(case.name + "pairs")
+    for nth in sample(case, max(1, SAMPLE // 4) if SAMPLE else 0):
+        check(Trial(case, [nth, rng.randrange(1, 12)]).live())
+        check(Trial(case, [nth, 1, 2, 3, rng.randrange(4, 9)]).live())
