@@ -39,6 +39,13 @@ class Operand(Enum):
     TABLE = "table"  # case table of the body
 
 
+def _width(side: str) -> tuple[int, int]:
+    """Return how many values one side of a picture is, and how many more for each counted one."""
+    words = side.split()
+    counted = [word for word in words if word.endswith("*")]
+    return len(words) - len(counted), sum(2 if word == "pair*" else 1 for word in counted)
+
+
 class Op(Enum):
     """The instructions."""
 
@@ -95,31 +102,21 @@ class Op(Enum):
         self.operand = operand
         self.picture = picture
         self.meaning = meaning
-
-    @property
-    def falls_through(self) -> bool:
-        """Say whether the next instruction may be executed after this one."""
-        return not self.picture.endswith("!")
+        self.falls_through = not picture.endswith("!")
+        """Whether the next instruction may be executed after this one."""
+        before, after = picture.removesuffix("!").split("--")
+        self._pops = _width(before)
+        self._pushes = _width(after)
 
     def pops(self, count: int) -> int:
         """Return how many values it takes when ``x*`` stands for ``count``."""
-        return _width(self.picture.split("--")[0], count)
+        fixed, more = self._pops
+        return fixed + more * count
 
     def pushes(self, count: int) -> int:
         """Return how many values it leaves when ``x*`` stands for ``count``."""
-        return _width(self.picture.split("--")[1], count)
-
-
-def _width(side: str, count: int) -> int:
-    width = 0
-    for word in side.split():
-        if word == "!":
-            continue
-        if word == "pair*":
-            width += 2 * count
-        else:
-            width += count if word.endswith("*") else 1
-    return width
+        fixed, more = self._pushes
+        return fixed + more * count
 
 
 BY_NUMBER: dict[int, Op] = {op.number: op for op in Op}
