@@ -7,7 +7,7 @@ know, once for each object, so ``plain`` must return what it does know.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import chain, islice
+from itertools import chain
 from typing import Final
 
 from msgpack import ExtType
@@ -16,15 +16,14 @@ from flowmetal.source import Span
 from flowmetal.values import codec_format as ext
 from flowmetal.values import kinds
 from flowmetal.values.codec_format import NotData
-from flowmetal.values.errors import SEQ_LIMIT, DataError, ErrorValue
+from flowmetal.values.errors import DataError, ErrorValue
 from flowmetal.values.keys import WrappedKey, key_of
 from flowmetal.values.kinds import KINDS, Value
-from flowmetal.values.lists import List
 from flowmetal.values.map import Map
 from flowmetal.values.names import Keyword, VarRef
 from flowmetal.values.scalars import Regex, RunRef, Secret, TaggedLiteral
 from flowmetal.values.vector import Vector, vector
-from flowmetal.values.walking import COMPOSITE
+from flowmetal.values.walking import COMPOSITE, elements_of
 
 
 def plain(value: Value) -> Value:
@@ -61,22 +60,8 @@ def plain_with_meta(value: Value) -> Value:
 
 
 def _write_sequence(value: Value) -> Value:
-    if isinstance(value, Vector):
-        return list(value)
-    return [ext.MARK_LIST, *_elements(value)]
-
-
-def _elements(value: Value) -> list[Value]:
-    """Return the elements of a seq, whose number is limited."""
-    known = value.known_count
-    if known is None:
-        items = list(islice(value, SEQ_LIMIT + 1))
-        known = len(items)
-    elif known <= SEQ_LIMIT:
-        items = list(value)
-    if known > SEQ_LIMIT and type(value) is not List:
-        raise DataError("FM0330", f"a sequence of more than {SEQ_LIMIT:,} elements is not data")
-    return items if known <= SEQ_LIMIT else list(value)
+    elements = elements_of(value)
+    return elements if isinstance(value, Vector) else [ext.MARK_LIST, *elements]
 
 
 def _write_error(error: ErrorValue) -> Value:
@@ -205,7 +190,7 @@ def _open(value: Value, with_meta: bool) -> _Open:
     if isinstance(value, Vector):
         return _Open(value, b"v", iter(value))
     if kind == kinds.SEQUENCE:
-        return _Open(value, b"l", iter(_elements(value)))
+        return _Open(value, b"l", iter(elements_of(value)))
     if type(value) is ErrorValue:
         frames = vector(
             vector((name, None if span is None else vector(_span_fields(span) or ())))

@@ -21,16 +21,14 @@ import json
 import math
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable
 from typing import Final, NoReturn
 
 from flowmetal.values import kinds
 from flowmetal.values.equality import MISSING
-from flowmetal.values.errors import SEQ_LIMIT, DataError, ErrorValue, FlowError
+from flowmetal.values.errors import DataError, ErrorValue, FlowError
 from flowmetal.values.kinds import KINDS, Value
 from flowmetal.values.lazy import Unrealised
-from flowmetal.values.lists import List
 from flowmetal.values.map import hash_map
 from flowmetal.values.names import Keyword, VarRef, keyword, reads_as_keyword, symbol
 from flowmetal.values.number_text import (
@@ -49,7 +47,8 @@ from flowmetal.values.time_text import (
     parse_duration,
     parse_instant,
 )
-from flowmetal.values.vector import Vector, vector
+from flowmetal.values.vector import vector
+from flowmetal.values.walking import elements_of
 
 EXACT: Final = 2**53  # beyond, a reader that has only floats would change the number
 DEPTH: Final = 300  # levels of nesting: Python's json uses the Python stack
@@ -135,7 +134,7 @@ def _to_json(value: Value, depth: int, exact: bool = False) -> Json:
     if kind == kinds.MAP:
         return _map_to_json(value, depth - 1, exact)
     if kind == kinds.SEQUENCE:
-        return [_to_json(item, depth - 1, exact) for item in _items(value)]
+        return [_to_json(item, depth - 1, exact) for item in elements_of(value)]
     if kind == kinds.SET:
         exact = exact or _is_ambiguous(value)
         return {"$set": [_to_json(item, depth - 1, exact) for item in value]}
@@ -143,15 +142,6 @@ def _to_json(value: Value, depth: int, exact: bool = False) -> Json:
         return _parts_to_json(value, depth - 1, exact)
     written = _WRITERS[kind](value) if kind in _WRITERS else _named_to_json(value)
     return dict((written,))
-
-
-def _items(value: Value) -> Iterator[Value]:
-    if isinstance(value, (Vector, List)):
-        return iter(value)
-    items = list(islice(value, SEQ_LIMIT + 1))
-    if len(items) > SEQ_LIMIT:
-        raise DataError("FM0330", f"a sequence of more than {SEQ_LIMIT:,} elements is not data")
-    return iter(items)
 
 
 def _is_ambiguous(members: Iterable[Value]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import repeat
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NoReturn
 
 from flowmetal.values import kinds
 from flowmetal.values.equality import equal
@@ -25,12 +25,12 @@ from flowmetal.values.set import Set
 from flowmetal.values.trie import TableTrie
 from flowmetal.values.vector import MapEntry, Vector
 
+# After so many elements of an endless sequence a walk in native code gives up: nothing else
+# would stop it, since it costs no fuel.
 _LONGEST_WALK: Final = 1_000_000
-"""After so many elements of an endless sequence a walk in native code gives up: nothing else
-would stop it, since it costs no fuel."""
 
 
-def _no_end() -> Value:
+def _no_end() -> NoReturn:
     fail("FM0324", "type/mismatch", "the sequence has no end: (take n xs) gives it one")
 
 
@@ -268,6 +268,8 @@ def seq(value: Value) -> Value:
         return None if value.is_empty else value
     if cls is Repeat:
         return None if value.count is not None and value.count <= 0 else value
+    if KINDS[cls] in (kinds.MAP, kinds.SET):
+        return IndexedSeq(tuple(value), 0) if len(value) else None
     raise _not_a_collection(value)
 
 

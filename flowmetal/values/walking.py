@@ -10,11 +10,12 @@ from flowmetal.values import kinds
 from flowmetal.values.errors import SEQ_LIMIT, DataError, ErrorValue
 from flowmetal.values.kinds import KINDS, Value
 from flowmetal.values.lazy import LazySeq, Unrealised
+from flowmetal.values.lists import List
 from flowmetal.values.names import keyword
 from flowmetal.values.printing import describe, show
 from flowmetal.values.scalars import FiberRef
-from flowmetal.values.seq import Range, Repeat
-from flowmetal.values.vector import vector
+from flowmetal.values.seq import Range, Repeat, is_endless
+from flowmetal.values.vector import Vector, vector
 
 # The kinds of values that have others inside of them.
 COMPOSITE: Final = frozenset({kinds.SEQUENCE, kinds.MAP, kinds.SET, kinds.PARTS})
@@ -30,6 +31,22 @@ def require_realised(value: Value) -> None:
                 break
         else:
             stack.pop()
+
+
+def elements_of(value: Value) -> list[Value]:
+    """Return the elements of a sequence that leaves as data.
+
+    Raises FM0330 for more than ``SEQ_LIMIT`` that do not exist yet as a vector
+    or a list: an endless one would fill the memory.
+    """
+    if isinstance(value, (Vector, List)):
+        return list(value)
+    known = value.known_count
+    if not is_endless(value) and (known is None or known <= SEQ_LIMIT):
+        items = list(islice(value, SEQ_LIMIT + 1))
+        if len(items) <= SEQ_LIMIT:
+            return items
+    raise DataError("FM0330", f"a sequence of more than {SEQ_LIMIT:,} elements is not data")
 
 
 def children_of(value: Value) -> Iterator[Value]:

@@ -223,3 +223,11 @@ def test_metadata_of_sequences():
     ):
         assert made.with_meta(meta).meta is meta
         assert equal(made.with_meta(meta), made)
+
+
+@pytest.mark.parametrize("endless", [Range(0, None), Repeat(None, 1)])
+def test_a_native_walk_over_an_endless_sequence_gives_up(endless):
+    for act in (hash_of, pr_str, lambda value: list(iterate_seq(value))):
+        with pytest.raises(FlowError, match="has no end") as caught:
+            act(endless)
+        assert caught.value.error.code == "FM0324"
