@@ -5,12 +5,26 @@ from __future__ import annotations
 from flowmetal.stdlib.natives.arguments import need_duration, need_instant, wrong
 from flowmetal.stdlib.natives.numbers import to_float
 from flowmetal.stdlib.natives.table import Table
-from flowmetal.values import Duration, Keyword, Map, Value, fail, hash_map, is_number, keyword, show
+from flowmetal.values import (
+    EMPTY_MAP,
+    Duration,
+    Keyword,
+    Map,
+    Value,
+    fail,
+    hash_map,
+    is_number,
+    keyword,
+    show,
+)
 
 native = Table("flow.core")
 
 _LONGEST_US = 10 * 365 * 86_400_000_000
 """No wait is longer than ten years, whatever the factor."""
+
+_USUAL_MAX_US = 300_000_000
+"""Five minutes: what a backoff that says nothing else grows to."""
 
 _BASE, _STEP, _FACTOR, _MAX = map(keyword, ("base", "step", "factor", "max"))
 _KIND, _FULL, _NONE = map(keyword, ("kind", "full", "none"))
@@ -24,16 +38,27 @@ _DEFAULT_BACKOFF = hash_map(
         (_KIND, keyword("exponential")),
         (_BASE, Duration(1_000_000)),
         (_FACTOR, 2),
-        (_MAX, Duration(300_000_000)),
+        (_MAX, Duration(_USUAL_MAX_US)),
     ]
 )
 _DEFAULTS = ((_MAX_ATTEMPTS, 10), (_BACKOFF, _DEFAULT_BACKOFF), (_JITTER, _FULL))
+_SHORT_FORMS: dict[Value, Map] = {
+    True: EMPTY_MAP,
+    False: EMPTY_MAP.assoc(_MAX_ATTEMPTS, 1),
+    _NONE: EMPTY_MAP.assoc(_MAX_ATTEMPTS, 1),
+}
 _KNOWN = {_MAX_ATTEMPTS, _BACKOFF, _JITTER, _MAX_ELAPSED, _RETRY_IF, _ON_RETRY}
 
 
 @native("-retry-policy")
 def retry_policy(policy: Value) -> Map:
-    """Return the policy with every default filled in; raise for one that makes no sense."""
+    """Return the policy with every default filled in; raise for one that makes no sense.
+
+    A number stands for so many attempts, ``:none`` and false for one, true for the default.
+    """
+    policy = _SHORT_FORMS.get(policy, policy) if type(policy) in (Keyword, bool) else policy
+    if type(policy) is int:
+        policy = EMPTY_MAP.assoc(_MAX_ATTEMPTS, policy)
     if type(policy) is not Map:
         raise wrong("retry", "a policy: write (flow.retry/policy {:max-attempts 5})", 1, policy)
     for name, _ in policy.items():
@@ -102,7 +127,7 @@ def _plain_wait(backoff: Map, n: int) -> int:
         case _:
             us = base * _fibonacci(min(n, 100))
     most = backoff.get(_MAX)
-    return us if most is None else min(us, most.us)
+    return min(us, max(base, _USUAL_MAX_US) if most is None else most.us)
 
 
 def _fibonacci(n: int) -> int:
