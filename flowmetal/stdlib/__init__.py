@@ -16,6 +16,7 @@ SOURCES: tuple[str, ...] = (
     "core/text.flow",
     "core/reduce.flow",
     "core/lazy.flow",
+    "core/groups.flow",
     "core/eager.flow",
     "core/effects.flow",
     "string.flow",
