@@ -88,7 +88,8 @@ def compile_more(
     What was compiled before an error stays, as it has been loaded.
     """
     options = options or CompileOptions()
-    names = Names(environment, environment.open(namespace), frozenset(EXPANDERS))
+    names = Names(environment, Namespace(namespace), frozenset(EXPANDERS))
+    names.enter(namespace, options.library, fresh=False)
     top = _top_level(names, evaluator, options, require, environment, switching=True)
     _compile_forms(top, read, source)
     if top.problems:

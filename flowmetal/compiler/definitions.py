@@ -21,7 +21,6 @@ from flowmetal.errors import CompileError
 from flowmetal.source import Span
 from flowmetal.values import (
     EMPTY_MAP,
-    Keyword,
     LazySeq,
     List,
     Map,
@@ -88,18 +87,15 @@ def data_of_meta(meta: Map | None) -> Map:
     """Return metadata as data, without what only a compiler of the host would need."""
     made = EMPTY_MAP
     for key, value in () if meta is None else meta.items():
-        value = _unquoted(value)
-        if key is _ARGLISTS or (isinstance(key, Keyword) and is_data(value)):
+        if _is_quoted(value):
+            made = made.assoc(key, without_spans(list(value)[1]))
+        elif key is _ARGLISTS or is_data(value):
             made = made.assoc(key, without_spans(value))
     return made
 
 
-def _unquoted(form: Value) -> Value:
-    if is_sequence(form):
-        parts = list(form)
-        if len(parts) == 2 and is_symbol(parts[0], "quote"):
-            return parts[1]
-    return form
+def _is_quoted(form: Value) -> bool:
+    return is_sequence(form) and is_symbol(next(iter(form), None), "quote") and len(list(form)) == 2
 
 
 def is_data(form: Value) -> bool:

@@ -1,9 +1,10 @@
 """Modules to a program: users' namespaces whole, of the library only what is reachable.
 
-Reachable is what the code mentions by name: vars, natives, vars as values. A
+Reachable is what the code mentions by name: vars, and vars as values. A
 form of the library that defines or extends something is kept if the var that
 it is about is reachable: an initialiser with its var; a bare expression with any
-var that holds state (an initialiser's, such as a table of methods) that it mentions.
+var that holds state (an initialiser's, such as a table of methods) that it mentions,
+itself or through functions of its module. A native that is only called needs no var.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from flowmetal.bytecode.opcodes import Operand
 from flowmetal.compiler.forms import CORE
 from flowmetal.errors import CompileError
 from flowmetal.ids import CodeHash
-from flowmetal.values import ErrorValue, Map, Set, Value, VarRef, Vector, is_seq
+from flowmetal.values import ErrorValue, Map, Set, Value, VarRef, Vector, is_seq, keyword
 
 ALWAYS = (f"{CORE}/-realise-all", f"{CORE}/-realise-deep")
 """Functions that the machine calls by name."""
+
+_DOC = keyword("doc")
+_EXAMPLE = keyword("example")
 
 
 def link(modules: Sequence[Module], entry: str, flags: frozenset[str] = frozenset()) -> Program:
@@ -117,7 +121,7 @@ class _Marking:
             return module
         kept_expressions = self._expressions.get(module.name, set())
         definitions = tuple(
-            definition
+            _without_documentation(definition)
             for at, definition in enumerate(module.definitions)
             if at in kept_expressions or (definition.name and definition.name in self._names)
         )
@@ -159,8 +163,14 @@ class _Marking:
     def _is_about_reachable(self, index: _Index, at: int) -> bool:
         definition = index.module.definitions[at]
         assert definition.function is not None
-        mentioned = index.mentioned(definition.function, set())
-        return any(name in self._names and self._holds_state(name) for name in mentioned)
+        seen: set[CodeHash] = set()
+        waiting = [definition.function]
+        while waiting:
+            for name in index.mentioned(waiting.pop(), seen):
+                if name in self._names and self._holds_state(name):
+                    return True
+                waiting.extend(index.functions_of(name))
+        return False
 
     def _holds_state(self, name: str) -> bool:
         namespace = name.partition("/")[0]
@@ -176,6 +186,13 @@ class _Marking:
         return found
 
 
+def _without_documentation(definition: Definition) -> Definition:
+    meta = definition.meta
+    if meta is None:
+        return definition
+    return replace(definition, meta=meta.dissoc(_DOC).dissoc(_EXAMPLE))
+
+
 class _Index:
     """A module's definitions by name, its functions by hash."""
 
@@ -189,6 +206,14 @@ class _Index:
                 self.expressions.append(at)
             else:
                 self.by_name.setdefault(definition.name, []).append(definition)
+
+    def functions_of(self, name: str) -> list[CodeHash]:
+        """Return the code of a function of this module, nothing for other names."""
+        return [
+            definition.function
+            for definition in self.by_name.get(name, ())
+            if definition.kind is DefinitionKind.FUNCTION and definition.function is not None
+        ]
 
     def in_order(self) -> Iterator[Function]:
         return iter(self._by_hash().values())
@@ -219,8 +244,6 @@ def _names_in_function(function: Function) -> Iterator[str]:
                     yield function.constants[operand]
                 case Operand.NAMES:
                     yield from function.constants[operand]
-                case Operand.NATIVE:
-                    yield function.constants[operand].nth(0)
                 case Operand.CONSTANT:
                     yield from _names_in_value(function.constants[operand])
                 case _:

@@ -33,13 +33,14 @@ def apply_required(names: Names, required: Required, require: Require, problems:
     """Load one namespace and refer to it. Errors in it silence what would be said of its names."""
     space, environment = names.namespace, names.environment
     name = flow_name(required.namespace.text)
-    if environment.namespace(name) is None and name != required.namespace.text:
+    known = environment.namespace(name)
+    if known is None and name != required.namespace.text:
         # A user may have a namespace called clojure.something of their own.
         name = _loadable(required.namespace, name, require, problems) or name
-    elif environment.namespace(name) is None:
+    elif known is None or not known.complete:
         _load(required.namespace, name, require, problems)
     known = environment.namespace(name)
-    if known is None or known is space:
+    if known is None or not known.complete:
         _silence(names, required)
         return
     space.requires[name] = None

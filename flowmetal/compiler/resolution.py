@@ -75,6 +75,7 @@ class Names:
         if fresh:
             self.environment.remove(name)
         self.namespace = self.environment.open(name, library)
+        self.namespace.complete = not fresh
 
     # -- for the reader ------------------------------------------------------------------
 

@@ -61,7 +61,7 @@ def is_interop(symbol: Symbol) -> bool:
 
 def _unknown(context: Context, symbol: Symbol, span: Span) -> Diagnostic:
     name = symbol.name
-    local = " or this function" if context.scope.names() else ""
+    local = " or this function" if context.scope.depth > 1 else ""
     where = context.namespace_name
     places = where if where == CORE else f"{where}{',' if local else ' or'} {CORE}{local}"
     return Diagnostic(

@@ -62,11 +62,15 @@ CORE = """
       (recur (loop [out out s (seq (first colls))] (if s (recur (conj out (first s)) (next s)) out))
              (next colls))
       (seq out))))
+(defn- -hidden [] 1)
 (defn apply ([f xs] (apply f xs)) ([f x xs] (apply f x xs)))
 (defmacro when [test & body] (list 'if test (cons 'do body)))
 (defmacro and ([] true) ([x] x) ([x & more] `(let [and# ~x] (if and# (and ~@more) and#))))
 (defmacro or ([] nil) ([x] x) ([x & more] `(let [or# ~x] (if or# or# (or ~@more)))))
 """
+
+
+MORE = "(ns flow.more) (def state (-atom {} nil nil)) (defn helper [] state)"
 
 
 def read(source: Source, names: FormNames) -> Iterator[tuple[Value, Span]]:
@@ -84,15 +88,19 @@ class Compilation:
         self.options = CompileOptions(contracts=contracts)
         self.environment = Environment()
         self.machine = SealedMachine({**all_natives(), **INTRINSICS})
-        self.modules = [
-            compile_module(
-                Source("flow/core.flow", core),
-                environment=self.environment,
-                evaluator=self.machine,
-                read=read,
-                options=CompileOptions(library=True),
-            )
-        ]
+        self.modules: list[Module] = []
+        self.library(core)
+        self.library(MORE)
+
+    def library(self, text: str) -> None:
+        made = compile_module(
+            Source("flow/core.flow", text),
+            environment=self.environment,
+            evaluator=self.machine,
+            read=read,
+            options=CompileOptions(library=True),
+        )
+        self.modules.append(made)
 
     def module(self, text: str, path: str = "demo.flow") -> Module:
         made = compile_module(

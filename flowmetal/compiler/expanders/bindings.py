@@ -20,6 +20,7 @@ from flowmetal.compiler.forms import (
     listed_of,
     local,
 )
+from flowmetal.errors import CompileError
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,8 @@ def bound_patterns(call: MacroCall) -> list[BoundPattern]:
                 raise call.wrong("FM0126", "a predicate must follow `:-`", mark.span)
             predicate = waiting.pop()
         if not waiting:
-            error = call.wrong("FM0114", f"{name} needs a value for every name", pattern.span)
-            raise error
+            message = f"{name} needs a value for every name"
+            raise CompileError("FM0114", message, pattern.span, label="has none")
         made.append(BoundPattern(pattern, predicate, waiting.pop()))
     return made
 
