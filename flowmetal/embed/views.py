@@ -23,6 +23,9 @@ from flowmetal.values import (
     pr_str,
 )
 
+_LIBRARY = "flow."
+"""Namespaces that begin so are the library's: an error is shown where users can do something about it."""
+
 _LONGEST_DATA = 120  # characters of an event's data on a line
 
 
@@ -203,7 +206,9 @@ def event_view(event: Event) -> EventView:
 
 def diagnostic_of(error: ErrorValue, context: tuple[str, ...] = ()) -> Diagnostic:
     """Return an error of a program as a diagnostic: where it was raised, and through what."""
-    place = next((span for _, span in error.frames if span is not None), None)
+    places = [(name, span) for name, span in error.frames if span is not None]
+    users = [span for name, span in places if not name.startswith(_LIBRARY)]
+    place = users[0] if users else places[0][1] if places else None
     labels = () if place is None else (Label(place),)
     notes = []
     cause = error.cause
