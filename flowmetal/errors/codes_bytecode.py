@@ -37,5 +37,7 @@ CODES = (
               "Library images have the same container as programs and are not run. Name the program's file."),
     ErrorCode("FM0814", "The text is not an assembly listing",
               "The assembler reads the form that `fmc disassemble` writes for a single function. The message names the line and what was expected there."),
+    ErrorCode("FM0820", "The program needs a native function that this version does not have",
+              "Native functions belong to the version of Flowmetal and are known by name. The program was compiled by a newer version: upgrade Flowmetal here, or compile the source with this version."),
 )
 # fmt: on
