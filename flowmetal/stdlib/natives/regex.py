@@ -9,12 +9,13 @@ in a cache that no program can see.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Protocol, cast
 
 from flowmetal.stdlib.natives.arguments import need_text, wrong
 from flowmetal.stdlib.natives.table import Table
-from flowmetal.values import Regex, Value, fail, list_of, pr_str, vector
+from flowmetal.values import Regex, Value, fail, list_of, pr_str, show, vector
 
 native = Table("flow.core")
 
@@ -34,8 +35,9 @@ class Match(Protocol):
 class Compiled(Protocol):
     """What we use of a compiled expression."""
 
-    def search(self, text: str, pos: int = 0) -> Match | None: ...
+    def search(self, text: str) -> Match | None: ...
     def fullmatch(self, text: str) -> Match | None: ...
+    def finditer(self, text: str) -> Iterator[Match]: ...
 
 
 @lru_cache(_CACHE_SIZE)
@@ -46,8 +48,9 @@ def compile_regex(pattern: str, flags: str) -> Compiled:
     options = re2.Options()
     options.log_errors = False
     prefix = f"(?{flags})" if flags else ""
+    spelled = _encodable(prefix + _spelled_for_re2(pattern))
     try:
-        return cast(Compiled, re2.compile(prefix + _spelled_for_re2(pattern), options))
+        return cast(Compiled, re2.compile(spelled, options))
     except re2.error as error:
         said = error.args[0] if error.args else error
         reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
@@ -56,7 +59,7 @@ def compile_regex(pattern: str, flags: str) -> Compiled:
 
 
 _LOOKS_AROUND = re.compile(r"\(\?<?[=!]|\\[1-9]|\(\?>")
-_JAVA_SPELLING = re.compile(r"\\.|\(\?<([A-Za-z][A-Za-z0-9]*)>|[*+?}]\+", re.DOTALL)
+_JAVA_SPELLING = re.compile(r"\\.|\(\?<([A-Za-z][A-Za-z0-9]*)>", re.DOTALL)
 _POSIX = {
     "Alpha": "[a-zA-Z]", "Digit": "[0-9]", "Alnum": "[a-zA-Z0-9]", "Upper": "[A-Z]",
     "Lower": "[a-z]", "Punct": "[!-/:-@\\[-`{-~]", "Space": "\\s", "XDigit": "[0-9a-fA-F]",
@@ -114,13 +117,17 @@ def match_value(found: Match | None) -> Value:
 @native("re-find")
 def re_find(pattern: Value, text: Value) -> Value:
     """Return the first match, nil if there is none."""
-    return match_value(compiled("re-find", pattern).search(need_text("re-find", 2, text)))
+    return match_value(
+        compiled("re-find", pattern).search(_encodable(need_text("re-find", 2, text)))
+    )
 
 
 @native("re-matches")
 def re_matches(pattern: Value, text: Value) -> Value:
     """Return the match of the whole text, nil if it does not match."""
-    return match_value(compiled("re-matches", pattern).fullmatch(need_text("re-matches", 2, text)))
+    return match_value(
+        compiled("re-matches", pattern).fullmatch(_encodable(need_text("re-matches", 2, text)))
+    )
 
 
 @native("re-seq")
@@ -133,12 +140,14 @@ def re_seq(pattern: Value, text: Value) -> Value:
 
 def matches_in(machine: Compiled, text: str) -> list[Match]:
     """Return all matches from left to right that do not overlap."""
-    found: list[Match] = []
-    at = 0
-    while at <= len(text):
-        one = machine.search(text, at)
-        if one is None:
-            break
-        found.append(one)
-        at = one.end() + 1 if one.end() == one.start() else one.end()
-    return found
+    return list(machine.finditer(_encodable(text)))
+
+
+def _encodable(text: str) -> str:
+    """Return ``text``; RE2 reads UTF-8, in which half of a surrogate pair cannot be written."""
+    if not text.isascii() and _SURROGATE.search(text):
+        fail("FM0509", "regex/wrong", f"{show(text)} has half of a surrogate pair")
+    return text
+
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
