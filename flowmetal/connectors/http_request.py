@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 
 import httpcore2
@@ -100,6 +101,8 @@ class HttpConnector:
                 timeout=_TIMEOUT,
                 follow_redirects=False,
                 headers={"user-agent": "flowmetal"},
+                # What a server set for one run is no other run's: cookies are not kept at all.
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             )
         return found
 
@@ -130,8 +133,6 @@ class HttpConnector:
     ) -> tuple[httpx2.Response, bytes]:
         _check_grant(call, request.url)
         try:
-            # Cookies stay with one request: what a server set for one run is no other run's.
-            client.cookies.clear()
             response = await client.send(request, stream=True)
             try:
                 return response, await _body(call, response)

@@ -1,0 +1,76 @@
+"""What effects end in (FM07xx), what can be wrong with a run (FM11xx), and what is refused (FM12xx).
+
+How to read a row: code, what happened in one line, what to do about it. Errors
+FM07xx and FM1201 are values of the language that a program can catch by their type.
+"""
+
+from __future__ import annotations
+
+from flowmetal.errors import ErrorCode
+
+# fmt: off
+CODES = (
+    ErrorCode("FM0702", "The run was cancelled",
+              "`fmvm cancel` raises :flow/cancelled where each fiber waits, so that `finally` blocks run, effects in them included. It is caught by that name only, never by :default."),
+    ErrorCode("FM0703", "An effect was given arguments that it cannot take",
+              ":effect/bad-argument. Nothing was performed. The message names the argument; `fmc doc` shows what the function takes."),
+    ErrorCode("FM0704", "An effect took longer than its :timeout",
+              "A wait throws :timeout unless it has :else. For an HTTP request the type is :http/timeout and the limit is that of one attempt; for a command it is :sh/timeout, and the command and all that it started were ended."),
+    ErrorCode("FM0705", "What performs the effect failed in itself",
+              ":connector/failed. A function of the host raised an exception, or answered with something that is not data (a connection, an open file). Its data has the exception's name and text."),
+    ErrorCode("FM0706", "An at-most-once effect may or may not have been performed",
+              ":effect/in-doubt. The interpreter died between the beginning of the effect and its result, and the effect is declared :at-most-once, so it is not performed again. Find out by other means; a program can catch this error and do so itself."),
+    ErrorCode("FM0707", "This interpreter does not have the secret",
+              ":secret/missing. Set the variable FLOWMETAL_SECRET_NAME (in capitals, - as _) for the interpreter, or put the secret into a file of that name in the folder $FLOWMETAL_SECRETS."),
+    ErrorCode("FM0710", "A command cannot be run",
+              ":sh/not-found or :sh/not-run. The program is looked for in the interpreter's PATH, absolute folders only."),
+    ErrorCode("FM0711", "A command wrote too much",
+              ":sh/too-much-output. What a command writes is kept in the run's history; let it write to a file instead."),
+    ErrorCode("FM0712", "A command did not write what :as says",
+              ":sh/bad-output. With :as :json the whole standard output has to be one JSON document."),
+    ErrorCode("FM0713", "A command ended with an exit status other than 0",
+              ":sh/failed; its data has :exit :out and :err. It is not tried again unless :retry says so. With :check? false the result is returned whatever the status is."),
+    ErrorCode("FM0714", "An HTTP request was answered with an error",
+              ":http/status; its data has :status :headers and :body. 408, 425, 429 and 5xx were tried again by the policy of the request, after Retry-After; other statuses are final. With :throw? false the response is returned whatever the status is."),
+    ErrorCode("FM0715", "An HTTP response is too big",
+              ":http/too-big. What a request returns is kept in the run's history."),
+    ErrorCode("FM0716", "An HTTP response is not what :as says",
+              ":http/bad-body. With :as :json the body has to be one JSON document."),
+    ErrorCode("FM0717", "An HTTP request got no response",
+              ":http/connect, :http/timeout or :http/failed. It was tried again by the policy of the request, under the same Idempotency-Key."),
+    ErrorCode("FM0720", "This is not a path",
+              ":fs/bad-path. A path is not empty and holds no zero byte."),
+    ErrorCode("FM0721", "The file system says no",
+              ":fs/not-found :fs/exists :fs/denied :fs/not-a-folder :fs/is-a-folder :fs/not-empty :fs/full or :fs/failed, with the system's own words."),
+    ErrorCode("FM0722", "A file is not UTF-8 text",
+              ":fs/not-text. Read it with :as :bytes."),
+    ErrorCode("FM0723", "A file is too big to be a value",
+              ":fs/too-big. What is read is kept in the run's history. Let a command or a function of the host work on big files."),
+    ErrorCode("FM1101", "There is no such run",
+              "`fmvm ps` lists the runs of the store. Another store is named by --store or $FLOWMETAL_STORE."),
+    ErrorCode("FM1102", "The run has ended and takes no more messages",
+              "Signals reach a run until it has ended. `fmvm show` says how it ended."),
+    ErrorCode("FM1103", "The run is not in a state for this",
+              "For instance, only a paused run can be unpaused. `fmvm show` says what state it is in."),
+    ErrorCode("FM1104", "A run with this id is in the store already",
+              "An imported run keeps its id. It is here already, or another one took its name."),
+    ErrorCode("FM1105", "The store does not have the program of a run",
+              "Programs travel with their runs; a store that lost one was changed by other means. Import the run again, or restore the store from a backup."),
+    ErrorCode("FM1106", "The input of a run is damaged",
+              "The stored arguments cannot be read. Restore the store from a backup."),
+    ErrorCode("FM1107", "Another process drives the run",
+              "A run has one interpreter at a time. `fmvm wait` waits for the end; stop the other process to drive the run here."),
+    ErrorCode("FM1108", "The run killed its interpreters",
+              "Several interpreters in turn died while this run computed (memory, most often), so no more are given to it. `fmvm resume` tries once more, here."),
+    ErrorCode("FM1110", "The run has no result",
+              "It failed, was cancelled or is not at its end. Its error is in `fmvm show`."),
+    ErrorCode("FM1120", "The program has no such function",
+              "An entry point is a function of the program, `main` if none is named. `fmc inspect` lists them."),
+    ErrorCode("FM1121", "The entry point takes another number of arguments",
+              "The message shows what it takes. (defn main [& args]) takes any number."),
+    ErrorCode("FM1201", "The run was not granted this",
+              ":effect/refused. What touches the world has to be granted when the run is started; the message names the option to add. -A grants everything."),
+    ErrorCode("FM1202", "An at-most-once effect is in flight",
+              "Nobody can know whether it was performed when the run moves now. Wait for its end, or export with --in-doubt: the effect then ends in an :effect/in-doubt error."),
+)
+# fmt: on

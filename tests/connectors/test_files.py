@@ -1,0 +1,201 @@
+"""Files: judged by where a path really leads, written whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowmetal.connectors.files import FilesConnector
+from flowmetal.connectors.paths import locate, open_folder
+from flowmetal.effects.requests import EffectFailed
+from flowmetal.runtime.grants import RunGrants, parse_grants
+from flowmetal.values import Value, keyword, vector
+from tests.connectors.calls import ALL, call, failure, perform
+
+
+def do(kind: str, grants: RunGrants = ALL, **args: Any) -> Value:
+    return perform(FilesConnector(), call(f"fs/{kind}", grants, **args))
+
+
+def fails(kind: str, grants: RunGrants = ALL, **args: Any) -> Value:
+    return failure(FilesConnector(), call(f"fs/{kind}", grants, **args))
+
+
+@pytest.fixture
+def inside(tmp_path: Path) -> Path:
+    folder = tmp_path / "inside"
+    folder.mkdir()
+    (tmp_path / "outside").write_text("secret")
+    return folder
+
+
+@pytest.fixture
+def grants(inside: Path) -> RunGrants:
+    return parse_grants(fs=[f"read:{inside}", f"write:{inside}"])
+
+
+def test_what_is_written_is_read(inside: Path, grants: RunGrants) -> None:
+    do("write", grants, path=f"{inside}/a", content="ü\n")
+    assert do("read", grants, path=f"{inside}/a") == "ü\n"
+    assert do("read", grants, path=f"{inside}/a", **{"as": keyword("bytes")}) == "ü\n".encode()
+    assert os.listdir(inside) == ["a"]
+
+
+def test_a_write_keeps_the_mode_of_the_file(inside: Path) -> None:
+    (inside / "a").write_text("old")
+    (inside / "a").chmod(0o600)
+    do("write", path=f"{inside}/a", content=b"new")
+    assert (inside / "a").stat().st_mode & 0o777 == 0o600
+    assert (inside / "a").read_text() == "new"
+
+
+def test_append_appends(inside: Path) -> None:
+    for word in ("a", "b"):
+        do("write", path=f"{inside}/a", content=word, append=True)
+    assert (inside / "a").read_text() == "ab"
+
+
+@pytest.mark.parametrize("path", ["../outside", "x/../../outside", "link", "folder-link/outside"])
+def test_no_way_leads_out_of_what_is_granted(inside: Path, grants: RunGrants, path: str) -> None:
+    (inside / "link").symlink_to("../outside")
+    (inside / "folder-link").symlink_to("..")
+    for kind, args in (("read", {}), ("write", {"content": "x"}), ("exists", {})):
+        error = fails(kind, grants, path=f"{inside}/{path}", **args)
+        assert error.type is keyword("effect/refused"), kind
+        assert "--allow-fs=" in (error.message or "")
+    assert (inside.parent / "outside").read_text() == "secret"
+
+
+def test_a_link_put_in_place_after_the_judgement_is_not_followed(
+    inside: Path, grants: RunGrants
+) -> None:
+    (inside / "sub").mkdir()
+    place = locate(call("fs/read", grants), "read", f"{inside}/sub/outside")
+    (inside / "sub").rmdir()
+    (inside / "sub").symlink_to(inside.parent)
+    with pytest.raises(OSError), place.folder():
+        pass
+    with pytest.raises(OSError), open_folder(str(inside), str(inside / "sub")):
+        pass
+
+
+def test_a_link_inside_is_followed(inside: Path, grants: RunGrants) -> None:
+    (inside / "real").write_text("x")
+    (inside / "link").symlink_to("real")
+    assert do("read", grants, path=f"{inside}/link") == "x"
+    do("write", grants, path=f"{inside}/link", content="y")
+    assert (inside / "link").is_symlink()
+    assert (inside / "real").read_text() == "y"
+
+
+def test_reading_is_not_writing(inside: Path) -> None:
+    grants = parse_grants(fs=[f"read:{inside}"])
+    assert fails("write", grants, path=f"{inside}/a", content="x").type is keyword("effect/refused")
+    (inside / "a").write_text("x")
+    assert fails("delete", grants, path=f"{inside}/a").type is keyword("effect/refused")
+    assert fails("move", grants, **{"from": f"{inside}/a", "to": f"{inside}/b"}).type is keyword(
+        "effect/refused"
+    )
+
+
+def test_a_grant_of_one_file_is_a_grant_of_that_file(inside: Path) -> None:
+    (inside / "a").write_text("x")
+    (inside / "ab").write_text("y")
+    grants = parse_grants(fs=[f"read:{inside}/a", f"write:{inside}/a"])
+    assert do("read", grants, path=f"{inside}/a") == "x"
+    do("write", grants, path=f"{inside}/a", content="z")
+    assert fails("read", grants, path=f"{inside}/ab").type is keyword("effect/refused")
+
+
+def test_listing_and_globbing_are_sorted_and_stay_inside(inside: Path, grants: RunGrants) -> None:
+    for name in ("b.txt", "a.txt", "c.md"):
+        (inside / name).write_text("")
+    (inside / "out.txt").symlink_to("../outside")
+    assert do("list", grants, path=str(inside)) == vector(["a.txt", "b.txt", "c.md", "out.txt"])
+    found = do("glob", grants, path=str(inside), pattern="*.txt")
+    assert found == vector([f"{inside}/a.txt", f"{inside}/b.txt"])
+    for pattern in ("../*", "/etc/*"):
+        assert fails("glob", grants, path=str(inside), pattern=pattern).type is keyword(
+            "effect/bad-argument"
+        )
+
+
+def test_folders_copies_moves_and_deletes(inside: Path, grants: RunGrants) -> None:
+    do("mkdir", grants, path=f"{inside}/x/y")
+    do("mkdir", grants, path=f"{inside}/x/y")
+    do("write", grants, path=f"{inside}/x/y/a", content="1")
+    do("copy", grants, **{"from": f"{inside}/x/y/a", "to": f"{inside}/b"})
+    do("move", grants, **{"from": f"{inside}/b", "to": f"{inside}/c"})
+    assert do("exists", grants, path=f"{inside}/b") is False
+    assert do("exists", grants, path=f"{inside}/c") is True
+    assert fails("delete", grants, path=f"{inside}/x").type is keyword("fs/not-empty")
+    do("delete", grants, path=f"{inside}/x", recursive=True)
+    do("delete", grants, path=f"{inside}/x")
+    assert os.listdir(inside) == ["c"]
+
+
+def test_deleting_a_link_leaves_what_it_leads_to(inside: Path, grants: RunGrants) -> None:
+    (inside / "link").symlink_to(inside.parent)
+    do("delete", grants, path=f"{inside}/link", recursive=True)
+    assert (inside.parent / "outside").exists()
+    assert not (inside / "link").is_symlink()
+
+
+def test_a_move_that_was_done_before_a_crash_is_done(inside: Path) -> None:
+    (inside / "to").write_text("x")
+    args = {"from": f"{inside}/from", "to": f"{inside}/to"}
+    assert fails("move", **args).type is keyword("fs/not-found")
+    assert perform(FilesConnector(), call("fs/move", again=True, **args)) is None
+
+
+def test_the_same_effect_gets_the_same_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    first = do("temp-dir", key="r/0/1", prefix="x-")
+    assert do("temp-dir", key="r/0/1", prefix="x-") == first
+    assert do("temp-dir", key="r/0/2", prefix="x-") != first
+    assert Path(first).stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("kind", "args", "type_text"),
+    [
+        ("read", {"path": "/no/such"}, "fs/not-found"),
+        ("read", {"path": "/"}, "fs/is-a-folder"),
+        ("read", {"path": "/dev/null"}, "fs/not-a-file"),
+        ("read", {"path": ""}, "fs/bad-path"),
+        ("read", {"path": "a\0b"}, "fs/bad-path"),
+        ("read", {"path": 5}, "effect/bad-argument"),
+        ("write", {"path": "/tmp/x", "content": 5}, "effect/bad-argument"),
+        ("write", {"path": "/no/such/file", "content": ""}, "fs/not-found"),
+        ("delete", {"path": "/", "recursive": True}, "effect/bad-argument"),
+        ("temp-dir", {"prefix": "../x"}, "effect/bad-argument"),
+    ],
+)
+def test_what_goes_wrong_has_a_type(kind: str, args: dict[str, Any], type_text: str) -> None:
+    error = fails(kind, **args)
+    assert error.type is keyword(type_text)
+    assert error.retryable is False
+
+
+def test_a_file_that_is_no_text_says_how_to_read_it(inside: Path) -> None:
+    (inside / "a").write_bytes(b"ok\xff")
+    assert ":bytes" in (fails("read", path=f"{inside}/a").message or "")
+
+
+def test_a_failed_write_leaves_no_trace(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (inside / "a").write_text("old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(EffectFailed) as failed:
+        do("write", path=f"{inside}/a", content="new")
+    assert failed.value.error.type is keyword("fs/full")
+    assert os.listdir(inside) == ["a"]
+    assert (inside / "a").read_text() == "old"

@@ -1,0 +1,279 @@
+"""HTTP against a server of our own on this machine."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from flowmetal.connectors.http_request import HttpConnector
+from flowmetal.effects.requests import EffectFailed
+from flowmetal.runtime.grants import RunGrants, parse_grants
+from flowmetal.values import Secret, Value, hash_map, keyword, vector
+from tests.connectors.calls import call, failure, perform
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self) -> None:
+        length = int(self.headers.get("content-length") or 0)
+        body = self.rfile.read(length)
+        route, _, _ = self.path.partition("?")
+        if route == "/status/429":
+            self._send(429, b"slow down", ("retry-after", "7"))
+        elif route.startswith("/status/"):
+            self._send(int(route.rsplit("/", 1)[1]), b"no")
+        elif route == "/redirect":
+            self._send(302, b"", ("location", "/echo"))
+        elif route == "/redirect-out":
+            self._send(302, b"", ("location", f"http://localhost:{self.server.server_port}/echo"))
+        elif route == "/loop":
+            self._send(302, b"", ("location", "/loop"))
+        elif route == "/bytes":
+            self._send(200, b"\x00\xff", ("content-type", "application/octet-stream"))
+        elif route == "/bad-json":
+            self._send(200, b"{", ("content-type", "application/json"))
+        elif route == "/cookie":
+            self._send(200, b"ok", ("set-cookie", "session=1"))
+        else:
+            seen = {
+                "method": self.command,
+                "path": self.path,
+                "headers": {k.lower(): v for k, v in self.headers.items()},
+                "body": body.decode(),
+            }
+            self._send(200, json.dumps(seen).encode(), ("content-type", "application/json"))
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = answer
+
+    def _send(self, status: int, body: bytes, *headers: tuple[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{httpd.server_port}"
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join()
+
+
+def request(url: str, grants: RunGrants | None = None, **args: Any) -> Value:
+    return perform(
+        HttpConnector({}), call("http/request", *([grants] if grants else []), url=url, **args)
+    )
+
+
+def body(result: Value, *path: str) -> Value:
+    found = result.get(keyword("body"))
+    for name in path:
+        found = found.get(keyword(name))
+    return found
+
+
+def granted(*hosts: str) -> RunGrants:
+    return parse_grants(http=hosts)
+
+
+def test_a_response_is_a_map_with_parsed_json(server: str) -> None:
+    result = request(
+        f"http://{server}/echo?a=1", query={"b": [2, 3], "c": "ü"}, headers={"X-One": "1"}
+    )
+    assert result.get(keyword("status")) == 200
+    assert body(result, "path") == "/echo?a=1&b=2&b=3&c=%C3%BC"
+    assert body(result, "headers", "x-one") == "1"
+    assert result.get(keyword("headers")).get("content-type") == "application/json"
+    assert result.get(keyword("elapsed")).us > 0
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_whatever_may_change_something_carries_the_idempotency_key(
+    server: str, method: str
+) -> None:
+    result = request(f"http://{server}/echo", method=keyword(method), json={"n": 1})
+    assert body(result, "headers", "idempotency-key") == "r/0/1"
+    assert body(result, "body") == '{"n":1}'
+    assert body(result, "headers", "content-type") == "application/json"
+
+
+def test_a_get_carries_no_idempotency_key(server: str) -> None:
+    assert body(request(f"http://{server}/echo"), "headers", "idempotency-key") is None
+
+
+def test_forms_texts_and_credentials(server: str) -> None:
+    result = request(f"http://{server}/echo", method=keyword("post"), form={"a": "1 2", "b": "ü"})
+    assert body(result, "body") == "a=1+2&b=%C3%BC"
+    result = request(f"http://{server}/echo", method=keyword("post"), body="text")
+    assert body(result, "body") == "text"
+    connector = HttpConnector({"FLOWMETAL_SECRET_MY_KEY": "s3cret"})
+    bearer = vector([keyword("bearer"), Secret("my-key")])
+    result = perform(connector, call("http/request", url=f"http://{server}/echo", auth=bearer))
+    assert body(result, "headers", "authorization") == "Bearer s3cret"
+
+
+def test_a_secret_that_is_missing_is_named_and_nothing_is_sent(server: str) -> None:
+    auth = vector([keyword("bearer"), Secret("none")])
+    error = failure(HttpConnector({}), call("http/request", url=f"http://{server}/echo", auth=auth))
+    assert error.type is keyword("secret/missing")
+
+
+@pytest.mark.parametrize(
+    ("status", "again"),
+    [(404, False), (400, False), (408, True), (429, True), (500, True), (503, True)],
+)
+def test_an_error_status_throws_and_says_whether_to_try_again(
+    server: str, status: int, again: bool
+) -> None:
+    error = failure(HttpConnector({}), call("http/request", url=f"http://{server}/status/{status}"))
+    assert error.type is keyword("http/status")
+    assert error.retryable is again
+    assert error.data.get(keyword("status")) == status
+
+
+def test_retry_after_is_passed_on(server: str) -> None:
+    with pytest.raises(EffectFailed) as failed:
+        request(f"http://{server}/status/429")
+    assert failed.value.retry_after_us == 7_000_000
+
+
+def test_without_throw_every_status_is_a_result(server: str) -> None:
+    assert request(f"http://{server}/status/500", throw_p=False).get(keyword("status")) == 500
+
+
+def test_redirects_are_followed_as_often_as_asked(server: str) -> None:
+    assert body(request(f"http://{server}/redirect"), "path") == "/echo"
+    assert request(f"http://{server}/redirect", follow=0).get(keyword("status")) == 302
+    assert request(f"http://{server}/loop").get(keyword("status")) == 302
+
+
+def test_a_redirect_is_judged_like_a_first_request(server: str) -> None:
+    grants = granted(server)
+    assert request(f"http://{server}/redirect", grants).get(keyword("status")) == 200
+    error = failure(
+        HttpConnector({}), call("http/request", grants, url=f"http://{server}/redirect-out")
+    )
+    assert error.type is keyword("effect/refused")
+    assert "--allow-http=localhost:" in (error.message or "")
+
+
+@pytest.mark.parametrize("grant", ["127.0.0.1", "127.0.0.1:PORT", "127.0.0.0/8"])
+def test_a_grant_that_names_loopback_reaches_it(server: str, grant: str) -> None:
+    grants = granted(grant.replace("PORT", server.split(":")[1]))
+    assert request(f"http://{server}/echo", grants).get(keyword("status")) == 200
+
+
+def test_a_grant_of_localhost_reaches_it_by_that_name(server: str) -> None:
+    port = server.split(":")[1]
+    assert (
+        request(f"http://localhost:{port}/echo", granted("localhost")).get(keyword("status")) == 200
+    )
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "0x7f000001",
+        "127.1",
+        "2130706433",
+        "[::ffff:127.0.0.1]",
+        "[::1]",
+        "localhost",
+        "0.0.0.0",
+    ],
+)
+def test_a_grant_of_everything_public_does_not_reach_this_machine(server: str, host: str) -> None:
+    port = server.split(":")[1]
+    error = failure(
+        HttpConnector({}), call("http/request", granted("*"), url=f"http://{host}:{port}/echo")
+    )
+    assert error.type in (
+        keyword("effect/refused"),
+        keyword("http/connect"),
+        keyword("effect/bad-argument"),
+    )
+
+
+@pytest.mark.parametrize(
+    "grants", [RunGrants(), granted("api.example.com"), granted("127.0.0.1:1")]
+)
+def test_a_host_that_is_not_granted_is_refused_with_the_flag(
+    server: str, grants: RunGrants
+) -> None:
+    error = failure(HttpConnector({}), call("http/request", grants, url=f"http://{server}/echo"))
+    assert error.type is keyword("effect/refused")
+    assert error.code == "FM1201"
+    assert f"--allow-http={server}" in (error.message or "")
+
+
+def test_nothing_listens_is_a_connect_error_that_may_be_tried_again() -> None:
+    error = failure(HttpConnector({}), call("http/request", url="http://127.0.0.1:1/"))
+    assert error.type is keyword("http/connect")
+    assert error.retryable is True
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        {"url": "ftp://127.0.0.1/"},
+        {"url": "no url"},
+        {"url": 5},
+        {"url": "http://h/", "method": keyword("brew")},
+        {"url": "http://h/", "json": 1, "body": "x"},
+        {"url": "http://h/", "headers": {"x": "a\r\nb: c"}},
+        {"url": "http://h/", "follow": "x"},
+        {"url": "http://h/", "auth": "token"},
+    ],
+)
+def test_what_cannot_be_a_request_is_refused_before_anything_is_sent(args: dict[str, Any]) -> None:
+    assert failure(HttpConnector({}), call("http/request", **args)).type is keyword(
+        "effect/bad-argument"
+    )
+
+
+def test_bodies_come_as_asked(server: str) -> None:
+    assert request(f"http://{server}/bytes").get(keyword("body")) == b"\x00\xff"
+    assert request(f"http://{server}/bad-json").get(keyword("body")) == "{"
+    error = failure(
+        HttpConnector({}),
+        call("http/request", url=f"http://{server}/bad-json", **{"as": keyword("json")}),
+    )
+    assert error.type is keyword("http/bad-body")
+    assert isinstance(
+        request(f"http://{server}/echo", **{"as": keyword("text")}).get(keyword("body")), str
+    )
+
+
+def test_cookies_of_one_request_are_not_sent_with_another(server: str) -> None:
+    import asyncio
+
+    async def both() -> Value:
+        connector = HttpConnector({})
+        await connector.perform(call("http/request", url=f"http://{server}/cookie"))
+        result = await connector.perform(call("http/request", url=f"http://{server}/echo"))
+        await connector.close()
+        return result
+
+    assert body(asyncio.run(both()), "headers", "cookie") is None
+
+
+def test_a_password_in_a_url_is_not_shown(server: str) -> None:
+    result = request(f"http://user:pass@{server}/echo")
+    assert "pass" not in result.get(keyword("url"))
+    assert hash_map(()) is not None

@@ -1,0 +1,164 @@
+"""Commands of the operating system."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowmetal.connectors.sh import ShConnector
+from flowmetal.runtime.grants import RunGrants, parse_grants
+from flowmetal.values import Secret, Value, keyword, vector
+from tests.connectors.calls import ALL, call, failure, perform
+
+
+def run(*argv: str, grants: RunGrants = ALL, **args: Any) -> Value:
+    return perform(ShConnector(), call("sh/run", grants, argv=vector(argv), **args))
+
+
+def fails(*argv: str, grants: RunGrants = ALL, **args: Any) -> Value:
+    return failure(ShConnector(), call("sh/run", grants, argv=vector(argv), **args))
+
+
+def test_a_result_has_exit_output_and_time() -> None:
+    result = run("printf", "a\\nb")
+    assert result.get(keyword("exit")) == 0
+    assert result.get(keyword("out")) == "a\nb"
+    assert result.get(keyword("err")) == ""
+    assert result.get(keyword("elapsed")).us > 0
+
+
+def test_arguments_never_pass_through_a_shell() -> None:
+    assert run("printf", "%s", "$HOME; `id` | cat").get(keyword("out")) == "$HOME; `id` | cat"
+
+
+@pytest.mark.parametrize(
+    ("form", "value"), [("lines", vector(["1", "2"])), ("bytes", b"1\n2\n"), ("string", "1\n2\n")]
+)
+def test_output_comes_as_asked(form: str, value: Value) -> None:
+    assert run("printf", "1\\n2\\n", **{"as": keyword(form)}).get(keyword("out")) == value
+
+
+def test_json_output_is_parsed_or_refused() -> None:
+    assert (
+        run("echo", '{"a": 1}', **{"as": keyword("json")}).get(keyword("out")).get(keyword("a"))
+        == 1
+    )
+    assert fails("echo", "no", **{"as": keyword("json")}).type is keyword("sh/bad-output")
+
+
+def test_input_goes_in_even_if_nobody_reads_it() -> None:
+    assert run("cat", **{"in": "hello"}).get(keyword("out")) == "hello"
+    assert run("true", **{"in": "x" * 1_000_000}).get(keyword("exit")) == 0
+
+
+def test_a_failing_command_throws_unless_it_is_not_checked() -> None:
+    error = fails("sh", "-c", "echo out; echo why >&2; exit 3")
+    assert error.type is keyword("sh/failed")
+    assert error.retryable is False
+    assert error.data.get(keyword("exit")) == 3
+    assert error.data.get(keyword("out")) == "out\n"
+    assert "why" in (error.message or "")
+    assert run("sh", "-c", "exit 3", check_p=False).get(keyword("exit")) == 3
+
+
+def test_a_program_that_is_not_granted_is_refused_with_the_flag() -> None:
+    for grants in (RunGrants(), parse_grants(sh=["git"])):
+        error = fails("printf", "x", grants=grants)
+        assert error.type is keyword("effect/refused")
+        assert "--allow-sh=printf" in (error.message or "")
+    assert run("printf", "x", grants=parse_grants(sh=["git,printf"])).get(keyword("out")) == "x"
+
+
+def test_a_granted_name_is_not_a_grant_of_any_path() -> None:
+    error = fails("/tmp/printf", "x", grants=parse_grants(sh=["printf"]))
+    assert error.type is keyword("effect/refused")
+
+
+def test_the_shell_needs_the_grant_of_sh_itself() -> None:
+    connector = ShConnector()
+    asked = call("sh/shell", parse_grants(sh=["*"]), command="echo a | cat")
+    assert failure(connector, asked).type is keyword("effect/refused")
+    asked = call("sh/shell", parse_grants(sh=["sh"]), command="echo a | cat")
+    assert perform(connector, asked).get(keyword("out")) == "a\n"
+
+
+def test_a_path_given_by_the_program_finds_no_other_program(tmp_path: Path) -> None:
+    fake = tmp_path / "printf"
+    fake.write_text("#!/bin/sh\necho fake\n")
+    fake.chmod(0o755)
+    assert run("printf", "real", env={"PATH": str(tmp_path)}).get(keyword("out")) == "real"
+
+
+def test_only_harmless_and_granted_variables_are_inherited() -> None:
+    connector = ShConnector({"PATH": os.environ["PATH"], "TOKEN": "t", "OTHER": "o", "LANG": "C"})
+    grants = parse_grants(sh=["env"], env=["TOKEN"])
+    asked = call(
+        "sh/run", grants, argv=vector(["env"]), env={"MINE": "m"}, **{"as": keyword("lines")}
+    )
+    lines = set(perform(connector, asked).get(keyword("out")))
+    assert {"TOKEN=t", "MINE=m", "LANG=C"} <= lines
+    assert "OTHER=o" not in lines
+
+
+def test_a_secret_reaches_the_command_and_not_the_run() -> None:
+    connector = ShConnector({"PATH": os.environ["PATH"], "FLOWMETAL_SECRET_S": "hidden"})
+    from flowmetal.values import hash_map
+
+    asked = call(
+        "sh/run",
+        argv=vector(["sh", "-c", 'test "$K" = hidden']),
+        env=hash_map([("K", Secret("s"))]),
+    )
+    assert perform(connector, asked).get(keyword("exit")) == 0
+
+
+def test_a_preloaded_library_is_refused() -> None:
+    error = fails("printf", "x", grants=parse_grants(sh=["printf"]), env={"LD_PRELOAD": "/x.so"})
+    assert error.type is keyword("effect/bad-argument")
+
+
+@pytest.mark.parametrize("argv", [[], [1], ["a\0b"]])
+def test_what_is_no_command_is_refused(argv: list[Any]) -> None:
+    asked = call("sh/run", argv=vector(argv))
+    assert failure(ShConnector(), asked).type is keyword("effect/bad-argument")
+
+
+def test_a_program_or_folder_that_is_not_there_is_named() -> None:
+    assert fails("no-such-program-here").type is keyword("sh/not-found")
+    assert "no-such-folder" in (fails("printf", "x", dir="/no-such-folder").message or "")
+
+
+def test_cancelling_ends_the_command_and_all_that_it_started(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    script = f"(echo $BASHPID > /dev/null; touch {started}; sleep 1000) & sleep 1000"
+
+    async def cancelled() -> None:
+        connector = ShConnector()
+        task = asyncio.create_task(
+            connector.perform(call("sh/run", argv=vector(["sh", "-c", script])))
+        )
+        while not started.exists():
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    before = time.monotonic()
+    asyncio.run(cancelled())
+    assert time.monotonic() - before < 60
+    alive = [
+        pid for pid in os.listdir("/proc") if pid.isdigit() and str(started) in _command_line(pid)
+    ]
+    assert alive == []
+
+
+def _command_line(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
