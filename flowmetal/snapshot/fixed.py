@@ -46,17 +46,18 @@ class Fixed:
 
     def current(self, image: Image) -> dict[int, Place]:
         """Return the places, those of functions linked since the last time included."""
-        if self._functions < len(image.linked):
-            for function in image.linked[self._functions :]:
+        linked, fixed = len(image.linked), len(image.static)  # other threads may link meanwhile
+        if self._functions < linked:
+            for function in image.linked[self._functions : linked]:
                 for index, value in enumerate(function.function.constants):
                     if type(value) in _COLLECTIONS:
                         self._add(function, index, value)
-            self._functions = len(image.linked)
-        if self._vars < len(image.static):
-            for name, value in image.static.items():
+            self._functions = linked
+        if self._vars < fixed:
+            for name, value in list(image.static.items()):
                 if type(value) in _COLLECTIONS:
                     self._add(name, 0, value)
-            self._vars = len(image.static)
+            self._vars = fixed
         return self.places
 
     def _add(self, owner: LinkedFunction | str, index: int, value: Value) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import chain
+from threading import Lock
 from typing import TypeAlias
 
 from msgpack import ExtType
@@ -62,6 +63,8 @@ EMPTIES: dict[int, ExtType | int] = {
 
 # Making an ExtType takes longer than everything else about a reference.
 references: list[ExtType] = []
+_growing = Lock()
+_MOST_REFERENCES = 1 << 16
 keywords: dict[Keyword, ExtType] = {}
 _MOST_KEYWORDS = 4096  # they are weakly interned elsewhere; this table must not keep all of them
 
@@ -73,13 +76,13 @@ def number_bytes(number: int) -> bytes:
 
 def reference(number: int) -> ExtType:
     """Return the extension that stands for an object's number."""
-    if number < len(references):
-        return references[number]
-    if number < 1 << 16:
-        for each in range(len(references), number + 64):
-            references.append(ExtType(Ext.REF, number_bytes(each)))
-        return references[number]
-    return ExtType(Ext.REF, number_bytes(number))
+    if number >= _MOST_REFERENCES:
+        return ExtType(Ext.REF, number_bytes(number))
+    if number >= len(references):
+        with _growing:  # two threads may be encoding machines
+            for each in range(len(references), number + 64):
+                references.append(ExtType(Ext.REF, number_bytes(each)))
+    return references[number]
 
 
 def keyword_extension(value: Keyword) -> ExtType:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -382,3 +383,13 @@ def test_vectors_of_any_history_are_vectors_afterwards() -> None:
         grown = grown.pop()
     (back,) = trip(grown)
     assert list(back.conj(1).assoc(3, "x")) == [0, 1, 2, "x", *range(4, 150), 1]
+
+
+def test_threads_may_encode_machines_at_the_same_time() -> None:
+    machines = [
+        machine(vector([vector([index, at]) for at in range(60)] * 50)) for index in range(8)
+    ]
+    wanted = [encode(each).data for each in machines]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(5):
+            assert list(pool.map(lambda each: encode(each).data, machines)) == wanted
