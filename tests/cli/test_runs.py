@@ -383,6 +383,31 @@ def test_a_damaged_export_is_refused_whole(shell, damage: str) -> None:
     assert json.loads(shell("fmvm", "ps", "--json", "--store", "sqlite:other.db").out) == []
 
 
+def test_an_effect_in_doubt_is_not_moved_by_accident(shell) -> None:
+    shell.write(
+        "bank.py",
+        "import os\nimport flowmetal\n\n"
+        '@flowmetal.foreign("bank/pay")\n'
+        "def pay(n):\n    os._exit(9)\n",
+    )
+    shell.write(
+        "bank.flow",
+        "(ns bank)\n(defforeign pay [n])\n(defn main []\n"
+        "  (try (perform :bank/pay {:args [1] :at-most-once true})\n"
+        "    (catch :effect/in-doubt e :in-doubt)))\n",
+    )
+    process = spawn(shell, "run", "bank.flow", "--id", "b", "--python", "bank.py")
+    process.communicate()
+    assert process.returncode == 9
+    refused = shell("fmvm", "export", "b")
+    assert refused.status == 3, refused
+    assert "FM1202" in refused.err
+    assert shell("fmvm", "export", "b", "--in-doubt", "-o", "b.fms").status == 0
+    other = ("--store", "sqlite:other.db")
+    shell("fmvm", "import", "b.fms", *other)
+    assert shell("fmvm", "resume", "b", *other).out == ":in-doubt\n"
+
+
 # processes
 
 

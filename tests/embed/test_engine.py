@@ -38,6 +38,7 @@ def test_a_run_without_a_result_says_why(engine) -> None:
         engine.result(run)
     assert caught.value.view.error.type.text == "x/y"
     assert caught.value.view.id == run
+    assert caught.value.code == "FM1110"
 
 
 def test_an_entry_that_is_not_there_leaves_no_run(engine) -> None:

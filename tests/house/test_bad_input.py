@@ -66,6 +66,10 @@ def test_an_output_that_cannot_be_written_leaves_what_was_there(shell) -> None:
     check_refused(shell("fmc", "compile", "hello.flow", "-o", "nowhere/x.fmb"), 2, "FM1312")
 
 
+def test_a_file_that_cannot_be_read_is_refused(shell) -> None:
+    check_refused(shell("fmvm", "run", "x" * 5000 + ".flow"), 2, "FM1303", "name too long")
+
+
 # Programs
 
 
