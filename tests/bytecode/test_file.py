@@ -244,3 +244,12 @@ def test_changed_code_under_a_right_hash_is_refused_or_verified(
 def test_any_content_under_a_right_checksum_is_refused_or_verified(content: Value) -> None:
     fuzz(msgpack.packb(["user", [], [content]]))
     fuzz(msgpack.packb(content))
+
+
+def test_a_native_function_that_this_version_does_not_have_is_named() -> None:
+    from flowmetal.vm.link import Image
+
+    native = Definition("user/n", DefinitionKind.NATIVE, None, "flow.core/gone")
+    with pytest.raises(ProgramError, match="flow.core/gone") as caught:
+        Image(read_program(with_definition(native)), {})
+    assert caught.value.code == "FM0820"
