@@ -65,8 +65,9 @@ def commands() -> str:
         "# Commands",
         "",
         "What `--help` prints, verb by verb. Results go to standard output, everything else to standard error.",
-        "Exit status: 0 done; 1 compile errors, or the run failed; 2 wrong usage or unreadable input, and",
-        "nothing was changed; 3 refused; 4 the wait timed out, or the run is paused or moved; 130 interrupted.",
+        "Exit status: 0 done; 1 compile errors, or the run failed; 2 wrong usage or unreadable input, and nothing",
+        "was changed; 3 refused by a capability (also if that is what a run failed by), a conflict or a policy;",
+        "4 the wait timed out, or the run is paused or moved; 130 interrupted.",
         "",
     ]
     for group in (fmc, fmvm):

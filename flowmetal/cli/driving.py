@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 NOT_ENDED = 4
 FAILED = 1
+REFUSED = 3
 INTERRUPTED = 130
 
 
@@ -63,7 +64,8 @@ def show_end(engine: Engine, view: RunView, as_json: bool) -> int:
         import sys
 
         complain(render(view.diagnostics(), sys.stderr, engine.sources(view.program)))
-        return FAILED
+        refused = view.error is not None and (view.error.code or "").startswith("FM12")
+        return REFUSED if refused else FAILED
     if view.state == "cancelled":
         complain(f"run {view.id} was cancelled{f': {view.reason}' if view.reason else ''}")
         return FAILED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from flowmetal.cli.driving import open_engine
+from flowmetal.cli.driving import INTERRUPTED, open_engine
 from flowmetal.cli.options import host_options, store_option
 from flowmetal.cli.output import complain
 
@@ -23,21 +23,19 @@ def command(
     sync: str | None,
     concurrency: int,
     until_idle: bool,
-) -> None:
+) -> int:
     """Claim and drive the runs of the store until stopped (Ctrl-C or SIGTERM).
 
     Several interpreters may share a store. What runs print goes to standard
     output, what they log to standard error.
     """
-    import signal
-
-    def stop(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
     with open_engine(store_url, modules=modules, sync=sync) as engine:
         complain(f"interpreter {engine.name} on {engine.store_url}")
         try:
             engine.interpret(concurrency=concurrency, until_idle=until_idle)
         except KeyboardInterrupt:
-            complain("stopped; runs in flight are left to other interpreters")
+            complain("interrupted; runs in flight are left to other interpreters")
+            return INTERRUPTED
+    if not until_idle:
+        complain("stopped; runs in flight are left to other interpreters")
+    return 0

@@ -311,6 +311,7 @@ class Engine:
             owner=InterpreterId(self.name),
             read_program=read_program,
             observer=self._observer,
+            sync_every=self._sync_every,
         )
 
     def _world(self) -> HostWorld:

@@ -105,7 +105,7 @@ def test_a_failed_run_is_exit_1_with_frames_and_nothing_on_standard_output(shell
 def test_an_effect_that_was_not_granted_names_the_flag(shell) -> None:
     text = '(ns p (:require [flow.env :refer [env!]]))\n(defn main [] (env! "TOKEN"))\n'
     shown = start(shell, text)
-    assert shown.status == 1
+    assert (shown.status, shown.out) == (3, "")
     assert "--allow-env=TOKEN" in shown.err
     shell.monkeypatch.setenv("TOKEN", "t0k")
     assert start(shell, text, "--allow-env=TOKEN").out == '"t0k"\n'
@@ -467,6 +467,28 @@ def test_a_run_that_somebody_drives_is_not_driven_twice(shell) -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_an_interpreter_stops_in_good_order(shell, number: signal.Signals, status: int) -> None:
+    shell.write("waits.flow", READY)
+    shell("fmvm", "start", "waits.flow", "--id", "w")
+    process = spawn(shell, "interpreter")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == status, err
+    assert "left to other interpreters" in err
+    assert "Traceback" not in err
+    shell("fmvm", "signal", "w", "go", "1")
+    assert shell("fmvm", "resume", "w").out.endswith("{:got 1}\n")
+
+
+def test_sync_every_commits_local_effects_one_by_one(shell) -> None:
+    text = "(ns p)\n(defn main [] (now!) (now!) (now!) :done)\n"
+    assert start(shell, text, "--sync=every").out == ":done\n"
+    assert start(shell, text, "--sync=never").status == 2
 
 
 # doctor
