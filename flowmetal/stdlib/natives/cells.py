@@ -58,7 +58,7 @@ def cell_value(cell: Value) -> Value:
     """Return what an atom, volatile or reduced value holds."""
     if type(cell) in (Atom, Volatile, Reduced):
         return cell.value
-    raise wrong("deref", "something with a value inside", 1, cell)
+    raise wrong("deref", "an atom, volatile, delay or var", 1, cell)
 
 
 @native("-cell-set!")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from flowmetal.errors import FlowmetalError
 from flowmetal.stdlib.natives.arguments import need_map, need_text, wrong
 from flowmetal.stdlib.natives.table import MISSING, Table
-from flowmetal.stdlib.natives.text import print_readably
 from flowmetal.stdlib.natives.walking import all_of, unrealised_inside
 from flowmetal.values import (
     DataError,
@@ -18,6 +17,7 @@ from flowmetal.values import (
     fail,
     hash_map,
     keyword,
+    pr_str,
     vector,
 )
 
@@ -76,7 +76,14 @@ def read_edn(options: Value, text: Value = MISSING) -> Value:
 
 
 edn.add("read", lambda text, options=None: _read("read", options, text, True))
-edn.add("write", lambda x: print_readably(x))
+
+
+@edn("write")
+def write_edn(x: Value) -> str:
+    """Return a value as text that can be read back."""
+    if unrealised_inside(x):
+        raise all_of(x)
+    return pr_str(x)
 
 
 @core("read-string")

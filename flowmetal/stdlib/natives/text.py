@@ -39,24 +39,16 @@ def to_text(*values: Value) -> str:
         raise all_of(vector(values)) from None
 
 
-@native("pr-str")
-def print_readably(*values: Value) -> str:
-    try:
-        return " ".join([pr_str(v) for v in values])
-    except Unrealised:
-        raise all_of(vector(values)) from None
-
-
 @native("-print-text")
-def print_for_people(values: Value) -> str:
+def print_for_people(values: Value, length: Value, level: Value) -> str:
     """Return what ``print`` writes for a sequence of values that are realised."""
-    return " ".join([display(v) for v in items_of("print", values)])
+    return " ".join([display(v, length, level) for v in items_of("print", values)])
 
 
 @native("-pr-text")
-def print_for_reader(values: Value) -> str:
+def print_for_reader(values: Value, length: Value, level: Value) -> str:
     """Return what ``pr`` writes for a sequence of values that are realised."""
-    return " ".join([pr_str(v) for v in items_of("pr", values)])
+    return " ".join([pr_str(v, None, length, level) for v in items_of("pr", values)])
 
 
 @native("subs")
