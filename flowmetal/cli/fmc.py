@@ -10,6 +10,7 @@ VERBS = {
     "check":   ("flowmetal.cli.check",   "Say all that is wrong with source files; write nothing."),
     "disasm":  ("flowmetal.cli.disasm",  "Show readable bytecode with source lines."),
     "inspect": ("flowmetal.cli.inspect", "Show what is in a .fmb file: hash, entry points, effects."),
+    "fmt":     ("flowmetal.cli.fmt",     "Format source files in place."),
     "explain": ("flowmetal.cli.explain", "Explain an error code with a wrong and a right example."),
 }
 # fmt: on
