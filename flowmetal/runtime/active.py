@@ -136,16 +136,16 @@ class ActiveRun:
         self.output.clear()
         self.locals.lines.clear()
 
-    @property
-    def parked_state(self) -> RunState:
-        """Return the state to commit: WAITING if nothing is being done for the run."""
+    def parked_state(self, now_us: int) -> RunState:
+        """Return the state to commit: WAITING if nothing is done for the run, or could be, now."""
         if self.machine.status is MachineStatus.READY or self.machine.inbox:
             return RunState.RUNNING
         if self.local or self.quick or self.fresh:
             return RunState.RUNNING
-        connector = EffectClass.CONNECTOR
         for pending in self.progress.effects.values():
-            if pending.effect_class is connector and pending.due_us is None:
+            if pending.effect_class is EffectClass.CONNECTOR and (
+                pending.due_us is None or pending.due_us <= now_us
+            ):
                 return RunState.RUNNING
         return RunState.WAITING
 

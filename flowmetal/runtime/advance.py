@@ -71,8 +71,7 @@ def advance(active: ActiveRun, *, let_go: bool = False, turns: int = 1 << 62) ->
             _open_fresh(active)
         elif active.quick:
             _perform_quick(active)
-        else:
-            _park(active, let_go)
+        elif not _park(active, let_go):
             return False
     return active.is_driven()
 
@@ -127,15 +126,24 @@ def _call(active: ActiveRun, request: EffectRequest) -> tuple[Value, Value]:
         return None, failed.error
 
 
-def _park(active: ActiveRun, let_go: bool) -> None:
-    """Leave nothing undurable behind; give the run back if nothing is being done for it."""
-    state = active.parked_state
+def _park(active: ActiveRun, let_go: bool) -> bool:
+    """Leave nothing undurable behind; give the run back if nothing is being done for it.
+
+    Says whether a wait was over, so that there is more to compute.
+    """
+    now = active.host.clock.now_us()
+    if active.progress.effects:
+        _let_facts_in(active, now)
+        if active.machine.inbox:
+            return True
+    state = active.parked_state(now)
     leave = let_go and state is RunState.WAITING
     if active.undurable or active.events or active.progress.changed:
         active.commit(state, leave=leave)
     elif leave:
         active.host.store.release(active.claim)
         active.left = state
+    return False
 
 
 def _end(active: ActiveRun, turn: Turn) -> None:
@@ -215,7 +223,7 @@ def take_in(active: ActiveRun) -> bool:
     if active.progress.effects:
         _let_facts_in(active, now)
     if arrived:
-        active.commit(active.parked_state)
+        active.commit(active.parked_state(now))
     return bool(active.machine.inbox)
 
 
