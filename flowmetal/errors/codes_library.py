@@ -18,13 +18,6 @@ CODES: tuple[ErrorCode, ...] = (
         right='(defn main [] (subs "name" 1))',
     ),
     ErrorCode(
-        "FM0502",
-        "There is no such index",
-        "Indexes count from 0. get returns nil (or a default) where nth throws.",
-        wrong="(defn main [] (nth [1 2] 2))",
-        right="(defn main [] (get [1 2] 2))",
-    ),
-    ErrorCode(
         "FM0503",
         "A key has no value",
         "Maps are made of keys and values in turn.",

@@ -67,7 +67,7 @@ def out_of_bounds(function: str, index: int, count: int) -> FlowError:
     """Return the error to raise: there is no item ``index`` among ``count``."""
     items = "1 item" if count == 1 else f"{count} items"
     return library_error(
-        "FM0502", "index/out-of-bounds", f"`{function}` found no index {index}: there are {items}"
+        "FM0322", "index/out-of-bounds", f"`{function}` found no index {index}: there are {items}"
     )
 
 

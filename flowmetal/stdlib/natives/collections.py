@@ -252,7 +252,7 @@ def pop(coll: Value) -> Value:
         return None
     if kind is Vector or kind is MapEntry or kind is List:
         if not len(coll):
-            fail("FM0502", "index/out-of-bounds", "`pop` needs a collection that is not empty")
+            fail("FM0322", "index/out-of-bounds", "`pop` needs a collection that is not empty")
         if kind is List:
             return coll.rest
         return coll.pop() if kind is Vector else vector((coll.nth(0),))

@@ -13,10 +13,10 @@ from flowmetal.values import (
     is_number,
     kind_of,
     kinds,
+    need_number,
     numbers,
     parse_double,
     parse_long,
-    parse_number,
 )
 
 native = Table("flow.core")
@@ -309,10 +309,7 @@ def to_decimal(x: Value) -> Value:
     """Return a number, or the number written in a text, as a decimal."""
     if type(x) is not str:
         return numbers.to_decimal(x)
-    found = parse_number(x if x.endswith("M") else x + "M")
-    if found is None:
-        raise wrong("bigdec", "a number or the text of one", 1, x)
-    return found
+    return numbers.to_decimal(need_number(x if x.endswith("M") else x + "M"))
 
 
 native.add("num", lambda x: _number("num", x))

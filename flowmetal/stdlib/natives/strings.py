@@ -114,7 +114,7 @@ def _filled(template: str, found: Match) -> str:
             return found.groupdict().get(part.group(3)) or ""
         number = int(part.group(2))
         if number > len(found.groups()):
-            fail("FM0502", "index/out-of-bounds", f"`replace`: there is no group {number}")
+            fail("FM0322", "index/out-of-bounds", f"`replace`: there is no group {number}")
         return found.group(number) or ""
 
     return _TEMPLATE.sub(fill, template) if "\\" in template or "$" in template else template
