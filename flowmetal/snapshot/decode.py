@@ -40,6 +40,7 @@ from flowmetal.values import (
 from flowmetal.values.trie import Node
 from flowmetal.vm.link import Image
 from flowmetal.vm.state import (
+    HISTORY,
     QUANTUM,
     Bindings,
     Cancel,
@@ -55,6 +56,7 @@ from flowmetal.vm.state import (
     OpenEffect,
     Retry,
     Search,
+    Site,
     Then,
 )
 
@@ -105,6 +107,7 @@ class _Reader:
         self.fields = parts.fields
         self.own = parts.own
         self.known = parts.known
+        self._code = parts.code
 
     def machine(self, upgrade: bool) -> Machine:
         """Return the machine."""
@@ -201,12 +204,13 @@ class _Reader:
             None if cancelled is None else self._text(cancelled),
         )
         last = -1
-        for index, then, dropped in _groups(thens, 3):
+        for index, then, dropped, history in _groups(thens, 4):
             require(type(index) is int and last < index < len(fiber.frames), "a frame")
             require(type(dropped) is int and dropped >= 0, "a frame")
             require(then is not None or dropped > 0, "a frame")
             fiber.frames[index].then = self._then(then)
             fiber.frames[index].dropped = dropped
+            fiber.frames[index].history = self._history(history, dropped)
             last = index
         return fiber
 
@@ -219,6 +223,21 @@ class _Reader:
         require(not any(type(item) in _NOT_ON_STACKS for item in frame.stack), "a frame")
         frame.pc = pc
         return frame
+
+    def _history(self, parts: Value, dropped: int) -> tuple[Site, ...]:
+        """Return the places of the last tail calls."""
+        found = []
+        for code, index, pc in _groups(parts, 3):
+            require(type(code) is int, "a frame's history")
+            bodies = self._code(code).bodies
+            require(type(index) is int and 0 <= index < len(bodies), "a frame's history")
+            require(
+                type(pc) is int and 0 <= pc < len(bodies[index].body.instructions),
+                "a frame's history",
+            )
+            found.append((bodies[index], pc))
+        require(len(found) == len(set(found)) <= min(dropped, HISTORY), "a frame's history")
+        return tuple(found)
 
     def _then(self, parts: Value) -> Then:
         match parts:

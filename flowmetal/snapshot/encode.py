@@ -89,7 +89,7 @@ def encode(machine: Machine) -> Encoded:
 def _body(machine: Machine, chunks: Chunks, *, surrogates: bool) -> bytes:
     table = _MachineTable(machine.image, chunks)
     pack = packer(_hook_of(table), surrogates=surrogates)
-    record = _machine(machine)
+    record = _machine(machine, table)
     part = pack(record)
     if len(part) > LONG:
         part = pack(chunks.shortened(record))
@@ -114,7 +114,7 @@ _FIBER_STATE = {id(status): FIBER_STATES.index(status.value) for status in Fiber
 _MACHINE_STATE = {id(status): MACHINE_STATES.index(status.value) for status in MachineStatus}
 
 
-def _machine(machine: Machine) -> Record:
+def _machine(machine: Machine, table: _MachineTable) -> Record:
     variables = machine.globals
     return [
         bytes.fromhex(machine.program)[:NAME_BYTES],
@@ -127,7 +127,7 @@ def _machine(machine: Machine) -> Record:
         list(machine.ready),
         "\0".join(machine.defined),
         [variables[name] for name in machine.defined],
-        [_fiber(fiber) for fiber in machine.fibers.values()],
+        [_fiber(fiber, table) for fiber in machine.fibers.values()],
         [
             field
             for effect in machine.open.values()
@@ -150,13 +150,16 @@ def _machine(machine: Machine) -> Record:
     ]
 
 
-def _fiber(fiber: Fiber) -> Record:
+def _fiber(fiber: Fiber, table: _MachineTable) -> Record:
     frames: Record = []
     thens: Record = []
     for index, frame in enumerate(fiber.frames):
         frames += (frame.closure, frame.body.index, frame.pc, frame.stack)
         if frame.then is not None or frame.dropped:
-            thens += (index, _then(frame.then), frame.dropped)
+            history: Record = []
+            for body, pc in frame.history:
+                history += (table.code_index(body.owner), body.index, pc)
+            thens += (index, _then(frame.then), frame.dropped, history)
     return [
         fiber.number,
         _FIBER_STATE[id(fiber.status)],

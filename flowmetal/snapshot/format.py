@@ -18,7 +18,8 @@ program     the first 16 bytes of its hash
 defined     the names of the vars that are state, joined by NUL; ``values`` has their roots
 fiber       [number, status, waiting for, bindings, result, error, cancelled, frames, thens]
 frames      four items each, bottom first: closure, body, pc, slots and operands
-thens       three items for each frame that has more to say: its index, then, dropped
+thens       four items for each frame that has more to say: its index, then, dropped, history
+history     [code, body, pc, ...], most recent first
 then        nil   0: Finish   [1, cell ...]: Retry   [2, name]: Define   [3, error, frame, handler]: Search
 open        five items each: number, kind, arguments, key, fiber
 inbox       four items each: time, order, nil or the reason of a Cancel, nil or [number, value, error]

@@ -75,7 +75,7 @@ class Parts:
             self.fields = next(stream)
         except StopIteration:
             raise damaged("it ends early") from None
-        self.own = ObjectTable(list(stream), MACHINE_KINDS, self._chunk, self._code)
+        self.own = ObjectTable(list(stream), MACHINE_KINDS, self._chunk, self.code)
         self.tables.append(self.own)
         self._read_chunks()
         for table in self.tables:
@@ -129,7 +129,7 @@ class Parts:
         """Return what an extension means outside of chunks."""
         match code:
             case Ext.PLAIN:
-                function = self._code(_number(data))
+                function = self.code(_number(data))
                 require(function.function.captures == 0, "a function")
                 return function.plain
             case Ext.NATIVE:
@@ -173,12 +173,13 @@ class Parts:
         if isinstance(owner, str):
             require(owner in self.image.static, f"the literals of {owner}")
             return collections_in(self.image.static[owner])
-        function = self._code(owner)
+        function = self.code(owner)
         _ = function.bodies  # the machine may only hold literals of functions that are linked
         require(0 <= constant < len(function.function.constants), "the literals")
         return collections_in(function.function.constants[constant])
 
-    def _code(self, index: int) -> LinkedFunction:
+    def code(self, index: int) -> LinkedFunction:
+        """Return the function that entry ``index`` of ``codes`` names."""
         require(0 <= index < len(self.codes), "a function")
         return self.codes[index]
 
@@ -222,7 +223,7 @@ class Parts:
                 records = list(self._stream(data[1:], self._extension))
                 require(bool(records), "a chunk")
                 self.tables.append(
-                    ObjectTable(records, CHUNK_KINDS, self._chunk, self._code, first=node)
+                    ObjectTable(records, CHUNK_KINDS, self._chunk, self.code, first=node)
                 )
             case _:
                 raise damaged(f"chunk {name.hex()} has no known kind")

@@ -341,6 +341,7 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                         arguments = stack[base:]
                         if body.slots:
                             arguments += [None] * body.slots
+                        frame.history = frame.history_with(pc - 1)
                         frame.body = body
                         frame.closure = callee
                         frame.stack = stack = arguments
@@ -351,8 +352,7 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                         called = call_value(machine, fiber, callee, stack[base:])
                         fuel -= 1
                         if type(called) is Frame:
-                            called.then = frame.then
-                            called.dropped = frame.dropped + 1
+                            frame.replaced_by(called, pc - 1)
                             frames[-1] = frame = called
                         else:
                             frame.pc = pc - 1
@@ -410,8 +410,7 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                         else:
                             stack.append(called)
                     elif type(called) is Frame:
-                        called.then = frame.then
-                        called.dropped = frame.dropped + 1
+                        frame.replaced_by(called, pc - 1)
                         frames[-1] = called
                     else:
                         frame.pc = pc - 1

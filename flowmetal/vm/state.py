@@ -136,10 +136,22 @@ class Pending:
         self.handler = handler
 
 
-class Frame:
-    """One activation of a body. ``dropped`` counts the tail calls that replaced it."""
+HISTORY = 4
+"""How many tail calls a frame remembers."""
 
-    __slots__ = ("body", "closure", "dropped", "pc", "stack", "then")
+Site: TypeAlias = "tuple[LinkedBody, int]"
+"""An instruction: a body and a pc in it."""
+
+
+class Frame:
+    """One activation of a body.
+
+    ``dropped`` counts the tail calls that replaced it, ``history`` has the last
+    places they were made at, most recent first and no place twice: an error is
+    traced through them.
+    """
+
+    __slots__ = ("body", "closure", "dropped", "history", "pc", "stack", "then")
 
     def __init__(
         self, body: LinkedBody, stack: list[Value], closure: Closure, then: Then = None
@@ -150,6 +162,21 @@ class Frame:
         self.closure = closure
         self.then = then
         self.dropped = 0
+        self.history: tuple[Site, ...] = ()
+
+    def replaced_by(self, frame: Frame, pc: int) -> None:
+        """Let ``frame`` take this one's place, called in tail position at ``pc``."""
+        frame.then = self.then
+        frame.dropped = self.dropped + 1
+        frame.history = self.history_with(pc)
+
+    def history_with(self, pc: int) -> tuple[Site, ...]:
+        """Return the history after a tail call at ``pc``."""
+        site = (self.body, pc)
+        history = self.history
+        if history and history[0] == site:
+            return history
+        return (site, *[known for known in history if known != site][: HISTORY - 1])
 
 
 class Bindings:

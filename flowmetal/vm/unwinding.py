@@ -167,7 +167,9 @@ def backtrace(fiber: Fiber) -> tuple[tuple[str, Span | None], ...]:
             continue
         frame = frames[index]
         found.append((frame.body.owner.name, frame.body.span_at(place(frames, index))))
-        if frame.dropped:
-            plural = "s" if frame.dropped > 1 else ""
-            found.append((f"... {frame.dropped} frame{plural} dropped by tail calls", None))
+        found += [(body.owner.name, body.span_at(pc)) for body, pc in frame.history]
+        lost = frame.dropped - len(frame.history)
+        if lost:
+            plural = "s" if lost > 1 else ""
+            found.append((f"... {lost} frame{plural} dropped by tail calls", None))
     return tuple(found)

@@ -117,9 +117,9 @@ def test_the_frames_of_an_error_are_most_recent_first_with_their_places() -> Non
     ]
 
 
-def test_frames_dropped_by_tail_calls_are_said_to_be_dropped() -> None:
+def test_an_error_is_traced_through_the_last_tail_calls() -> None:
     error = run("(defn a [x] (inc (/ x 0)))\n(defn b [x] (a x))\n(defn main [] (b 1))").error
-    assert [name for name, _ in error.frames] == ["user/a", "... 2 frames dropped by tail calls"]
+    assert [name for name, _ in error.frames] == ["user/a", "user/b", "user/main"]
 
 
 def test_a_deep_stack_is_shown_in_part() -> None:
@@ -193,3 +193,19 @@ def test_cancellation_reaches_an_endless_loop_where_its_quantum_ends() -> None:
     turn = made.run(25_000)
     assert turn.status is MachineStatus.CANCELLED
     assert turn.output == "f"
+
+
+def test_tail_calls_beyond_those_remembered_are_said_to_be_dropped() -> None:
+    text = """
+    (declare odd)
+    (defn even [n] (if (= n 0) (/ 1 n) (odd (dec n))))
+    (defn odd [n] (if (= n 0) false (even (dec n))))
+    (defn main [] (even 100))"""
+    error = run(text).error
+    assert [name for name, _ in error.frames] == [
+        "user/even",
+        "user/odd",
+        "user/even",
+        "user/main",
+        "... 98 frames dropped by tail calls",
+    ]
