@@ -9,7 +9,7 @@ Special forms are in ``special_*.py``, calls in ``calls.py``, macros in
 from __future__ import annotations
 
 from flowmetal.bytecode.opcodes import Op
-from flowmetal.compiler.calls import analyse_call
+from flowmetal.compiler.calls import analyse_call, called_var
 from flowmetal.compiler.context import Ask, Context, SpecialForm, Walk
 from flowmetal.compiler.environment import VarInfo
 from flowmetal.compiler.forms import CORE, Syntax, children, is_sequence, meta_of, without_spans
@@ -81,9 +81,17 @@ def macro_at(context: Context, ask: Ask) -> VarInfo | Expander | None:
     found = context.names.find(head)
     if isinstance(found, Expander) or (found is not None and found.macro):
         if isinstance(found, VarInfo):
+            if found.broken:
+                return None
             _check_private(context, ask, found)
         return found
     return None
+
+
+def _calls_broken_macro(context: Context, head: Syntax) -> bool:
+    """Say whether a list calls a macro with an error: its arguments mean nothing by themselves."""
+    var = called_var(context, head)
+    return var is not None and var.broken and var.macro
 
 
 def _list(context: Context, ask: Ask) -> Node | Walk | Ask:
@@ -102,6 +110,8 @@ def _list(context: Context, ask: Ask) -> Node | Walk | Ask:
         if is_interop(head):
             report_interop(context, head.text, items[0].span)
             return Constant(ask.span, None)
+    if _calls_broken_macro(context, items[0]):
+        return Constant(ask.span, None)
     return analyse_call(context, ask, items)
 
 

@@ -7,6 +7,8 @@ that is bound, tested and given back, whoever wrote it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flowmetal.bytecode.code import HandlerKind
 from flowmetal.bytecode.opcodes import Op
 from flowmetal.compiler.assembler import Label
@@ -133,13 +135,18 @@ def emit_branch(body: BodyState, request: Branch, uses: dict[Binding, int]) -> S
         builder.jump(Op.JUMP, yes, span=node.span)
 
 
-def emit_loop(body: BodyState, node: Loop, use: Use) -> Steps:
+def emit_loop(body: BodyState, node: Loop, use: Use, uses: Mapping[Binding, int]) -> Steps:
     builder, bindings = body.builder, node.target.bindings
     for binding, initial in zip(bindings, node.initial, strict=True):
         yield Emit(initial, Use.VALUE)
         builder.emit(Op.SET_LOCAL, body.bind(binding), span=initial.span)
+    # The loop's own names have just been bound for the loop, so they are not dead.
+    own = {binding: body.slots.pop(binding) for binding in bindings}
+    body.forget_dead(uses, node.span)
+    body.slots.update(own)
     body.loops[node.target] = builder.loop_start()
     yield Emit(node.body, use)
+    del body.loops[node.target]
     body.unbind(list(bindings))
 
 
@@ -192,7 +199,9 @@ def emit_try(body: BodyState, node: Try, use: Use) -> Steps:
     inner = Use.VALUE if node.finally_ is not None or use is Use.TAIL else use
     yield Emit(node.body, inner)
     protected = builder.pc
-    assert start < protected
+    if start == protected:
+        builder.free_slots(slots)
+        return  # the body does nothing, so nothing is to be caught
     _leave(body, node, use, cleanup, end, last=not node.catches)
     for index, (catch, slot) in enumerate(zip(node.catches, selectors, strict=True)):
         target = Label()

@@ -113,7 +113,7 @@ class _Emitter:
             case Do():
                 return emit_do(body, node, use)
             case Loop():
-                return emit_loop(body, node, use)
+                return emit_loop(body, node, use, self.uses)
             case Recur():
                 return emit_recur(body, node)
             case LetFunctions():
@@ -151,9 +151,9 @@ class _Emitter:
             fixed = len(arity.target.bindings) - (1 if arity.variadic else 0)
             builder = BodyBuilder(fixed, arity.variadic, node.span.path)
             body = BodyState(state, builder)
+            body.loops[arity.target] = builder.loop_start()
             for binding in arity.target.bindings:
                 body.bind(binding)
-            body.loops[arity.target] = builder.loop_start()
             self._bodies.append(body)
             yield Emit(arity.body, Use.TAIL)
             self._bodies.pop()
@@ -206,8 +206,8 @@ class _Emitter:
         for binding, function in node.bindings:
             for index, captured in enumerate(function.captures):
                 if captured in siblings:
-                    body.read(binding, function.span)
-                    body.read(captured, function.span)
+                    for each in (binding, captured):  # reads that no source has written
+                        body.builder.emit(Op.LOCAL, body.slots[each], span=function.span)
                     body.builder.emit(Op.PATCH, index, span=function.span)
                     body.builder.emit(Op.POP, span=function.span)
         yield Emit(node.body, use)

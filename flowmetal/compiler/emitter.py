@@ -12,7 +12,8 @@ is a generator of what to emit next. Control flow and handlers are in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
@@ -87,11 +88,14 @@ class BodyState:
         self.builder = builder
         self.slots: dict[Binding, int] = {}
         self.loops: dict[object, int] = {}
+        self.reads: Counter[Binding] = Counter()
+        self._begun: dict[Binding, int] = {}
 
     # -- leaves --------------------------------------------------------------------------
 
     def read(self, binding: Binding, span: Span, uses: int = 0) -> None:
         """Push a local, a captured value or the running closure."""
+        self.reads[binding] += 1
         slot = self.slots.get(binding)
         if slot is not None:
             if uses == 1 and self.builder.last() == (Op.SET_LOCAL, slot):
@@ -118,10 +122,23 @@ class BodyState:
         """Give a local a slot."""
         slot = self.builder.take_slot(visible_name(binding.name))
         self.slots[binding] = slot
+        self._begun[binding] = len(self.loops)
         return slot
 
     def unbind(self, bindings: list[Binding]) -> None:
         self.builder.free_slots([self.slots.pop(b) for b in bindings if b in self.slots])
+
+    def forget_dead(self, uses: Mapping[Binding, int], span: Span) -> None:
+        """Set locals to nil that nothing reads any more, before a loop that may run for long.
+
+        What they hold, such as the head of a lazy sequence that the loop walks along,
+        would otherwise be in every snapshot. A local that was bound outside of a loop
+        around this place is left alone: the next round may read it.
+        """
+        for binding, slot in self.slots.items():
+            if self._begun[binding] == len(self.loops) and self.reads[binding] == uses[binding]:
+                self.constant(None, span)
+                self.builder.emit(Op.SET_LOCAL, slot, span=span)
 
 
 def visible_name(name: str) -> str:

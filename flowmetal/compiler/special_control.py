@@ -207,7 +207,10 @@ def analyse_case(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
     branches: list[Node] = []
     seen: dict[Value, None] = {}
     for row in children(*items[3]):
-        constants, result = children(*row)
+        parts = children(*row) if isinstance(row.form, Vector) else []
+        if len(parts) != 2 or not isinstance(parts[0].form, Vector):
+            raise shape("case*", "rows of [[constant ...] result]", "this", row.span)
+        constants, result = parts
         keys.append(tuple(_case_constants(constants, seen)))
         branches.append((yield ask.same(result)))
     return Case(ask.span, value, tuple(keys), tuple(branches), default)

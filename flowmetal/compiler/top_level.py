@@ -32,7 +32,7 @@ from flowmetal.compiler.resolution import Expander, Names
 from flowmetal.errors import CompileError
 from flowmetal.ids import CodeHash
 from flowmetal.source import Span
-from flowmetal.values import Symbol, Value
+from flowmetal.values import Map, Symbol, Value, hash_map, keyword
 
 TOP_LEVEL = "top level"
 """The name of the function that a bare expression becomes."""
@@ -124,7 +124,7 @@ class TopLevel:
         node = analyse(context, ask.value(form.value)._replace(name=form.name))
         context.scope.leave_function()
         if self.problems.count != before:
-            self._break(form.local_name, form)
+            self._break(form.local_name, form.meta)
             return
         self._declare_inner(context)
         definition, functions = _definition(context, form, node)
@@ -150,9 +150,7 @@ class TopLevel:
         node = analyse(context, ask)
         context.scope.leave_function()
         if self.problems.count != before:
-            name = _name_defined(ask)
-            if name is not None:
-                self._break(name, None)
+            self._break_defined(ask)
             return
         if isinstance(node, Constant) and not self._switching:
             return
@@ -179,13 +177,21 @@ class TopLevel:
         # What a macro makes of definitions that are broken says nothing new.
         if error.code not in ("FM0105", "FM0121") or not self.problems:
             self.problems.add(error)
-        name = _name_defined(ask)
-        if name is not None:
-            self._break(name, None)
+        self._break_defined(ask)
 
-    def _break(self, name: str, form: DefForm | None) -> None:
+    def _break_defined(self, ask: Ask) -> None:
+        """Let nothing more be said of what a form seems to define: the name after ``def...``."""
+        items = iter(ask.form) if is_sequence(ask.form) else iter(())
+        head, name = next(items, None), next(items, None)
+        if not (isinstance(head, Symbol) and isinstance(name, Symbol)):
+            return
+        if head.name.startswith("def"):
+            known = self.names.namespace.find(name.name)
+            is_macro = head.name == "defmacro" or (known is not None and known.macro)
+            self._break(name.name, hash_map([(keyword("macro"), True)]) if is_macro else None)
+
+    def _break(self, name: str, meta: Map | None) -> None:
         space = self.names.namespace
-        meta = None if form is None else form.meta
         space.define(
             VarInfo(f"{space.name}/{name}", DefinitionKind.DECLARED, meta, None, broken=True)
         )
@@ -262,14 +268,3 @@ def _quoted(item: Syntax) -> Syntax | None:
         return None
     parts = children(*item)
     return parts[1] if len(parts) == 2 and is_symbol(parts[0].form, "quote") else None
-
-
-def _name_defined(ask: Ask) -> str | None:
-    """Guess the name that a form would have defined: what follows ``def...``."""
-    if not is_sequence(ask.form):
-        return None
-    items = iter(ask.form)
-    head, name = next(items, None), next(items, None)
-    if isinstance(head, Symbol) and head.name.startswith("def") and isinstance(name, Symbol):
-        return name.name
-    return None

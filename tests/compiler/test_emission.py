@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from flowmetal.bytecode.code import HandlerKind
 from flowmetal.bytecode.opcodes import Op
-from tests.compiler.support import Compilation, code, function
+from tests.compiler.support import Compilation, code, function, value
 
 
 def ops(text: str, name: str = "f") -> str:
@@ -147,3 +149,25 @@ def test_what_an_inner_inner_function_needs_is_captured_on_the_way():
     module = Compilation().module("(defn f [x] (fn [y] (fn [z] [x y z])))")
     captures = {f.name: f.capture_names for f in module.functions}
     assert captures == {"user/f": (), "user/f/fn-1": ("x",), "user/f/fn-2": ("x", "y")}
+
+
+def test_what_nobody_reads_any_more_is_let_go_before_a_loop():
+    text = "(defn f [g xs] (loop [s (seq xs)] (if s (do (g s) (recur (next s))) (g 1))))"
+    assert ops(text).startswith("LOCAL NATIVE SET_LOCAL CONST SET_LOCAL LOCAL JUMP_IF_FALSE")
+    assert code(text)[3:5] == ["CONST 1", "SET_LOCAL 1"]
+
+
+def test_what_a_loop_around_may_read_again_is_kept():
+    text = """(defn f [xs] (loop [i 0] (if (< i 3)
+                (do (loop [s (seq xs)] (if s (recur (next s)) nil)) (recur (inc i))) i)))"""
+    instructions = code(text)
+    assert not any(
+        first.startswith("CONST") and second == "SET_LOCAL 0"
+        for first, second in pairwise(instructions)
+    )
+
+
+def test_functions_of_letfn_outlive_a_loop_that_comes_before_their_call():
+    text = """(letfn [(f [] (g)) (g [] (f))]
+                (do (loop [i 0] (if (< i 3) (recur (inc i)) nil)) (nil? f)))"""
+    assert value(text) is False
