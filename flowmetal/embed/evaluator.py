@@ -36,10 +36,9 @@ class SealedMachine:
 
     def add(self, module: Module) -> None:
         """Load a compiled module, initialisers included. Raises EvaluationFailed."""
-        functions = {function.hash: function for function in module.functions}
         self.image.add((), module.functions)
         for definition in module.definitions:
-            self.load(definition, functions)
+            self.load(definition, {})
 
     def load(self, definition: Definition, functions: Mapping[CodeHash, Function]) -> None:
         """Give a var its value, or run an expression. Raises EvaluationFailed."""
