@@ -12,7 +12,7 @@ from flowmetal.bytecode.code import DefinitionKind
 from flowmetal.bytecode.opcodes import Op, Operand
 from flowmetal.compiler.context import Ask, Context, Walk
 from flowmetal.compiler.environment import VarInfo
-from flowmetal.compiler.forms import CORE, Syntax
+from flowmetal.compiler.forms import CORE, Syntax, is_vector
 from flowmetal.compiler.macroexpansion import wrong_count
 from flowmetal.compiler.nodes import Apply, Call, NativeCall, Node, Operation
 from flowmetal.errors import Label
@@ -26,7 +26,7 @@ _FOLDING = frozenset({Op.ADD, Op.SUB, Op.MUL})
 def analyse_call(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
     """Analyse a list that is neither a special form nor a macro call."""
     head, *arguments = items
-    if _is_unknown_definer(context, head):
+    if _is_unknown_macro(context, items):
         # Its arguments are names and bodies that only it could make sense of.
         return (yield ask.value(head))
     var = called_var(context, head)
@@ -65,14 +65,14 @@ def called_var(context: Context, head: Syntax) -> VarInfo | None:
     return found if isinstance(found, VarInfo) else None
 
 
-def _is_unknown_definer(context: Context, head: Syntax) -> bool:
-    symbol = head.form
-    return (
-        isinstance(symbol, Symbol)
-        and symbol.name.startswith("def")
-        and context.scope.find(symbol.text) is None
-        and context.names.find(symbol) is None
-    )
+def _is_unknown_macro(context: Context, items: list[Syntax]) -> bool:
+    """Say whether an unknown head looks like a macro: it defines, or it has a vector of bindings."""
+    symbol = items[0].form
+    if not isinstance(symbol, Symbol) or context.scope.find(symbol.text) is not None:
+        return False
+    if context.names.find(symbol) is not None:
+        return False
+    return symbol.name.startswith("def") or any(is_vector(item.form) for item in items[1:])
 
 
 def _has_get(context: Context) -> bool:

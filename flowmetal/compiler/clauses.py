@@ -14,6 +14,7 @@ from flowmetal.compiler.forms import (
     keyword_text,
     meta_of,
 )
+from flowmetal.compiler.problems import Problems
 from flowmetal.errors import CompileError
 from flowmetal.source import Span
 from flowmetal.values import EMPTY_MAP, Map, Symbol, keyword
@@ -55,8 +56,11 @@ class NamespaceForm:
     core: Required | None = None
 
 
-def parse_ns(items: list[Syntax], span: Span) -> NamespaceForm:
-    """Parse ``(ns name doc? attributes? clause ...)``. Raises CompileError."""
+def parse_ns(items: list[Syntax], span: Span, problems: Problems) -> NamespaceForm:
+    """Parse ``(ns name doc? attributes? clause ...)``. Raises CompileError.
+
+    A clause that is not understood is reported and left out.
+    """
     if len(items) < 2 or not is_symbol(items[1].form):
         raise CompileError("FM0201", "`ns` needs the name of the namespace", span)
     name = items[1]
@@ -68,7 +72,10 @@ def parse_ns(items: list[Syntax], span: Span) -> NamespaceForm:
             meta = meta.assoc(key, value)
     made = NamespaceForm(Name(name.form.text, name.span), meta)
     for clause in rest:
-        _clause(made, clause)
+        try:
+            _clause(made, clause)
+        except CompileError as error:
+            problems.add(error)
     return made
 
 

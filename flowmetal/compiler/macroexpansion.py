@@ -82,16 +82,15 @@ def wrong_count(name: str, arglists: tuple[Vector, ...], count: int) -> str:
 
 
 def counts(arglists: tuple[Vector, ...]) -> str:
-    """Return "2 arguments", "1 or 2 arguments", "at least 1 argument"."""
-    arities = sorted(arity_of(arglist) for arglist in arglists if "&" not in _texts(arglist))
-    parts = [str(least) for least, _ in arities]
-    for arglist in arglists:
-        least, most = arity_of(arglist)
-        if most is None:
-            parts.append(f"{least} or more")
+    """Return "2 arguments", "1 or 2 arguments", "1 or more arguments"."""
+    arities = [arity_of(arglist) for arglist in arglists]
+    fixed = sorted({least for least, most in arities if most is not None})
+    many = min((least for least, most in arities if most is None), default=None)
+    parts = [str(count) for count in fixed if many is None or count < many]
+    if many is not None:
+        while parts and int(parts[-1]) == many - 1:
+            parts.pop()
+            many -= 1
+        parts.append(f"{many} or more")
     text = " or ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 2 else parts)
     return f"{text} argument" if parts == ["1"] else f"{text} arguments"
-
-
-def _texts(arglist: Vector) -> list[str | None]:
-    return [getattr(item, "text", None) for item in arglist]

@@ -200,7 +200,7 @@ class TopLevel:
 
     def _namespace_form(self, what: str, items: list[Syntax], span: Span) -> None:
         if what == "ns":
-            form = parse_ns(items, span)
+            form = parse_ns(items, span, self.problems)
             self._enter(form.name.text, form.name.span)
             apply_ns(self.names, form, self._require, self.problems)
             return

@@ -15,7 +15,7 @@ from flowmetal.compiler.foreigners import (
 from flowmetal.compiler.forms import CORE
 from flowmetal.compiler.resolution import flow_name
 from flowmetal.errors import Diagnostic, Label
-from flowmetal.errors.suggestions import FOREIGN_NAMES, did_you_mean
+from flowmetal.errors.suggestions import FOREIGN_NAMES, did_you_mean, nearest
 from flowmetal.source import Span
 from flowmetal.values import Symbol
 
@@ -82,10 +82,18 @@ def _help_for(context: Context, name: str) -> tuple[str, ...]:
     guess = None
     if len(name) > 1 or name in FOREIGN_NAMES:  # every other name of one letter is near
         candidates = [*reversed(context.scope.names()), *context.names.names_in_sight()]
-        guess = did_you_mean(name, (c for c in candidates if not is_made_up(c)))
+        candidates = [candidate for candidate in candidates if not is_made_up(candidate)]
+        guess = _slip(name, candidates) or did_you_mean(name, candidates)
     if guess is None and looks_like_a_class(name):
         return ("classes of a host language are not part of Flowmetal",)
     return () if guess is None else (guess,)
+
+
+def _slip(name: str, candidates: list[str]) -> str | None:
+    """Return the offer for a foreign name that is near to what it is called here: ``printn``."""
+    foreign = FOREIGN_NAMES.get(name, "").split()
+    near = [each for each in nearest(name, candidates) if each in foreign]
+    return f"did you mean `{near[0]}`?" if near else None
 
 
 def _elsewhere(context: Context, name: str) -> Iterator[str]:

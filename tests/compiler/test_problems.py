@@ -42,6 +42,40 @@ def test_an_unknown_defining_macro_is_one_mistake():
     assert found.message == "unknown name `defwhatever`"
 
 
+def test_an_unknown_macro_with_bindings_is_one_mistake():
+    assert problem("(defn f [] (when-lett [x 1] x))").message == "unknown name `when-lett`"
+
+
+def test_a_clause_that_is_not_understood_does_not_hide_the_others():
+    found = problem("(ns demo (:import x) (:require [flow.more :as m])) (def x (m/helper))")
+    assert found.code == "FM0202"
+
+
+def test_a_foreign_name_that_is_a_slip_is_offered_as_one():
+    compilation = Compilation()
+    compilation.library("(ns lib) (defn println [x] x)")
+    with pytest.raises(CompileError) as caught:
+        compilation.module("(ns a (:require [lib :refer :all])) (defn f [] (printn 1))")
+    assert caught.value.diagnostics[0].help == ("did you mean `println`?",)
+
+
+@pytest.mark.parametrize(
+    ("arities", "counts"),
+    [
+        ("[] [a]", "0 or 1 arguments"),
+        ("[a]", "1 argument"),
+        ("[] [a b] [a b c]", "0, 2 or 3 arguments"),
+        ("[a] [a b] [a b & c]", "1 or more arguments"),
+        ("[] [a b & c]", "0 or 2 or more arguments"),
+    ],
+)
+def test_counts_of_arguments_read_well(arities, counts):
+    bodies = " ".join(f"({arity} 1)" for arity in arities.replace("] [", "]|[").split("|"))
+    arguments = "1 1 1 1" if "&" not in arities else ("1" if arities.startswith("[]") else "")
+    found = problem(f"(defn f {bodies}) (defn g [] (f {arguments}))")
+    assert f"takes {counts} (" in found.message
+
+
 def test_names_close_by_are_offered():
     assert problem("(defn total [xs] (totl xs))").help == ("did you mean `total`?",)
     assert problem("(defn f [customer] custmer)").help == ("did you mean `customer`?",)
@@ -116,7 +150,7 @@ def test_a_wrong_number_of_arguments_shows_the_argument_lists_and_the_definition
     assert [str(label.span) for label in found.labels] == ["demo.flow:2:12", "demo.flow:1:7"]
     found = problem("(defn f ([a] 1) ([a b & c] 2)) (defn g [] (f))")
     assert found.message == (
-        "`f` takes 1 or 2 or more arguments ([a] [a b & c]), called without arguments"
+        "`f` takes 1 or more arguments ([a] [a b & c]), called without arguments"
     )
     assert problem("(defn f [] (inc 1 2))").message == "`inc` takes 1 argument ([x]), called with 2"
 
