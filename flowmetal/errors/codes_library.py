@@ -1,4 +1,4 @@
-"""What functions of the standard library raise in a program: FM0501 - FM0513.
+"""What functions of the standard library raise in a program: FM0501 - FM0514.
 
 ``wrong`` is a program whose run raises the code and ``right`` one that does
 not; both are tests.
@@ -84,5 +84,13 @@ CODES: tuple[ErrorCode, ...] = (
         "Functions, atoms and the like cannot be written as JSON.",
         wrong="(ns a (:require [flow.json :as json]))\n(defn main [] (json/write (atom 1)))",
         right="(ns a (:require [flow.json :as json]))\n(defn main [] (json/write @(atom 1)))",
+    ),
+    ErrorCode(
+        "FM0514",
+        "A result would be too large",
+        "A text or collection of more than 67 million characters or items does not belong into a\n"
+        "run, whose state is saved again and again. Keep it in a file and its path in the run.",
+        wrong="(defn main [] (count (vec (range 1000000000))))",
+        right="(defn main [] (count (range 1000000000)))",
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from flowmetal.stdlib.natives.arguments import need_int, need_text, wrong
+from flowmetal.stdlib.natives.arguments import need_int, need_room, need_text, wrong
 from flowmetal.stdlib.natives.regex import Match, compile_regex, compiled, match_value, matches_in
 from flowmetal.stdlib.natives.table import MISSING, Table
 from flowmetal.stdlib.natives.text import to_text
@@ -35,7 +35,9 @@ def join(separator: Value, coll: Value = MISSING) -> str:
         texts = [x if type(x) is str else display_top(x) for x in items]
     except Unrealised:
         raise all_of(vector(items)) from None
-    return to_text(separator).join(texts)
+    between = to_text(separator)
+    need_room("join", sum(map(len, texts)) + len(between) * len(texts))
+    return between.join(texts)
 
 
 @native("split")
@@ -92,13 +94,17 @@ def replace(text: Value, pattern: Value, by: Value, once: Value) -> str:
     if type(by) is Char:
         by = by.text
     if type(pattern) is str:
-        return str(text.replace(pattern, need_text("replace", 3, by), 1 if once else -1))
+        need_text("replace", 3, by)
+        need_room("replace", len(text) + text.count(pattern) * len(by))
+        return str(text.replace(pattern, by, 1 if once else -1))
     machine = compiled("replace", pattern)
     template = need_text("replace", 3, by)
     parts: list[str] = []
-    at = 0
+    at, size = 0, len(text)
     for found in matches_in(machine, text)[: 1 if once else None]:
         parts += [text[at : found.start()], _filled(template, found)]
+        size += len(parts[-1])
+        need_room("replace", size)
         at = found.end()
     return "".join([*parts, text[at:]])
 
@@ -218,6 +224,7 @@ def pad_right(text: Value, width: Value, fill: Value = " ") -> str:
 def _fill(function: str, text: Value, width: Value, fill: Value) -> str:
     unit = fill.text if type(fill) is Char else need_text(function, 3, fill)
     missing = need_int(function, 2, width) - len(to_text(text))
+    need_room(function, missing)
     if missing <= 0 or not unit:
         return ""
     return str(unit * (missing // len(unit) + 1))[:missing]

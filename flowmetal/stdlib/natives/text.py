@@ -5,7 +5,13 @@ from __future__ import annotations
 import math
 import re
 
-from flowmetal.stdlib.natives.arguments import library_error, need_text, out_of_bounds, wrong
+from flowmetal.stdlib.natives.arguments import (
+    library_error,
+    need_room,
+    need_text,
+    out_of_bounds,
+    wrong,
+)
 from flowmetal.stdlib.natives.table import MISSING, Table
 from flowmetal.stdlib.natives.walking import all_of, items_of
 from flowmetal.values import (
@@ -34,9 +40,11 @@ native = Table("flow.core")
 def to_text(*values: Value) -> str:
     """Return the text of all values, one after the other; nil has none."""
     try:
-        return "".join([v if type(v) is str else display_top(v) for v in values])
+        texts = [v if type(v) is str else display_top(v) for v in values]
     except Unrealised:
         raise all_of(vector(values)) from None
+    need_room("str", sum(map(len, texts)))
+    return "".join(texts)
 
 
 @native("-print-text")
@@ -152,7 +160,9 @@ def _float(
         if type(value) is Ratio
         else to_decimal(value)
     )
-    places = 6 if precision is None else int(precision)
+    places = 6 if precision is None else int(precision[:6])
+    if places > 1000:
+        raise bad_format(f"{shown} asks for more than 1,000 digits")
     if kind == "f":
         rounded = abs(exact).quantize(
             Decimal(1).scaleb(-places), ROUND_HALF_UP, Context(prec=400 + places)
@@ -172,6 +182,7 @@ def _number(negative: bool, digits: str, flags: str, width: str | None) -> str:
         return _padded(f"({digits})", flags, width)
     sign = "-" if negative else "+" if "+" in flags else " " if " " in flags else ""
     if "0" in flags and width is not None and "-" not in flags:
+        need_room("format", int(width[:12]))
         digits = digits.rjust(int(width) - len(sign), "0")
     return _padded(sign + digits, flags, width)
 
@@ -179,6 +190,7 @@ def _number(negative: bool, digits: str, flags: str, width: str | None) -> str:
 def _padded(text: str, flags: str, width: str | None) -> str:
     if width is None:
         return text
+    need_room("format", int(width[:12]))
     return text.ljust(int(width)) if "-" in flags else text.rjust(int(width))
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
-from flowmetal.stdlib.natives.arguments import wrong
+from flowmetal.stdlib.natives.arguments import need_room, wrong
 from flowmetal.values import (
     Cons,
     IndexedSeq,
@@ -86,6 +86,7 @@ def _items_of_cells(function: str, coll: Value) -> Sequence[Value]:
 def _finite(function: str, coll: Value) -> Sequence[Value]:
     if is_endless(coll):
         fail("FM0324", "type/mismatch", f"`{function}` needs an end, the sequence has none")
+    need_room(function, coll.known_count or 0)
     return list(coll)
 
 
