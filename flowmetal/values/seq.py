@@ -22,6 +22,7 @@ from flowmetal.values.numbers import add, ge, gt, lt
 from flowmetal.values.printing import describe, show
 from flowmetal.values.scalars import char
 from flowmetal.values.set import Set
+from flowmetal.values.sorted import SortedMap, SortedSet
 from flowmetal.values.trie import TableTrie
 from flowmetal.values.vector import MapEntry, Vector
 
@@ -84,6 +85,7 @@ class Range:
     def __iter__(self) -> Iterator[Value]:
         count = self.known_count
         if count is not None:
+            _need_bearable(count)
             return iter(range(self.start, self.start + count * self.step, self.step or 1))
         return self._iterate()
 
@@ -140,7 +142,10 @@ class Repeat:
         return Repeat(self.count, self.value, meta)
 
     def __iter__(self) -> Iterator[Value]:
-        return self._iterate() if self.count is None else repeat(self.value, self.count)
+        if self.count is None:
+            return self._iterate()
+        _need_bearable(self.count)
+        return repeat(self.value, self.count)
 
     def _iterate(self) -> Iterator[Value]:
         yield from repeat(self.value, _LONGEST_WALK)
@@ -185,8 +190,10 @@ class IndexedSeq:
             return char(source[self.index])
         if kind is Map:
             return MapEntry(*source.body.entry_at(self.index))
-        if kind is Set:
-            return source.body.entry_at(self.index)[0]
+        if kind is Set or kind is SortedSet:
+            return (source.body if kind is Set else source).entry_at(self.index)[0]
+        if kind is SortedMap:
+            return MapEntry(*source.entry_at(self.index))
         return source[self.index]
 
     @property
@@ -215,6 +222,8 @@ class IndexedSeq:
             return map(char, source[self.index :])
         if kind in _TABLES:
             return self._iterate_table()
+        if kind is SortedMap or kind is SortedSet:
+            return iter(source.members_from(self.index))
         if kind is Vector and type(source.body) is not tuple:
             return iter(source.subvec(self.index, len(source)))
         return iter(tuple(source)[self.index :])
@@ -258,8 +267,10 @@ def seq(value: Value) -> Value:
         return seq(realised(value))
     if isinstance(value, (Vector, str, bytes)):
         return IndexedSeq(value, 0) if len(value) else None
+    if cls is SortedMap or cls is SortedSet:
+        return IndexedSeq(value, 0) if len(value) else None
     if isinstance(value, (Map, Set)):
-        if type(value.body) is TableTrie:
+        if type(value.body) is TableTrie and cls in _TABLES:
             ordinal = value.body.first_from(0)
             assert ordinal is not None
             return IndexedSeq(value, ordinal)
