@@ -35,6 +35,18 @@ def _no_end() -> NoReturn:
     fail("FM0324", "type/mismatch", "the sequence has no end: (take n xs) gives it one")
 
 
+_MOST_ELEMENTS: Final = 1 << 26
+"""A sequence of numbers costs nothing however long it is; what walks it in native code does."""
+
+
+def _need_bearable(count: int) -> None:
+    if count > _MOST_ELEMENTS:
+        message = (
+            f"a sequence of {count:,} elements is walked at once, the limit is {_MOST_ELEMENTS:,}"
+        )
+        fail("FM0514", "limit/size", message)
+
+
 class Range:
     """Numbers from ``start`` by ``step`` to before ``end``; ``end`` None has no end."""
 
