@@ -186,7 +186,9 @@ class _Layout:
         if before.kind not in _OPERANDS:
             return 1 if self._in_prefix() else spaces
         if before.kind == "TAG":
-            return int(piece.spaces > 0 or piece.kind not in OPENERS)
+            return int(piece.spaces > 0 or piece.text not in ("(", "[", "{"))
+        if before.kind == "NAMESPACED_MAP":
+            return int(piece.text != "{")
         # ~ @x is not ~@x
         return int(before.kind in ("UNQUOTE", "CONDITIONAL") and piece.text.startswith("@"))
 
@@ -259,7 +261,8 @@ class _Layout:
 
     def _close(self) -> None:
         closed = self.stack.pop()
-        assert isinstance(closed, _Bracket)
+        while isinstance(closed, _Prefix):  # the reader takes (#_^a), where one lacks a form
+            closed = self.stack.pop()
         assert closed.outer is not None
         self.bracket = closed.outer
         self._complete()

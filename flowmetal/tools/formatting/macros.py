@@ -14,6 +14,7 @@ from contextlib import suppress
 from flowmetal.compiler.clauses import NamespaceForm, Required, parse_ns
 from flowmetal.compiler.forms import children, is_symbol, meta_of
 from flowmetal.compiler.loader import paths_of
+from flowmetal.compiler.problems import Problems
 from flowmetal.errors import CompileError, ReadError
 from flowmetal.reader import ReadOptions, read_all
 from flowmetal.source import Source, Span
@@ -65,7 +66,7 @@ def _header(forms: Sequence[Value]) -> NamespaceForm | None:
     for form in forms:
         if _is_call(form, "ns"):
             with suppress(CompileError):
-                return parse_ns(children(form, _NOWHERE), _NOWHERE)
+                return parse_ns(children(form, _NOWHERE), _NOWHERE, Problems())
     return None
 
 
