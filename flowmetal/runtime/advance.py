@@ -22,6 +22,7 @@ from flowmetal.effects.kinds import EffectClass
 from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.runtime.active import ActiveRun, Arrival
 from flowmetal.runtime.entering import facts_entering
+from flowmetal.runtime.grace import update_grace
 from flowmetal.runtime.messages import take_messages
 from flowmetal.runtime.opening import open_effect
 from flowmetal.runtime.options import AT_MOST_ONCE
@@ -61,7 +62,9 @@ def advance(active: ActiveRun, *, let_go: bool = False, turns: int = 1 << 62) ->
         if active.progress.effects:
             _abandon(active)
         active.lease.keep(active.claim)
-        if turn.status is MachineStatus.READY:
+        if active.progress.cancelled is not None and _is_out_of_grace(active):
+            stop_cancelled(active)
+        elif turn.status is MachineStatus.READY:
             _commit_now_and_then(active)
         elif turn.status is not MachineStatus.WAITING:
             _end(active, turn)
@@ -138,11 +141,9 @@ def _park(active: ActiveRun, let_go: bool) -> bool:
             return True
     state = active.parked_state(now)
     leave = let_go and state is RunState.WAITING
-    if active.undurable or active.events or active.progress.changed:
+    # Only a commit that gives the run back says when it is due: a release alone would not.
+    if leave or active.undurable or active.events or active.progress.changed:
         active.commit(state, leave=leave)
-    elif leave:
-        active.host.store.release(active.claim)
-        active.left = state
     return False
 
 
@@ -196,6 +197,12 @@ def _abandon(active: ActiveRun) -> None:
         active.undurable = True
 
 
+def _is_out_of_grace(active: ActiveRun) -> bool:
+    update_grace(active.progress, active.machine)
+    stop = active.progress.stop_us
+    return stop is not None and stop <= active.host.clock.now_us()
+
+
 def _commit_now_and_then(active: ActiveRun) -> None:
     """Keep a long computation from losing much, and its output from being late."""
     since = active.host.clock.monotonic_us() - active.committed_us
@@ -224,7 +231,8 @@ def take_in(active: ActiveRun) -> bool:
         _let_facts_in(active, now)
     if arrived:
         active.commit(active.parked_state(now))
-    return bool(active.machine.inbox)
+    stop = active.progress.stop_us
+    return bool(active.machine.inbox) or (stop is not None and stop <= now)
 
 
 def _let_facts_in(active: ActiveRun, now_us: int) -> None:

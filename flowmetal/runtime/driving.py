@@ -7,10 +7,11 @@ into one; nothing about the run changes by that.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Final
 
-from flowmetal.errors import Conflict, RunError
+from flowmetal.errors import Conflict, RunError, StoreError
 from flowmetal.ids import RunId
 from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.advance import advance, may_start, take_in
@@ -18,6 +19,11 @@ from flowmetal.runtime.host import Host
 from flowmetal.runtime.loading import open_run
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store.protocol import ENDED, Claim, Held, RunRow, RunState
+
+SECOND_US: Final = 1_000_000
+
+PATIENCE: Final = 10
+"""Times that a run is claimed again, after its claim was lost or the store failed."""
 
 POLL_US: Final = 100_000
 """How often messages are looked for while connector effects are in flight."""
@@ -48,6 +54,7 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
     Raises RunError FM1101 for an unknown run, FM1107 if another process drives it
     (unless ``wait_for_others``).
     """
+    troubles = 0
     while True:
         taken = host.clock.monotonic_us()
         claim = host.store.claim(run, host.owner, host.lease_us, snapshot_format=VERSION)
@@ -63,7 +70,13 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
             case Claim():
                 try:
                     _drive_claimed(host, claim, taken)
-                except Conflict:
+                except StoreError as trouble:
+                    # Lost, or of unknown outcome: the machine is gone, and what is durable decides.
+                    troubles += 1
+                    if troubles > PATIENCE:
+                        raise
+                    if not isinstance(trouble, Conflict):
+                        host.clock.wait(host.store, SECOND_US)
                     continue
                 return Driven(_row(host, run))
 
@@ -77,10 +90,10 @@ def _drive_claimed(host: Host, claim: Claim, taken_us: int) -> None:
 
             asyncio.run(_drive_alone(active))
     finally:
-        if active is None:
-            host.store.release(claim)
-        elif active.is_driven():
-            host.store.release(active.claim)
+        if active is None or active.is_driven():
+            # If the store does not answer, the run is free again when the lease ends.
+            with contextlib.suppress(StoreError):
+                host.store.release(claim if active is None else active.claim)
 
 
 def _drive_without_loop(active: ActiveRun) -> bool:

@@ -18,7 +18,7 @@ from flowmetal.runtime.active import ActiveRun, Arrival
 from flowmetal.runtime.advance import startable
 from flowmetal.runtime.entering import timeout_error
 from flowmetal.runtime.progress import Pending
-from flowmetal.values import Value
+from flowmetal.values import ErrorValue, Value
 
 
 class Attempts:
@@ -28,12 +28,16 @@ class Attempts:
         self._active = active
         self._wake = wake
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._broken: BaseException | None = None
+        self._stopping = False
 
     def __len__(self) -> int:
         return len(self._tasks)
 
     def begin(self) -> None:
         """Begin every attempt that may begin, and cancel those that nobody waits for."""
+        if self._broken is not None:
+            raise self._broken
         active = self._active
         for number in [n for n in self._tasks if n not in active.progress.effects]:
             self._tasks[number].cancel()
@@ -47,6 +51,7 @@ class Attempts:
 
     async def stop(self) -> None:
         """Cancel all and wait until they have ended: no attempt outlives its driver."""
+        self._stopping = True
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -55,7 +60,25 @@ class Attempts:
     def _ended(self, number: int, done: asyncio.Task[None]) -> None:
         if self._tasks.get(number) is done:
             del self._tasks[number]
+        if done.cancelled():
+            pending = self._active.progress.effects.get(number)
+            if pending is not None and not self._stopping:
+                kind = pending.request.kind
+                # Not by us: whoever performs it gave up in a way that says nothing.
+                self._arrive(number, error=_failed("it was cancelled from inside", kind))
+        elif done.exception() is not None:
+            self._broken = done.exception()
         self._wake()
+
+    def _arrive(
+        self,
+        number: int,
+        value: Value = None,
+        error: ErrorValue | None = None,
+        wish: int | None = None,
+    ) -> None:
+        now = self._active.host.clock.now_us()
+        self._active.arrivals.append(Arrival(number, now, value, error, wish))
 
     async def _attempt(self, pending: Pending) -> None:
         active, request = self._active, pending.request
@@ -78,14 +101,13 @@ class Attempts:
         except TimeoutError:
             error = timeout_error(request.kind, pending.effect_class, timeout_us)
         except Exception as crash:  # the worker's edge: it becomes an event
-            error = effect_error(
-                "FM0705",
-                "connector/failed",
-                f"{request.kind} failed inside its connector: {type(crash).__name__}: {crash}",
-                {"kind": request.kind},
-            )
-        now = active.host.clock.now_us()
-        active.arrivals.append(Arrival(request.number, now, value, error, wish))
+            error = _failed(f"{type(crash).__name__}: {crash}", request.kind)
+        self._arrive(request.number, value, error, wish)
+
+
+def _failed(how: str, kind: str) -> ErrorValue:
+    message = f"{kind} failed inside its connector: {how}"
+    return effect_error("FM0705", "connector/failed", message, {"kind": kind})
 
 
 async def _perform(world: World, call: Call) -> Value:

@@ -50,6 +50,7 @@ class Progress:
     effects: dict[int, Pending] = field(default_factory=dict)
     cancelled: tuple[int, str] | None = None
     changed: bool = False
+    stop_us: int | None = None  # when a cancelled run is out of grace; not kept (grace.py)
 
     def encode(self) -> bytes:
         """Return what the store keeps; empty if there is nothing to keep."""
@@ -63,7 +64,10 @@ class Progress:
 
     def next_due_us(self) -> int | None:
         """Return when the first of them is due."""
-        return min((p.due_us for p in self.effects.values() if p.due_us is not None), default=None)
+        dues = [p.due_us for p in self.effects.values() if p.due_us is not None]
+        if self.stop_us is not None:
+            dues.append(self.stop_us)
+        return min(dues, default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,344 @@
+"""Leases, crashes, interpreters: who drives a run, and when no longer."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+import pytest
+
+from flowmetal.effects.errors import effect_error
+from flowmetal.effects.requests import Call, EffectFailed
+from flowmetal.errors import Conflict, RunError, StoreError
+from flowmetal.ids import InterpreterId, RunId
+from flowmetal.runtime.driving import drive
+from flowmetal.runtime.interpreting import interpret
+from flowmetal.runtime.lease import Lease
+from flowmetal.runtime.loading import PATIENCE, open_run
+from flowmetal.store.protocol import Claim, RunState
+from flowmetal.testing.dying import Death
+from flowmetal.testing.world import ScriptedWorld
+from flowmetal.values import Duration, Value, decode_data, keyword, vector
+from tests.runtime.hosts import Bench
+from tests.runtime.programs import args, performs, sequence
+
+R = RunId("r")
+
+
+def claim(bench: Bench, owner: str = "other") -> Claim:
+    found = bench.store.claim(R, InterpreterId(owner), 10_000_000)
+    assert isinstance(found, Claim)
+    return found
+
+
+def test_an_unknown_run_is_an_error() -> None:
+    with pytest.raises(RunError) as refused:
+        Bench().drive(R)
+    assert refused.value.code == "FM1101"
+
+
+def test_an_ended_run_is_returned_as_it_is() -> None:
+    bench = Bench()
+    assert bench.run(performs("t/f", 0)).state is RunState.COMPLETED
+    assert bench.drive().state is RunState.COMPLETED
+
+
+def test_a_run_that_another_drives_is_not_driven_here() -> None:
+    bench = Bench()
+    bench.start(performs("t/f", 0))
+    claim(bench)
+    with pytest.raises(RunError) as refused:
+        bench.drive()
+    assert refused.value.code == "FM1107"
+
+
+def test_a_run_whose_driver_dies_can_be_waited_for() -> None:
+    bench = Bench()
+    bench.start(performs("t/f", 0))
+    claim(bench)
+    bench.clock.after(3_000_000, lambda: bench.store.abandon(InterpreterId("other")))
+    assert drive(bench.current, R, wait_for_others=True).state is RunState.COMPLETED
+
+
+def test_a_lease_is_renewed_at_a_third_and_given_up_at_two_thirds() -> None:
+    bench = Bench()
+    bench.start(performs("t/f", 0))
+    held = claim(bench)
+    lease = Lease(bench.store, bench.clock, 9_000_000, bench.clock.monotonic_us())
+    renewals: list[str] = []
+    bench.store.hooks = lambda point: renewals.append(point) if point == "after renew" else None
+    bench.clock.advance(2_900_000)
+    lease.keep(held)
+    assert renewals == []
+    bench.clock.advance(200_000)
+    lease.keep(held)
+    assert renewals == ["after renew"]
+
+    def fails(point: str) -> None:
+        raise StoreError("FM1009", "locked")
+
+    bench.store.hooks = fails
+    bench.clock.advance(3_100_000)
+    lease.keep(held)
+    bench.clock.advance(3_000_000)
+    with pytest.raises(Conflict):
+        lease.keep(held)
+
+
+def test_a_stale_interpreter_performs_nothing_and_writes_nothing() -> None:
+    """Another one takes the run while a connector effect is in flight: its result is of no use."""
+    bench = Bench()
+
+    def slow(call: Call) -> Value:
+        if len(bench.world.performed) == 1:
+            bench.store.abandon(InterpreterId("i1"))
+            other = claim(bench)
+            bench.store.release(other)
+        return len(bench.world.performed)
+
+    bench.world.connectors = {"t/c": slow}
+    bench.start(sequence(("t/c", args()), ("t/c", args())))
+    row = bench.drive()
+    assert row.result is not None
+    assert decode_data(row.result) == vector([2, 3])
+    assert [p.key for p in bench.world.performed] == ["r/0/1", "r/0/1", "r/0/2"]
+    kinds = [kind for kind, _, _ in bench.events()]
+    assert kinds.count("effect-resolved") == 2
+
+
+def test_a_commit_of_unknown_outcome_drops_the_machine_and_claims_again() -> None:
+    bench = Bench(ScriptedWorld(functions={"t/f": lambda _: 1}))
+    failures = iter([1, 0, 0, 1, 0])
+
+    def sometimes(point: str) -> None:
+        if point == "after commit" and next(failures, 0):
+            raise StoreError("FM1008", "the disk reports an error")
+
+    bench.store.hooks = sometimes
+    assert bench.result(performs("t/f", 5)) == 5
+
+
+def test_a_store_that_never_works_is_given_up() -> None:
+    bench = Bench()
+    bench.start(performs("t/f", 0))
+
+    def never(point: str) -> None:
+        if point == "before commit":
+            raise StoreError("FM1007", "the disk is full")
+
+    bench.store.hooks = never
+    with pytest.raises(StoreError):
+        bench.drive()
+
+
+def test_an_interrupted_run_is_released_and_goes_on() -> None:
+    def interrupted(_: Value) -> Value:
+        raise KeyboardInterrupt
+
+    bench = Bench(ScriptedWorld(functions={"t/f": interrupted}))
+    bench.start(performs("t/f", 2))
+    with pytest.raises(KeyboardInterrupt):
+        bench.drive()
+    bench.world.functions = {"t/f": lambda _: 1}
+    row = drive(bench.host(), R).row
+    assert row.state is RunState.COMPLETED
+
+
+def test_attempts_and_the_next_due_time_survive_a_crash() -> None:
+    bench = Bench()
+    policy = args(max_attempts=3, backoff=Duration(3_600_000_000), jitter=keyword("none"))
+
+    def fails(call: Call) -> Value:
+        raise EffectFailed(effect_error("FM0705", "t/no", "no", retryable=True))
+
+    bench.world.connectors = {"t/c": fails}
+    bench.start(sequence(("t/c", args(retry=policy))))
+    moments: list[int] = []
+    bench.world.before = lambda key: moments.append(bench.clock.now_us())
+
+    def dies(point: str) -> None:
+        if point == "after commit" and len(moments) == 1:
+            bench.store.hooks = None
+            raise Death
+
+    bench.store.hooks = dies
+    with pytest.raises(Death):
+        bench.drive()
+    bench.die()
+    row = bench.drive()
+    assert row.state is RunState.FAILED
+    assert len(moments) == 3
+    assert all(b - a >= 3_600_000_000 for a, b in itertools.pairwise(moments))
+    assert [p.attempt for p in bench.world.performed] == [1, 2, 3]
+    assert len({p.key for p in bench.world.performed}) == 1
+
+
+def test_an_error_that_is_final_is_not_tried_again() -> None:
+    bench = Bench()
+
+    def fails(call: Call) -> Value:
+        raise EffectFailed(effect_error("FM0705", "t/no", "no", retryable=False))
+
+    bench.world.connectors = {"t/c": fails}
+    assert bench.run(sequence(("t/c", args()))).state is RunState.FAILED
+    assert len(bench.world.performed) == 1
+
+
+def test_retry_after_is_obeyed() -> None:
+    bench = Bench()
+
+    def slow_down(call: Call) -> Value:
+        if call.attempt == 1:
+            error = effect_error("FM0714", "http/status", "429", retryable=True)
+            raise EffectFailed(error, retry_after_us=3_600_000_000)
+        return "ok"
+
+    bench.world.connectors = {"t/c": slow_down}
+    before = bench.clock.now_us()
+    bench.result(sequence(("t/c", args())))
+    assert bench.clock.now_us() - before >= 3_600_000_000
+
+
+def test_an_at_most_once_effect_in_doubt_is_not_performed_again() -> None:
+    bench = Bench()
+
+    def dies(call: Call) -> Value:
+        raise Death
+
+    bench.world.connectors = {"t/c": dies}
+    bench.start(sequence(("t/c", args(at_most_once=True))))
+    with pytest.raises(Death):
+        bench.drive()
+    bench.die()
+    row = bench.drive()
+    assert bench.error(row).type is keyword("effect/in-doubt")
+    assert bench.error(row).retryable is False
+    assert len(bench.world.performed) == 1
+
+
+def test_an_at_most_once_function_of_this_process_is_not_called_again() -> None:
+    def dies(_: Value) -> Value:
+        raise Death
+
+    bench = Bench(ScriptedWorld(functions={"t/f": dies}))
+    bench.start(sequence(("t/f", args(at_most_once=True))))
+    with pytest.raises(Death):
+        bench.drive()
+    bench.die()
+    row = bench.drive()
+    assert bench.error(row).type is keyword("effect/in-doubt")
+    assert len(bench.world.performed) == 1
+
+
+def test_the_users_own_key_is_the_key() -> None:
+    bench = Bench(ScriptedWorld(functions={"t/f": lambda _: 1}))
+    bench.result(sequence(("t/f", args(idempotency_key="order-7"))))
+    assert [p.key for p in bench.world.performed] == ["order-7"]
+
+
+def test_a_connector_that_cancels_itself_does_not_leave_the_run_asleep() -> None:
+    bench = Bench()
+
+    def gives_up(call: Call) -> Value:
+        raise asyncio.CancelledError
+
+    bench.world.connectors = {"t/c": gives_up}
+    row = bench.run(sequence(("t/c", args())))
+    assert bench.error(row).type is keyword("connector/failed")
+
+
+def test_an_exception_in_a_connector_is_an_error_of_the_effect() -> None:
+    bench = Bench()
+
+    def broken(call: Call) -> Value:
+        raise ZeroDivisionError("oops")
+
+    bench.world.connectors = {"t/c": broken}
+    row = bench.run(sequence(("t/c", args())))
+    assert bench.error(row).type is keyword("connector/failed")
+    assert "ZeroDivisionError" in bench.error(row).message
+
+
+def test_an_interpreter_drives_all_and_lets_go_of_what_waits() -> None:
+    bench = Bench()
+    bench.start(
+        sequence(
+            ("time/sleep", args(**{"for": Duration(60_000_000)})),
+            ("signal/receive", args(name="go")),
+        )
+    )
+    interpret(bench.current, until_idle=True)
+    row = bench.store.run(R)
+    assert row is not None
+    assert (row.state, row.owner) == (RunState.WAITING, None)
+    assert row.wake_at_us is not None
+    bench.clock.advance(60_000_000)
+    interpret(bench.current, until_idle=True)
+    row = bench.store.run(R)
+    assert row is not None
+    assert (row.state, row.wake_at_us) == (RunState.WAITING, None)
+    bench.signal("go", 1)
+    interpret(bench.host(), until_idle=True)
+    row = bench.store.run(R)
+    assert row is not None
+    assert row.state is RunState.COMPLETED
+
+
+def test_an_interpreter_claims_a_run_that_is_due_once_and_not_in_circles() -> None:
+    bench = Bench()
+    bench.start(
+        sequence(("signal/receive", args(name="go", timeout=Duration(1_000_000), **{"else": 0})))
+    )
+    interpret(bench.current, until_idle=True)
+    bench.clock.advance(2_000_000)
+    interpret(bench.current, until_idle=True)
+    row = bench.store.run(R)
+    assert row is not None
+    assert row.state is RunState.COMPLETED
+    assert row.epoch == 2
+
+
+def test_a_retry_that_is_due_later_costs_no_memory() -> None:
+    bench = Bench()
+
+    def flaky(call: Call) -> Value:
+        if call.attempt == 1:
+            error = effect_error("FM0705", "t/no", "no", retryable=True)
+            raise EffectFailed(error, retry_after_us=3_600_000_000)
+        return "ok"
+
+    bench.world.connectors = {"t/c": flaky}
+    bench.start(sequence(("t/c", args())))
+    interpret(bench.current, until_idle=True)
+    row = bench.store.run(R)
+    assert row is not None
+    assert (row.state, row.owner) == (RunState.WAITING, None)
+    bench.clock.advance(3_600_000_000)
+    interpret(bench.host(), until_idle=True)
+    row = bench.store.run(R)
+    assert row is not None
+    assert row.state is RunState.COMPLETED
+
+
+def test_a_run_that_kills_its_interpreters_while_it_computes_is_put_aside() -> None:
+    bench = Bench()
+    bench.start(performs("t/f", 0))
+    for n in range(PATIENCE + 1):
+        taken = claim(bench, f"dead{n}")
+        open_run(bench.current, taken, 0)
+        bench.store.abandon(InterpreterId(f"dead{n}"))
+    interpret(bench.current, until_idle=True)
+    row = bench.store.run(R)
+    assert row is not None
+    assert row.state is RunState.FAILED
+    assert bench.error(row).type is keyword("run/poisoned")
+
+
+def test_somebody_who_asks_for_a_run_by_name_gets_another_try() -> None:
+    bench = Bench()
+    bench.start(performs("t/f", 0))
+    for n in range(PATIENCE + 1):
+        claim(bench, f"dead{n}")
+        bench.store.abandon(InterpreterId(f"dead{n}"))
+    assert bench.drive().state is RunState.COMPLETED
+    assert bench.events()[1] == ("recovered", "", 0)

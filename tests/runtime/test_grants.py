@@ -1,0 +1,114 @@
+"""Denied unless granted."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+
+from flowmetal.errors import UsageError
+from flowmetal.runtime.grants import RunGrants, decode_grants, parse_grants
+
+
+@pytest.mark.parametrize(
+    ("grant", "subject", "allowed"),
+    [
+        ("api.example.com", "api.example.com:443", True),
+        ("api.example.com", "API.example.com.:8080", True),
+        ("API.Example.COM", "api.example.com:443", True),
+        ("api.example.com:443", "api.example.com:443", True),
+        ("api.example.com:443", "api.example.com:80", False),
+        ("example.com", "api.example.com:443", False),
+        ("*.example.com", "api.example.com:443", True),
+        ("*.example.com", "example.com:443", False),
+        ("*.example.com", "evilexample.com:443", False),
+        ("*", "anything:1", True),
+        ("[::1]:80", "[::1]:80", True),
+        ("::1", "[::1]:81", True),
+        ("10.0.0.0/8", "10.1.2.3:80", True),
+        ("10.0.0.0/8", "11.1.2.3:80", False),
+        ("10.0.0.0/8:80", "10.1.2.3:81", False),
+    ],
+)
+def test_hosts(grant: str, subject: str, allowed: bool) -> None:
+    assert parse_grants(http=[grant]).allows("http", subject) is allowed
+
+
+def test_words_are_split_at_commas() -> None:
+    grants = parse_grants(http=["a,b:1"], sh=["git, make"], env=["A"], fs=["read:/a,write:/b"])
+    assert grants.allows("http", "b:1")
+    assert grants.allows("sh", "make")
+    assert grants.allows("env", "A")
+    assert not grants.allows("env", "B")
+    assert grants.allows("fs", "read:/a/x")
+    assert not grants.allows("fs", "read:/b/x")
+    assert not grants.allows("fs", "read:/ab")
+    assert grants.allows("fs", "write:/b")
+
+
+def test_a_star_of_programs_is_not_the_shell() -> None:
+    grants = parse_grants(sh=["*"])
+    assert grants.allows("sh", "git")
+    assert not grants.allows("sh", "sh")
+
+
+def test_relative_paths_are_those_of_the_folder_where_they_were_granted(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(str(tmp_path))
+    grants = parse_grants(fs=["read:./data"])
+    monkeypatch.chdir("/")
+    assert grants.allows("fs", f"read:{tmp_path}/data/x")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"http": ["https://x/y"]},
+        {"http": ["a:b"]},
+        {"http": [":80"]},
+        {"fs": ["./data"]},
+        {"fs": ["read:"]},
+        {"fs": ["rw:/x"]},
+    ],
+)
+def test_what_is_no_grant_is_wrong_usage(words: dict[str, list[str]]) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_grants(**words)  # type: ignore[arg-type]
+    assert refused.value.code == "FM1310"
+
+
+@pytest.mark.parametrize(
+    "grants",
+    [
+        RunGrants(),
+        RunGrants(everything=True),
+        parse_grants(http=["a", "b:1"], sh=["git"], env=["T"], fs=["read:/x"]),
+    ],
+)
+def test_grants_survive_being_stored(grants: RunGrants) -> None:
+    assert decode_grants(grants.encode()) == grants
+
+
+def test_nothing_stored_grants_nothing() -> None:
+    assert decode_grants(b"") == RunGrants()
+
+
+def test_a_child_gets_what_both_have() -> None:
+    one = parse_grants(http=["*.example.com"], sh=["git", "make"], fs=["read:/data"])
+    other = parse_grants(
+        http=["api.example.com", "other.org"], sh=["make"], fs=["read:/data/in", "write:/data"]
+    )
+    both = one.intersection(other)
+    assert both == parse_grants(http=["api.example.com"], sh=["make"], fs=["read:/data/in"])
+    assert RunGrants(everything=True).intersection(other) == other
+    assert one.intersection(RunGrants()) == RunGrants()
+
+
+def test_inside_addresses_are_granted_by_address_only() -> None:
+    loopback, private = ip_address("127.0.0.1"), ip_address("10.0.0.1")
+    assert parse_grants(http=["localhost"]).allows_address(loopback, 80)
+    assert parse_grants(http=["localhost:80"]).allows_address(loopback, 80)
+    assert not parse_grants(http=["localhost:81"]).allows_address(loopback, 80)
+    assert not parse_grants(http=["localhost"]).allows_address(private, 80)
+    assert not parse_grants(http=["*", "internal.corp"]).allows_address(private, 80)
