@@ -49,13 +49,21 @@ def _call(context: Context, ask: Ask, macro: VarInfo) -> object:
         raise failed(failure, f"the macro `{macro.name}` failed", "FM0105", ask.span) from None
 
 
-def failed(failure: EvaluationFailed, what: str, code: str, span: Span) -> CompileError:
-    """Return the error for something that went wrong in the machine."""
+class RunFailed(CompileError):
+    """What was compiled failed when the machine ran it, while compiling."""
+
+
+def failed(failure: EvaluationFailed, what: str, code: str, span: Span) -> RunFailed:
+    """Return the error for something that went wrong in the machine.
+
+    ``code`` is for errors that have none of their own, such as those a macro throws itself.
+    """
     error = failure.error
+    code = error.code or code
     frames = tuple(error.frames)
     diagnostic = Diagnostic(code, f"{what}: {error.message}", (Label(span),), frames=frames)
-    made = CompileError.of((diagnostic,))
-    assert isinstance(made, CompileError)
+    made = RunFailed.of((diagnostic,))
+    assert isinstance(made, RunFailed)
     return made
 
 

@@ -12,7 +12,7 @@ from flowmetal.compiler.special_control import shape
 from flowmetal.compiler.unknown import INTEROP, report_unknown
 from flowmetal.errors import CompileError
 from flowmetal.errors.suggestions import did_you_mean
-from flowmetal.values import EMPTY_MAP, Keyword, Map, Symbol, VarRef
+from flowmetal.values import EMPTY_MAP, Keyword, Map, Symbol, VarRef, pr_str
 
 
 def analyse_inner_def(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
@@ -77,7 +77,9 @@ def analyse_perform(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
         return Perform(ask.span, kind, Constant(ask.span, EMPTY_MAP))
     arguments = yield ask.value(items[2])
     if isinstance(arguments, Constant) and not isinstance(arguments.value, Map):
-        raise shape("perform", "a map of arguments", repr(arguments.value), items[2].span)
+        found = pr_str(arguments.value, 60)
+        message = f"`perform` needs a map of arguments, not {found}"
+        raise CompileError("FM0312", message, items[2].span)
     return Perform(ask.span, kind, arguments)
 
 

@@ -23,7 +23,7 @@ from flowmetal.compiler.evaluator import EvaluationFailed, Evaluator
 from flowmetal.compiler.expanders import EXPANDERS
 from flowmetal.compiler.foreign_forms import foreign_function, native_definition
 from flowmetal.compiler.forms import Syntax, children, flag, is_sequence, is_symbol
-from flowmetal.compiler.macroexpansion import expand, failed
+from flowmetal.compiler.macroexpansion import RunFailed, expand, failed
 from flowmetal.compiler.nodes import Arity, Constant, Function, Node, Target
 from flowmetal.compiler.options import CompileOptions
 from flowmetal.compiler.problems import Problems
@@ -175,7 +175,7 @@ class TopLevel:
 
     def _failed(self, ask: Ask, error: CompileError) -> None:
         # What a macro makes of definitions that are broken says nothing new.
-        if error.code not in ("FM0105", "FM0121") or not self.problems:
+        if not isinstance(error, RunFailed) or not self.problems:
             self.problems.add(error)
         self._break_defined(ask)
 

@@ -63,7 +63,6 @@ CORE = """
       (recur (loop [out out s (seq (first colls))] (if s (recur (conj out (first s)) (next s)) out))
              (next colls))
       (seq out))))
-(defn- -hidden [] 1)
 (defn apply ([f xs] (apply f xs)) ([f x xs] (apply f x xs)))
 (defmacro when [test & body] (list 'if test (cons 'do body)))
 (defmacro and ([] true) ([x] x) ([x & more] `(let [and# ~x] (if and# (and ~@more) and#))))
@@ -71,7 +70,7 @@ CORE = """
 """
 
 
-MORE = "(ns flow.more) (def state (-atom {} nil nil)) (defn helper [] state)"
+MORE = "(ns flow.more) (def state (-atom {} nil nil)) (defn helper [] state) (defn- secret [] 1)"
 
 
 def read(source: Source, names: FormNames) -> Iterator[tuple[Value, Span]]:
@@ -92,6 +91,7 @@ class Compilation:
         self.modules: list[Module] = []
         self.library(core)
         self.library(MORE)
+        self.library("(ns flow.string)")
 
     def library(self, text: str) -> None:
         made = compile_module(

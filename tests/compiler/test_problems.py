@@ -178,11 +178,19 @@ def test_a_macro_that_fails_says_what_it_said():
 
 def test_an_effect_in_a_macro_is_refused():
     found = problem("(defmacro m [] (perform :time/now {}))\n(defn f [] (m))")
-    assert found.code == "FM0105"
+    assert found.message.startswith("the macro `user/m` failed: ")
+    assert "time/now is refused" in found.message
 
 
 def test_a_macro_that_never_ends_is_stopped():
-    assert problem("(defmacro m [] (loop [] (recur))) (def x (m))").code == "FM0105"
+    found = problem("(defmacro m [] (loop [] (recur))) (def x (m))")
+    assert found.message.startswith("the macro `user/m` failed: the evaluation took more than ")
+
+
+def test_a_private_name_points_at_its_definition():
+    found = problem("(ns demo (:require [flow.more :as m])) (defn f [] (m/secret))")
+    assert (found.code, found.message) == ("FM0104", "`flow.more/secret` is private")
+    Compilation().module("(ns demo (:require [flow.more :as m])) (defn f [] #'m/secret)")
 
 
 def test_a_read_error_after_a_mistake_does_not_hide_it():
@@ -259,7 +267,7 @@ def test_a_read_error_alone_stays_a_read_error():
 def test_malformed_code_is_a_diagnostic_inside_of_the_file(text):
     for source in (text, f"(defn outer [x] {text})"):
         for found in problems(source):
-            assert found.code.startswith(("FM01", "FM02"))
+            assert found.code.startswith(("FM01", "FM02", "FM0312"))
             assert found.span is not None
             assert found.span.line == 1
             assert 1 <= found.span.col <= len(source)
