@@ -24,7 +24,7 @@ from flowmetal.runtime.active import ActiveRun, Arrival
 from flowmetal.runtime.entering import facts_entering
 from flowmetal.runtime.grace import update_grace
 from flowmetal.runtime.messages import take_messages
-from flowmetal.runtime.opening import open_effect
+from flowmetal.runtime.opening import in_doubt, open_effect
 from flowmetal.runtime.options import AT_MOST_ONCE
 from flowmetal.runtime.progress import Pending
 from flowmetal.store.protocol import RunState
@@ -38,6 +38,11 @@ BUDGET: Final = 200_000
 
 MANY_EVENTS: Final = 200
 """Local effects share a commit, but not without end."""
+
+_OUTCOME_UNKNOWN: Final = frozenset(
+    keyword(name) for name in ("timeout", "http/timeout", "http/failed", "sh/timeout")
+)
+"""Errors after which nobody knows whether the effect was performed."""
 
 _FLUSH_US: Final = 250_000
 _CHECKPOINT_US: Final = 10_000_000
@@ -274,6 +279,8 @@ def _take_arrival(active: ActiveRun, arrival: Arrival, now_us: int) -> None:
         and not _is_final(active, pending, arrival, now_us)
     ):
         return
+    if error is not None and pending.options.at_most_once and error.type in _OUTCOME_UNKNOWN:
+        error = in_doubt(pending.request, error)
     active.resolve(pending.request, arrival.value, error, arrival.at_us)
 
 

@@ -134,7 +134,10 @@ async def drive_in_loop(active: ActiveRun, *, let_go: bool = False) -> None:
             attempts.begin()
             if not take_in(active) and active.is_driven():
                 woken.clear()
-                await clock.pause(woken, min(POLL_US, _patience_us(active)))
+                if attempts or let_go:
+                    await clock.pause(woken, min(POLL_US, _patience_us(active)))
+                else:  # nothing else is in this loop: wait for the store itself
+                    clock.wait(active.host.store, _patience_us(active))
                 active.lease.keep(active.claim)
                 take_in(active)
     finally:

@@ -60,13 +60,14 @@ def take_up(active: ActiveRun, request: EffectRequest, note: Note | None, now_us
         active.quick.append(request)
 
 
-def in_doubt(request: EffectRequest) -> ErrorValue:
+def in_doubt(request: EffectRequest, cause: ErrorValue | None = None) -> ErrorValue:
     """Return the error of an at-most-once effect that may or may not have been performed."""
     return effect_error(
         "FM0706",
         "effect/in-doubt",
-        f"{request.kind} may or may not have been performed before a crash, and is at-most-once",
+        f"{request.kind} may or may not have been performed, and is at-most-once",
         {"kind": request.kind, "effect": request.number},
+        cause=cause,
     )
 
 

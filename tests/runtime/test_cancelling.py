@@ -1,0 +1,79 @@
+"""Cancelling a program: ``finally`` runs, within bounds; who catches it may go on."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from flowmetal.bytecode.code import Program
+from flowmetal.embed import compile
+from flowmetal.embed.natives import natives
+from flowmetal.store.protocol import RunRow, RunState
+from flowmetal.testing.world import ScriptedWorld
+from flowmetal.values import Map, Value, keyword
+from flowmetal.vm.link import Linker
+from tests.runtime.hosts import Bench
+
+HEAD = """(ns t (:require [flow.event :refer [receive!]])) (defforeign note [x])
+"""
+
+
+@cache
+def program(body: str) -> Program:
+    return compile(HEAD + body)
+
+
+def cancelled(
+    body: str, *, after_us: int = 1_000_000, **words: bool
+) -> tuple[RunRow, list[Value], int]:
+    notes: list[Value] = []
+
+    def note(args: Map) -> Value:
+        notes.append(args.get(keyword("args")).nth(0))
+
+    bench = Bench(ScriptedWorld(functions={"t/note": note}))
+    bench.current.linker = Linker(natives())
+    started = bench.clock.now_us()
+    bench.clock.after(after_us, lambda: bench.cancel("enough", **words))
+    row = bench.run(program(body))
+    return row, notes, bench.clock.now_us() - started
+
+
+def test_finally_runs_with_effects_and_waits_in_it() -> None:
+    row, notes, took = cancelled(
+        '(defn main [] (try (receive! :x) (finally (note :a) (sleep! #dur "5s") (note :b))))'
+    )
+    assert row.state is RunState.CANCELLED
+    assert notes == [keyword("a"), keyword("b")]
+    assert took >= 6_000_000
+
+
+def test_cancel_now_runs_no_finally() -> None:
+    row, notes, _ = cancelled("(defn main [] (try (receive! :x) (finally (note :a))))", now=True)
+    assert row.state is RunState.CANCELLED
+    assert notes == []
+
+
+def test_a_finally_that_never_ends_is_given_half_a_minute() -> None:
+    row, notes, took = cancelled(
+        "(defn main [] (try (receive! :x) (finally (note :a) (receive! :y))))"
+    )
+    assert row.state is RunState.CANCELLED
+    assert notes == [keyword("a")]
+    assert 31_000_000 <= took < 40_000_000
+
+
+def test_who_catches_the_cancellation_by_name_has_all_the_time() -> None:
+    row, notes, took = cancelled(
+        '(defn main [] (try (receive! :x) (catch :flow/cancelled e (sleep! #dur "1h") (note :late) :kept)))'
+    )
+    assert row.state is RunState.COMPLETED
+    assert notes == [keyword("late")]
+    assert took >= 3_600_000_000
+
+
+def test_the_default_catch_does_not_take_it() -> None:
+    row, notes, _ = cancelled(
+        "(defn main [] (try (receive! :x) (catch :default e (note :caught))))"
+    )
+    assert row.state is RunState.CANCELLED
+    assert notes == []

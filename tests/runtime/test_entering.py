@@ -1,0 +1,77 @@
+"""Which facts enter, and in which order."""
+
+from __future__ import annotations
+
+from flowmetal.effects.kinds import EffectClass
+from flowmetal.effects.requests import EffectRequest
+from flowmetal.ids import EffectNumber
+from flowmetal.runtime.entering import RECEIVE, SLEEP, facts_entering
+from flowmetal.runtime.options import Options
+from flowmetal.runtime.progress import Pending
+from flowmetal.runtime.retry import ONCE
+from flowmetal.store.protocol import InboxRow, Message
+from flowmetal.values import Value, encode_data, keyword
+from tests.runtime.programs import args
+
+
+def sleep(number: int, due_us: int) -> Pending:
+    return _pending(number, SLEEP, due_us, args())
+
+
+def receive(number: int, name: str, due_us: int | None = None, **more: Value) -> Pending:
+    return _pending(number, RECEIVE, due_us, args(name=keyword(name), **more))
+
+
+def _pending(number: int, kind: str, due_us: int | None, given: Value) -> Pending:
+    request = EffectRequest(EffectNumber(number), kind, given, str(number))
+    return Pending(request, EffectClass.WAITING, Options(None, ONCE, False), 0, due_us)
+
+
+def signal(number: int, name: str, time_us: int, value: Value = None) -> InboxRow:
+    return InboxRow(number, time_us, Message(f"m{number}", "signal", name, encode_data(value)))
+
+
+def entering(
+    waits: list[Pending], signals: list[InboxRow], now_us: int
+) -> list[tuple[int, int, Value]]:
+    return [
+        (
+            fact.at_us,
+            fact.result.number,
+            fact.result.error.type.text if fact.result.error else fact.result.value,
+        )
+        for fact in facts_entering(waits, signals, now_us)
+    ]
+
+
+def test_nothing_that_is_not_over_enters() -> None:
+    assert entering([sleep(1, 100), receive(2, "a", 100)], [], 99) == []
+
+
+def test_timers_enter_by_due_time_and_ties_by_number() -> None:
+    assert entering([sleep(3, 50), sleep(1, 70), sleep(2, 50)], [], 100) == [
+        (50, 2, None), (50, 3, None), (70, 1, None),
+    ]  # fmt: skip
+
+
+def test_a_signal_beats_a_timeout_that_is_due_later_whatever_time_it_is() -> None:
+    assert entering([receive(1, "a", 50)], [signal(1, "a", 50, "s")], 1000) == [(50, 1, "s")]
+
+
+def test_a_timeout_beats_a_signal_that_came_later() -> None:
+    assert entering([receive(1, "a", 50)], [signal(1, "a", 51, "s")], 1000) == [(50, 1, "timeout")]
+
+
+def test_the_oldest_wait_takes_the_oldest_signal() -> None:
+    waits = [receive(2, "a"), receive(1, "a"), receive(3, "b")]
+    signals = [
+        signal(1, "a", 10, "first"),
+        signal(2, "a", 20, "second"),
+        signal(3, "a", 30, "third"),
+    ]
+    assert entering(waits, signals, 100) == [(10, 1, "first"), (20, 2, "second")]
+
+
+def test_a_wait_whose_time_was_up_leaves_the_signal_to_the_next_one() -> None:
+    waits = [receive(1, "a", 5, **{"else": "late"}), receive(2, "a")]
+    assert entering(waits, [signal(1, "a", 10, "s")], 100) == [(5, 1, "late"), (10, 2, "s")]
