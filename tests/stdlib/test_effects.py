@@ -366,3 +366,34 @@ def test_the_state_of_atoms_and_lazy_sequences_lives_through_every_wait() -> Non
 
 def test_a_with_out_str_lives_through_a_wait() -> None:
     assert run('(with-out-str (print "a") (now!) (print "b"))') == "ab"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ('(http/get! "u" 5)', "`get!` needs its options in a map, got 5"),
+        ("(fs/slurp! nil)", "`slurp!` needs a string as a path, got nil"),
+        ("(fs/copy! \"a\" :b)", "`copy!` needs a string as a path, got :b"),
+        ('(sh/sh! "a" nil)', '`sh!` needs a command and its arguments, got ["a" nil]'),
+        ("(sh/shell! nil)", "`shell!` needs a string, got nil"),
+        ("(env! :HOME)", "`env!` needs a string as the name, got :HOME"),
+        ('(log/log! :loud "m")', "`log!` needs :debug, :info, :warn or :error, got :loud"),
+        ("(receive! 5)", "`receive!` needs a keyword or a string as the name, got 5"),
+        ("(receive! :a 5)", "`receive!` needs its options in a map, got 5"),
+        ("(sleep! nil)", "`sleep!` needs a duration, argument 1 is nil"),
+        ("(retry/with-retry! nil 1)", "`retry` needs a policy: write"),
+        ('(http/get! "u" {:retry {:tries 2}})', "a retry policy has no :tries"),
+    ],
+)  # fmt: skip
+def test_a_wrong_argument_is_named_before_anything_is_asked(body: str, message: str) -> None:
+    world = World()
+    with pytest.raises(FlowError) as caught:
+        run(body, world)
+    assert str(caught.value).startswith(message)
+    assert world.asked == []
+
+
+def test_arguments_are_realised_before_they_leave() -> None:
+    world = World()
+    run('(http/post! "u" {:json (map inc [1 2])})', world)
+    assert pr_str(world.asked[0].args.get(keyword("json"))) == "(2 3)"

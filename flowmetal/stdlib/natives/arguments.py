@@ -20,10 +20,10 @@ from flowmetal.values import (
 )
 
 
-def wrong(function: str, wanted: str, position: int, value: Value) -> FlowError:
+def wrong(function: str, wanted: str, position: int, value: Value, hint: str = "") -> FlowError:
     """Return the error to raise: argument ``position`` (from 1) of ``function`` is not ``wanted``."""
     return type_error(
-        "FM0501", f"`{function}` needs {wanted}, argument {position} is {describe(value)}"
+        "FM0501", f"`{function}` needs {wanted}, argument {position} is {describe(value)}{hint}"
     )
 
 
@@ -52,7 +52,7 @@ def need_duration(function: str, position: int, value: Value) -> Duration:
     """Return ``value``, which must be a duration; a bare number gets the hint to write one."""
     if type(value) is not Duration:
         hint = ": write (seconds 5)" if type(value) in (int, float) else ""
-        raise wrong(function, f"a duration{hint}", position, value)
+        raise wrong(function, "a duration", position, value, hint)
     return value
 
 

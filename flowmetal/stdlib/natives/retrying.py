@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowmetal.stdlib.natives.arguments import need_duration, need_instant, wrong
+from flowmetal.stdlib.natives.arguments import library_error, need_duration, need_instant, wrong
 from flowmetal.stdlib.natives.numbers import to_float
 from flowmetal.stdlib.natives.table import Table
 from flowmetal.values import (
@@ -11,6 +11,7 @@ from flowmetal.values import (
     Keyword,
     Map,
     Value,
+    describe,
     fail,
     hash_map,
     is_number,
@@ -151,8 +152,15 @@ def elapsed_text(start: Value, end: Value) -> str:
 
 @native("-check-duration")
 def check_duration(function: Value, option: Value, value: Value) -> Value:
-    """Return ``value``, which must be a duration."""
-    return need_duration(function if option is None else f"{option} of {function}", 1, value)
+    """Return ``value``, which must be a duration; ``option`` names where it stands, nil: argument 1."""
+    if option is None or type(value) is Duration:
+        return need_duration(function, 1, value)
+    hint = ": write (seconds 5)" if type(value) in (int, float) else ""
+    raise library_error(
+        "FM0501",
+        "type/mismatch",
+        f"`{function}` needs a duration as {option}, got {describe(value)}{hint}",
+    )
 
 
 @native("-check-instant")
