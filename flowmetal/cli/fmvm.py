@@ -20,6 +20,7 @@ VERBS = {
     "unpause":     ("flowmetal.cli.unpause",     "Let a paused run go on."),
     "export":      ("flowmetal.cli.export",      "Move a run into one file: program, snapshot, history."),
     "import":      ("flowmetal.cli.import_",     "Take a run from a file into the store."),
+    "repl":        ("flowmetal.cli.repl",        "Read forms, evaluate them and print their values."),
     "interpreter": ("flowmetal.cli.interpreter", "Claim and drive runs of the store until stopped."),
     "doctor":      ("flowmetal.cli.doctor",      "Check store, versions and permissions; say what to do."),
 }

@@ -1,0 +1,89 @@
+"""``fmvm repl``: a conversation with the language."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from flowmetal.cli.options import path_option
+from flowmetal.errors import UsageError
+
+if TYPE_CHECKING:
+    from flowmetal.embed.interactive import Interactive
+    from flowmetal.runtime.observer import Observer
+
+
+@click.command("repl", epilog="Example: fmvm repl --allow-http=api.example.com --allow-fs=read:.")
+@path_option
+@click.option("--allow-http", metavar="HOST[:PORT]", multiple=True, help="Hosts it may ask.")
+@click.option("--allow-sh", metavar="PROGRAM", multiple=True, help="Programs it may run.")
+@click.option("--allow-env", metavar="NAME", multiple=True, help="Variables it may read.")
+@click.option("--allow-fs", metavar="read:DIR|write:DIR", multiple=True, help="Files it may use.")
+@click.option("-A", "--allow-all", is_flag=True, help="Grant everything.")
+@click.option(
+    "--python",
+    "modules",
+    metavar="MODULE",
+    multiple=True,
+    help="A Python module or file whose functions may be called (repeatable).",
+)
+@click.argument("run", metavar="[RUN]", required=False)
+def command(
+    roots: tuple[str, ...],
+    no_contracts: bool,
+    allow_http: tuple[str, ...],
+    allow_sh: tuple[str, ...],
+    allow_env: tuple[str, ...],
+    allow_fs: tuple[str, ...],
+    allow_all: bool,
+    modules: tuple[str, ...],
+    run: str | None,
+) -> int:
+    """Read forms, evaluate them and print their values.
+
+    At a terminal with editing, completion and history; from a pipe one value
+    on each line, and exit status 1 if anything failed. Effects are performed
+    as far as they are granted.
+    """
+    if run is not None:
+        raise UsageError(
+            "FM1300",
+            f"the REPL has a machine of its own and does not look into run {run}",
+            hint=f"`fmvm show {run}` shows where the run stands",
+        )
+    from flowmetal.cli.guard import report_internal_error
+    from flowmetal.embed.config import grants_of, source_roots
+    from flowmetal.repl.conversation import Conversation
+
+    grants = grants_of(
+        http=allow_http, sh=allow_sh, env=allow_env, fs=allow_fs, everything=allow_all
+    )
+
+    def make(observer: Observer) -> Interactive:
+        from flowmetal.embed.interactive import Interactive
+
+        functions = []
+        if modules:
+            from flowmetal.embed.functions import functions_of
+
+            functions = functions_of(modules)
+        return Interactive(
+            observer,
+            roots=source_roots(Path.cwd() / "repl", roots),
+            grants=grants,
+            functions=functions,
+            contracts=not no_contracts,
+        )
+
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        from flowmetal.repl.terminal import TerminalScreen, converse
+
+        screen = TerminalScreen()
+        return converse(Conversation(make, screen, report_internal_error), screen)
+    from flowmetal.repl.piped import PlainScreen, converse_piped
+
+    plain = PlainScreen(sys.stdout, sys.stderr)
+    return converse_piped(Conversation(make, plain, report_internal_error), sys.stdin)

@@ -1,0 +1,296 @@
+"""A conversation with the language: text is read, compiled and evaluated form by form.
+
+What a REPL stands on, without a terminal: a namespace that is current, a
+machine whose effects are performed (live.py), what can be asked about names
+(lookup.py), and the texts that errors point into. One evaluation at a time;
+``interrupt`` may come from anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from flowmetal.compiler.compile import USER, compile_module, compile_more
+from flowmetal.compiler.environment import Environment
+from flowmetal.compiler.expanders import EXPANDERS
+from flowmetal.compiler.loader import Loader
+from flowmetal.compiler.options import CompileOptions
+from flowmetal.compiler.resolution import Names
+from flowmetal.embed.library import library
+from flowmetal.embed.live import Interrupted, LiveMachine
+from flowmetal.embed.loading import EvalConnector, error_value
+from flowmetal.embed.lookup import Lookup
+from flowmetal.embed.natives import natives
+from flowmetal.embed.reading import read
+from flowmetal.embed.views import diagnostic_of
+from flowmetal.embed.world import HostWorld
+from flowmetal.errors import Diagnostic, FlowmetalError, Incomplete, ReadError
+from flowmetal.reader import ReadOptions, read_all, read_forms
+from flowmetal.runtime.grants import RunGrants
+from flowmetal.runtime.observer import Observer
+from flowmetal.source import Source, Span
+from flowmetal.values import ErrorValue, FlowError, List, Symbol, Value, Vector, keyword
+
+REPL: Final = "flow.repl"
+_PRELUDE = Path(__file__).parent / "repl.flow"
+PRINT_LENGTH: Final = 100
+"""Items of a collection that are printed unless ``*print-length*`` says otherwise."""
+
+_PROBLEM = keyword("problem")
+
+
+__all__ = ["EvaluationError", "Interactive", "Interrupted", "is_incomplete"]
+
+
+class EvaluationError(FlowmetalError):
+    """An evaluation failed. ``error`` is what ``*e`` is afterwards."""
+
+    exit_status = 1
+    error: ErrorValue
+
+
+class _ReplLoader:
+    """What a file that the REPL loads is compiled with: forms of a file are evaluated sealed."""
+
+    def __init__(self, machine: LiveMachine) -> None:
+        self.load = machine.load_sealed
+        self.call = machine.call
+
+
+class Interactive:
+    """One conversation. See the module's docstring."""
+
+    def __init__(
+        self,
+        observer: Observer,
+        *,
+        roots: Sequence[Path] = (),
+        grants: RunGrants | None = None,
+        functions: Sequence[Callable[..., Any]] = (),
+        contracts: bool = True,
+    ) -> None:
+        self.namespace = USER
+        self.environment = Environment()
+        self.sources: dict[str, str] = {}
+        self.lookup = Lookup(self.environment, self.names, self.texts)
+        self._roots = tuple(roots) or (Path.cwd(),)
+        self._options = CompileOptions(contracts=contracts)
+        self._inputs = 0
+        self._held: dict[int, Value] = {}
+        self._problems: dict[int, tuple[Diagnostic, ...]] = {}
+        modules = library()
+        for module in modules:
+            self.environment.add(module)
+        loading = EvalConnector(self)
+        own = [*self.lookup.natives(), *loading.natives()]
+        self.machine = LiveMachine(
+            {**natives(), **{native.name: native for native in own}},
+            modules,
+            lambda: HostWorld(functions, connectors=[loading]),
+            grants or RunGrants(),
+            observer,
+        )
+        self.lookup.evaluator = self.machine
+        self._files = _ReplLoader(self.machine)
+        self.loader = Loader(
+            self._find,
+            environment=self.environment,
+            evaluator=self._files,
+            read=read,
+            options=self._options,
+        )
+        self._load_prelude()
+        self.enter(USER)
+
+    # -- evaluating ----------------------------------------------------------------------
+
+    def evaluate(self, text: str, path: str | None = None) -> Iterator[str]:
+        """Evaluate the forms of ``text`` one by one, and yield each value as it is printed.
+
+        ``path`` is what the text is called in errors. Raises EvaluationError for
+        the first form that fails, Interrupted if it was interrupted.
+        """
+        self.machine.heed_again()
+        self._inputs += 1
+        source = Source(path or f"<repl-{self._inputs}>", text)
+        try:
+            for value in self.values_of(source):
+                self._remember(value)
+                yield self._shown(value)
+        except FlowError as error:
+            raise self._failed(error.error, (diagnostic_of(error.error),)) from None
+        except FlowmetalError as error:
+            raise self._failed(error_value(error), error.diagnostics) from None
+
+    def values_of(self, source: Source) -> Iterator[Value]:
+        """Evaluate the forms of a source and yield their values.
+
+        Raises FlowError, FlowmetalError, Interrupted.
+        """
+        self.sources[source.path] = source.text
+        names = _CurrentNames(self)
+        options = ReadOptions(
+            resolve_alias=names.resolve_alias, resolve_symbol=names.resolve_symbol
+        )
+        for form, span in read_forms(source, options):
+            yield self.value_of(form, span, source)
+
+    def value_of(self, form: Value, span: Span, source: Source) -> Value:
+        """Evaluate one form. Raises FlowError, FlowmetalError, Interrupted."""
+        self.machine.last = None
+        reloaded = self._forget_reloaded(form)
+        before = self.environment.state()
+        try:
+            addition = compile_more(
+                source,
+                namespace=self.namespace,
+                environment=self.environment,
+                evaluator=self.machine,
+                read=lambda source, names: iter(((form, span),)),
+                options=self._options,
+                require=self.loader.require,
+            )
+        except BaseException:
+            for name, space in reloaded.items():
+                if self.environment.namespace(name) is None:
+                    self.environment.restore_one(name, {**before, name: space})
+            raise
+        self.enter(addition.namespace)
+        return self.machine.last
+
+    def interrupt(self) -> bool:
+        """Ask the evaluation to stop; see ``LiveMachine.interrupt``."""
+        return self.machine.interrupt()
+
+    def hold(self, value: Value) -> int:
+        """Keep a value for which a number travels where only data may."""
+        number = len(self._held) + 1
+        self._held[number] = value
+        return number
+
+    def held(self, number: int) -> Value:
+        """Give a value back; it is not kept any longer."""
+        return self._held.pop(number, None)
+
+    def hold_problem(self, diagnostics: tuple[Diagnostic, ...]) -> int:
+        """Keep what an error of a nested evaluation looks like."""
+        number = len(self._problems) + 1
+        self._problems[number] = diagnostics
+        return number
+
+    # -- asking --------------------------------------------------------------------------
+
+    def names(self) -> Names:
+        """Return names as the current namespace sees them."""
+        space = self.environment.open(self.namespace)
+        return Names(self.environment, space, frozenset(EXPANDERS))
+
+    def texts(self) -> Mapping[str, str]:
+        """Return the texts that errors may point into, by path."""
+        files = {m.source.path: m.source.text for m in self.loader.modules if m.source}
+        return {**files, **self.sources}
+
+    # -- inside --------------------------------------------------------------------------
+
+    def _load_prelude(self) -> None:
+        module = compile_module(
+            Source("flow/repl.flow", _PRELUDE.read_text("utf-8")),
+            environment=self.environment,
+            evaluator=self._files,
+            read=read,
+            options=CompileOptions(library=True),
+        )
+        assert module.name == REPL
+        self.machine.bindings.values["flow.core/*print-length*"] = PRINT_LENGTH
+        self.machine.bindings.values["flow.core/*print-level*"] = None
+
+    def enter(self, namespace: str) -> None:
+        """Make a namespace current; the REPL's own names can be used in it."""
+        self.namespace = namespace
+        space = self.environment.open(namespace)
+        space.complete = True  # other namespaces may require it
+        self.machine.globals[f"{REPL}/*ns*"] = Symbol(None, namespace)
+        own = self.environment.open(REPL)
+        if space is not own:
+            for name in own.publics():
+                if not name.startswith("-"):
+                    space.refers.setdefault(name, f"{REPL}/{name}")
+
+    def _remember(self, value: Value) -> None:
+        values = self.machine.globals
+        values[f"{REPL}/*3"] = values[f"{REPL}/*2"]
+        values[f"{REPL}/*2"] = values[f"{REPL}/*1"]
+        values[f"{REPL}/*1"] = value
+
+    def _shown(self, value: Value) -> str:
+        shown = self.machine.evaluate(self.machine.globals[f"{REPL}/-shown"], (value,))
+        assert isinstance(shown, str)
+        return shown
+
+    def _failed(self, error: ErrorValue, diagnostics: tuple[Diagnostic, ...]) -> EvaluationError:
+        self.machine.globals[f"{REPL}/*e"] = error
+        number = error.data.get(_PROBLEM)
+        failed = EvaluationError.of(self._problems.get(number, diagnostics))
+        assert isinstance(failed, EvaluationError)
+        failed.error = error
+        return failed
+
+    def _forget_reloaded(self, form: Value) -> dict[str, Any]:
+        """Forget the namespaces that ``(require 'x :reload)`` names, so that they are compiled again."""
+        if not isinstance(form, List) or form.first != Symbol(None, "require"):
+            return {}
+        words = list(form)[1:]
+        if keyword("reload") not in words and keyword("reload-all") not in words:
+            return {}
+        forgotten = {}
+        for word in words:
+            name = _required_name(word)
+            space = None if name is None else self.environment.namespace(name)
+            if name is not None and space is not None and not space.library:
+                forgotten[name] = space
+                self.environment.remove(name)
+        return forgotten
+
+    def _find(self, path: str) -> Source | None:
+        from flowmetal.embed.files import read_source
+
+        for root in self._roots:
+            file = root / path
+            if file.is_file():
+                return read_source(str(file))
+        return None
+
+
+class _CurrentNames:
+    """Names of whatever namespace is current when the reader asks."""
+
+    def __init__(self, interactive: Interactive) -> None:
+        self._interactive = interactive
+
+    def resolve_alias(self, alias: str | None) -> str | None:
+        return self._interactive.names().resolve_alias(alias)
+
+    def resolve_symbol(self, symbol: Symbol) -> Symbol:
+        return self._interactive.names().resolve_symbol(symbol)
+
+
+def is_incomplete(text: str) -> bool:
+    """Say whether more text could complete what is a proper beginning so far."""
+    try:
+        read_all(Source("<repl>", text), ReadOptions(resolve_alias=lambda alias: alias or USER))
+    except Incomplete:
+        return True
+    except ReadError:
+        return False
+    return False
+
+
+def _required_name(word: Value) -> str | None:
+    """Return the namespace of ``'x`` or ``'[x :as y]``."""
+    if not isinstance(word, List) or word.count != 2 or word.first != Symbol(None, "quote"):
+        return None
+    spec = word.rest.first
+    name = next(iter(spec), None) if isinstance(spec, (List, Vector)) else spec
+    return name.text if isinstance(name, Symbol) else None

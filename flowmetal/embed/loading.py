@@ -1,0 +1,110 @@
+"""``eval``, ``load-string`` and ``load-file`` of a REPL, as an effect.
+
+An effect's arguments and results are data, but a form or its value may be
+anything. So the program hands a value to the REPL for a number, asks for the
+number to be evaluated, and fetches the result by its number. The evaluation
+runs in a thread of its own, with its own machine, while the one that asks waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from flowmetal.effects.requests import Call, EffectFailed
+from flowmetal.embed.files import read_source
+from flowmetal.embed.live import Interrupted
+from flowmetal.errors import CompileError, FlowmetalError, Incomplete, ReadError
+from flowmetal.source import Source, Span
+from flowmetal.values import ErrorValue, FlowError, Value, hash_map, keyword, show
+from flowmetal.vm.errors import flow_error
+from flowmetal.vm.state import Native
+
+if TYPE_CHECKING:
+    from flowmetal.embed.interactive import Interactive
+
+KIND: Final = "flow.repl/-load!"
+_ARGS = keyword("args")
+_FORM = "<eval>"
+
+
+class EvalConnector:
+    """Performs ``flow.repl/-load!``."""
+
+    def __init__(self, interactive: Interactive) -> None:
+        self._interactive = interactive
+        self.kinds = frozenset({KIND})
+        self._strings = 0
+
+    def natives(self) -> tuple[Native, ...]:
+        """Return what hands values over."""
+        return (
+            Native("flow.repl/-hold!", self._interactive.hold, 1, 1),
+            Native("flow.repl/-held", self._interactive.held, 1, 1),
+        )
+
+    async def perform(self, call: Call) -> Value:
+        """Evaluate what is kept under a number, and keep the value."""
+        how, number = call.args.get(_ARGS)
+        return await asyncio.to_thread(self._perform, how, number)
+
+    async def close(self) -> None:
+        pass
+
+    def _perform(self, how: str, number: int) -> Value:
+        interactive = self._interactive
+        given = interactive.held(number)
+        try:
+            return interactive.hold(self._evaluate(how, given))
+        except FlowError as error:
+            raise EffectFailed(_final(error.error)) from None
+        except FlowmetalError as error:
+            raise EffectFailed(_final(self._kept(error))) from None
+        except Interrupted:
+            raise EffectFailed(
+                _final(flow_error("FM0702", "flow/cancelled", "interrupted").error)
+            ) from None
+
+    def _evaluate(self, how: str, given: Value) -> Value:
+        interactive = self._interactive
+        if how == "form":
+            span = Span(_FORM, 1, 1, 1, 1)
+            return interactive.value_of(given, span, Source(_FORM, ""))
+        if not isinstance(given, str):
+            raise flow_error("FM0310", "type/mismatch", f"a string is needed, got {show(given)}")
+        if how == "text":
+            self._strings += 1
+            return _last(interactive.values_of(Source(f"<string-{self._strings}>", given)))
+        before = interactive.namespace
+        try:
+            return _last(interactive.values_of(read_source(given)))
+        finally:
+            interactive.enter(before)
+
+    def _kept(self, error: FlowmetalError) -> ErrorValue:
+        """Return an error as a value that leads back to its diagnostics."""
+        made = error_value(error)
+        number = self._interactive.hold_problem(error.diagnostics)
+        data = hash_map(((keyword("problem"), number),))
+        return ErrorValue(made.type, made.message, data, code=made.code)
+
+
+def _last(values: Iterator[Value]) -> Value:
+    last = None
+    for value in values:
+        last = value
+    return last
+
+
+def error_value(error: FlowmetalError) -> ErrorValue:
+    """Return an error of the reader, the compiler or a file as a value of the language."""
+    kind = {ReadError: "reader/error", Incomplete: "reader/error", CompileError: "compile/error"}
+    return ErrorValue(keyword(kind.get(type(error), "file/error")), error.message, code=error.code)
+
+
+def _final(error: ErrorValue) -> ErrorValue:
+    """Return the error so that nobody tries the evaluation again."""
+    return ErrorValue(
+        error.type, error.message, error.data, error.cause, error.frames, False, error.code
+    )

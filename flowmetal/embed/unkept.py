@@ -1,0 +1,118 @@
+"""A run that nobody keeps, driven to its end: what one evaluation at a REPL is.
+
+Its effects are those of the runtime in every respect: classes, grants,
+options, retries. Only the commits are not made; what would be shown after one
+is shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Final
+
+from flowmetal.runtime.active import ActiveRun
+from flowmetal.runtime.advance import advance, may_start, take_in
+from flowmetal.store.protocol import RunState
+from flowmetal.vm.machine import deliver
+from flowmetal.vm.state import Cancel
+
+_LOOK_US: Final = 50_000
+"""How long an interruption may go unnoticed while the run waits."""
+
+
+class UnkeptRun(ActiveRun):
+    """An ``ActiveRun`` whose commits keep nothing."""
+
+    __slots__ = ()
+
+    def commit(
+        self,
+        state: RunState,
+        *,
+        leave: bool = False,
+        result: bytes | None = None,
+        error: bytes | None = None,
+    ) -> None:
+        """Show what was printed and logged."""
+        self.events.clear()
+        self.consumed.clear()
+        self.undurable = False
+        self.progress.changed = False
+        self.committed_us = self.host.clock.monotonic_us()
+        if leave:
+            self.left = state
+        self.show()
+
+    def show(self) -> None:
+        """Tell the observer what was printed and logged since the last time."""
+        observer, run = self.host.observer, self.machine.run
+        for text in self.output:
+            observer.wrote(run, text)
+        for line in self.locals.lines:
+            observer.logged(run, line)
+        self.output.clear()
+        self.locals.lines.clear()
+
+
+def drive_unkept(active: UnkeptRun, interrupted: threading.Event) -> None:
+    """Drive a run until it has ended. It is cancelled once ``interrupted`` is set."""
+    _Drive(active, interrupted).to_the_end()
+
+
+class _Drive:
+    def __init__(self, active: UnkeptRun, interrupted: threading.Event) -> None:
+        self._active = active
+        self._interrupted = interrupted
+        self._cancelled = False
+
+    def to_the_end(self) -> None:
+        """Drive without an event loop until a connector is needed, and then with one."""
+        active = self._active
+        clock = active.host.clock
+        while self._advance():
+            if may_start(active):
+                asyncio.run(self._in_loop())
+                return
+            if not take_in(active):
+                clock.wait(active.host.store, self._patience_us())
+
+    async def _in_loop(self) -> None:
+        from flowmetal.runtime.performing import Attempts
+
+        active = self._active
+        woken = asyncio.Event()
+        attempts = Attempts(active, woken.set)
+        try:
+            while self._advance():
+                attempts.begin()
+                if not take_in(active):
+                    woken.clear()
+                    await active.host.clock.pause(woken, self._patience_us())
+                await asyncio.sleep(0)
+        finally:
+            await attempts.stop()
+            await active.host.world.close()
+
+    def _advance(self) -> bool:
+        """Compute until the run waits; say whether it goes on after that."""
+        active = self._active
+        more = True
+        while more:
+            self._heed()
+            more = advance(active, turns=1)
+            active.show()
+        return active.is_driven()
+
+    def _heed(self) -> None:
+        if self._interrupted.is_set() and not self._cancelled:
+            self._cancelled = True
+            now = self._active.host.clock.now_us()
+            self._active.progress.cancelled = (now, "interrupted")
+            deliver(self._active.machine, Cancel("interrupted"), now)
+
+    def _patience_us(self) -> int:
+        due = self._active.progress.next_due_us()
+        if due is None:
+            return _LOOK_US
+        return min(max(0, due - self._active.host.clock.now_us()), _LOOK_US)

@@ -1,0 +1,1 @@
+"""The REPL: a terminal around ``flowmetal.embed.interactive``, and the Pygments lexer."""

@@ -1,0 +1,74 @@
+"""The REPL without a terminal: forms come in, values go out, one on a line.
+
+A form is evaluated as soon as it is complete, so that an editor can hold both
+ends of the pipe. Values and what is printed go to standard output, errors and
+logs to standard error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, TextIO, cast
+
+from flowmetal.repl.conversation import Conversation
+
+if TYPE_CHECKING:
+    from flowmetal.errors import Diagnostic
+
+_EAGER = 16_384
+"""Characters of an unfinished form up to which it is looked at after each line; then by quarters."""
+
+
+class PlainScreen:
+    """Writes text and nothing else."""
+
+    def __init__(self, out: TextIO, err: TextIO) -> None:
+        self._out = out
+        self._err = err
+
+    def show_value(self, text: str) -> None:
+        self._write(self._out, text + "\n")
+
+    def show_output(self, text: str) -> None:
+        self._write(self._out, text)
+
+    def show_log(self, line: str) -> None:
+        self._write(self._err, line + "\n")
+
+    def show_problem(
+        self, diagnostics: tuple[Diagnostic, ...], texts: Callable[[], object]
+    ) -> None:
+        from flowmetal.embed.rendering import render
+
+        known = cast(Mapping[str, str], texts())
+        self._write(self._err, render(diagnostics, known) + "\n")
+
+    def show_notice(self, text: str) -> None:
+        self._write(self._err, text + "\n")
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        from flowmetal.embed.rendering import printable
+
+        # Standard output and standard error may be one file: keep them in order.
+        stream.write(printable(text, keep="\n\t"))
+        stream.flush()
+
+
+def converse_piped(conversation: Conversation, lines: Iterable[str]) -> int:
+    """Evaluate what comes in until it ends; return 1 if anything failed, else 0."""
+    from flowmetal.embed.interactive import is_incomplete
+
+    failed = False
+    text, next_look = "", 0
+    for line in lines:
+        text += line.replace("\r\n", "\n")
+        if len(text) < next_look:
+            continue
+        if is_incomplete(text):
+            next_look = 0 if len(text) < _EAGER else len(text) * 5 // 4
+            continue
+        failed |= not conversation.evaluate(text)
+        text, next_look = "", 0
+    if text.strip():
+        failed |= not conversation.evaluate(text)
+    return int(failed)
