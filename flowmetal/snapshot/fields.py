@@ -27,9 +27,13 @@ from flowmetal.values import (
     Map,
     MapEntry,
     Range,
+    Record,
     Reduced,
+    Reified,
     Repeat,
     Set,
+    SortedMap,
+    SortedSet,
     Symbol,
     TaggedLiteral,
     Value,
@@ -41,6 +45,7 @@ from flowmetal.values.trie import SMALL, WIDTH, Node, TableTrie, VectorTrie
 from flowmetal.values.vector import NO_SPANS
 from flowmetal.vm.state import Bindings, Closure, Pending
 
+_SOURCES = frozenset({tuple, str, bytes, Vector, MapEntry, Map, Set, SortedMap, SortedSet})
 _SEQS = frozenset({List, Cons, LazySeq, Range, Repeat, IndexedSeq, type(None)})
 
 
@@ -180,6 +185,41 @@ def _big_table(table: ObjectTable, made: Value, fields: Fields, number: int) -> 
     table.tries.append(made.body)
 
 
+def _record(table: ObjectTable, made: Record, fields: Fields, number: int) -> None:
+    require(len(fields) >= 2, "a record")
+    made.record = _text(table, fields[0])
+    (made.basis,) = _naturals(fields[1:2])
+    if table.records[number][0] & ~WITH_META == Kind.BIG_RECORD:
+        _big_table(table, made, fields[2:], number)
+    else:
+        _unhashed(table, made, fields[2:], number)
+    table.tries.append(made)
+
+
+def _sorted(table: ObjectTable, made: Value, fields: Fields, number: int) -> None:
+    require(bool(fields), "a sorted collection")
+    made.order = table.value(fields[0])
+    made.cached_hash = None
+    rest = [table.any(field) for field in fields[1:]]
+    if len(rest) == 1 and type(rest[0]) is Node:
+        made.root = rest[0]
+    else:
+        items = table.values(fields[1:])
+        if type(made) is SortedMap:
+            require(len(items) % 2 == 0, "a sorted map")
+            entries = [(items[at], items[at + 1]) for at in range(0, len(items), 2)]
+        else:
+            entries = [(item, None) for item in items]
+        require(len(entries) <= WIDTH, "a sorted collection")
+        made.root = Node(tuple(entries)) if entries else None
+    table.tries.append(made)
+
+
+def _reified(table: ObjectTable, made: Reified, fields: Fields, number: int) -> None:
+    (made.methods,) = _exactly(1, table.values(fields))
+    require(type(made.methods) is Map, "what reify made")
+
+
 def _node(table: ObjectTable, made: Node, fields: Fields, number: int) -> None:
     require(0 < len(fields) <= WIDTH, "a node")
     slots: list[Value] = []
@@ -191,6 +231,7 @@ def _node(table: ObjectTable, made: Node, fields: Fields, number: int) -> None:
             require(type(slot) is Node or type(slot) not in INNER, "a node")
             slots.append(slot)
     made.slots = tuple(slots)
+    made.size = 0
     if not hasattr(made, "chunk"):
         made.chunk = None
 
@@ -210,7 +251,7 @@ def _indexed(table: ObjectTable, made: IndexedSeq, fields: Fields, number: int) 
     source, index = _exactly(2, fields)
     source = tuple(table.values(source)) if type(source) is list else table.value(source)
     require(type(index) is int and index >= 0, "a view")
-    require(type(source) in (tuple, str, bytes, Vector, MapEntry, Map, Set), "a view")
+    require(type(source) in _SOURCES, "a view")
     made.source, made.index = source, index
     table.tries.append(made)
 
@@ -333,6 +374,11 @@ _FILLERS: dict[int, Callable[[ObjectTable, Value, Fields, int], None]] = {
     Kind.CLOSURE: _closure,
     Kind.BINDINGS: _bindings,
     Kind.PENDING: _pending,
+    Kind.RECORD: _record,
+    Kind.BIG_RECORD: _record,
+    Kind.SORTED_MAP: _sorted,
+    Kind.SORTED_SET: _sorted,
+    Kind.REIFIED: _reified,
 }
 
 

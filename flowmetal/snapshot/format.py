@@ -117,6 +117,11 @@ class Kind(IntEnum):
     CLOSURE    = 24  # code captured*
     BINDINGS   = 25  # outer (name value)*
     PENDING    = 26  # error frame handler
+    RECORD     = 27  # type fields (key value)*: how many of the keys are the type's fields
+    BIG_RECORD = 28  # type fields count next-ordinal shift root
+    SORTED_MAP = 29  # order (key value)*, or order root: a tree of nodes of one depth
+    SORTED_SET = 30  # order item*, or order root
+    REIFIED    = 31  # methods
     # fmt: on
 
 

@@ -26,9 +26,13 @@ from flowmetal.values import (
     Map,
     MapEntry,
     Range,
+    Record,
     Reduced,
+    Reified,
     Repeat,
     Set,
+    SortedMap,
+    SortedSet,
     Symbol,
     TaggedLiteral,
     Value,
@@ -94,10 +98,16 @@ _CLASSES: dict[int, Value] = {
     Kind.CLOSURE: Closure,
     Kind.BINDINGS: Bindings,
     Kind.PENDING: Pending,
+    Kind.RECORD: Record,
+    Kind.BIG_RECORD: Record,
+    Kind.SORTED_MAP: SortedMap,
+    Kind.SORTED_SET: SortedSet,
+    Kind.REIFIED: Reified,
 }
 
 HAVE_META = frozenset(
     {Vector, List, Cons, Map, Set, LazySeq, Range, Repeat, IndexedSeq, Symbol, Atom, Closure}
+    | {Record, SortedMap, SortedSet, Reified}
 )
 
 CHUNK_KINDS = frozenset(_CLASSES) - {
@@ -110,6 +120,7 @@ CHUNK_KINDS = frozenset(_CLASSES) - {
     Kind.CLOSURE,
     Kind.BINDINGS,
     Kind.PENDING,
+    Kind.REIFIED,
 }
 
 MACHINE_KINDS = frozenset(_CLASSES)

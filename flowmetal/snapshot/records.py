@@ -38,8 +38,11 @@ from flowmetal.values import (
     MapEntry,
     Range,
     Reduced,
+    Reified,
     Repeat,
     Set,
+    SortedMap,
+    SortedSet,
     Symbol,
     TaggedLiteral,
     Value,
@@ -50,6 +53,8 @@ from flowmetal.values import (
 from flowmetal.values.codec import encode_data
 from flowmetal.values.kinds import LAST_SCALAR
 from flowmetal.values.names import split_name
+from flowmetal.values.record import Record as RecordValue
+from flowmetal.values.sorted import is_leaf
 from flowmetal.values.trie import Node
 
 Record: TypeAlias = list[Value]
@@ -295,6 +300,35 @@ def _error(table: Table, number: int, value: ErrorValue) -> Record:
     ]
 
 
+def _record(table: Table, number: int, value: RecordValue) -> Record:
+    body = value.body
+    if type(body) is dict:
+        record = [Kind.RECORD.value, value.record, value.basis]
+        record += chain.from_iterable(body.items())
+        return record
+    record = _table_trie(Kind.BIG_RECORD, body)
+    record[1:1] = (value.record, value.basis)
+    return record
+
+
+def _sorted_map(table: Table, number: int, value: SortedMap) -> Record:
+    root = value.root
+    if root is None or is_leaf(root):
+        return [Kind.SORTED_MAP.value, value.order, *chain.from_iterable(value.items())]
+    return [Kind.SORTED_MAP.value, value.order, root]
+
+
+def _sorted_set(table: Table, number: int, value: SortedSet) -> Record:
+    root = value.root
+    if root is None or is_leaf(root):
+        return [Kind.SORTED_SET.value, value.order, *value]
+    return [Kind.SORTED_SET.value, value.order, root]
+
+
+def _reified(table: Table, number: int, value: Reified) -> Record:
+    return [Kind.REIFIED.value, value.methods]
+
+
 def _symbol(table: Table, number: int, value: Symbol) -> Record:
     return [Kind.SYMBOL.value, value.ns, value.name]
 
@@ -316,6 +350,9 @@ PURE: dict[type, Writer] = {
     Reduced: _reduced,
     ErrorValue: _error,
     Symbol: _symbol,
+    RecordValue: _record,
+    SortedMap: _sorted_map,
+    SortedSet: _sorted_set,
 }
 """What a chunk may hold, besides scalars: objects that never change."""
 
@@ -338,6 +375,7 @@ WRITERS: dict[type, Writer] = {
     Atom: _atom,
     Volatile: _volatile,
     Delay: _delay,
+    Reified: _reified,
 }
 
 _NATIVE = frozenset({bool, float, bytes})

@@ -11,12 +11,18 @@ from collections.abc import Iterable
 from flowmetal.snapshot.damage import damaged, require
 from flowmetal.snapshot.objects import Fields, ObjectTable
 from flowmetal.values import (
+    FlowError,
     Map,
+    Record,
     Set,
+    SortedMap,
+    SortedSet,
     Unrealised,
     Value,
     key_of,
 )
+from flowmetal.values.record import is_whole
+from flowmetal.values.sorted import in_order, is_leaf
 from flowmetal.values.trie import BITS, SMALL, WIDTH, Node, TableTrie, VectorTrie
 
 
@@ -41,7 +47,7 @@ def complete(tables: Iterable[ObjectTable]) -> None:
 
 
 def _hashed(made: Value, fields: Fields) -> dict[Value, Value]:
-    if type(made) is Map:
+    if type(made) is Map or type(made) is Record:
         require(len(fields) % 2 == 0 and len(fields) <= 2 * SMALL, "a map")
         body = {key_of(fields[at]): fields[at + 1] for at in range(0, len(fields), 2)}
         require(2 * len(body) == len(fields), "a map")
@@ -72,6 +78,10 @@ def _check_trie(made: Value) -> None:
         require(len(entries) == made.count > 0, "a big map or set")
         base, slots = leaves[-1]
         require(base + len(slots) <= made.next_ordinal, "a big map or set")
+    elif type(made) is Record:
+        require(is_whole(made, made.basis), "a record")
+    elif type(made) is SortedMap or type(made) is SortedSet:
+        _check_sorted(made)
     else:
         source = made.source
         if type(source) in (Map, Set):
@@ -79,6 +89,24 @@ def _check_trie(made: Value) -> None:
             require(type(body) is TableTrie and body.first_from(made.index) == made.index, "a view")
         else:
             require(made.index < len(source), "a view")
+
+
+def _check_sorted(made: Value) -> None:
+    """Check the depth of a tree, what its leaves hold, and the order if native code knows it."""
+    level = [] if made.root is None else [made.root]
+    while level and not all(is_leaf(node) for node in level):
+        require(all(type(slot) is Node for node in level for slot in node.slots), "a tree")
+        level = [slot for node in level for slot in node.slots]
+        require(len(level) < _MOST_LEAVES, "a tree")
+    entries = [slot for node in level for slot in node.slots]
+    require({tuple}.issuperset(map(type, entries)), "a sorted collection")
+    if type(made) is SortedSet:
+        require(all(value is None for _, value in entries), "a sorted set")
+    if made.order is None:
+        try:
+            require(in_order(entries), "the order of a sorted collection")
+        except FlowError:
+            raise damaged("a sorted collection whose keys have no order") from None
 
 
 _NO_ITEMS = frozenset({tuple, Node})

@@ -69,6 +69,8 @@ from flowmetal.values.numbers import (
 )
 from flowmetal.values.ordering import compare
 from flowmetal.values.printing import describe, display, display_top, pr_str, show
+from flowmetal.values.record import Record, record_of
+from flowmetal.values.reified import Reified
 from flowmetal.values.scalars import (
     Char,
     Duration,
@@ -97,6 +99,15 @@ from flowmetal.values.seq import (
     seq,
 )
 from flowmetal.values.set import EMPTY_SET, Set, set_of
+from flowmetal.values.sorted import (
+    EMPTY_SORTED_MAP,
+    EMPTY_SORTED_SET,
+    OrderedByFunction,
+    SortedMap,
+    SortedSet,
+    sorted_map,
+    sorted_set,
+)
 from flowmetal.values.time_text import (
     duration_text,
     instant_text,
@@ -134,6 +145,8 @@ __all__ = [
     "EMPTY_LIST",
     "EMPTY_MAP",
     "EMPTY_SET",
+    "EMPTY_SORTED_MAP",
+    "EMPTY_SORTED_SET",
     "EMPTY_VECTOR",
     "KINDS",
     "MISSING",
@@ -153,15 +166,20 @@ __all__ = [
     "List",
     "Map",
     "MapEntry",
+    "OrderedByFunction",
     "Range",
     "Ratio",
     "Realise",
+    "Record",
     "Reduced",
     "Regex",
+    "Reified",
     "Repeat",
     "RunRef",
     "Secret",
     "Set",
+    "SortedMap",
+    "SortedSet",
     "Symbol",
     "TaggedLiteral",
     "Unrealised",
@@ -230,12 +248,15 @@ __all__ = [
     "quot",
     "ratio",
     "rationalize",
+    "record_of",
     "rem",
     "require_realised",
     "rest",
     "seq",
     "set_of",
     "show",
+    "sorted_map",
+    "sorted_set",
     "sub",
     "symbol",
     "to_decimal",

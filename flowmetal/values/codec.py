@@ -20,6 +20,7 @@ what it is, the elements after it what it holds:
 
 ```
  'l' list   'e' set   'm' metadata, value   't' tag, form
+ 'r' record: type, number of fields, map   'o' sorted map: key, value, ...   's' sorted set
  'x' error: type, message, data, cause, retryable, code, frames
  'f' flat table, for data nested deeper than msgpack goes (below)
 ```
@@ -29,6 +30,8 @@ A **flat table** is written when a value nests deeper than ``msgpack`` packs (1,
 what it is (as above; a vector has 'v', a map 'M' with keys and values in turn)
 and its children; a child that is a collection is ext 33, the number of its
 node. The last node is the value.
+
+Sorted collections are data as long as their order is the default one.
 
 The same value has the same bytes, whatever its history: big collections are
 written as small ones are, realised lazy sequences as lists. Metadata is

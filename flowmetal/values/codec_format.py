@@ -17,6 +17,9 @@ MARK_SET: Final = ExtType(MARKER, b"e")
 MARK_META: Final = ExtType(MARKER, b"m")
 MARK_TAG: Final = ExtType(MARKER, b"t")
 MARK_ERROR: Final = ExtType(MARKER, b"x")
+MARK_RECORD: Final = ExtType(MARKER, b"r")
+MARK_SORTED_MAP: Final = ExtType(MARKER, b"o")
+MARK_SORTED_SET: Final = ExtType(MARKER, b"s")
 MARK_FLAT: Final = ExtType(MARKER, b"f")
 
 

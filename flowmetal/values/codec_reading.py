@@ -23,6 +23,7 @@ from flowmetal.values.lists import list_of
 from flowmetal.values.map import Map, hash_map
 from flowmetal.values.names import Keyword, Symbol, VarRef, keyword, symbol
 from flowmetal.values.numbers import INTEGER_BITS
+from flowmetal.values.record import Record, is_whole
 from flowmetal.values.scalars import (
     Duration,
     Instant,
@@ -34,6 +35,8 @@ from flowmetal.values.scalars import (
     char,
 )
 from flowmetal.values.set import set_of
+from flowmetal.values.sorted import SortedMap, SortedSet, build, in_order
+from flowmetal.values.trie import Node
 from flowmetal.values.vector import Vector, vector
 
 
@@ -195,6 +198,12 @@ def _made(tag: bytes, children: list[Value]) -> Value:
         return made
     if tag == b"M" and len(children) % 2 == 0:
         return read_map(list(zip(children[::2], children[1::2], strict=True)))
+    if tag == b"r" and len(children) == 3:
+        return _read_record(*children)
+    if tag == b"o" and len(children) % 2 == 0:
+        return SortedMap(_sorted_root(list(zip(children[::2], children[1::2], strict=True))))
+    if tag == b"s":
+        return SortedSet(_sorted_root([(child, None) for child in children]))
     if tag == b"m" and len(children) == 2 and hasattr(children[1], "with_meta"):
         return children[1].with_meta(children[0])
     if tag == b"t" and len(children) == 2 and type(children[0]) is Symbol:
@@ -202,6 +211,25 @@ def _made(tag: bytes, children: list[Value]) -> Value:
     if tag == b"x" and len(children) == 7:
         return _read_error(*children)
     raise damaged(f"there is no collection {tag!r} of {len(children)}")
+
+
+def _read_record(record: Value, basis: Value, fields: Value) -> Value:
+    good = (
+        type(record) is str
+        and type(basis) is int
+        and type(fields) is Map
+        and basis >= 0
+        and is_whole(fields, basis)
+    )
+    if not good:
+        raise damaged("a record is not put together as one")
+    return Record(record, basis, fields.body)
+
+
+def _sorted_root(entries: list[tuple[Value, Value]]) -> Node | None:
+    if not in_order(entries):
+        raise damaged("a sorted collection is not in order")
+    return build(entries)
 
 
 def _read_error(

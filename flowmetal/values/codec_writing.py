@@ -22,6 +22,7 @@ from flowmetal.values.kinds import KINDS, Value
 from flowmetal.values.map import Map
 from flowmetal.values.names import Keyword, VarRef
 from flowmetal.values.scalars import Regex, RunRef, Secret, TaggedLiteral
+from flowmetal.values.sorted import entries_from
 from flowmetal.values.vector import Vector, vector
 from flowmetal.values.walking import COMPOSITE, elements_of
 
@@ -62,6 +63,24 @@ def plain_with_meta(value: Value) -> Value:
 def _write_sequence(value: Value) -> Value:
     elements = elements_of(value)
     return elements if isinstance(value, Vector) else [ext.MARK_LIST, *elements]
+
+
+def _write_map(value: Value) -> Value:
+    if value.record is not None:
+        return [ext.MARK_RECORD, value.record, value.basis, value.plain().with_meta(None)]
+    return [ext.MARK_SORTED_MAP, *chain.from_iterable(_sorted_items(value))]
+
+
+def _write_set(value: Value) -> Value:
+    if value.by_order:
+        return [ext.MARK_SORTED_SET, *[item for item, _ in _sorted_items(value)]]
+    return [ext.MARK_SET, *value]
+
+
+def _sorted_items(value: Value) -> Iterator[tuple[Value, Value]]:
+    if value.order is not None:
+        raise NotData  # the order is a function
+    return entries_from(value.root)
 
 
 def _write_error(error: ErrorValue) -> Value:
@@ -132,8 +151,8 @@ _WRITERS: Final[dict[int, Callable[[Value], Value]]] = {
     kinds.UUID: lambda value: ExtType(ext.UUID, value.bytes),
     kinds.NAMED: _write_named,
     kinds.SEQUENCE: _write_sequence,
-    kinds.MAP: lambda value: {key_of(key): item for key, item in value.items()},
-    kinds.SET: lambda value: [ext.MARK_SET, *value],
+    kinds.MAP: _write_map,
+    kinds.SET: _write_set,
     kinds.PARTS: _write_parts,
 }
 
@@ -183,6 +202,14 @@ def _open(value: Value, with_meta: bool) -> _Open:
         bare = value.with_meta(None)
         return _Open(value, b"m", iter((value.meta, bare)))
     kind = KINDS[type(value)]
+    if kind == kinds.MAP and value.record is not None:
+        bare = value.plain().with_meta(None)
+        return _Open(value, b"r", iter((value.record, value.basis, bare)))
+    if kind in (kinds.MAP, kinds.SET) and value.by_order:
+        items = _sorted_items(value)
+        if kind == kinds.SET:
+            return _Open(value, b"s", (item for item, _ in items))
+        return _Open(value, b"o", chain.from_iterable(items))
     if kind == kinds.MAP:
         return _Open(value, b"M", chain.from_iterable(value.items()))
     if kind == kinds.SET:

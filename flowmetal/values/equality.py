@@ -84,7 +84,19 @@ def _pairs(a: Value, b: Value, kind: int) -> Pairs:
         return zip(a.parts(), b.parts(), strict=True)
     if len(a) != len(b) or _hashes_differ(a, b):
         return iter(_UNEQUAL)
+    if kind == kinds.MAP and a.record != b.record:
+        return iter(_UNEQUAL)
+    if b.by_order:
+        b = _by_hash(b, kind)
     return _map_pairs(a, b) if kind == kinds.MAP else _set_pairs(a, b)
+
+
+def _by_hash(b: Value, kind: int) -> Value:
+    """Return a sorted collection as one that finds its keys by equality and not by order."""
+    from flowmetal.values.map import hash_map
+    from flowmetal.values.set import set_of
+
+    return hash_map(b.items()) if kind == kinds.MAP else set_of(b)
 
 
 def _hashes_differ(a: Value, b: Value) -> bool:

@@ -151,6 +151,8 @@ def _hash_collection(value: Value, kind: int) -> int:
             break
         else:
             result = _combine(kind, hashes)
+            if kind == kinds.MAP and source.record is not None:
+                result ^= hash_string(source.record)
             if hasattr(source, "cached_hash"):
                 source.cached_hash = result
             stack.pop()

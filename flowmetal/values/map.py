@@ -24,6 +24,8 @@ class Map:
 
     __slots__ = ("body", "cached_hash", "meta", "spans")
     flow_kind: ClassVar[int] = kinds.MAP
+    by_order: ClassVar[bool] = False
+    record: Value = None  # of a record, the name of its type
 
     def __init__(
         self, body: dict[Value, Value] | TableTrie, meta: Value = None, spans: Spans = NO_SPANS

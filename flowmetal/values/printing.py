@@ -289,7 +289,8 @@ class _Printer:
                 "]" if vector else ")",
             )
         elif kind == kinds.MAP:
-            self._open("{", chain.from_iterable(value.items()), "}", True)
+            opener = "{" if value.record is None else f"#{value.record}{{"
+            self._open(opener, chain.from_iterable(value.items()), "}", True)
         elif kind == kinds.SET:
             self._open("#{", iter(value), "}")
         elif kind == kinds.PARTS:

@@ -20,6 +20,7 @@ class Set:
 
     __slots__ = ("body", "cached_hash", "meta", "spans")
     flow_kind: ClassVar[int] = kinds.SET
+    by_order: ClassVar[bool] = False
 
     def __init__(
         self, body: dict[Value, None] | TableTrie, meta: Value = None, spans: Spans = NO_SPANS

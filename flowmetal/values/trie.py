@@ -44,13 +44,17 @@ _HASH_BITS: Final = 64
 
 
 class Node:
-    """Up to ``WIDTH`` slots; immutable but for ``chunk``, which is the snapshot's."""
+    """Up to ``WIDTH`` slots; immutable but for ``chunk``, which is the snapshot's.
 
-    __slots__ = ("chunk", "slots")
+    ``size`` counts the entries below; sorted collections work it out when they need it.
+    """
+
+    __slots__ = ("chunk", "size", "slots")
 
     def __init__(self, slots: tuple[Value, ...]) -> None:
         self.slots = slots
         self.chunk: bytes | None = None
+        self.size = 0
 
 
 class Bucket:

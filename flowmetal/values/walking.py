@@ -91,7 +91,7 @@ def _is_data(value: Value) -> bool:
     if type(value) is LazySeq:
         return value.thunk is None
     if KINDS[type(value)] in COMPOSITE:
-        return True
+        return getattr(value, "order", None) is None
     return KINDS[type(value)] <= kinds.LAST_SCALAR and type(value) is not FiberRef
 
 
