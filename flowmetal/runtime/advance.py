@@ -132,6 +132,9 @@ def _call(active: ActiveRun, request: EffectRequest) -> tuple[Value, Value]:
         return function.call(request.args, active.key_of(request)), None
     except EffectFailed as failed:
         return None, failed.error
+    except Exception as crash:  # the edge to strangers' code: it becomes an event
+        message = f"{request.kind} failed: {type(crash).__name__}: {crash}"
+        return None, effect_error("FM0705", "connector/failed", message, {"kind": request.kind})
 
 
 def _park(active: ActiveRun, let_go: bool) -> bool:

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -104,6 +105,9 @@ class Interpreter:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._driving.discard(task)
         self._freed.set()
+        if not task.cancelled() and (crash := task.exception()) is not None:
+            # Ours to mend. The run stays claimed until its lease ends, and the crash is counted.
+            traceback.print_exception(crash, file=sys.stderr)
 
     async def _drive(self, claim: Claim, taken_us: int) -> None:
         """Drive one run until it is left; give it back whatever happens."""

@@ -47,8 +47,13 @@ def take_up(active: ActiveRun, request: EffectRequest, note: Note | None, now_us
         active.route(request)
         return
     effect_class = active.class_of(request.kind)
-    options = options_of(request, effect_class)
-    pending = Pending(request, effect_class, options, note.first_us, note.due_us, note.attempts)
+    try:
+        options = options_of(request, effect_class)
+    except EffectFailed as failed:
+        active.resolve(request, None, failed.error, now_us)
+        return
+    due = _due_again(note, effect_class, options)
+    pending = Pending(request, effect_class, options, note.first_us, due, note.attempts)
     pending.taken_up = True
     active.progress.effects[request.number] = pending
     if note.begun:
@@ -58,6 +63,20 @@ def take_up(active: ActiveRun, request: EffectRequest, note: Note | None, now_us
         del active.progress.effects[request.number]
         active.progress.changed = True
         active.quick.append(request)
+
+
+def _due_again(note: Note, effect_class: EffectClass, options: Options) -> int | None:
+    """Return when a taken up effect is due here, where others may serve its kind than before.
+
+    For what a connector performs that is the next attempt, for what is waited for the timeout.
+    """
+    match effect_class:
+        case EffectClass.CONNECTOR:
+            return note.due_us if note.attempts else None
+        case EffectClass.TASK:
+            return None if options.timeout_us is None else note.first_us + options.timeout_us
+        case _:
+            return note.due_us
 
 
 def in_doubt(request: EffectRequest, cause: ErrorValue | None = None) -> ErrorValue:

@@ -342,3 +342,26 @@ def test_somebody_who_asks_for_a_run_by_name_gets_another_try() -> None:
         bench.store.abandon(InterpreterId(f"dead{n}"))
     assert bench.drive().state is RunState.COMPLETED
     assert bench.events()[1] == ("recovered", "", 0)
+
+
+def test_an_exception_in_a_quick_function_is_an_error_of_the_effect() -> None:
+    bench = Bench(ScriptedWorld(functions={"t/f": lambda _: 1 // 0}))
+    row = bench.run(performs("t/f", 1))
+    assert bench.error(row).type is keyword("connector/failed")
+
+
+def test_a_kind_that_somebody_serves_later_is_performed_then() -> None:
+    bench = Bench()
+    bench.start(sequence(("t/c", args(timeout=Duration(3_600_000_000)))))
+    interpret(bench.current, until_idle=True)
+    bench.world.connectors = {"t/c": lambda call: "served"}
+    row = drive(bench.host(), R).row
+    assert row.result is not None
+    assert decode_data(row.result) == vector(["served"])
+    assert bench.clock.now_us() < bench.store.events(R)[0].time_us + 3_600_000_000
+
+
+def test_a_kind_that_nobody_serves_times_out() -> None:
+    bench = Bench()
+    row = bench.run(sequence(("t/c", args(timeout=Duration(5_000_000)))))
+    assert bench.error(row).type is keyword("timeout")
