@@ -35,6 +35,7 @@ from flowmetal.values import (
     Value,
     Vector,
     hash_map,
+    is_endless,
     kind_of,
     pr_str,
     set_of,
@@ -61,6 +62,8 @@ def visit(context: Context, ask: Ask) -> Node | Walk:
         if isinstance(form, Symbol):
             return _symbol(context, ask, form)
         if is_sequence(form):
+            if is_endless(form):
+                raise CompileError("FM0125", "a macro made a sequence without end", ask.span)
             found = _list(context, ask)
             if not isinstance(found, Ask):
                 return found

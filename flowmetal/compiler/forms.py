@@ -27,6 +27,7 @@ from flowmetal.values import (
     Value,
     Vector,
     hash_map,
+    is_endless,
     keyword,
     list_of,
     set_of,
@@ -36,6 +37,7 @@ from flowmetal.values import (
 CORE = "flow.core"
 
 _SEQUENCES = frozenset({List, Cons, LazySeq, IndexedSeq, Range, Repeat})
+_ENDLESS = frozenset({Range, Repeat})
 _COLLECTIONS = frozenset({Map, Set, Vector})
 
 ASCRIPTION = keyword("-")
@@ -161,6 +163,8 @@ def without_spans(form: Value) -> Value:
             done.append(_rebuilt(current, parts))
         elif isinstance(current, Symbol):
             done.append(_bare_symbol(current))
+        elif type(current) in _ENDLESS and is_endless(current):
+            done.append(current)
         elif isinstance(current, (Map, Set, Vector)) or type(current) in _SEQUENCES:
             parts = _parts(current)
             tasks.append((current, len(parts)))

@@ -32,7 +32,7 @@ from flowmetal.compiler.resolution import Expander, Names
 from flowmetal.errors import CompileError
 from flowmetal.ids import CodeHash
 from flowmetal.source import Span
-from flowmetal.values import Map, Symbol, Value, hash_map, keyword
+from flowmetal.values import Map, Symbol, Value, hash_map, is_endless, keyword
 
 TOP_LEVEL = "top level"
 """The name of the function that a bare expression becomes."""
@@ -78,7 +78,7 @@ class TopLevel:
 
     def _form(self, context: Context, ask: Ask) -> list[Ask]:
         """Compile a form, or return the forms that stand for it."""
-        if not is_sequence(ask.form) or next(iter(ask.form), None) is None:
+        if not is_sequence(ask.form) or is_endless(ask.form) or next(iter(ask.form), None) is None:
             self._expression(context, ask)
             return []
         macro = macro_at(context, ask)

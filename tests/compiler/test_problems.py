@@ -271,3 +271,8 @@ def test_malformed_code_is_a_diagnostic_inside_of_the_file(text):
             assert found.span is not None
             assert found.span.line == 1
             assert 1 <= found.span.col <= len(source)
+
+
+def test_a_macro_may_not_make_code_without_end():
+    assert problem("(defmacro m [] (-repeat nil 1)) (def x (m))").code == "FM0125"
+    assert problem("(defmacro m [] (list 'do (-repeat nil 1))) (def x (m))").code == "FM0125"
