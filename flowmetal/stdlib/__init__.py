@@ -17,6 +17,7 @@ SOURCES: tuple[str, ...] = (
     "core/reduce.flow",
     "core/lazy.flow",
     "core/groups.flow",
+    "core/sorted.flow",
     "core/eager.flow",
     "core/effects.flow",
     "string.flow",

@@ -13,8 +13,12 @@ from flowmetal.values import (
     Keyword,
     LazySeq,
     Map,
+    OrderedByFunction,
     Realise,
+    Record,
     Set,
+    SortedMap,
+    SortedSet,
     Symbol,
     Unrealised,
     Value,
@@ -44,10 +48,19 @@ def call_value(machine: Machine, fiber: Fiber, callee: Value, arguments: list[Va
         _check_count(callee, len(arguments))
         if callee.wants_machine:
             return callee.call(machine, fiber, *arguments)
-        return callee.call(*arguments)
+        try:
+            return callee.call(*arguments)
+        except OrderedByFunction:
+            return by_order(machine, fiber, callee.name, arguments)
     if kind is VarRef:
         return call_value(machine, fiber, dynamic_value(machine, fiber, callee.name), arguments)
-    return _call_data(machine, callee, arguments)
+    return _call_data(machine, fiber, callee, arguments)
+
+
+def by_order(machine: Machine, fiber: Fiber, native: str, arguments: list[Value]) -> Value:
+    """Call the function that does a native's work on collections ordered by a function."""
+    function = machine.globals["flow.core/-by-order"]
+    return call_value(machine, fiber, function, [native, list_of(arguments)])
 
 
 def apply_value(
@@ -137,6 +150,8 @@ _LOOKUPS = {
     Keyword: ("flow.core/get", 1, 2, True),
     Symbol: ("flow.core/get", 1, 2, True),
     Map: ("flow.core/get", 1, 2, False),
+    SortedMap: ("flow.core/get", 1, 2, False),
+    SortedSet: ("flow.core/get", 1, 2, False),
     Set: ("flow.core/get", 1, 2, False),
     Vector: ("flow.core/nth", 1, 1, False),
 }
@@ -144,9 +159,9 @@ _LOOKUPS = {
 the callee is what is looked up (a keyword) or where (a map)."""
 
 
-def _call_data(machine: Machine, callee: Value, arguments: list[Value]) -> Value:
+def _call_data(machine: Machine, fiber: Fiber, callee: Value, arguments: list[Value]) -> Value:
     row = next((_LOOKUPS[kind] for kind in type(callee).__mro__ if kind in _LOOKUPS), None)
-    if row is None:
+    if row is None or type(callee) is Record:
         raise flow_error("FM0302", "type/not-a-function", f"{show(callee)} is not a function")
     name, least, most, is_key = row
     if not least <= len(arguments) <= most:
@@ -156,10 +171,14 @@ def _call_data(machine: Machine, callee: Value, arguments: list[Value]) -> Value
             "arity",
             f"{show(callee)} called as a function takes {wanted}, called with {len(arguments)}",
         )
-    lookup = machine.image.native(name).call
     if is_key:
-        return lookup(arguments[0], callee, *arguments[1:])
-    return lookup(callee, *arguments)
+        given = [arguments[0], callee, *arguments[1:]]
+    else:
+        given = [callee, *arguments]
+    try:
+        return machine.image.native(name).call(*given)
+    except OrderedByFunction:
+        return by_order(machine, fiber, name, given)
 
 
 def _items(rest: Value) -> list[Value]:

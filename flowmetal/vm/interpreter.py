@@ -21,6 +21,7 @@ from flowmetal.bytecode.opcodes import Op
 from flowmetal.values import (
     FlowError,
     Keyword,
+    OrderedByFunction,
     Unrealised,
     Value,
     add,
@@ -38,7 +39,7 @@ from flowmetal.values import (
     sub,
     vector,
 )
-from flowmetal.vm.calls import apply_value, call_value
+from flowmetal.vm.calls import apply_value, by_order, call_value
 from flowmetal.vm.effects import perform
 from flowmetal.vm.link import (
     LOCAL_WITH,
@@ -469,6 +470,13 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                 realise(machine, fiber, need)
             except FlowError as error:
                 raise_error(machine, fiber, error.error)
+        except OrderedByFunction:  # out of a NATIVE: everything else goes through call_value
+            count = arg[1]
+            native = frame.body.native_at(pc - 1)
+            frame.pc = pc
+            called = by_order(machine, fiber, native, stack[len(stack) - count :])
+            del stack[len(stack) - count :]
+            frames.append(called)
         except FlowError as error:
             frame.pc = pc - 1
             raise_error(machine, fiber, error.error)

@@ -67,6 +67,12 @@ class LinkedBody:
     def handlers(self) -> tuple[Handler, ...]:
         return self.body.handlers
 
+    def native_at(self, pc: int) -> str:
+        """Return the name of the native function that the NATIVE at ``pc`` calls."""
+        _, operand = self.body.instructions[pc]
+        name: str = self.owner.function.constants[operand][0]
+        return name
+
     def span_at(self, pc: int) -> Span | None:
         """Return where instruction ``pc`` comes from."""
         found = None

@@ -12,8 +12,11 @@ from flowmetal.values import (
     FlowError,
     Instant,
     Map,
+    Record,
+    SortedMap,
     Value,
     describe,
+    hash_map,
     keyword,
     show,
     type_error,
@@ -42,10 +45,14 @@ def need_int(function: str, position: int, value: Value) -> int:
 
 
 def need_map(function: str, position: int, value: Value) -> Map:
-    """Return ``value``, which must be a map."""
-    if type(value) is not Map:
-        raise wrong(function, "a map", position, value)
-    return value
+    """Return ``value``, which must be a map, as a plain one."""
+    if type(value) is Map:
+        return value
+    if type(value) is Record:
+        return value.plain()
+    if type(value) is SortedMap:
+        return hash_map(value.items())
+    raise wrong(function, "a map", position, value)
 
 
 def need_duration(function: str, position: int, value: Value) -> Duration:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flowmetal.stdlib.natives.arguments import out_of_bounds, uneven, wrong
 from flowmetal.stdlib.natives.lookup import get, key, val
 from flowmetal.stdlib.natives.table import MISSING, Table
-from flowmetal.stdlib.natives.walking import items_of, some_items_of
+from flowmetal.stdlib.natives.walking import MAPS, SETS, items_of, some_items_of
 from flowmetal.values import (
     EMPTY_LIST,
     EMPTY_MAP,
@@ -18,8 +18,11 @@ from flowmetal.values import (
     Map,
     MapEntry,
     Range,
+    Record,
     Repeat,
     Set,
+    SortedMap,
+    SortedSet,
     Value,
     Vector,
     cons,
@@ -98,9 +101,9 @@ def conj(coll: Value = EMPTY_VECTOR, *items: Value) -> Value:
 def conj_one(coll: Value, item: Value) -> Value:
     """Add one item."""
     kind = type(coll)
-    if kind is Vector or kind is Set:
+    if kind is Vector or kind in SETS:
         return coll.conj(item)
-    if kind is Map:
+    if kind in MAPS:
         return _conj_entry(coll, item)
     if coll is None:
         return list_of((item,))
@@ -113,11 +116,11 @@ def conj_one(coll: Value, item: Value) -> Value:
     raise wrong("conj", "a collection", 1, coll)
 
 
-def _conj_entry(coll: Map, item: Value) -> Map:
+def _conj_entry(coll: Value, item: Value) -> Value:
     kind = type(item)
     if item is None:
         return coll
-    if kind is Map:
+    if kind in MAPS:
         for k, v in item.items():
             coll = coll.assoc(k, v)
         return coll
@@ -158,7 +161,7 @@ def assoc(coll: Value, key: Value, value: Value, *more: Value) -> Value:
 def assoc_one(coll: Value, key: Value, value: Value) -> Value:
     """Set one key."""
     kind = type(coll)
-    if kind is Map:
+    if kind in MAPS:
         return coll.assoc(key, value)
     if kind is Vector or kind is MapEntry:
         if type(key) is not int:
@@ -188,7 +191,7 @@ def dissoc(coll: Value, *names: Value) -> Value:
     """Return the map without the given keys."""
     if coll is None:
         return None
-    if type(coll) is not Map:
+    if type(coll) not in MAPS:
         raise wrong("dissoc", "a map", 1, coll)
     for name in names:
         coll = coll.dissoc(name)
@@ -200,7 +203,7 @@ def disj(coll: Value, *items: Value) -> Value:
     """Return the set without the given items."""
     if coll is None:
         return None
-    if type(coll) is not Set:
+    if type(coll) not in SETS:
         raise wrong("disj", "a set", 1, coll)
     for item in items:
         coll = coll.disj(item)
@@ -228,7 +231,7 @@ def select_keys(coll: Value, names: Value) -> Map:
         if value is not MISSING:
             found.append((name, value))
     made = hash_map(found)
-    return made.with_meta(coll.meta) if type(coll) is Map and coll.meta is not None else made
+    return made.with_meta(coll.meta) if type(coll) in MAPS and coll.meta is not None else made
 
 
 @native("peek")
@@ -282,6 +285,10 @@ def empty(coll: Value) -> Value:
     kind = type(coll)
     if kind is MapEntry:
         return None
+    if kind is SortedMap or kind is SortedSet:
+        return kind(None, coll.order, coll.meta)
+    if kind is Record:
+        raise wrong("empty", "a collection that can be empty, which no record is", 1, coll)
     made: Value = {Vector: EMPTY_VECTOR, Map: EMPTY_MAP, Set: EMPTY_SET}.get(kind)
     if made is not None:
         return made if coll.meta is None else made.with_meta(coll.meta)

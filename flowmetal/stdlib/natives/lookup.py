@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from flowmetal.stdlib.natives.arguments import wrong
 from flowmetal.stdlib.natives.table import MISSING, Table
-from flowmetal.stdlib.natives.walking import items_of
+from flowmetal.stdlib.natives.walking import MAPS, SETS, items_of
 from flowmetal.values import (
     ErrorValue,
     IndexedSeq,
@@ -14,6 +14,7 @@ from flowmetal.values import (
     Map,
     MapEntry,
     Set,
+    SortedSet,
     Value,
     Vector,
     char,
@@ -69,6 +70,8 @@ def get(coll: Value, key: Value, default: Value = None) -> Value:
         return error_field(coll, key, default)
     if kind is str:
         return char(coll[key]) if _is_index(key, len(coll)) else default
+    if kind in MAPS or kind is SortedSet:
+        return coll.get(key, default)
     return default
 
 
@@ -82,7 +85,7 @@ def contains(coll: Value, key: Value) -> bool:
     kind = type(coll)
     if coll is None:
         return False
-    if kind is Map or kind is Set:
+    if kind in MAPS or kind in SETS:
         return key in coll
     if kind is Vector or kind is MapEntry or kind is str:
         return _is_index(key, len(coll))
@@ -97,7 +100,7 @@ def find(coll: Value, key: Value) -> MapEntry | None:
     if coll is None:
         return None
     kind = type(coll)
-    if kind is Map:
+    if kind in MAPS:
         found: MapEntry | None = coll.find(key)
         return found
     if kind is Vector or kind is MapEntry:
@@ -144,7 +147,7 @@ def vals(coll: Value) -> Value:
 
 
 def _column(function: str, coll: Value, index: int) -> Value:
-    if type(coll) is Map:
+    if type(coll) in MAPS:
         return IndexedSeq(vector(coll.values() if index else coll.keys()), 0) if len(coll) else None
     entries = items_of(function, coll)
     if not entries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flowmetal.stdlib.natives.table import Table
+from flowmetal.stdlib.natives.walking import MAPS, SETS
 from flowmetal.values import (
     Atom,
     Char,
@@ -20,12 +21,16 @@ from flowmetal.values import (
     MapEntry,
     Range,
     Ratio,
+    Record,
     Reduced,
     Regex,
+    Reified,
     Repeat,
     RunRef,
     Secret,
     Set,
+    SortedMap,
+    SortedSet,
     Symbol,
     TaggedLiteral,
     Value,
@@ -46,9 +51,9 @@ native = Table("flow.core")
 
 _SEQS = frozenset({List, Cons, LazySeq, Range, Repeat, IndexedSeq})
 _VECTORS = frozenset({Vector, MapEntry})
-_COLLECTIONS = _SEQS | _VECTORS | {Map, Set}
+_COLLECTIONS = _SEQS | _VECTORS | MAPS | SETS
 _FUNCTIONS = frozenset({Closure, Native})
-_CALLABLE = _FUNCTIONS | _VECTORS | {Keyword, Symbol, Map, Set, VarRef}
+_CALLABLE = _FUNCTIONS | _VECTORS | SETS | {Keyword, Symbol, Map, SortedMap, VarRef}
 _NAMES = frozenset({Keyword, Symbol})
 
 
@@ -74,15 +79,17 @@ _is("fiber?", FiberRef)
 _is("tagged-literal?", TaggedLiteral)
 _is("list?", List)
 _is("vector?", *_VECTORS)
-_is("map?", Map)
-_is("set?", Set)
+_is("map?", *MAPS)
+_is("record?", Record)
+_is("set?", *SETS)
+_is("sorted?", SortedMap, SortedSet)
 _is("map-entry?", MapEntry)
 _is("seq?", *_SEQS)
 _is("coll?", *_COLLECTIONS)
 _is("sequential?", *_SEQS, *_VECTORS)
-_is("associative?", *_VECTORS, Map)
+_is("associative?", *_VECTORS, *MAPS)
 _is("indexed?", *_VECTORS)
-_is("reversible?", *_VECTORS)
+_is("reversible?", *_VECTORS, SortedMap, SortedSet)
 _is("seqable?", *_COLLECTIONS, str, bytes, type(None))
 _is("fn?", *_FUNCTIONS)
 _is("ifn?", *_CALLABLE)
@@ -162,7 +169,11 @@ _TYPES: dict[type, str] = {
     Vector: "vector",
     MapEntry: "vector",
     Map: "map",
+    SortedMap: "map",
+    Record: "record",
     Set: "set",
+    SortedSet: "set",
+    Reified: "reified",
     Closure: "function",
     Native: "function",
     Atom: "atom",

@@ -7,6 +7,8 @@ from functools import cmp_to_key
 from flowmetal.stdlib.natives.arguments import need_int, out_of_bounds, wrong
 from flowmetal.stdlib.natives.table import MISSING, Table
 from flowmetal.stdlib.natives.walking import (
+    MAPS,
+    SETS,
     entries_of,
     items_of,
     unrealised_inside,
@@ -17,12 +19,12 @@ from flowmetal.values import (
     IndexedSeq,
     LazySeq,
     List,
-    Map,
     MapEntry,
     Range,
     Realise,
     Repeat,
-    Set,
+    SortedMap,
+    SortedSet,
     Unrealised,
     Value,
     Vector,
@@ -42,7 +44,7 @@ from flowmetal.values import (
 
 native = Table("flow.core")
 
-_COUNTED = (Vector, MapEntry, Map, Set, List, str, bytes)
+_COUNTED = (Vector, MapEntry, *MAPS, *SETS, List, str, bytes)
 
 native.add("seq", seq)
 native.add("first", first)
@@ -137,7 +139,7 @@ def nth(coll: Value, index: Value, default: Value = MISSING) -> Value:
             return char(coll[index])
     elif coll is None:
         return None if default is MISSING else default
-    elif kind is Map or kind is Set:
+    elif kind in MAPS or kind in SETS:
         raise wrong("nth", "a sequential collection", 1, coll)
     elif index >= 0:
         return _nth_of_seq(coll, index, default)
@@ -178,6 +180,8 @@ def last(coll: Value) -> Value:
     kind = type(coll)
     if kind is Vector or kind is MapEntry:
         return coll.nth(len(coll) - 1) if len(coll) else None
+    if kind is SortedMap or kind is SortedSet:
+        return IndexedSeq(coll, len(coll) - 1).first if len(coll) else None
     items = items_of("last", coll)
     return items[-1] if items else None
 
@@ -202,8 +206,8 @@ def reverse(coll: Value) -> Value:
 
 @native("rseq")
 def rseq(coll: Value) -> Value:
-    if type(coll) is not Vector and type(coll) is not MapEntry:
-        raise wrong("rseq", "a vector", 1, coll)
+    if type(coll) not in (Vector, MapEntry, SortedMap, SortedSet):
+        raise wrong("rseq", "a vector or a sorted collection", 1, coll)
     return list_of(tuple(reversed(tuple(coll)))) if len(coll) else None
 
 
@@ -248,7 +252,7 @@ def reducible(coll: Value) -> Value:
     kind = type(coll)
     if kind is Vector:
         return coll
-    if kind is Map:
+    if kind in MAPS:
         return vector(entries_of(coll))
     if kind is Range:
         return None if coll.end is None else coll

@@ -22,8 +22,11 @@ from flowmetal.values import (
     MapEntry,
     Range,
     Realise,
+    Record,
     Repeat,
     Set,
+    SortedMap,
+    SortedSet,
     Unrealised,
     Value,
     Vector,
@@ -32,6 +35,10 @@ from flowmetal.values import (
     is_endless,
     seq,
 )
+
+MAPS = frozenset({Map, Record, SortedMap})
+SETS = frozenset({Set, SortedSet})
+"""All classes of maps and of sets."""
 
 
 def entries_of(coll: Map) -> list[MapEntry]:
@@ -46,11 +53,11 @@ def items_of(function: str, coll: Value) -> Sequence[Value]:
     endless one, FM0501 for what is no collection.
     """
     kind = type(coll)
-    if kind is Vector or kind is MapEntry or kind is List or kind is Set:
+    if kind is Vector or kind is MapEntry or kind is List or kind in SETS:
         return list(coll)
     if coll is None:
         return ()
-    if kind is Map:
+    if kind in MAPS:
         return entries_of(coll)
     if kind is str:
         return [char(c) for c in coll]
@@ -106,7 +113,7 @@ def unrealised_inside(value: Value) -> list[LazySeq]:
             todo.append(item.rest)
             if type(item.first) in _CONTAINERS:
                 todo.append(item.first)
-        elif kind is Map:
+        elif kind in MAPS:
             for k, v in item.items():
                 if type(k) in _CONTAINERS:
                     todo.append(k)
@@ -120,7 +127,7 @@ def unrealised_inside(value: Value) -> list[LazySeq]:
 
 
 _CONTAINERS = frozenset(
-    {Vector, MapEntry, List, Map, Set, LazySeq, Cons, Range, Repeat, IndexedSeq}
+    {Vector, MapEntry, List, LazySeq, Cons, Range, Repeat, IndexedSeq} | MAPS | SETS
 )
 
 
