@@ -21,8 +21,8 @@ from flowmetal.vm.vars import define
 
 _REALISE = "flow.core/-realise-deep"
 
-BUDGET = 20_000_000
-"""Fuel for one macro call or one top-level form: some ten seconds."""
+BUDGET = 5_000_000
+"""Fuel for one macro call or one top-level form: some five seconds."""
 
 
 class SealedMachine:
