@@ -11,6 +11,7 @@ VERBS = {
     "disasm":  ("flowmetal.cli.disasm",  "Show readable bytecode with source lines."),
     "inspect": ("flowmetal.cli.inspect", "Show what is in a .fmb file: hash, entry points, effects."),
     "fmt":     ("flowmetal.cli.fmt",     "Format source files in place."),
+    "lint":    ("flowmetal.cli.lint",    "Point at what is allowed and still likely wrong."),
     "explain": ("flowmetal.cli.explain", "Explain an error code with a wrong and a right example."),
 }
 # fmt: on
