@@ -66,7 +66,9 @@ class VirtualClock:
         else:
             self._now_us += timeout_us
         if self._now_us - self._started_us > PATIENCE_US:
-            raise AssertionError("a run has waited for years, and nothing is planned that could wake it")
+            raise AssertionError(
+                "a run has waited for years, and nothing is planned that could wake it"
+            )
 
     async def pause(self, woken: asyncio.Event, timeout_us: int) -> None:
         """Let the others run; when they all wait too, move on."""
