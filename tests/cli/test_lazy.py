@@ -35,7 +35,8 @@ def test_every_verb_that_shows_something_prints_json(group, name) -> None:
 
     command = group.get_command(click.Context(group), name)
     options = {option for parameter in command.params for option in parameter.opts}
-    assert "--json" in options or name == "interpreter"
+    shows_nothing = ("interpreter", "repl", "fmt", "lsp")
+    assert "--json" in options or name in shows_nothing
 
 
 def test_an_unknown_verb_is_named_with_the_nearest_one(shell) -> None:
