@@ -126,10 +126,14 @@ class Engine:
     def drive(self, run: str, *, attach: bool = True) -> RunView:
         """Drive a run in this process until it ends or is paused, and return it.
 
-        If another process drives it, wait for that (``attach``) or raise RefusedError.
+        If another process drives it, wait for that (``attach``) or raise RefusedError. A run
+        that was put aside because its interpreters died (FM1108) gets one more chance.
         """
         from flowmetal.runtime.driving import drive
 
+        row = self.store.run(RunId(run))
+        if row is not None and row.state is RunState.FAILED:
+            self._revive_if_put_aside(row)
         try:
             driven = drive(self.host, RunId(run), wait_for_others=attach)
         except RunError as error:
@@ -137,6 +141,14 @@ class Engine:
                 raise RefusedError(error.code, error.message, hint=f"fmvm wait {run}") from None
             raise
         return run_view(driven.row)
+
+    def _revive_if_put_aside(self, row: RunRow) -> None:
+        from flowmetal.effects.events import REVIVED
+
+        error = run_view(row).error
+        if error is not None and error.code == "FM1108":
+            event = NewEvent(REVIVED, "", 0, encode_data(hash_map(((keyword("by"), "resume"),))))
+            self.store.set_state(row.id, (RunState.FAILED,), RunState.READY, event)
 
     def result(self, run: str) -> Value:
         """Drive a run until it ends and return its result. Raises RunFailed if it has none."""

@@ -78,11 +78,14 @@ def test_every_flipped_byte_of_a_program_is_noticed(shell, hello: Path) -> None:
     from flowmetal.errors import ProgramError
 
     data = hello.read_bytes()
+    codes = set()
     for place in range(len(data)):
         damaged = bytearray(data)
         damaged[place] ^= 1 << (place % 8)
-        with pytest.raises(ProgramError):
+        with pytest.raises(ProgramError) as caught:
             read_program(bytes(damaged))
+        codes.add(caught.value.code)
+    assert "FM0804" in codes
 
 
 def test_every_truncation_of_a_program_is_noticed(shell, hello: Path) -> None:
