@@ -8,6 +8,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
 BIN := .venv/bin
+FLOW := flowmetal/stdlib examples tests
 
 help:
 	@echo "make demo       orders charged exactly once, through kill -9 and a move to another store"
@@ -37,6 +38,7 @@ test: setup
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/fmc fmt --check $(FLOW)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
@@ -47,6 +49,7 @@ docs: setup
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/fmc fmt $(FLOW)
 
 benchmark: setup
 	$(BIN)/python -m benchmarks

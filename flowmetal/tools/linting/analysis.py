@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from flowmetal.bytecode.code import Module
 from flowmetal.compiler.analyser import SPECIALS, macro_at, visit
+from flowmetal.compiler.clauses import NamespaceForm, parse_ns
 from flowmetal.compiler.context import Ask, Context, Unit, Walk
 from flowmetal.compiler.definitions import DefForm, parse_def
 from flowmetal.compiler.environment import local_value
@@ -55,6 +56,14 @@ class Written:
         return self.items[1:]
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The ``ns`` form and where it stands."""
+
+    form: NamespaceForm
+    span: Span
+
+
 @dataclass(slots=True)
 class TopForm:
     """A top-level form: its calls in the order of the text, and its trees.
@@ -76,7 +85,7 @@ class Analysis:
         self.source = source
         self.positions = Positions(source)
         self.environment = session.environment
-        self.header: Written | None = None
+        self.header: Header | None = None
         space = session.environment.namespace(module.name)
         assert space is not None
         self.names = Names(session.environment, space, frozenset(EXPANDERS))
@@ -136,7 +145,7 @@ class Analysis:
         head = items[0].form.text if is_symbol(items[0].form) else ""
         if isinstance(macro, Expander) and macro.name in _NAMESPACE_FORMS:
             if macro.name == "ns":
-                self.header = Written(f"{CORE}/ns", tuple(items), ask.span, 0, False)
+                self._enter(parse_ns(items, ask.span, Problems()), ask.span)
             return []
         if macro is not None:
             return [expand(context, ask, macro)]
@@ -149,6 +158,16 @@ class Analysis:
         elif head not in _WITHOUT_TREE:
             self._tree(context, top, ask, None)
         return []
+
+    def _enter(self, form: NamespaceForm, span: Span) -> None:
+        """Note the ``ns`` form; a compiled module does not say any more what it hides of flow.core."""
+        self.header = Header(form, span)
+        if form.core is not None:
+            space = self.names.namespace
+            hidden = {name.text for name in form.core.exclude}
+            space.hidden_core = frozenset(hidden | form.core.rename.keys())
+            if form.core.refer:
+                space.only_core = frozenset(name.text for name in form.core.refer)
 
     def _tree(self, context: Context, top: TopForm, ask: Ask, defined: DefForm | None) -> None:
         def ask_for(request: Ask) -> Node | Walk:

@@ -86,7 +86,13 @@ class _Effects:
             if function.name in self._analysis.effects:
                 yield f"`{_short(function.name)}` performs an effect", function.span
         elif isinstance(function, Function):
-            nodes = (node for arity in function.arities for node in walk(arity.body, _called))
+            bodies = [arity.body for arity in function.arities]
+            nodes = (
+                node
+                for body in bodies
+                if not isinstance(body, Function)
+                for node in walk(body, _called)
+            )
             effects = filter(None, map(self._effect, nodes))
             yield from islice(effects, 1)
 

@@ -7,14 +7,11 @@ quoted form or in a template is a use, too, so that nothing is reported that som
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
 
-from flowmetal.compiler.clauses import Name, Required, parse_ns
+from flowmetal.compiler.clauses import Name, Required
 from flowmetal.compiler.definitions import DefForm
 from flowmetal.compiler.forms import CORE, flag, is_symbol
-from flowmetal.compiler.problems import Problems
 from flowmetal.compiler.resolution import flow_name
-from flowmetal.errors import CompileError
 from flowmetal.reader.tokens import tokenize
 from flowmetal.source import Span
 from flowmetal.tools.linting.analysis import Analysis, Written
@@ -24,6 +21,9 @@ _WORDS = frozenset({"SYMBOL", "KEYWORD", "NAMESPACED_MAP", "TAG"})
 _DEFINERS = frozenset(
     f"{CORE}/{name}" for name in ("defn", "defn-", "defmacro", "defonce", "defmulti")
 ) | {"def"}
+_FUNCTIONS = frozenset({f"{CORE}/defn", "def"})
+"""What gives a function a name that is chosen freely; a test's, say, is not called."""
+
 _ENTRIES = frozenset({"main"})
 
 
@@ -31,7 +31,8 @@ def lint_namespace(analysis: Analysis, findings: Findings) -> None:
     """Report what only the whole of a source shows."""
     words = _words(analysis)
     if analysis.header is not None:
-        _lint_header(analysis, analysis.header, words, findings)
+        for required in analysis.header.form.required:
+            _lint_required(required, words, findings)
     for form in analysis.forms:
         for call in form.calls.values():
             if call.name in _DEFINERS and len(call.items) > 1 and is_symbol(call.items[1].form):
@@ -39,7 +40,8 @@ def lint_namespace(analysis: Analysis, findings: Findings) -> None:
         for defined, _ in form.trees:
             if defined is not None:
                 _lint_private(analysis, defined, form.span, words, findings)
-                _lint_bang(analysis, defined, findings)
+                if form.span in form.calls and form.calls[form.span].name in _FUNCTIONS:
+                    _lint_bang(analysis, defined, findings)
 
 
 class _Words:
@@ -71,13 +73,6 @@ def _words(analysis: Analysis) -> _Words:
 
 
 # -- requires ----------------------------------------------------------------------------
-
-
-def _lint_header(analysis: Analysis, header: Written, words: _Words, findings: Findings) -> None:
-    with suppress(CompileError):
-        form = parse_ns(list(header.items), header.span, Problems())
-        for required in form.required:
-            _lint_required(required, words, findings)
 
 
 def _lint_required(required: Required, words: _Words, findings: Findings) -> None:

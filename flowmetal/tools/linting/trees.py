@@ -30,10 +30,10 @@ from flowmetal.tools.linting.walking import walk
 
 _PURE_NAMES = """
     + - * / = == not= < > <= >= inc dec abs max min mod rem quot not identity str name namespace keyword symbol
-    assoc assoc-in dissoc conj disj cons concat into merge merge-with update update-in select-keys get get-in
+    assoc assoc-in dissoc conj disj cons concat merge select-keys get get-in
     count first second last rest next nth nthrest seq vec set list vector hash-map hash-set zipmap range repeat
-    map mapv map-indexed mapcat filter filterv remove keep keep-indexed for lazy-seq lazy-cat partition
-    partition-all partition-by take drop take-while drop-while sort sort-by reverse distinct group-by
+    map map-indexed mapcat filter remove keep keep-indexed for lazy-seq lazy-cat partition
+    partition-all partition-by take drop take-while drop-while sort reverse distinct
     frequencies interleave interpose flatten keys vals key val empty? nil? some? contains? partial comp
     constantly complement juxt fnil fn ex-info atom volatile! delay meta with-meta vary-meta subs
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from flowmetal.reader import ReadOptions, read_all
 from flowmetal.source import Source
 from flowmetal.tools.formatting import format_source
 from flowmetal.tools.formatting.pieces import COMMENT, pieces_of
+from flowmetal.tools.sources import find_beside
 from flowmetal.values import pr_str
 
 ROOT = Path(__file__).parents[3]
@@ -98,7 +100,14 @@ def test_every_source_of_this_project_survives(path: Path) -> None:
     check(path.read_text("utf-8"))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_source_of_this_project_is_formatted(path: Path) -> None:
+    text = path.read_text("utf-8")
+    find = partial(find_beside, str(path))
+    assert format_source(Source(path.name, text), find) == text, "run `make format`"
+
+
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_source_survives_with_its_white_space_mixed_up(path: Path, seed: int) -> None:
     mixed = random.Random(seed)
