@@ -27,3 +27,31 @@ def test_the_explanation_of_a_lint_begins_with_its_name(row) -> None:
 
 def test_every_lint_has_a_row() -> None:
     assert sorted(NAMES) == [row.code for row in CODES]
+
+
+def test_names_and_codes_stay_what_they_are() -> None:
+    """Sources name them to switch lints off."""
+    assert NAMES == {
+        "FM0551": "effect-in-lazy-seq",
+        "FM0552": "effect-in-swap",
+        "FM0553": "missing-bang",
+        "FM0554": "unbounded-memoize",
+        "FM0555": "number-as-duration",
+        "FM0556": "unused-binding",
+        "FM0557": "unused-require",
+        "FM0558": "unused-refer",
+        "FM0559": "unused-private",
+        "FM0560": "shadowed-core",
+        "FM0561": "wrong-arity",
+        "FM0562": "unreachable-code",
+        "FM0563": "constant-condition",
+        "FM0564": "repeated-condition",
+        "FM0565": "redundant-do",
+        "FM0566": "redundant-let",
+        "FM0567": "compared-with-nil",
+        "FM0568": "misplaced-docstring",
+        "FM0569": "unused-value",
+        "FM0570": "inner-def",
+        "FM0571": "deprecated",
+        "FM0572": "unknown-lint",
+    }
