@@ -49,17 +49,13 @@ class FlowCompleter(Completer):
         for word in sorted(words - offered - {prefix}):
             if word.startswith(prefix):
                 yield Completion(word, -len(prefix), display_meta="in this input")
-        for candidate in sorted(known, key=_rank):
+        for candidate in sorted(known, key=lambda known: known.name):
             yield Completion(candidate.name, -len(prefix), display_meta=_meta(candidate))
 
     def _keywords(self, prefix: str) -> Iterator[Completion]:
         for word in sorted(self._conversation.keywords):
             if word.startswith(prefix) and word != prefix:
                 yield Completion(word, -len(prefix), display_meta="keyword")
-
-
-def _rank(known: Known) -> tuple[int, str]:
-    return len(known.name), known.name
 
 
 def _meta(known: Known) -> str:

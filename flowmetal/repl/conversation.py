@@ -44,8 +44,8 @@ class Screen(Protocol):
     ) -> None:
         """Show errors."""
 
-    def show_notice(self, text: str) -> None:
-        """Show what the REPL itself has to say."""
+    def show_interruption(self) -> None:
+        """Show that an evaluation was interrupted."""
 
 
 class Conversation:
@@ -103,7 +103,7 @@ class Conversation:
         except EvaluationError as error:
             screen.show_problem(error.diagnostics, interactive.texts)
         except (Interrupted, KeyboardInterrupt):
-            screen.show_notice("interrupted")
+            screen.show_interruption()
         except Exception as crash:  # the edge: our mistake must not end the conversation
             self._report(crash)
         return False

@@ -43,8 +43,8 @@ class PlainScreen:
         known = cast(Mapping[str, str], texts())
         self._write(self._err, render(diagnostics, known) + "\n")
 
-    def show_notice(self, text: str) -> None:
-        self._write(self._err, text + "\n")
+    def show_interruption(self) -> None:
+        self._write(self._err, "interrupted\n")
 
     def _write(self, stream: TextIO, text: str) -> None:
         from flowmetal.embed.rendering import printable

@@ -63,7 +63,7 @@ class TerminalScreen:
         self._at_line_start = True
 
     def show_value(self, text: str) -> None:
-        self._finish_line()
+        self.finish_line()
         shown = _printable(text[:_LONGEST_VALUE])
         if len(text) <= _LONGEST_COLOURED:
             print_formatted_text(
@@ -81,7 +81,7 @@ class TerminalScreen:
         self._write(_printable(text))
 
     def show_log(self, line: str) -> None:
-        self._finish_line()
+        self.finish_line()
         self._write(_printable(line) + "\n")
 
     def show_problem(
@@ -89,17 +89,21 @@ class TerminalScreen:
     ) -> None:
         from flowmetal.embed.rendering import render
 
-        self._finish_line()
+        self.finish_line()
         width = shutil.get_terminal_size().columns
         known = cast(Mapping[str, str], texts())
         colour = self.colour_depth is not ColorDepth.DEPTH_1_BIT
         self._write(render(diagnostics, known, width=width, colour=colour) + "\n")
 
+    def show_interruption(self) -> None:
+        self._write("\ninterrupted\n")  # the terminal has shown ^C
+
     def show_notice(self, text: str) -> None:
-        self._finish_line()
+        """Show what the REPL itself has to say."""
+        self.finish_line()
         self._write(text + "\n")
 
-    def _finish_line(self) -> None:
+    def finish_line(self) -> None:
         """Begin a line if a program has left one unfinished."""
         if not self._at_line_start:
             self._write("\n")
@@ -109,8 +113,6 @@ class TerminalScreen:
             sys.stdout.write(text)
             sys.stdout.flush()
             self._at_line_start = text.endswith("\n")
-
-    finish_line = _finish_line
 
 
 def converse(conversation: Conversation, screen: TerminalScreen) -> int:

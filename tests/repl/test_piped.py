@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.repl.terminal import FMVM
+
+
+def pipe(text: str, *words: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", FMVM, "repl", *words], input=text, capture_output=True, text=True,
+        timeout=60, check=False, cwd=folder,
+    )  # fmt: skip
+
+
+def test_each_value_stands_on_its_own_line() -> None:
+    done = pipe('(+ 1 2)\n(println "hi") :b\n\n(defn f [x]\n  (inc x))\n(f 1) ; the end')
+    assert (done.returncode, done.stdout, done.stderr) == (0, "3\nhi\nnil\n:b\n#'user/f\n2\n", "")
+
+
+def test_an_error_is_told_on_standard_error_and_in_the_status() -> None:
+    done = pipe("(inc :a)\n(inc 1)\n")
+    assert done.returncode == 1
+    assert done.stdout == "2\n"
+    assert done.stderr.startswith("error[FM0301]: `inc` needs a number")
+    assert "<repl-1>:1:1" in done.stderr
+
+
+def test_a_form_that_never_ends_is_an_error() -> None:
+    done = pipe("(+ 1\n   2")
+    assert done.returncode == 1
+    assert "error[FM0011]: this `(` is never closed" in done.stderr
+
+
+def test_nothing_at_all_is_fine() -> None:
+    done = pipe("")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_very_long_form_is_read_in_reasonable_time() -> None:
+    text = "(count [\n" + "  1234567890\n" * 20_000 + "])\n"
+    assert pipe(text).stdout == "20000\n"
+
+
+def test_a_refused_effect_names_the_flag() -> None:
+    done = pipe('(require \'[flow.sh :as sh]) (sh/sh! "ls")\n')
+    assert done.returncode == 1
+    assert "--allow-sh" in done.stderr
+
+
+def test_what_is_granted_happens(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("hello")
+    text = '(require \'[flow.fs :as fs])\n(fs/slurp! "note.txt")\n'
+    done = pipe(text, "--allow-fs=read:.", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, 'nil\n"hello"\n'), done.stderr
+
+
+def test_the_repl_of_a_run_is_refused_with_a_way_on(shell) -> None:
+    shown = shell("fmvm", "repl", "some-run")
+    assert shown.status == 2
+    assert "the REPL has a machine of its own" in shown.err
+    assert "fmvm show some-run" in shown.err
+
+
+@pytest.mark.parametrize("text", ["\x00\n", "(\ud800)\n".encode("utf-8", "surrogatepass").decode("latin-1"), "#=(f)\n", ")\n", '"\\q"\n'])  # fmt: skip
+def test_what_cannot_be_read_is_an_error_and_no_crash(text: str) -> None:
+    done = pipe(text + "(+ 1 2)\n")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "internal error" not in done.stderr
+    assert done.stdout.endswith("3\n")
