@@ -57,8 +57,9 @@ CODES: tuple[ErrorCode, ...] = (
     ErrorCode(
         "FM0556",
         "A name is bound and never used",
-        "unused-binding: of let, loop, for, catch, a pattern or a function inside. A name that\n"
-        "begins with _ says that it is not to be used. The parameters of a definition are free.",
+        "unused-binding: of let, loop, for, a pattern or a function inside. A name that begins with\n"
+        "_ says that it is not to be used. The parameters of a definition and the error of a\n"
+        "catch are free.",
         wrong="(defn main [{:keys [id total]}]\n  (let [tax 19]\n    id))",
         right="(defn main [{:keys [id]}]\n  (let [_tax 19]\n    id))",
     ),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from flowmetal.compiler.forms import CORE, Syntax, children, is_sequence, is_symbol, is_vector
-from flowmetal.source import Span
 from flowmetal.tools.linting.analysis import Analysis, TopForm, Written
+from flowmetal.tools.linting.deprecation import lint_deprecated
 from flowmetal.tools.linting.lints import Findings
 from flowmetal.values import Keyword, Map, Symbol, Value, pr_str
 
@@ -20,7 +20,7 @@ def lint_calls(analysis: Analysis, form: TopForm, findings: Findings) -> None:
         for rule in _RULES.get(plain, ()) if "/" not in plain or plain == "/" else ():
             rule(plain, call, form, findings)
         _lint_durations(analysis, call, findings)
-        _lint_deprecated(analysis, call, findings)
+        lint_deprecated(analysis, call.name, call.items[0].span, findings)
 
 
 # -- conditions --------------------------------------------------------------------------
@@ -282,38 +282,3 @@ def _duration_options(options: Syntax) -> list[Syntax]:
         for key, value in zip(parts[::2], parts[1::2], strict=True)
         if isinstance(key.form, Keyword) and key.form.text in _DURATION_OPTIONS
     ]
-
-
-# -- names that go -----------------------------------------------------------------------
-
-_OLD_NAMES = {
-    "flow.core/future": "spawn!",
-    "flow.core/promise": "promise!",
-    "flow.core/deliver": "deliver!",
-    "flow.core/pmap": "pmap!",
-    "flow.async/future": "spawn!",
-    "flow.async/promise": "promise!",
-    "flow.async/deliver": "deliver!",
-    "flow.async/pmap": "pmap!",
-}
-"""Clojure's names for what has a name of its own here."""
-
-
-def _lint_deprecated(analysis: Analysis, call: Written, findings: Findings) -> None:
-    name = call.name
-    better = _OLD_NAMES.get(name)
-    why: Value = None if better is None else f"use {better}"
-    if why is None:
-        why = analysis.deprecated(name)
-    if why is None:
-        return
-    findings.report(
-        "deprecated",
-        f"`{name.removeprefix(f'{CORE}/')}` is deprecated",
-        _head(call),
-        help=why if isinstance(why, str) else None,
-    )
-
-
-def _head(call: Written) -> Span:
-    return call.items[0].span

@@ -21,10 +21,11 @@ from flowmetal.compiler.nodes import (
     Node,
     Recur,
     Throw,
-    Try,
+    Var,
 )
 from flowmetal.source import Span
 from flowmetal.tools.linting.analysis import Analysis, TopForm
+from flowmetal.tools.linting.deprecation import lint_deprecated
 from flowmetal.tools.linting.lints import Findings
 from flowmetal.tools.linting.walking import walk
 
@@ -61,13 +62,18 @@ def lint_trees(analysis: Analysis, form: TopForm, findings: Findings) -> None:
                 _lint_call(analysis, node, functions, findings)
             elif isinstance(node, Do):
                 _lint_statements(analysis, form, node, findings)
+            elif isinstance(node, Var) and analysis.text_at(node.span):
+                lint_deprecated(analysis, node.name, node.span, findings)
 
 
 # -- bindings ----------------------------------------------------------------------------
 
 
 class _Bindings:
-    """Names that are bound and never read. A macro may write one several times: one read is enough."""
+    """Names that are bound and never read; not those of errors, for which ``catch`` needs a name.
+
+    A macro may write a binding several times: one read is enough.
+    """
 
     def __init__(self, analysis: Analysis, form: TopForm, findings: Findings) -> None:
         self._analysis = analysis
@@ -104,8 +110,6 @@ class _Bindings:
                         yield from (binding for binding, _ in node.bindings)
                     case Loop():
                         yield from node.target.bindings
-                    case Try():
-                        yield from (catch.binding for catch in node.catches)
                     case Function() if defined is None or node is not tree:
                         for arity in node.arities:
                             yield from self._parameters(arity)

@@ -63,7 +63,6 @@ FOUND = [
     ("(defn main [xs] (doseq [[k v] xs] (println k)))", ["unused-binding v"]),
     ("(defn main [xs] (mapv (fn [x y] x) xs xs))", ["unused-binding y"]),
     ("(defn main [] (letfn [(f [] 1)] 2))", ["unused-binding f"]),
-    ("(defn main [f] (try (f) (catch :default e 1)))", ["unused-binding e"]),
     ("(defn main [] (let [a 1 a (inc a)] 2))", ["unused-binding a"]),
     # namespaces
     ("(ns a (:require [flow.string :refer [trim]]))", ["unused-require flow.string"]),
@@ -101,6 +100,8 @@ FOUND = [
     ("(defn main [m] (let [x 1] (inc x) m))", ["unused-value (inc x)"]),
     ("(defn main [xs] (doseq [x xs] (str x) (println x)))", ["unused-value (str x)"]),
     ("(defn ^:deprecated f [] 1)\n(defn main [] (f))", ["deprecated f"]),
+    ("(defn ^:deprecated f [x] x)\n(defn main [xs] (mapv f xs))", ["deprecated f"]),
+    ("(defmacro ^:deprecated m [x] x)\n(defn main [] (m 1))", ["deprecated m"]),
     ("(defn main [f] (throw (ex-info \"\" {})) (f))", ['unreachable-code (throw (ex-info "" {}))']),
 ]
 
@@ -133,7 +134,7 @@ LEFT_ALONE = [
     "(defmacro m [x] `(let [y# ~x z# 1] y#))\n(defn main [x] (m x))",
     "(defmacro m [x] `(let [~'it 1] ~x))\n(defn main [] (m 2))",
     "(defn main [] (let [f (fn f [x] (f x))] (f 1)))",
-    "(defn main [f] (try (f) (catch :default _ 1)))",
+    "(defn main [f] (try (f) (catch :default e 1)))",
     "(defn main [{:keys [a] :or {a 1}}] a)",
     # namespaces
     "(ns a (:require [flow.string]))",
@@ -180,6 +181,7 @@ LEFT_ALONE = [
     "(defn main [x] (comment a b) x)",
     "(defn main [x] (when x (throw (ex-info \"\" {}))) x)",
     "(defn main [x] (if x (throw (ex-info \"\" {})) x))",
+    "(defn ^{:deprecated false} f [] 1)\n(defn main [] (f))",
     "nil",
     "",
 ]
