@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from flowmetal.bytecode.opcodes import Op
 from flowmetal.compiler.calls import analyse_call, called_var
+from flowmetal.compiler.classes import class_of_symbol, record_literal, symbol_of_class
 from flowmetal.compiler.context import Ask, Context, SpecialForm, Walk
 from flowmetal.compiler.environment import VarInfo
 from flowmetal.compiler.forms import CORE, Syntax, children, is_sequence, meta_of, without_spans
@@ -32,6 +33,7 @@ from flowmetal.values import (
     Map,
     Set,
     Symbol,
+    TaggedLiteral,
     Value,
     Vector,
     hash_map,
@@ -71,7 +73,7 @@ def visit(context: Context, ask: Ask) -> Node | Walk:
         elif isinstance(form, (Vector, Map, Set)):
             return _collection(context, ask) if len(form) else Constant(ask.span, _constant(form))
         else:
-            return _atom(ask)
+            return _atom(context, ask)
 
 
 def macro_at(context: Context, ask: Ask) -> VarInfo | Expander | None:
@@ -140,6 +142,8 @@ def _symbol(context: Context, ask: Ask, symbol: Symbol) -> Node:
             ask.span,
             help=(f"wrap it in a function: #({symbol.text} ...)",),
         )
+    elif (cls := class_of_symbol(context.names, symbol)) is not None:
+        return Constant(ask.span, symbol_of_class(cls))
     elif is_interop(symbol):
         report_interop(context, symbol.text, ask.span)
     else:
@@ -156,7 +160,9 @@ def _check_private(context: Context, ask: Ask, var: VarInfo) -> None:
 # -- literals ----------------------------------------------------------------------------
 
 
-def _atom(ask: Ask) -> Node:
+def _atom(context: Context, ask: Ask) -> Node:
+    if isinstance(ask.form, TaggedLiteral):
+        return Constant(ask.span, record_literal(context.names, ask.form, ask.span))
     if kind_of(ask.form) == OPAQUE:
         raise CompileError(
             "FM0125",

@@ -30,6 +30,7 @@ from flowmetal.values import (
     Vector,
     keyword,
 )
+from flowmetal.values.parts import is_part
 
 _DOC = keyword("doc")
 _ARGLISTS = keyword("arglists")
@@ -76,6 +77,8 @@ def parse_def(context: Context, items: list[Syntax], span: Span) -> DefForm:
 def _full_name(context: Context, name: Syntax) -> str:
     symbol: Symbol = name.form
     space = context.namespace_name
+    if is_part(symbol.name):  # an entry of a table, which any namespace may add
+        return symbol.text
     if symbol.ns is not None and context.names.namespace_of(symbol.ns) != space:
         raise CompileError(
             "FM0124", f"`{symbol.text}` cannot be defined from namespace {space}", name.span

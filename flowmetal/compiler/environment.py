@@ -16,6 +16,7 @@ from flowmetal.compiler.forms import CORE, flag
 from flowmetal.effects.kinds import KINDS
 from flowmetal.source import Span
 from flowmetal.values import Map, Value, Vector, is_seq, keyword
+from flowmetal.values.parts import is_part
 
 _ARGLISTS = keyword("arglists")
 _INLINE = keyword("inline")
@@ -100,6 +101,8 @@ class Namespace:
         self._vars: dict[str, VarInfo] = {}
 
     def define(self, var: VarInfo) -> None:
+        if is_part(var.name):  # no source can name it
+            return
         self._vars[var.name[len(self.name) + 1 :]] = var
 
     def find(self, name: str) -> VarInfo | None:

@@ -18,6 +18,7 @@ from flowmetal.compiler.forms import CORE
 from flowmetal.errors import CompileError
 from flowmetal.ids import CodeHash
 from flowmetal.values import ErrorValue, Map, Set, Value, VarRef, Vector, is_seq, keyword
+from flowmetal.values.parts import is_part, table_of
 
 ALWAYS = (f"{CORE}/-realise-all", f"{CORE}/-realise-deep")
 """Functions that the machine calls by name."""
@@ -94,6 +95,13 @@ class _Marking:
         self._codes: set[CodeHash] = set()
         self._indices: dict[str, _Index] = {}
         self._expressions: dict[str, set[int]] = {}
+        self._parts: dict[str, list[str]] = {}  # of the library: entries by table
+        self._homes: dict[str, list[str]] = {}  # and the modules that define each entry
+        for module in by_name.values():
+            for definition in module.definitions if module.library else ():
+                if is_part(definition.name):
+                    self._parts.setdefault(table_of(definition.name), []).append(definition.name)
+                    self._homes.setdefault(definition.name, []).append(module.name)
 
     def keep_module(self, module: Module) -> None:
         self.modules.add(module.name)
@@ -129,13 +137,15 @@ class _Marking:
         return replace(module, definitions=definitions, functions=functions, meta=None)
 
     def _define(self, name: str) -> None:
-        namespace = name.partition("/")[0]
-        if namespace not in self._by_name:
-            return
-        index = self._index(namespace)
-        for definition in index.by_name.get(name, ()):
-            self.modules.add(namespace)
-            self._visit(index, definition)
+        for part in self._parts.get(name, ()):
+            self.reach(part)
+        for namespace in self._homes.get(name, (name.partition("/")[0],)):
+            if namespace not in self._by_name:
+                continue
+            index = self._index(namespace)
+            for definition in index.by_name.get(name, ()):
+                self.modules.add(namespace)
+                self._visit(index, definition)
 
     def _visit(self, index: _Index, definition: Definition) -> None:
         for name in _names_in_value(definition.value):

@@ -17,6 +17,7 @@ from flowmetal.compiler.foreigners import CLASSES_OF_EVERYTHING, is_class_name
 from flowmetal.compiler.forms import CORE
 from flowmetal.source import Source, Span
 from flowmetal.values import Symbol, Value
+from flowmetal.values.classes import class_named
 
 _CLOJURE = "clojure."
 
@@ -95,6 +96,8 @@ class Names:
             return _qualified(found.name, symbol)
         if isinstance(found, Expander):
             return Symbol(CORE, found.name, symbol.meta, symbol.span)
+        if class_named(text) is not None:
+            return symbol
         if symbol.ns is not None:
             space = self.namespace_of(symbol.ns)
             return Symbol(space or symbol.ns, symbol.name, symbol.meta, symbol.span)

@@ -17,6 +17,7 @@ from flowmetal.values import (
     show,
     symbol,
 )
+from flowmetal.vm import dispatch
 from flowmetal.vm.errors import flow_error
 from flowmetal.vm.state import Bindings, Fiber, Machine, Native
 from flowmetal.vm.vars import define, dynamic_value, set_binding
@@ -144,4 +145,4 @@ _ROWS = (
 )
 # fmt: on
 
-INTRINSICS: dict[str, Native] = {native.name: native for native in _ROWS}
+INTRINSICS: dict[str, Native] = {native.name: native for native in (*_ROWS, *dispatch.ROWS)}

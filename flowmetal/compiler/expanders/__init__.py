@@ -21,6 +21,12 @@ from flowmetal.compiler.expanders.functions import (
     expand_fn,
     expand_private_defn,
 )
+from flowmetal.compiler.expanders.parts import (
+    expand_class_part,
+    expand_here,
+    expand_method_part,
+    expand_own_part,
+)
 from flowmetal.compiler.forms import Syntax, is_symbol, listed, listed_of, local
 
 Expand = Callable[[MacroCall], Syntax]
@@ -54,6 +60,10 @@ EXPANDERS: dict[str, Expand] = {
     "defn-": expand_private_defn,
     "defmacro": expand_defmacro,
     "declare": expand_declare,
+    "-here": expand_here,
+    "-own-part": expand_own_part,
+    "-class-part": expand_class_part,
+    "-method-part": expand_method_part,
     "ns": refuse_inside,
     "in-ns": refuse_inside,
     "require": refuse_inside,

@@ -18,6 +18,7 @@ from flowmetal.stdlib.natives import (
     strings,
     text,
     times,
+    types,
 )
 from flowmetal.vm.state import Native
 
@@ -28,6 +29,7 @@ _TABLES = (
     lookup.native,
     sequences.native,
     sorted.native,
+    types.native,
     cells.native,
     text.native,
     regex.native,

@@ -1,0 +1,81 @@
+"""Names of classes in code: those of the table in ``values.classes``, and types of records.
+
+A class is a symbol. ``String`` and ``java.util.Map`` are constants wherever
+they stand; the type of a record is a var whose metadata says ``:class``, and
+``shop.model.Order`` names it from anywhere.
+"""
+
+from __future__ import annotations
+
+from flowmetal.compiler.definitions import is_data
+from flowmetal.compiler.environment import VarInfo
+from flowmetal.compiler.forms import flag
+from flowmetal.compiler.resolution import Names
+from flowmetal.errors import CompileError
+from flowmetal.source import Span
+from flowmetal.values import (
+    Keyword,
+    Map,
+    Symbol,
+    TaggedLiteral,
+    Value,
+    Vector,
+    keyword,
+    record_of,
+)
+from flowmetal.values.classes import class_named
+
+_FIELDS = keyword("fields")
+
+
+def class_of_symbol(names: Names, symbol: Symbol) -> str | None:
+    """Return the full name of the class that a symbol names, None if it names none."""
+    found = names.find(symbol)
+    if isinstance(found, VarInfo):
+        return found.name if flag(found.meta, "class") else None
+    known = class_named(symbol.text)
+    if known is not None:
+        return known
+    record = _record_named(names, symbol)
+    return None if record is None else record.name
+
+
+def symbol_of_class(name: str) -> Symbol:
+    """Return the value of a class."""
+    space, slash, plain = name.partition("/")
+    return Symbol(space, plain) if slash else Symbol(None, name)
+
+
+def record_literal(names: Names, literal: TaggedLiteral, span: Span) -> Value:
+    """Return the record that ``#ns/Name{...}`` is if the tag is a type of records, else the literal."""
+    found = names.find(literal.tag)
+    if not (isinstance(found, VarInfo) and flag(found.meta, "class")):
+        found = _record_named(names, literal.tag)
+    if found is None:
+        return literal
+    fields: Value = None if found.meta is None else found.meta.get(_FIELDS)
+    if not isinstance(fields, Vector) or not isinstance(literal.form, Map):
+        raise CompileError("FM0131", f"#{literal.tag.text} needs a map of its fields", span)
+    if not is_data(literal.form):
+        raise CompileError(
+            "FM0131",
+            f"what stands in #{literal.tag.text}{{...}} is not evaluated",
+            span,
+            hint=f"write (map->{found.name.partition('/')[2]} {{...}})",
+        )
+    names_of_fields: list[Keyword] = list(fields)
+    values = [literal.form.get(name) for name in names_of_fields]
+    more = [(k, v) for k, v in literal.form.items() if k not in names_of_fields]
+    return record_of(found.name, names_of_fields, values, more)
+
+
+def _record_named(names: Names, symbol: Symbol) -> VarInfo | None:
+    """Return the type of records that a name with dots, as Clojure writes it, means."""
+    if symbol.ns is not None or "." not in symbol.name:
+        return None
+    space, _, plain = symbol.name.rpartition(".")
+    for candidate in (space, space.replace("_", "-")):
+        found = names.environment.var(f"{candidate}/{plain}")
+        if found is not None and flag(found.meta, "class"):
+            return found
+    return None

@@ -1,0 +1,47 @@
+"""Classes, records, what reify makes (flow.core). Dispatch looks at vars: it is in vm/dispatch.py."""
+
+from __future__ import annotations
+
+from flowmetal.stdlib.natives.arguments import need_map, wrong
+from flowmetal.stdlib.natives.table import Table
+from flowmetal.values import Map, Record, Reified, Symbol, Value, list_of, record_of
+from flowmetal.values.classes import ancestry, class_name, is_class
+from flowmetal.values.parts import method_key
+from flowmetal.vm.dispatch import is_a, is_preferred
+
+native = Table("flow.core")
+
+
+def symbol_of(name: str) -> Symbol | None:
+    """Return the class of a name, nil for that of nil."""
+    if name == "nil":
+        return None
+    space, slash, plain = name.partition("/")
+    return Symbol(space, plain) if slash else Symbol(None, name)
+
+
+native.add("class", lambda x: symbol_of(class_name(x)))
+native.add("class?", is_class)
+native.add("-supers", lambda cls: list_of(map(symbol_of, ancestry(cls.text)[1:])))
+native.add("-method-key", method_key)
+native.add("-isa?", is_a)
+native.add("-prefers?", is_preferred)
+native.add("-reify", lambda methods: Reified(methods))
+native.add("-record", lambda cls, fields, *values: record_of(cls.text, list(fields), values))
+
+
+@native("instance?")
+def is_instance(cls: Value, x: Value) -> bool:
+    """Say whether the class of ``x`` is ``cls`` or one of it."""
+    if type(cls) is not Symbol:
+        raise wrong("instance?", "a class", 1, cls)
+    return cls.text in ancestry(class_name(x))
+
+
+@native("-record-of")
+def record_of_map(cls: Value, fields: Value, source: Value) -> Record:
+    """Return a record with the entries of a map; a field that is not in it is nil."""
+    found: Map = need_map(f"map->{cls.name}", 1, source)
+    names = list(fields)
+    more = [(k, v) for k, v in found.items() if k not in names]
+    return record_of(cls.text, names, [found.get(name) for name in names], more)

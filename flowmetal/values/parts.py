@@ -1,0 +1,50 @@
+"""Names of the parts of tables: which function implements a method for a class, and the like.
+
+Protocols, multimethods and types of records have tables that any namespace may
+add to. An entry is a var of its own, named by its table, ``@`` and its key:
+
+```
+shop/Priced@@shop/Order          that a class implements a protocol
+shop/Priced@price@shop/Order     how a class implements a method of a protocol
+shop/area@:circle                the method of a multimethod for a dispatch value
+shop/area@@default               an option of a multimethod
+shop/Order@@fields               the fields of a type of records
+```
+
+So what a program fixes is code and costs a snapshot nothing, what is added
+while it runs is state like any var, and finding an entry is one look-up. No
+source can write such a name: ``@`` begins a form. An entry that was taken away
+again is nil.
+"""
+
+from __future__ import annotations
+
+from flowmetal.values import kinds
+from flowmetal.values.hashing import hash_of
+from flowmetal.values.kinds import KINDS, Value
+from flowmetal.values.printing import pr_str
+
+
+def part_name(table: str, key: str) -> str:
+    """Return the name of an entry."""
+    return f"{table}@{key}"
+
+
+def is_part(name: str) -> bool:
+    """Say whether the name of a var is that of an entry of a table."""
+    return "@" in name
+
+
+def table_of(name: str) -> str:
+    """Return the table that an entry belongs to."""
+    return name.partition("@")[0]
+
+
+def method_key(value: Value) -> str:
+    """Return the key of a dispatch value, the same for equal values."""
+    kind = KINDS[type(value)]
+    if kind <= kinds.LAST_SCALAR:
+        return pr_str(value)
+    if kind == kinds.SEQUENCE:
+        return f"[{' '.join(map(method_key, value))}]"
+    return f"#{hash_of(value):016x}"

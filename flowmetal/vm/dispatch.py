@@ -1,0 +1,276 @@
+"""Finding functions by the class of a value, or by a dispatch value: protocols, multimethods.
+
+Tables are vars (``values.parts``), so an entry is one look-up by name. A
+protocol takes the nearest class of a value that implements it. A multimethod
+takes the entry of the value itself, else the best among the entries of what the
+value is one of; the candidates come from the hierarchy and not from the
+entries, so the number of methods costs nothing. Nothing is remembered between
+calls: what a dispatch costs does not depend on what was called before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import islice, product
+
+from flowmetal.values import (
+    EMPTY_MAP,
+    EMPTY_SET,
+    Map,
+    Reified,
+    Symbol,
+    Value,
+    VarRef,
+    Vector,
+    equal,
+    hash_map,
+    keyword,
+    show,
+    vector,
+)
+from flowmetal.values.classes import ancestry, class_name, is_class
+from flowmetal.values.parts import is_part, method_key, part_name
+from flowmetal.vm.errors import flow_error
+from flowmetal.vm.state import Closure, Fiber, Machine, Native
+from flowmetal.vm.vars import define
+
+_ANCESTORS = keyword("ancestors")
+_MOST_CANDIDATES = 10_000
+_GLOBAL = "flow.core/-hierarchy"
+
+
+# Protocols.
+
+
+@cache
+def _places(protocol: str, method: str, cls: str) -> tuple[tuple[str, str], ...]:
+    """Return where to look for a method, nearest class first: the mark of a class, the function."""
+    return tuple(
+        (part_name(protocol, f"@{each}"), part_name(protocol, f"{method}@{each}"))
+        for each in ancestry(cls)
+    )
+
+
+def implementation(
+    machine: Machine, fiber: Fiber, protocol: VarRef, method: str, value: Value
+) -> Value:
+    """Return the function that implements a protocol's method for a value."""
+    found: Value = None
+    if type(value) is Reified:
+        methods = value.methods.get(protocol)
+        found = None if methods is None else methods.get(keyword(method))
+    if found is None:
+        variables = machine.globals
+        for mark, name in _places(protocol.name, method, class_name(value)):
+            if variables.get(mark) is not None:
+                found = variables.get(name)
+                break
+    if found is None:
+        found = _in_metadata(protocol, method, value)
+    if found is None:
+        raise flow_error(
+            "FM0515",
+            "protocol/not-implemented",
+            f"`{method}` of protocol {protocol.name} is not implemented for {_class_text(value)}, "
+            f"called with {show(value)}",
+        )
+    return found
+
+
+def _in_metadata(protocol: VarRef, method: str, value: Value) -> Value:
+    meta = getattr(value, "meta", None)
+    if type(meta) is not Map:
+        return None
+    return meta.get(Symbol(protocol.name.partition("/")[0], method))
+
+
+def _class_text(value: Value) -> str:
+    return "nil" if value is None else f"the class {class_name(value)}"
+
+
+def implements(machine: Machine, fiber: Fiber, protocol: VarRef, value: Value) -> bool:
+    """Say whether a value's class implements a protocol."""
+    if type(value) is Reified and protocol in value.methods:
+        return True
+    return _extended(machine, protocol, class_name(value))
+
+
+def extended(machine: Machine, fiber: Fiber, protocol: VarRef, cls: Value) -> bool:
+    """Say whether a class, nil or the name of one, implements a protocol."""
+    return _extended(machine, protocol, "nil" if cls is None else cls.text)
+
+
+def _extended(machine: Machine, protocol: VarRef, cls: str) -> bool:
+    return any(machine.globals.get(mark) is not None for mark, _ in _places(protocol.name, "", cls))
+
+
+# Tables.
+
+
+def part(machine: Machine, fiber: Fiber, table: VarRef, key: str) -> Value:
+    """Return an entry of a table, nil if there is none."""
+    return machine.globals.get(part_name(table.name, key))
+
+
+def put_part(machine: Machine, fiber: Fiber, table: VarRef, key: str, value: Value) -> Value:
+    """Change an entry of a table; nil takes it away."""
+    define(machine, part_name(table.name, key), value)
+    return value
+
+
+def parts(machine: Machine, fiber: Fiber, table: VarRef) -> Map:
+    """Return the entries of a table by their keys."""
+    start = part_name(table.name, "")
+    return hash_map(
+        (name[len(start) :], value)
+        for name, value in machine.globals.items()
+        if is_part(name) and name.startswith(start) and value is not None
+    )
+
+
+def table_of(machine: Machine, fiber: Fiber, function: Value) -> VarRef | None:
+    """Return the var of a multimethod given as a function or a var, nil for anything else."""
+    name = function.name if type(function) is VarRef else ""
+    if type(function) is Closure:
+        name = function.function.name
+    return VarRef(name) if part_name(name, "@dispatch") in machine.globals else None
+
+
+# Hierarchies and multimethods.
+
+
+def _ancestors(hierarchy: Map, value: Value) -> list[Value]:
+    """Return what a value is one of: by the hierarchy, and by the table of classes."""
+    derived = hierarchy.get(_ANCESTORS, EMPTY_MAP)
+    found = list(derived.get(value, EMPTY_SET))
+    if is_class(value):
+        for name in ancestry(value.text)[1:]:
+            space, slash, plain = name.partition("/")
+            cls = Symbol(space, plain) if slash else Symbol(None, name)
+            found.append(cls)
+            found.extend(derived.get(cls, EMPTY_SET))
+    return found
+
+
+def is_a(hierarchy: Value, child: Value, parent: Value) -> bool:
+    """Say whether ``child`` is ``parent`` or, by a hierarchy or the classes, one of it."""
+    if equal(child, parent):
+        return True
+    if isinstance(child, Vector) and isinstance(parent, Vector):
+        return len(child) == len(parent) and all(
+            is_a(hierarchy, one, other) for one, other in zip(child, parent, strict=True)
+        )
+    return any(equal(parent, found) for found in _ancestors(hierarchy, child))
+
+
+def _hierarchy(machine: Machine, table: VarRef) -> Map:
+    own = machine.globals.get(part_name(table.name, "@hierarchy"))
+    found = machine.globals.get(_GLOBAL if own is None else own.name)
+    if type(found) is not Map:
+        found = getattr(found, "value", None)  # a hierarchy in an atom, or none anywhere
+    return found if type(found) is Map else EMPTY_MAP
+
+
+def _candidates(hierarchy: Map, value: Value) -> Iterator[Value]:
+    if isinstance(value, Vector):
+        choices = [[item, *_ancestors(hierarchy, item)] for item in value]
+        yield from islice(map(vector, product(*choices)), 1, _MOST_CANDIDATES)
+    yield from _ancestors(hierarchy, value)
+
+
+def find_method(machine: Machine, fiber: Fiber, table: VarRef, value: Value) -> Value:
+    """Return the method for a dispatch value, nil if there is none, not even a default.
+
+    Raises FM0517 if several fit and none is preferred.
+    """
+    variables = machine.globals
+    found = variables.get(part_name(table.name, method_key(value)))
+    if found is not None:
+        return found
+    hierarchy = _hierarchy(machine, table)
+    fitting: dict[str, tuple[Value, Value]] = {}
+    for candidate in _candidates(hierarchy, value):
+        key = method_key(candidate)
+        found = variables.get(part_name(table.name, key))
+        if found is not None:
+            fitting[key] = (candidate, found)
+    if fitting:
+        return _best(table, hierarchy, _preferences(machine, table), value, [*fitting.values()])
+    default = variables.get(part_name(table.name, "@default"), keyword("default"))
+    return variables.get(part_name(table.name, method_key(default)))
+
+
+def _preferences(machine: Machine, table: VarRef) -> Map:
+    found = machine.globals.get(part_name(table.name, "@prefers"))
+    return EMPTY_MAP if found is None else found
+
+
+def _best(
+    table: VarRef,
+    hierarchy: Map,
+    preferences: Map,
+    value: Value,
+    fitting: list[tuple[Value, Value]],
+) -> Value:
+    def beats(one: Value, other: Value) -> bool:
+        return is_preferred(hierarchy, preferences, one, other) or is_a(hierarchy, one, other)
+
+    for one, method in fitting:
+        if all(one is other or beats(one, other) for other, _ in fitting):
+            return method
+    one, other = fitting[0][0], fitting[1][0]
+    raise flow_error(
+        "FM0517",
+        "multimethod/ambiguous",
+        f"{show(value)} fits several methods of {table.name}, {show(one)} and {show(other)}: "
+        "say which with prefer-method",
+    )
+
+
+def is_preferred(hierarchy: Value, preferences: Value, one: Value, other: Value) -> bool:
+    """Say whether a multimethod prefers one dispatch value, or what it is one of, to another."""
+    others = [other, *_ancestors(hierarchy, other)]
+    for each in (one, *_ancestors(hierarchy, one)):
+        less = preferences.get(each)
+        if less is not None and any(item in less for item in others):
+            return True
+    return False
+
+
+def method(machine: Machine, fiber: Fiber, table: VarRef, value: Value) -> Value:
+    """Return the method for a dispatch value, or raise FM0516."""
+    found = find_method(machine, fiber, table, value)
+    if found is None:
+        raise flow_error(
+            "FM0516",
+            "multimethod/no-method",
+            f"the multimethod {table.name} has no method for {show(value)}",
+        )
+    return found
+
+
+def revive(machine: Machine, fiber: Fiber, record: str) -> Value:
+    """Return the fields of a type of records, nil if the program has no such type."""
+    return machine.globals.get(part_name(record, "@fields"))
+
+
+def _native(name: str, call: Callable[..., Value], count: int) -> Native:
+    return Native(f"flow.core/{name}", call, count, count, wants_machine=True)
+
+
+# fmt: off
+ROWS = (
+    #       name               function        arguments
+    _native("-implementation", implementation, 3),
+    _native("-implements?",    implements,     2),
+    _native("-extended?",      extended,       2),
+    _native("-part",           part,           2),
+    _native("-put-part!",      put_part,       3),
+    _native("-parts",          parts,          1),
+    _native("-table-of",       table_of,       1),
+    _native("-find-method",    find_method,    2),
+    _native("-method",         method,         2),
+    _native("-fields-of-type", revive,         1),
+)
+# fmt: on
