@@ -53,7 +53,7 @@ CODES = (
     ErrorCode("FM1103", "The run is not in a state for this",
               "For instance, only a paused run can be unpaused. `fmvm show` says what state it is in."),
     ErrorCode("FM1104", "A run with this id is in the store already",
-              "An imported run keeps its id. It is here already, or another one took its name."),
+              "An imported run keeps its id. It is here already, or another one took its name. A run that moved away from a store may come back to it, but not from a file that is older than that move."),
     ErrorCode("FM1105", "The store does not have the program of a run",
               "Programs travel with their runs; a store that lost one was changed by other means. Import the run again, or restore the store from a backup."),
     ErrorCode("FM1106", "The input of a run is damaged",

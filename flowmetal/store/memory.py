@@ -397,14 +397,18 @@ class MemoryStore:
         image = transfer.unpack(parts)
         row = image.row
         with self._writing("import_run"):
-            if row.id in self._runs:
+            here = self._runs.get(row.id)
+            if here is not None and not rules.comes_back(
+                here.state, here.created_us, here.seq, row
+            ):
                 raise rules.run_exists(row.id)
+            epoch = row.epoch if here is None else max(row.epoch, here.epoch + 1)
             self._within("import_run")
             if image.program is not None:
                 self._programs.setdefault(row.program, image.program)
             self._runs[row.id] = _Run(
                 row.id, row.program, row.input, row.grants, row.tags, row.parent, row.created_us,
-                state=row.state, due_us=row.wake_at_us, epoch=row.epoch, seq=row.seq,
+                state=row.state, due_us=row.wake_at_us, epoch=epoch, seq=row.seq,
                 started_us=row.started_us, ended_us=row.ended_us,
                 snapshot=image.snapshot, snapshot_format=row.snapshot_format,
                 result=row.result, error=row.error, waiting=row.waiting, progress=row.progress,

@@ -322,7 +322,10 @@ class Store(Protocol):
         """Read everything of a run: row, snapshot, chunks, events, inbox, as named byte strings."""
 
     def import_run(self, parts: Mapping[str, bytes]) -> RunRow:
-        """Put an exported run into this store, whole. Raises RunError if the id is there."""
+        """Put an exported run into this store, whole. Raises RunError if the id is there.
+
+        A run that moved away from here may come back, no older than it left.
+        """
 
     def wait_for_change(self, timeout_s: float) -> None:
         """Return when something may have changed (a hint), at the latest after ``timeout_s``."""

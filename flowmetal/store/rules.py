@@ -12,7 +12,7 @@ from collections.abc import Collection
 
 from flowmetal.errors import Conflict, RunError, StoreError
 from flowmetal.ids import InterpreterId, RunId
-from flowmetal.store.protocol import ENDED, RunState
+from flowmetal.store.protocol import ENDED, RunRow, RunState
 
 END_OF_TIME_US = 2**63 - 1
 CLAIMABLE = frozenset({RunState.READY, RunState.WAITING})
@@ -68,9 +68,16 @@ def check_expected(
 
 
 def check_open(run: RunId, stored: RunState) -> None:
-    """Raise FM1102 if the run takes no more messages."""
+    """Raise FM1102 if the run takes no more messages, FM1103 while it is written to a file: what
+    came between the reading and the end of the export would be acknowledged and lost."""
     if stored in ENDED:
         raise RunError("FM1102", f"run {run} has ended ({stored.value}) and takes no more messages")
+    if stored is RunState.EXPORTING:
+        raise RunError(
+            "FM1103",
+            f"run {run} is being exported and takes no messages now",
+            hint="send it again when the export has ended, to the store where the run then is",
+        )
 
 
 def check_text(*names: str) -> None:
@@ -88,6 +95,14 @@ def no_such_run(run: RunId) -> RunError:
 
 def run_exists(run: RunId) -> RunError:
     return RunError("FM1104", f"run {run} is in this store already")
+
+
+def comes_back(here: RunState, here_created_us: int, here_seq: int, coming: RunRow) -> bool:
+    """Return whether an import may take the place of the run with that id: it moved away from
+    here, and what comes is that run, no older than it left."""
+    return (
+        here is RunState.MOVED and coming.created_us == here_created_us and coming.seq >= here_seq
+    )
 
 
 def lost_claim(run: RunId) -> Conflict:

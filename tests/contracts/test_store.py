@@ -630,7 +630,7 @@ class StoreContract:
         )
         claim = store.commit(claim, step(RunState.EXPORTING))
         parts = store.export_run(claim)
-        store.commit(claim, step(RunState.MOVED, release=True))
+        store.commit(claim, step(RunState.MOVED, events=[], release=True))
         return parts
 
     def test_an_imported_run_is_the_one_that_was_exported(self, world: World) -> None:
@@ -661,8 +661,53 @@ class StoreContract:
             k: v for k, v in parts.items() if k not in changing
         }
 
-    def test_an_import_over_a_run_that_is_there_is_refused(self, world: World) -> None:
+    def test_a_run_that_moved_away_may_come_back(self, world: World) -> None:
         parts = self.exported(world.ann)
+        left = row(world.ann)
+        back = world.bob.import_run(parts)
+        assert (back.state, back.seq) == (RunState.READY, 3)
+        assert back.epoch > left.epoch
+        assert len(world.ann.inbox(R1, 0)) == 1
+        assert world.ann.events(R1) == world.bob.events(R1)
+        assert len(world.ann.events(R1)) == 3
+        assert world.ann.chunks(R1, ["k/1"]) == {"k/1": b"v"}
+        assert take(world.ann).seq == 3
+
+    def test_a_run_does_not_come_back_older_than_it_left(self, world: World) -> None:
+        parts = self.exported(world.ann)
+        world.ann.import_run(parts)
+        claim = world.ann.commit(take(world.ann), step())
+        claim = world.ann.commit(claim, step(RunState.EXPORTING))
+        world.ann.commit(claim, step(RunState.MOVED, events=[], release=True))
+        before = row(world.ann)
+        with pytest.raises(RunError) as refused:
+            world.ann.import_run(parts)
+        assert refused.value.code == "FM1104"
+        assert row(world.ann) == before
+
+    def test_another_run_of_the_name_does_not_take_the_place_of_one_that_moved(
+        self, world: World
+    ) -> None:
+        self.exported(world.ann)
+        world.clock.advance(1_000_000)
+        parts = self.exported(MemoryStore(world.clock))
+        with pytest.raises(RunError) as refused:
+            world.ann.import_run(parts)
+        assert refused.value.code == "FM1104"
+
+    def test_nothing_is_acknowledged_while_a_run_is_exported(self, world: World) -> None:
+        begin(world.ann)
+        world.ann.send(R1, signal("m1"))
+        claim = world.ann.commit(take(world.ann), step(RunState.EXPORTING))
+        with pytest.raises(RunError) as refused:
+            world.bob.send(R1, signal("m2"))
+        assert refused.value.code == "FM1103"
+        assert world.bob.send(R1, signal("m1")) is not None  # the receipt that it had
+        assert claim is not None
+
+    def test_an_import_over_a_run_that_is_there_is_refused(self, world: World) -> None:
+        begin(world.ann)
+        parts = self.exported(MemoryStore(world.clock))
         before = row(world.ann)
         with pytest.raises(RunError) as refused:
             world.ann.import_run(parts)

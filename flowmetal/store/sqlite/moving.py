@@ -41,6 +41,7 @@ def read_parts(session: Session, number: int, row: RunRow) -> dict[str, bytes]:
 def insert_run(session: Session, image: RunImage) -> None:
     """Write everything of a run. Raises RunError FM1104 if its id is taken."""
     new = image.row
+    epoch = max(new.epoch, _make_room(session, new))
     tags = json.dumps(dict(new.tags))
     inserted = session.execute(
         rows.INSERT_RUN,
@@ -52,7 +53,7 @@ def insert_run(session: Session, image: RunImage) -> None:
     session.execute(
         rows.INSERT_HEAD,
         (
-            *(number, new.state.value, new.state.value, new.wake_at_us, new.epoch, new.seq),
+            *(number, new.state.value, new.state.value, new.wake_at_us, epoch, new.seq),
             *(new.received, new.snapshot_format, new.started_us, new.ended_us),
             *(new.waiting, new.progress, image.snapshot, new.result, new.error),
         ),
@@ -74,3 +75,30 @@ def insert_run(session: Session, image: RunImage) -> None:
         rows.INSERT_MESSAGE,
         [rows.message_row(number, entry, consumed=consumed) for entry, consumed in image.inbox],
     )
+
+
+def _make_room(session: Session, coming: RunRow) -> int:
+    """Take away what a run left behind when it moved, if it is that run which comes back.
+
+    Return the first epoch that nobody had here, so that whoever drove it before stays shut out.
+    """
+    execute = session.execute
+    found = execute(
+        "SELECT number, state, created_us, seq, epoch FROM run JOIN head USING (number)"
+        " WHERE id = ?",
+        (coming.id,),
+    ).fetchone()
+    if found is None:
+        return 0
+    number, state, created_us, seq, epoch = found
+    if not rules.comes_back(RunState(state), created_us, seq, coming):
+        raise rules.run_exists(coming.id)
+    execute("DELETE FROM event WHERE key BETWEEN ? AND ?", rows.events_range(number, 0, -1)[:2])
+    for table, column in (
+        ("message", "run"),
+        ("chunk", "run"),
+        ("head", "number"),
+        ("run", "number"),
+    ):
+        execute(f"DELETE FROM {table} WHERE {column} = ?", (number,))
+    return int(epoch) + 1
