@@ -78,16 +78,22 @@ def read_source(file: str) -> Source:
 
 
 def write_bytes(file: str, data: bytes) -> None:
-    """Put ``data`` into ``file``, all or nothing. Raises UsageError FM1312."""
+    """Put ``data`` into ``file``, all or nothing, there after a power cut too.
+
+    Raises UsageError FM1312, also for what is no plain file: /dev/null would be replaced.
+    """
     fresh = f"{file}.{os.getpid()}.part"
     try:
         if os.path.isdir(file):
             raise IsADirectoryError(21, "it is a folder")
+        if os.path.exists(file) and not os.path.isfile(file):
+            raise OSError(22, "it is a device or a pipe")
         with open(fresh, "wb") as opened:
             opened.write(data)
             opened.flush()
             os.fsync(opened.fileno())
         os.replace(fresh, file)
+        _sync_folder(os.path.dirname(file) or ".")
     except (OSError, ValueError) as error:
         with contextlib.suppress(OSError, ValueError):  # the first trouble is the one to tell
             os.unlink(fresh)
@@ -96,6 +102,15 @@ def write_bytes(file: str, data: bytes) -> None:
             f"{file} cannot be written: {_reason(error)}",
             hint="name another file with -o",
         ) from None
+
+
+def _sync_folder(folder: str) -> None:
+    """Make the name of a new file durable: syncing the file does not."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def read_json_value(data: bytes, place: str, option: str) -> Value:

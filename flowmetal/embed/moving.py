@@ -18,11 +18,12 @@ import os
 
 from flowmetal.effects import events as kinds
 from flowmetal.embed.files import read_bytes, write_bytes
-from flowmetal.errors import RefusedError, RunError, StoreError
+from flowmetal.errors import RefusedError, RunError, StoreError, UsageError
 from flowmetal.ids import InterpreterId, RunId
 from flowmetal.runtime.host import LEASE_US
 from flowmetal.runtime.progress import decode_progress
 from flowmetal.store.protocol import Claim, Commit, Held, NewEvent, RunRow, RunState, Store
+from flowmetal.store.transfer import unpack as unpack_image
 from flowmetal.values import DataError, Map, encode_data, hash_map, keyword
 from flowmetal.values.codec import decode_data
 
@@ -37,9 +38,10 @@ def export_run(
     store: Store, owner: InterpreterId, run: RunId, path: str | None, in_doubt: bool
 ) -> str:
     """Move a run into the file ``path`` (default RUN.fms) and return the path."""
+    path = path or f"{run}{SUFFIX}"
+    _refuse_other_file(run, path)
     claim = _claim(store, owner, run)
     row = store.load(claim).row
-    path = path or f"{run}{SUFFIX}"
     try:
         if not in_doubt:
             _refuse_in_doubt(row)
@@ -86,6 +88,25 @@ def unpack(data: bytes, path: str) -> dict[str, bytes]:
     if not all(isinstance(k, str) and isinstance(v, bytes) for k, v in found.items()):
         raise _refuse(path, "its parts are not bytes")
     return found
+
+
+def _refuse_other_file(run: RunId, path: str) -> None:
+    """Refuse to write over anything but an older export of ``run``.
+
+    A run that has moved away is in its file and nowhere else.
+    """
+    if not os.path.isfile(path):
+        return
+    try:
+        if unpack_image(unpack(read_bytes(path), path)).row.id == run:
+            return
+    except StoreError:
+        pass  # not an export, or damaged: it is somebody's file all the same
+    raise UsageError(
+        "FM1312",
+        f"{path} cannot be written: it is there already and is no export of run {run}",
+        hint="name another file with -o",
+    )
 
 
 def _claim(store: Store, owner: InterpreterId, run: RunId) -> Claim:

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import flowmetal
+from flowmetal.embed.files import write_bytes
+from flowmetal.errors import RunError, UsageError
+
+SOURCE = '(defn main [x] (sleep! #dur "1ms") (* x x))'
+
+
+@pytest.fixture
+def engine():
+    with flowmetal.Engine("memory:") as opened:
+        yield opened
+
+
+def test_a_run_comes_back_to_the_store_that_it_left(engine, tmp_path: Path) -> None:
+    file = str(tmp_path / "r.fms")
+    run, _ = engine.start(flowmetal.compile(SOURCE), [12])
+    engine.export(run, file)
+    with flowmetal.Engine("memory:") as there:
+        there.import_run(file)
+        there.export(run, file)  # over its own, older file
+    assert engine.import_run(file) == run
+    assert engine.result(run) == 144
+
+
+def test_an_export_never_takes_the_place_of_another_file(engine, tmp_path: Path) -> None:
+    program = flowmetal.compile(SOURCE)
+    first, _ = engine.start(program, [1])
+    second, _ = engine.start(program, [2])
+    file = tmp_path / "r.fms"
+    engine.export(first, str(file))
+    held = file.read_bytes()
+    with pytest.raises(UsageError) as refused:
+        engine.export(second, str(file))
+    assert refused.value.code == "FM1312"
+    assert file.read_bytes() == held
+    assert engine.result(second) == 4
+    note = tmp_path / "note.txt"
+    note.write_text("mine")
+    with pytest.raises(UsageError):
+        engine.export(second, str(note))
+    assert note.read_text() == "mine"
+
+
+def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    pipe = str(tmp_path / "pipe")
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError) as refused:
+        write_bytes(pipe, b"data")
+    assert refused.value.code == "FM1312"
+    assert "a device or a pipe" in refused.value.message
+    assert not os.path.isfile(pipe)
+
+
+def test_a_moved_run_is_not_here_any_more(engine, tmp_path: Path) -> None:
+    run, _ = engine.start(flowmetal.compile(SOURCE), [3])
+    engine.export(run, str(tmp_path / "r.fms"))
+    with pytest.raises(RunError) as refused:
+        engine.export(run, str(tmp_path / "again.fms"))
+    assert refused.value.code == "FM1103"
