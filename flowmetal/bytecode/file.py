@@ -204,7 +204,7 @@ def _opened(data: bytes, wanted: Content) -> tuple[bytes, ProgramHash]:
         raise ProgramError(
             "FM0801",
             "this is not a compiled Flowmetal program",
-            hint="compile the source with `fmc build`",
+            hint="compile the source with `fmc compile`",
         )
     if len(data) < _HEAD.size:
         raise ProgramError("FM0803", "the program is cut off inside of its head", hint=again)

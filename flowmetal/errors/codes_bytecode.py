@@ -10,7 +10,7 @@ from flowmetal.errors import ErrorCode
 # fmt: off
 CODES = (
     ErrorCode("FM0801", "The file is not a compiled Flowmetal program",
-              "A compiled program begins with the eight bytes 89 46 4D 42 0D 0A 1A 0A. A source file can be run as it is with `fmvm run FILE.flow`; `fmc build FILE.flow` makes a program of it. A program that went through a tool that changes line ends is damaged for good: copy it as binary data."),
+              "A compiled program begins with the eight bytes 89 46 4D 42 0D 0A 1A 0A. A source file can be run as it is with `fmvm run FILE.flow`; `fmc compile FILE.flow` makes a program of it. A program that went through a tool that changes line ends is damaged for good: copy it as binary data."),
     ErrorCode("FM0802", "The program was compiled by a newer version of Flowmetal",
               "Programs of older formats can always be run, newer ones cannot. Upgrade Flowmetal here, or compile the source with the version that is installed here."),
     ErrorCode("FM0803", "The program's file has the wrong length",
