@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -61,18 +62,19 @@ def command(
     grants = grants_of(
         http=allow_http, sh=allow_sh, env=allow_env, fs=allow_fs, everything=allow_all
     )
+    folders = source_roots(Path.cwd() / "repl", roots)
+    functions: list[Callable[..., Any]] = []
+    if modules:
+        from flowmetal.embed.functions import functions_of
+
+        functions = functions_of(modules)
 
     def make(observer: Observer) -> Interactive:
         from flowmetal.embed.interactive import Interactive
 
-        functions = []
-        if modules:
-            from flowmetal.embed.functions import functions_of
-
-            functions = functions_of(modules)
         return Interactive(
             observer,
-            roots=source_roots(Path.cwd() / "repl", roots),
+            roots=folders,
             grants=grants,
             functions=functions,
             contracts=not no_contracts,

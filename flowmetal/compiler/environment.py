@@ -105,6 +105,10 @@ class Namespace:
             return
         self._vars[var.name[len(self.name) + 1 :]] = var
 
+    def forget(self, name: str) -> None:
+        """Forget a var: its definition failed, and its namespace goes on without it."""
+        self._vars.pop(name, None)
+
     def find(self, name: str) -> VarInfo | None:
         return self._vars.get(name)
 

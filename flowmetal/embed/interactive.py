@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from flowmetal.bytecode.code import DefinitionKind
 from flowmetal.compiler.compile import USER, compile_module, compile_more
-from flowmetal.compiler.environment import Environment
+from flowmetal.compiler.environment import Environment, Namespace, VarInfo
 from flowmetal.compiler.expanders import EXPANDERS
 from flowmetal.compiler.loader import Loader
 from flowmetal.compiler.options import CompileOptions
@@ -31,12 +32,12 @@ from flowmetal.reader import ReadOptions, read_all, read_forms
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.observer import Observer
 from flowmetal.source import Source, Span
-from flowmetal.values import ErrorValue, FlowError, List, Symbol, Value, Vector, keyword
+from flowmetal.values import ErrorValue, FlowError, List, Symbol, Value, VarRef, Vector, keyword
 
 REPL: Final = "flow.repl"
 _PRELUDE = Path(__file__).parent / "repl.flow"
-PRINT_LENGTH: Final = 100
-"""Items of a collection that are printed unless ``*print-length*`` says otherwise."""
+SHOWN_LENGTH: Final = 100
+"""Items of a collection that are shown if ``*print-length*`` says nothing."""
 
 _PROBLEM = keyword("problem")
 
@@ -142,6 +143,8 @@ class Interactive:
         self.machine.last = None
         reloaded = self._forget_reloaded(form)
         before = self.environment.state()
+        space = self.environment.open(self.namespace)
+        known = {name: space.find(name) for name in space.names()}
         try:
             addition = compile_more(
                 source,
@@ -153,11 +156,15 @@ class Interactive:
                 require=self.loader.require,
             )
         except BaseException:
-            for name, space in reloaded.items():
+            for name, old in reloaded.items():
                 if self.environment.namespace(name) is None:
-                    self.environment.restore_one(name, {**before, name: space})
+                    self.environment.restore_one(name, {**before, name: old})
+            _mend(space, known)
             raise
         self.enter(addition.namespace)
+        last = addition.module.definitions[-1:]
+        if last and last[0].kind is DefinitionKind.DECLARED:
+            return VarRef(last[0].name)
         return self.machine.last
 
     def interrupt(self) -> bool:
@@ -203,8 +210,10 @@ class Interactive:
             options=CompileOptions(library=True),
         )
         assert module.name == REPL
-        self.machine.bindings.values["flow.core/*print-length*"] = PRINT_LENGTH
-        self.machine.bindings.values["flow.core/*print-level*"] = None
+        bound = self.machine.bindings.values  # what ``set!`` may change
+        bound[f"{REPL}/*shown-length*"] = SHOWN_LENGTH
+        bound["flow.core/*print-length*"] = None
+        bound["flow.core/*print-level*"] = None
 
     def enter(self, namespace: str) -> None:
         """Make a namespace current; the REPL's own names can be used in it."""
@@ -212,10 +221,10 @@ class Interactive:
         space = self.environment.open(namespace)
         space.complete = True  # other namespaces may require it
         self.machine.globals[f"{REPL}/*ns*"] = Symbol(None, namespace)
-        own = self.environment.open(REPL)
+        own, core = self.environment.open(REPL), self.environment.core()
         if space is not own:
             for name in own.publics():
-                if not name.startswith("-"):
+                if not name.startswith("-") and not (core and core.find(name)):
                     space.refers.setdefault(name, f"{REPL}/{name}")
 
     def _remember(self, value: Value) -> None:
@@ -274,6 +283,17 @@ class _CurrentNames:
 
     def resolve_symbol(self, symbol: Symbol) -> Symbol:
         return self._interactive.names().resolve_symbol(symbol)
+
+
+def _mend(space: Namespace, known: Mapping[str, VarInfo | None]) -> None:
+    """Undo definitions that did not compile: the ones before count, or the name is unknown."""
+    for name in list(space.names()):
+        var = space.find(name)
+        if var is not None and var.broken:
+            old = known.get(name)
+            space.forget(name)
+            if old is not None:
+                space.define(old)
 
 
 def is_incomplete(text: str) -> bool:

@@ -6,6 +6,7 @@ So a bracket in a string, a comment or a character is none.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from flowmetal.reader.tokens import CLOSERS, OPENERS, tokenize
 
@@ -23,6 +24,7 @@ class Bracket:
         return self.partner is not None
 
 
+@lru_cache(4)  # asked for each line of a text, whenever it is drawn
 def brackets(text: str) -> dict[int, Bracket]:
     """Return the brackets of ``text`` by the offset of their last character (``#{`` has two)."""
     found: dict[int, Bracket] = {}

@@ -86,16 +86,20 @@ class Conversation:
     def warm_up(self) -> None:
         """Load the language in the background."""
         if self._made is None and not self._making.locked():
-            threading.Thread(target=lambda: self.interactive, daemon=True).start()
+            threading.Thread(target=self._load, daemon=True).start()
+
+    def _load(self) -> None:
+        with contextlib.suppress(Exception):  # it is tried again, and told, when it is needed
+            _ = self.interactive
 
     def evaluate(self, text: str) -> bool:
         """Evaluate the forms of ``text`` and show what comes of it. False: something failed."""
         from flowmetal.embed.interactive import EvaluationError, Interrupted
 
         screen = self._screen
-        interactive = self.interactive
         self._learn_keywords(text)
         try:
+            interactive = self.interactive
             with _interruptible(interactive):
                 for value in interactive.evaluate(text):
                     screen.show_value(value)

@@ -47,11 +47,11 @@ def key_bindings(conversation: Conversation) -> KeyBindings:
 
 
 def is_finished(document: Document) -> bool:
-    """Say whether Enter should evaluate: the text is complete, and nothing but brackets follows."""
+    """Say whether Enter should evaluate: the text is complete, and the cursor not in the midst of its lines."""
     from flowmetal.embed.interactive import is_incomplete
 
-    after = document.text_after_cursor
-    return not after.strip(" \n\t)]}") and not is_incomplete(document.text)
+    inside = "\n" in document.text and document.text_after_cursor.strip(" \n\t)]}")
+    return not inside and not is_incomplete(document.text)
 
 
 def begin_line(buffer: Buffer, conversation: Conversation) -> None:

@@ -8,7 +8,7 @@ logs to standard error.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, NoReturn, TextIO, cast
 
 from flowmetal.repl.conversation import Conversation
 
@@ -43,8 +43,8 @@ class PlainScreen:
         known = cast(Mapping[str, str], texts())
         self._write(self._err, render(diagnostics, known) + "\n")
 
-    def show_interruption(self) -> None:
-        self._write(self._err, "interrupted\n")
+    def show_interruption(self) -> NoReturn:
+        raise KeyboardInterrupt  # nobody is there to go on: the command ends
 
     def _write(self, stream: TextIO, text: str) -> None:
         from flowmetal.embed.rendering import printable

@@ -52,8 +52,8 @@ def repl() -> Repl:
 
 
 def test_every_form_has_its_value(repl: Repl) -> None:
-    assert list(repl.interactive.evaluate("1 :a (+ 1 2) (def x 1) (defn f [])")) == [
-        "1", ":a", "3", "#'user/x", "#'user/f",
+    assert list(repl.interactive.evaluate("1 :a (+ 1 2) (def x 1) (defn f []) (declare g)")) == [
+        "1", ":a", "3", "#'user/x", "#'user/f", "#'user/g",
     ]  # fmt: skip
 
 
@@ -102,10 +102,28 @@ def test_forms_before_a_failing_one_count(repl: Repl) -> None:
     repl.error("b")
 
 
-def test_an_infinite_sequence_is_cut_where_print_length_says(repl: Repl) -> None:
+def test_an_endless_sequence_is_shown_in_part(repl: Repl) -> None:
     assert repl("(iterate inc 0)").endswith("98 99 ...)")
+    assert repl("(set! *shown-length* 2) (iterate inc 0)") == "(0 1 ...)"
     assert repl("(set! *print-length* 3) (range)") == "(0 1 2 ...)"
-    assert repl("(set! *print-length* nil) (count (pr-str (range 200)))") == "691"
+
+
+def test_what_a_program_prints_is_not_cut(repl: Repl) -> None:
+    assert repl("(count (pr-str (range 200)))") == "691"
+
+
+def test_a_definition_that_does_not_compile_changes_nothing(repl: Repl) -> None:
+    repl("(defn f [] 1)")
+    repl.error("(defn f [] (unknown))")
+    assert repl("(f)") == "1"
+    repl.error("(defmacro m [x] (unknown))")
+    assert repl.error("(m 1)").message == "unknown name `m`"
+
+
+def test_a_root_can_be_altered(repl: Repl) -> None:
+    repl("(defn f [] 1) (alter-var-root #'f (fn [old] (fn [] (inc (old)))))")
+    assert repl("(f)") == "2"
+    assert repl("(intern 'user 'g 5) (resolve 'user/g)") == "#'user/g"
 
 
 def test_macros_are_defined_and_used_in_one_form(repl: Repl) -> None:
@@ -225,7 +243,7 @@ def test_effects_in_a_lazy_sequence_are_refused_as_in_files(repl: Repl) -> None:
         '(sleep! #dur "1h")',
         "(doall (iterate inc 0))",
         "(eval '(loop [] (recur)))",
-        "(do (set! *print-length* nil) (iterate inc 0))",
+        "(do (set! *shown-length* nil) (iterate inc 0))",
         "(do (defmacro endless [] (loop [] (recur))) (endless))",
     ],
 )
