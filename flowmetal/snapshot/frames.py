@@ -28,7 +28,8 @@ from flowmetal.vm.state import (
     Search,
 )
 
-_CALLS = frozenset({Op.CALL, Op.APPLY})
+# A NATIVE calls where a collection is ordered by a function of the program.
+_CALLS = frozenset({Op.CALL, Op.APPLY, Op.NATIVE})
 _STANDING = frozenset({FiberStatus.READY, FiberStatus.WAITING, FiberStatus.FAILED})
 
 
