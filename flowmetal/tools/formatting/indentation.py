@@ -55,14 +55,11 @@ _BY_SPECIAL: dict[int, tuple[str, ...]] = {
     2: ("are", "catch", "condp"),
 }
 _BODIES = ("bound-fn", "def", "fn", "fn*", "step!", "use-fixtures")
+_METHODS = ("defprotocol", "defrecord", "extend-protocol", "extend-type", "reify")
 STANDARD: Rules = {
     **{name: after(special) for special, names in _BY_SPECIAL.items() for name in names},
     **dict.fromkeys(_BODIES, BODY),
-    "defprotocol":     Rule(1, methods=True),
-    "defrecord":       Rule(2, methods=True),
-    "extend-protocol": Rule(1, methods=True),
-    "extend-type":     Rule(1, methods=True),
-    "reify":           Rule(None, methods=True),
+    **dict.fromkeys(_METHODS, Rule(None, methods=True)),
     "letfn":           Rule(1, local_functions=True),
     "letfn*":          Rule(1, local_functions=True),
 }

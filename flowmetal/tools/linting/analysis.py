@@ -16,7 +16,7 @@ from flowmetal.compiler.analyser import SPECIALS, macro_at, visit
 from flowmetal.compiler.clauses import NamespaceForm, parse_ns
 from flowmetal.compiler.context import Ask, Context, Unit, Walk
 from flowmetal.compiler.definitions import DefForm, parse_def
-from flowmetal.compiler.environment import local_value
+from flowmetal.compiler.environment import Environment, Namespace, VarInfo, local_value
 from flowmetal.compiler.expanders import EXPANDERS
 from flowmetal.compiler.forms import CORE, Syntax, children, flag, is_sequence, is_symbol
 from flowmetal.compiler.macroexpansion import expand
@@ -77,6 +77,25 @@ class TopForm:
     uses: dict[Binding, int] = field(default_factory=dict)
 
 
+class _NamesInOrder(Names):
+    """Names as they are at each form: a definition does not hide a name of flow.core before it is made.
+
+    ``later`` has the names of such definitions that are still to come.
+    """
+
+    def __init__(self, environment: Environment, namespace: Namespace) -> None:
+        super().__init__(environment, namespace, frozenset(EXPANDERS))
+        self.later = set() if namespace.name == CORE else set(namespace.names())
+
+    def find(self, symbol: Symbol) -> VarInfo | Expander | None:
+        if symbol.ns is None and symbol.name in self.later:
+            found = super().find(Symbol(CORE, symbol.name))
+            hidden = isinstance(found, VarInfo) and found.private
+            if found is not None and not hidden and self.namespace.shows_core(symbol.name):
+                return found
+        return super().find(symbol)
+
+
 class Analysis:
     """One source of a compiled program."""
 
@@ -88,7 +107,7 @@ class Analysis:
         self.header: Header | None = None
         space = session.environment.namespace(module.name)
         assert space is not None
-        self.names = Names(session.environment, space, frozenset(EXPANDERS))
+        self.names = _NamesInOrder(session.environment, space)
         self._machine = session.machine
         self.effects: dict[str, tuple[str, ...]] = {}
         self.sealed: set[str] = set()
@@ -153,6 +172,7 @@ class Analysis:
             return [ask.value(item) for item in items[1:]]
         if head == "def":
             form = parse_def(context, items, ask.span)
+            self.names.later.discard(form.local_name)
             if form.value is not None:
                 self._tree(context, top, ask.value(form.value)._replace(name=form.name), form)
         elif head not in _WITHOUT_TREE:

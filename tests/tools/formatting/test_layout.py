@@ -106,6 +106,10 @@ UNCHANGED = {
         (reify P
           (a [this]
             this))
+
+        (defrecord R [b] P
+          (a [this]
+            this))
     """,
     "local functions": """
         (letfn [(a [x]

@@ -72,6 +72,8 @@ FOUND = [
     # shadows
     ("(defn map [x] x)", ["shadowed-core map"]),
     ("(defmacro when [x] x)", ["shadowed-core when"]),
+    ("(defn f [x] (= x nil))\n(defn = [x y] x)", ["compared-with-nil (= x nil)", "shadowed-core ="]),
+    ("(defn = [x y] x)\n(defn f [x] (= x nil))", ["shadowed-core ="]),
     ("(defn main [] (let [count 1] (count [1])))", ["shadowed-core count"]),
     # calls
     ("(defn main [] (letfn [(f ([x] x) ([x y & z] [x y z]))] (f)))", ["wrong-arity (f)"]),
