@@ -85,7 +85,7 @@ def set_watch(cell: Value, key: Value, watch: Value) -> Value:
     return atom
 
 
-@native("compare-and-set!")
+@native("-compare-and-set!")
 def compare_and_set(cell: Value, old: Value, new: Value) -> bool:
     """Change an atom if it holds ``old``."""
     atom = _atom("compare-and-set!", cell)
