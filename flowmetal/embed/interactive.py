@@ -20,11 +20,12 @@ from flowmetal.compiler.loader import Loader
 from flowmetal.compiler.options import CompileOptions
 from flowmetal.compiler.resolution import Names
 from flowmetal.embed.library import library
-from flowmetal.embed.live import Interrupted, LiveMachine
+from flowmetal.embed.live import LiveMachine
 from flowmetal.embed.loading import EvalConnector, error_value
 from flowmetal.embed.lookup import Lookup
 from flowmetal.embed.natives import natives
 from flowmetal.embed.reading import read
+from flowmetal.embed.unkept import Interrupted
 from flowmetal.embed.views import diagnostic_of
 from flowmetal.embed.world import HostWorld
 from flowmetal.errors import Diagnostic, FlowmetalError, Incomplete, ReadError
@@ -39,6 +40,7 @@ _PRELUDE = Path(__file__).parent / "repl.flow"
 SHOWN_LENGTH: Final = 100
 """Items of a collection that are shown if ``*print-length*`` says nothing."""
 
+_DROPPED: Final = "... 1 frame dropped by tail calls"
 _PROBLEM = keyword("problem")
 
 
@@ -136,7 +138,11 @@ class Interactive:
             resolve_alias=names.resolve_alias, resolve_symbol=names.resolve_symbol
         )
         for form, span in read_forms(source, options):
-            yield self.value_of(form, span, source)
+            try:
+                value = self.value_of(form, span, source)
+            except FlowError as error:
+                raise FlowError(_placed(error.error, span)) from None
+            yield value
 
     def value_of(self, form: Value, span: Span, source: Source) -> Value:
         """Evaluate one form. Raises FlowError, FlowmetalError, Interrupted."""
@@ -283,6 +289,19 @@ class _CurrentNames:
 
     def resolve_symbol(self, symbol: Symbol) -> Symbol:
         return self._interactive.names().resolve_symbol(symbol)
+
+
+def _placed(error: ErrorValue, span: Span) -> ErrorValue:
+    """Return the error with the form that was evaluated in its trace.
+
+    A call in tail position has taken the place of the form's own frame.
+    """
+    frames = error.frames
+    if any(place is not None and place.path == span.path for _, place in frames):
+        return error
+    if frames and frames[-1][0] == _DROPPED:
+        frames = frames[:-1]
+    return error.with_frames((*frames, ("top level", span)))
 
 
 def _mend(space: Namespace, known: Mapping[str, VarInfo | None]) -> None:

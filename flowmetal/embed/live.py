@@ -15,12 +15,12 @@ evaluation is cancelled, as a run would be: its ``finally`` blocks run.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from flowmetal.bytecode.code import Definition, DefinitionKind, Function, Module, Program
 from flowmetal.compiler.evaluator import EvaluationFailed
+from flowmetal.embed.unkept import Interrupted, Interruption, UnkeptRun, drive_unkept
 from flowmetal.ids import CodeHash, InterpreterId, RunId
 from flowmetal.stdlib.natives.walking import unrealised_inside
 from flowmetal.values import EMPTY_MAP, ErrorValue, FlowError, Value, VarRef, vector
@@ -54,10 +54,6 @@ _SLICE: Final = 200_000
 _FOR_EVER_US: Final = 1 << 55
 
 
-class Interrupted(Exception):
-    """An evaluation was interrupted and has ended."""
-
-
 class LiveMachine:
     """Evaluates definitions and expressions. It is an ``Evaluator`` whose forms have effects."""
 
@@ -85,7 +81,7 @@ class LiveMachine:
         self._generation = 0
         self._next_gensym = 1
         self._random = int.from_bytes(os.urandom(8), "big")
-        self._interrupted = threading.Event()
+        self._interruption = Interruption()
         self._world = world
         self._grants = grants
         self._observer = observer
@@ -101,14 +97,15 @@ class LiveMachine:
             self.load_sealed(definition, functions)
 
     def interrupt(self) -> bool:
-        """Ask what is being evaluated to stop. False: it has been asked before."""
-        first = not self._interrupted.is_set()
-        self._interrupted.set()
-        return first
+        """Ask what is being evaluated to stop; asked again, it stops at once. False: it was asked again."""
+        state = self._interruption
+        state.insisted, state.asked = state.asked, True
+        return not state.insisted
 
     def heed_again(self) -> None:
         """Forget an interruption: a new evaluation begins."""
-        self._interrupted.clear()
+        # A new object: an evaluation that was left behind keeps its own.
+        self._interruption = Interruption()
 
     # -- what the compiler asks for ------------------------------------------------------
 
@@ -175,6 +172,7 @@ class LiveMachine:
             self._leave(machine)
 
     def _compute(self, machine: Machine) -> Value:
+        interruption = self._interruption
         while True:
             turn = run(machine, _SLICE)
             if turn.output:
@@ -183,7 +181,7 @@ class LiveMachine:
                 return turn.result
             if turn.error is not None:
                 raise FlowError(turn.error)
-            if self._interrupted.is_set():
+            if interruption.asked:
                 raise Interrupted
 
     def evaluate(self, function: Value, arguments: Sequence[Value] = ()) -> Value:
@@ -192,7 +190,6 @@ class LiveMachine:
         Raises FlowError for an error that it does not catch, its ``finally`` blocks run;
         Interrupted.
         """
-        from flowmetal.embed.unkept import UnkeptRun, drive_unkept
         from flowmetal.runtime.lease import Lease
         from flowmetal.runtime.local import Locals, run_info
 
@@ -212,7 +209,7 @@ class LiveMachine:
         active = UnkeptRun(host, claim, lease, machine, self._grants, local)
         self._running.append(machine)
         try:
-            drive_unkept(active, self._interrupted)
+            drive_unkept(active, self._interruption)
             if id(machine) not in self._outcomes:
                 raise Interrupted
             outcome = self._outcomes.pop(id(machine))

@@ -9,12 +9,14 @@ runs in a thread of its own, with its own machine, while the one that asks waits
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from flowmetal.effects.requests import Call, EffectFailed
 from flowmetal.embed.files import read_source
-from flowmetal.embed.live import Interrupted
+from flowmetal.embed.unkept import Interrupted
 from flowmetal.errors import CompileError, FlowmetalError, Incomplete, ReadError
 from flowmetal.source import Source, Span
 from flowmetal.values import ErrorValue, FlowError, Value, hash_map, keyword, show
@@ -47,7 +49,20 @@ class EvalConnector:
     async def perform(self, call: Call) -> Value:
         """Evaluate what is kept under a number, and keep the value."""
         how, number = call.args.get(_ARGS)
-        return await asyncio.to_thread(self._perform, how, number)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Value] = loop.create_future()
+
+        def evaluate() -> None:
+            try:
+                value, error = self._perform(how, number), None
+            except Exception as failed:  # the edge of a thread: it is raised in the loop
+                value, error = None, failed
+            with contextlib.suppress(RuntimeError):  # nobody waits any more, the loop is closed
+                loop.call_soon_threadsafe(_settle, answer, value, error)
+
+        # Not the loop's pool, which would wait for what was left behind.
+        threading.Thread(target=evaluate, daemon=True).start()
+        return await answer
 
     async def close(self) -> None:
         pass
@@ -88,6 +103,15 @@ class EvalConnector:
         number = self._interactive.hold_problem(error.diagnostics)
         data = hash_map(((keyword("problem"), number),))
         return ErrorValue(made.type, made.message, data, code=made.code)
+
+
+def _settle(answer: asyncio.Future[Value], value: Value, error: Exception | None) -> None:
+    if answer.cancelled():
+        return
+    if error is None:
+        answer.set_result(value)
+    else:
+        answer.set_exception(error)
 
 
 def _last(values: Iterator[Value]) -> Value:

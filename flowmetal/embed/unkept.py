@@ -8,7 +8,7 @@ is shown.
 from __future__ import annotations
 
 import asyncio
-import threading
+from dataclasses import dataclass
 from typing import Final
 
 from flowmetal.runtime.active import ActiveRun
@@ -19,6 +19,26 @@ from flowmetal.vm.state import Cancel
 
 _LOOK_US: Final = 50_000
 """How long an interruption may go unnoticed while the run waits."""
+
+
+class Interrupted(Exception):
+    """An evaluation was interrupted and has ended."""
+
+
+@dataclass(slots=True)
+class Interruption:
+    """What a user asked of the evaluations that go on: to stop, or to stop without ``finally``.
+
+    Set by a signal handler or another thread, looked at by those who evaluate.
+    """
+
+    asked: bool = False
+    insisted: bool = False
+
+    def check(self) -> None:
+        """Raise Interrupted if the evaluation must end here and now."""
+        if self.insisted:
+            raise Interrupted
 
 
 class UnkeptRun(ActiveRun):
@@ -55,15 +75,15 @@ class UnkeptRun(ActiveRun):
         self.locals.lines.clear()
 
 
-def drive_unkept(active: UnkeptRun, interrupted: threading.Event) -> None:
-    """Drive a run until it has ended. It is cancelled once ``interrupted`` is set."""
-    _Drive(active, interrupted).to_the_end()
+def drive_unkept(active: UnkeptRun, interruption: Interruption) -> None:
+    """Drive a run until it has ended. Asked to stop, it is cancelled. Raises Interrupted."""
+    _Drive(active, interruption).to_the_end()
 
 
 class _Drive:
-    def __init__(self, active: UnkeptRun, interrupted: threading.Event) -> None:
+    def __init__(self, active: UnkeptRun, interruption: Interruption) -> None:
         self._active = active
-        self._interrupted = interrupted
+        self._interruption = interruption
         self._cancelled = False
 
     def to_the_end(self) -> None:
@@ -105,7 +125,8 @@ class _Drive:
         return active.is_driven()
 
     def _heed(self) -> None:
-        if self._interrupted.is_set() and not self._cancelled:
+        self._interruption.check()
+        if self._interruption.asked and not self._cancelled:
             self._cancelled = True
             now = self._active.host.clock.now_us()
             self._active.progress.cancelled = (now, "interrupted")

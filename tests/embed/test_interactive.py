@@ -22,6 +22,9 @@ class Collected:
         self.text += text
         self.on_text()
 
+    def held(self, run: str, holder: str) -> None:
+        pass
+
     def logged(self, run: str, line) -> None:
         self.lines.append(line.message)
 
@@ -89,6 +92,13 @@ def test_an_error_points_into_what_was_typed(repl: Repl) -> None:
     assert ' 1 | (defn g [x] (+ x "2"))' in shown
     assert "in user/g      <repl-1>:1:13" in shown
     assert "flow.repl" not in shown
+
+
+def test_an_error_inside_of_the_library_points_at_the_form(repl: Repl) -> None:
+    shown = repl.shown_error('(require \'[flow.sh :as sh])\n(sh/sh! "ls")')
+    assert "  --> <repl-1>:2:1\n" in shown
+    assert "in top level" in shown
+    assert "dropped" not in shown
 
 
 def test_finally_runs_when_nobody_catches(repl: Repl) -> None:
@@ -251,6 +261,23 @@ def test_anything_can_be_interrupted(repl: Repl, form: str) -> None:
     repl.seen.on_text = repl.interactive.interrupt
     with pytest.raises(Interrupted):
         list(repl.interactive.evaluate(f"(do (println :begun) {form})"))
+    assert repl("(+ 1 2)") == "3"
+
+
+def test_who_insists_does_not_wait_for_finally(repl: Repl) -> None:
+    repl.seen.on_text = repl.interactive.interrupt
+    for form in ("(loop [] (recur))", "(eval '(loop [] (recur)))"):
+        text = f"(try (println 1) {form} (finally (println 2) (loop [] (recur))))"
+        with pytest.raises(Interrupted):
+            list(repl.interactive.evaluate(text))
+    assert repl("(+ 1 2)") == "3"
+
+
+def test_a_nested_evaluation_that_is_left_behind_holds_nobody_up(repl: Repl) -> None:
+    repl.seen.on_text = repl.interactive.interrupt
+    text = "(eval '(try (println 1) (loop [] (recur)) (finally (println 2) (loop [] (recur)))))"
+    with pytest.raises(Interrupted):
+        list(repl.interactive.evaluate(text))
     assert repl("(+ 1 2)") == "3"
 
 
