@@ -36,6 +36,7 @@ def open_engine(
         sync_every=sync == "every",
         on_output=_print_output_apart if as_json else _print_output,
         on_log=_print_log,
+        on_held=_print_held,
     )
 
 
@@ -84,6 +85,10 @@ def _print_output(run: str, text: str) -> None:
 
 def _print_output_apart(run: str, text: str) -> None:
     complain(plain(text), end="")
+
+
+def _print_held(run: str, holder: str) -> None:
+    complain(f"run {run} is driven by {holder}; waiting for its end")
 
 
 def _print_log(run: str, line: str) -> None:

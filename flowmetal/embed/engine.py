@@ -43,7 +43,8 @@ class Engine:
 
     ``modules`` are Python modules, ``functions`` Python functions that runs may call
     (``flowmetal.foreign``). ``on_output(run, text)`` and ``on_log(run, line)`` are
-    called when what a run printed or logged is durable.
+    called when what a run printed or logged is durable, ``on_held(run, holder)`` when a
+    run is to be driven that another process drives: its end is waited for.
     """
 
     def __init__(
@@ -55,13 +56,14 @@ class Engine:
         sync_every: bool = False,
         on_output: Callable[[str, str], None] | None = None,
         on_log: Callable[[str, str], None] | None = None,
+        on_held: Callable[[str, str], None] | None = None,
     ) -> None:
         self.store = open_store(config.store_url(store_url))
         self.name = f"{os.getpid()}-{os.urandom(4).hex()}"
         self._modules = modules
         self._functions = list(functions)
         self._sync_every = sync_every
-        self._observer = _Observer(on_output, on_log)
+        self._observer = _Observer(on_output, on_log, on_held)
         self._host: Host | None = None
 
     def __enter__(self) -> Engine:
@@ -385,9 +387,15 @@ class _Observer:
         self,
         on_output: Callable[[str, str], None] | None,
         on_log: Callable[[str, str], None] | None,
+        on_held: Callable[[str, str], None] | None,
     ) -> None:
         self._on_output = on_output
         self._on_log = on_log
+        self._on_held = on_held
+
+    def held(self, run: RunId, holder: str) -> None:
+        if self._on_held:
+            self._on_held(run, holder)
 
     def wrote(self, run: RunId, text: str) -> None:
         if self._on_output:

@@ -55,6 +55,7 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
     (unless ``wait_for_others``).
     """
     troubles = 0
+    told = ""
     while True:
         taken = host.clock.monotonic_us()
         claim = host.store.claim(run, host.owner, host.lease_us, snapshot_format=VERSION)
@@ -65,7 +66,10 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
                 return Driven(_row(host, run))
             case Held() as held if not wait_for_others:
                 raise RunError("FM1107", f"run {run} is being driven by {held.owner_description}")
-            case Held():
+            case Held() as held:
+                if held.owner_description != told:
+                    told = held.owner_description
+                    host.observer.held(run, told)
                 host.clock.wait(host.store, POLL_US * 10)
             case Claim():
                 try:

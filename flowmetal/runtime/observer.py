@@ -1,4 +1,4 @@
-"""Who is told what a run says, once it is durable."""
+"""Who is told what happens to a run here: what it says, once that is durable, and who else has it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from flowmetal.runtime.local import LogLine
 class Observer(Protocol):
     """Called after the commit, never before: what is shown has happened."""
 
+    def held(self, run: RunId, holder: str) -> None:
+        """Somebody else drives the run, and this process waits for its end."""
+
     def wrote(self, run: RunId, text: str) -> None:
         """The run printed ``text``."""
 
@@ -20,6 +23,9 @@ class Observer(Protocol):
 
 class Silent:
     """Shows nothing; the history has it all."""
+
+    def held(self, run: RunId, holder: str) -> None:
+        pass
 
     def wrote(self, run: RunId, text: str) -> None:
         pass

@@ -31,6 +31,9 @@ class Shown:
     def wrote(self, run: RunId, text: str) -> None:
         self.texts.append(text)
 
+    def held(self, run: RunId, holder: str) -> None:
+        pass
+
     def logged(self, run: RunId, line: LogLine) -> None:
         self.lines.append(line)
 
