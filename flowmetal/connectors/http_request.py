@@ -13,6 +13,7 @@ Proxies of the environment are not used: behind one, no address could be judged.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -44,6 +45,7 @@ LONGEST_BODY: Final = 32 * 1024 * 1024
 
 _WITHOUT_KEY: Final = ("GET", "HEAD", "OPTIONS")
 _AGAIN: Final = frozenset({408, 425, 429})
+_HEADER_NAME: Final = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")  # RFC 9110: a token
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _TIMEOUT: Final = httpx2.Timeout(60.0, connect=10.0)
 _RESULT = tuple(keyword(name) for name in ("status", "headers", "body", "url", "elapsed"))
@@ -155,6 +157,8 @@ class HttpConnector:
             ) from None
 
     def _header(self, call: Call, name: str, value: Value) -> str:
+        if not _HEADER_NAME.fullmatch(name):
+            raise refuse(call, f"{name!a} cannot be the name of a header")
         shown = _word(reveal(value, self._environment))
         if not shown.isascii() or any(c in shown for c in "\r\n\0"):
             raise refuse(call, f"the header {name} holds what a header cannot")

@@ -237,6 +237,8 @@ def test_nothing_listens_is_a_connect_error_that_may_be_tried_again() -> None:
         {"url": "http://h/", "method": keyword("brew")},
         {"url": "http://h/", "json": 1, "body": "x"},
         {"url": "http://h/", "headers": {"x": "a\r\nb: c"}},
+        {"url": "http://h/", "headers": {"x\r\nb": "c"}},
+        {"url": "http://h/", "headers": {"": "c"}},
         {"url": "http://h/", "follow": "x"},
         {"url": "http://h/", "auth": "token"},
     ],
