@@ -136,8 +136,9 @@ class Pending:
         self.handler = handler
 
 
-HISTORY = 4
-"""How many tail calls a frame remembers."""
+HISTORY = 8
+"""How many tail calls a frame remembers: more than the library makes above an effect (http/get!
+makes four), so that the caller's own line is among them."""
 
 Site: TypeAlias = "tuple[LinkedBody, int]"
 """An instruction: a body and a pc in it."""

@@ -209,3 +209,15 @@ def test_tail_calls_beyond_those_remembered_are_said_to_be_dropped() -> None:
         "user/main",
         "... 98 frames dropped by tail calls",
     ]
+
+
+def test_an_error_below_several_tail_calls_names_who_made_the_first() -> None:
+    text = """
+    (defn e [n] (/ 1 n))
+    (defn d [n] (e n))
+    (defn c [n] (d n))
+    (defn b [n] (c n))
+    (defn a [n] (b n))
+    (defn main [] (a 0))"""
+    names = [name for name, _ in run(text).error.frames]
+    assert names == ["user/e", "user/d", "user/c", "user/b", "user/a", "user/main"]
