@@ -94,7 +94,8 @@ class Lookup:
         if isinstance(found, VarInfo):
             return _known(found)
         if isinstance(found, Expander):
-            return Known(f"flow.core/{found.name}", "macro")
+            row = SPECIAL.get(found.name, Special("macro", (), ""))
+            return _special(f"flow.core/{found.name}", row)
         space = self._environment.namespace(names.namespace_of(name) or "")
         if space is None:
             return None

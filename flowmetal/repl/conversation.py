@@ -127,6 +127,9 @@ class _Shown:
     def wrote(self, run: str, text: str) -> None:
         self._screen.show_output(text)
 
+    def held(self, run: str, holder: str) -> None:
+        pass
+
     def logged(self, run: str, line: LogLine) -> None:
         from flowmetal.embed.views import log_text
 

@@ -140,13 +140,13 @@ def converse(conversation: Conversation, screen: TerminalScreen) -> int:
     while True:
         try:
             text = session.prompt(lambda: _prompt(conversation))
+            if text.strip():
+                conversation.evaluate(text)
+                screen.finish_line()
         except KeyboardInterrupt:
             continue
         except EOFError:
             return 0
-        if text.strip():
-            conversation.evaluate(text)
-            screen.finish_line()
 
 
 def _prompt(conversation: Conversation) -> AnyFormattedText:
