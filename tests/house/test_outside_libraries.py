@@ -25,6 +25,7 @@ HOMES = {
     "starlette": ("server/",),
     "uvicorn":   ("server/",),
     "prompt_toolkit": ("repl/",),
+    "pygments":  ("repl/",),
 }
 # fmt: on
 
