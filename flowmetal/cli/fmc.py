@@ -12,6 +12,7 @@ VERBS = {
     "inspect": ("flowmetal.cli.inspect", "Show what is in a .fmb file: hash, entry points, effects."),
     "fmt":     ("flowmetal.cli.fmt",     "Format source files in place."),
     "lint":    ("flowmetal.cli.lint",    "Point at what is allowed and still likely wrong."),
+    "test":    ("flowmetal.cli.test",    "Run the tests of files and folders."),
     "explain": ("flowmetal.cli.explain", "Explain an error code with a wrong and a right example."),
 }
 # fmt: on

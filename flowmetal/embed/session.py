@@ -50,7 +50,7 @@ class Session:
         """Compile the text of ``file``. Raises ReadError or CompileError, UsageError for what it requires."""
         if not self._given_roots:
             self._roots = (file.resolve().parent,)
-            name = _namespace_in(source)
+            name = namespace_in(source)
             depth = None if name is None else root_depth(name, file.resolve().as_posix())
             if depth:
                 self._roots = (file.resolve().parents[depth],)
@@ -69,7 +69,7 @@ class Session:
         return None
 
 
-def _namespace_in(source: Source) -> str | None:
+def namespace_in(source: Source) -> str | None:
     """Return the name that the source's ``ns`` form gives, if it begins with one that can be read."""
     from flowmetal.errors import ReadError
     from flowmetal.reader import ReadOptions, read_forms

@@ -35,4 +35,5 @@ SOURCES: tuple[str, ...] = (
     "http.flow",
     "sh.flow",
     "fs.flow",
+    "test.flow",
 )

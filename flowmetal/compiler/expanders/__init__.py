@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from flowmetal.compiler.expanders.asking import expand_if_function, expand_this_namespace
 from flowmetal.compiler.expanders.bindings import (
     expand_binding,
     expand_let,
@@ -64,6 +65,8 @@ EXPANDERS: dict[str, Expand] = {
     "-own-part": expand_own_part,
     "-class-part": expand_class_part,
     "-method-part": expand_method_part,
+    "-if-function": expand_if_function,
+    "-this-namespace": expand_this_namespace,
     "ns": refuse_inside,
     "in-ns": refuse_inside,
     "require": refuse_inside,
