@@ -27,6 +27,8 @@ SOURCES: tuple[str, ...] = (
     "math.flow",
     "json.flow",
     "edn.flow",
+    "base64.flow",
+    "hash.flow",
     "time.flow",
     "retry.flow",
     "event.flow",

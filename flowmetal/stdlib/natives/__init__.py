@@ -5,6 +5,7 @@ from __future__ import annotations
 from flowmetal.stdlib.natives import (
     cells,
     collections,
+    encodings,
     formats,
     lookup,
     maths,
@@ -44,6 +45,8 @@ _TABLES = (
     formats.core,
     formats.json,
     formats.edn,
+    encodings.base64,
+    encodings.hashes,
 )
 
 
