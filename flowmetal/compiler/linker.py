@@ -108,6 +108,8 @@ class _Marking:
         index = self._index(module.name)
         for definition in module.definitions:
             self._names.add(definition.name)
+            if is_part(definition.name):
+                self.reach(table_of(definition.name))
             self._visit(index, definition)
 
     def reach(self, name: str) -> None:

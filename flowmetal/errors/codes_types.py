@@ -1,4 +1,4 @@
-"""What records, protocols, multimethods and hierarchies raise: FM0131, FM0515 - FM0518.
+"""What records, protocols, multimethods and hierarchies raise: FM0131, FM0515 - FM0519.
 
 ``wrong`` is a program that raises the code and ``right`` one that does not; both are tests.
 """
@@ -50,5 +50,14 @@ CODES: tuple[ErrorCode, ...] = (
         "same tag by two ways. Tags have a namespace: write ::name.",
         wrong="(defn main [] (derive :circle :shape))",
         right="(defn main [] (derive ::circle ::shape))",
+    ),
+    ErrorCode(
+        "FM0519",
+        "Only a test program may change code that runs",
+        "with-redefs, alter-var-root and intern change functions under programs that are\n"
+        "running. A program that requires flow.test, and the REPL, may do that. Keep state that\n"
+        "changes in an atom, and what a caller may choose in a dynamic var.",
+        wrong="(defn price [] 1)\n(defn main [] (with-redefs [price (fn [] 2)] (price)))",
+        right="(def ^:dynamic *price* 1)\n(defn main [] (binding [*price* 2] *price*))",
     ),
 )

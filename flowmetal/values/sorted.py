@@ -31,7 +31,11 @@ _FEW: Final = WIDTH // 4
 
 
 class OrderedByFunction(Exception):
-    """A native met a collection whose order is a function of the program."""
+    """A native met a value that only a function of the program can tell about.
+
+    A collection whose order is a function; for ``str``, a record that may have a
+    ``toString`` of its own.
+    """
 
 
 # The tree, by position.

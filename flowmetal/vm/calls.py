@@ -58,7 +58,12 @@ def call_value(machine: Machine, fiber: Fiber, callee: Value, arguments: list[Va
 
 
 def by_order(machine: Machine, fiber: Fiber, native: str, arguments: list[Value]) -> Value:
-    """Call the function that does a native's work on collections ordered by a function."""
+    """Call the function that does a native's work on values that only a function can tell about."""
+    if native == "flow.core/str":
+        function = machine.globals.get("flow.core/-Shown@@str")
+        if function is None:
+            return machine.image.native("flow.core/-plain-str").call(*arguments)
+        return call_value(machine, fiber, function, [list_of(arguments)])
     function = machine.globals["flow.core/-by-order"]
     return call_value(machine, fiber, function, [native, list_of(arguments)])
 

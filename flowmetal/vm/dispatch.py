@@ -17,15 +17,21 @@ from itertools import islice, product
 from flowmetal.values import (
     EMPTY_MAP,
     EMPTY_SET,
+    List,
     Map,
     Reified,
+    Set,
     Symbol,
+    TaggedLiteral,
     Value,
     VarRef,
     Vector,
     equal,
     hash_map,
     keyword,
+    list_of,
+    record_of,
+    set_of,
     show,
     vector,
 )
@@ -37,6 +43,7 @@ from flowmetal.vm.vars import define
 
 _ANCESTORS = keyword("ancestors")
 _MOST_CANDIDATES = 10_000
+_PRINTING = "flow.core/print-method"
 _GLOBAL = "flow.core/-hierarchy"
 
 
@@ -250,6 +257,86 @@ def method(machine: Machine, fiber: Fiber, table: VarRef, value: Value) -> Value
     return found
 
 
+def printing_by_method(machine: Machine, fiber: Fiber) -> Value:
+    """Return the function that prints by ``print-method``, nil if it has no methods."""
+    made = machine.globals.get(part_name(_PRINTING, "@printed"))
+    if made is None:
+        return None
+    own = (f"{_PRINTING}@@", f"{_PRINTING}@:default")
+    for name, value in machine.globals.items():
+        if name.startswith(f"{_PRINTING}@") and value is not None and not name.startswith(own):
+            return made
+    return None
+
+
+def with_records(machine: Machine, fiber: Fiber, form: Value) -> Value:
+    """Return a form with records in place of literals tagged with a type of records.
+
+    Iterative; what holds none is returned as it is.
+    """
+    done: list[Value] = []
+    tasks: list[tuple[Value, int]] = [(form, -1)]
+    while tasks:
+        current, count = tasks.pop()
+        if count >= 0:
+            parts_of = done[len(done) - count :]
+            del done[len(done) - count :]
+            done.append(_rebuilt(machine, current, parts_of))
+            continue
+        children = _children(current)
+        if children:
+            tasks.append((current, len(children)))
+            tasks.extend((child, -1) for child in reversed(children))
+        else:
+            done.append(current)
+    return done[0]
+
+
+def _children(form: Value) -> list[Value]:
+    if type(form) is Map:
+        return [item for pair in form.items() for item in pair]
+    if type(form) in (Vector, List, Set):
+        return list(form)
+    return [form.form] if type(form) is TaggedLiteral else []
+
+
+def _rebuilt(machine: Machine, form: Value, children: list[Value]) -> Value:
+    if type(form) is TaggedLiteral:
+        return _revived(machine, form.tag, children[0])
+    if all(new is old for new, old in zip(children, _children(form), strict=True)):
+        return form
+    made: Value
+    if type(form) is Map:
+        made = hash_map(zip(children[::2], children[1::2], strict=True))
+    elif type(form) is Set:
+        made = set_of(children)
+    else:
+        made = vector(children) if type(form) is Vector else list_of(children)
+    return made if form.meta is None else made.with_meta(form.meta)
+
+
+def _revived(machine: Machine, tag: Symbol, form: Value) -> Value:
+    name = tag.text if tag.ns is not None else "/".join(tag.text.rpartition(".")[::2])
+    fields = machine.globals.get(part_name(name, "@fields"))
+    if fields is None or type(form) is not Map:
+        return TaggedLiteral(tag, form)
+    names = list(fields)
+    more = [(k, v) for k, v in form.items() if k not in names]
+    return record_of(name, names, [form.get(field) for field in names], more)
+
+
+def need_test_program(machine: Machine, fiber: Fiber, function: str) -> None:
+    """Refuse what changes shared code outside of test programs and the REPL (FM0519)."""
+    modules = machine.image.program.modules
+    if modules and all(module.name != "flow.test" for module in modules):
+        raise flow_error(
+            "FM0519",
+            "test/only",
+            f"`{function}` changes code under running programs: only a program that requires "
+            "flow.test may call it",
+        )
+
+
 def revive(machine: Machine, fiber: Fiber, record: str) -> Value:
     """Return the fields of a type of records, nil if the program has no such type."""
     return machine.globals.get(part_name(record, "@fields"))
@@ -272,5 +359,8 @@ ROWS = (
     _native("-find-method",    find_method,    2),
     _native("-method",         method,         2),
     _native("-fields-of-type", revive,         1),
+    _native("-printing-by-method", printing_by_method, 0),
+    _native("-with-records",   with_records,   1),
+    _native("-need-test-program", need_test_program, 1),
 )
 # fmt: on

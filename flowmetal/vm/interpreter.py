@@ -476,7 +476,10 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
             frame.pc = pc
             called = by_order(machine, fiber, native, stack[len(stack) - count :])
             del stack[len(stack) - count :]
-            frames.append(called)
+            if type(called) is Frame:
+                frames.append(called)
+            else:
+                stack.append(called)
         except FlowError as error:
             frame.pc = pc - 1
             raise_error(machine, fiber, error.error)

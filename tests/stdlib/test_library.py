@@ -41,6 +41,7 @@ def test_every_public_name_is_documented() -> None:
         name
         for name, definition in DEFINITIONS.items()
         if not name.partition("/")[2].startswith("-")
+        and "@" not in name  # an entry of a table, which nobody can name
         and not (definition.meta is not None and definition.meta.get(DOC))
     ]
     assert silent == []

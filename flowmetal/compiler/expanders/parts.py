@@ -21,10 +21,11 @@ from flowmetal.compiler.environment import VarInfo
 from flowmetal.compiler.expanders.call import MacroCall
 from flowmetal.compiler.forms import Syntax, core, flag, is_symbol, listed, local
 from flowmetal.compiler.unknown import report_unknown
-from flowmetal.values import Map, Set, Symbol, Value, Vector, keyword, vector
+from flowmetal.values import Map, Set, Symbol, Value, Vector, hash_map, keyword, vector
 from flowmetal.values.parts import method_key, part_name
 
 _METHODS = keyword("methods")
+_PRIVATE = hash_map([(keyword("private"), True)])
 
 
 def expand_here(call: MacroCall) -> Syntax:
@@ -78,7 +79,7 @@ def expand_method_part(call: MacroCall) -> Syntax:
 
 def _define(call: MacroCall, at: Syntax, name: str, value: Syntax) -> Syntax:
     space, _, plain = name.partition("/")
-    symbol = Syntax(Symbol(space, plain, None, at.span), at.span)
+    symbol = Syntax(Symbol(space, plain, _PRIVATE, at.span), at.span)
     return listed(call.span, local("def"), symbol, value)
 
 

@@ -86,7 +86,7 @@ def write_edn(x: Value) -> str:
     return pr_str(x)
 
 
-@core("read-string")
+@core("-read-string")
 def read_string(options: Value, text: Value = MISSING) -> Value:
     """Return the first form of a text, not evaluated."""
     return _read("read-string", options, text, edn_only=False)

@@ -18,7 +18,10 @@ from flowmetal.values import (
     Char,
     Duration,
     FlowError,
+    OrderedByFunction,
     Ratio,
+    Record,
+    Reified,
     Unrealised,
     Value,
     describe,
@@ -39,6 +42,17 @@ native = Table("flow.core")
 @native("str")
 def to_text(*values: Value) -> str:
     """Return the text of all values, one after the other; nil has none."""
+    if not _SHOWN.isdisjoint(map(type, values)):
+        raise OrderedByFunction  # toString of a record is a function of the program
+    return plain_text(*values)
+
+
+_SHOWN = frozenset({Record, Reified})
+
+
+@native("-plain-str")
+def plain_text(*values: Value) -> str:
+    """Return the text of all values; records as they print."""
     try:
         texts = [v if type(v) is str else display_top(v) for v in values]
     except Unrealised:
