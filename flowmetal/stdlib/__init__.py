@@ -24,6 +24,7 @@ SOURCES: tuple[str, ...] = (
     "string.flow",
     "set.flow",
     "walk.flow",
+    "pprint.flow",
     "math.flow",
     "json.flow",
     "edn.flow",
