@@ -30,6 +30,7 @@ SOURCES: tuple[str, ...] = (
     "edn.flow",
     "base64.flow",
     "hash.flow",
+    "url.flow",
     "time.flow",
     "retry.flow",
     "event.flow",

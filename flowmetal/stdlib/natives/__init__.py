@@ -22,6 +22,7 @@ from flowmetal.stdlib.natives import (
     text,
     times,
     types,
+    urls,
 )
 from flowmetal.vm.state import Native
 
@@ -49,6 +50,7 @@ _TABLES = (
     formats.edn,
     encodings.base64,
     encodings.hashes,
+    urls.native,
 )
 
 

@@ -1,0 +1,28 @@
+"""The text of single values, for formats that know nothing but text: URLs, CSV."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from uuid import UUID
+
+from flowmetal.stdlib.natives.arguments import wrong
+from flowmetal.values import Char, Duration, Instant, Keyword, Ratio, Symbol, Value, display_top
+
+_SINGLE = frozenset({bool, int, float, Ratio, Decimal, Char, Symbol, UUID, Instant, Duration})
+
+
+def words_of(value: Value) -> str | None:
+    """Return the text of a single value, keywords without their colon; None for what is not one."""
+    if type(value) is str:
+        return value
+    if type(value) is Keyword:
+        return value.text
+    return display_top(value) if type(value) in _SINGLE else None
+
+
+def need_words(function: str, position: int, value: Value) -> str:
+    """Return the text of ``value``, which must be a string, number, keyword or the like."""
+    found = words_of(value)
+    if found is None:
+        raise wrong(function, "strings, numbers, keywords or booleans", position, value)
+    return found
