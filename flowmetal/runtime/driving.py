@@ -33,10 +33,13 @@ TURNS: Final = 50
 
 _LONGEST_WAIT_US: Final = 60_000_000
 
+_SET_ASIDE: Final = frozenset({RunState.PAUSED, RunState.EXPORTING})
+"""Nobody drives a run like that, until somebody unpauses it or ends the export."""
+
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """Where driving ended: the run's row, whose state is an ended one or PAUSED."""
+    """Where driving ended: the run's row, whose state is an ended one, PAUSED or EXPORTING."""
 
     row: RunRow
 
@@ -46,7 +49,7 @@ class Driven:
 
 
 def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
-    """Drive a run until it ends or is paused. An ended run is returned as it is.
+    """Drive a run until it ends or is set aside. An ended run is returned as it is.
 
     Interrupted (KeyboardInterrupt), the run stays in the store, released. A lost lease
     or an unknown outcome of a commit drops the machine and claims again.
@@ -62,7 +65,7 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
         match claim:
             case None:
                 raise RunError("FM1101", f"there is no run {run}", hint="`fmvm ps` lists the runs")
-            case Held(state=state) if state in ENDED or state is RunState.PAUSED:
+            case Held(state=state) if state in ENDED or state in _SET_ASIDE:
                 return Driven(_row(host, run))
             case Held() as held if not wait_for_others:
                 raise RunError("FM1107", f"run {run} is being driven by {held.owner_description}")

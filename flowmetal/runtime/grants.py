@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flowmetal.errors import UsageError
-from flowmetal.values import Map, Value, hash_map, keyword, vector
+from flowmetal.values import DataError, Map, Value, Vector, hash_map, keyword, vector
 from flowmetal.values.codec import decode_data, encode_data
 
 if TYPE_CHECKING:
@@ -140,9 +140,15 @@ def decode_grants(data: bytes) -> RunGrants:
     if not data:
         return RunGrants()
     found = decode_data(data)
+    if not isinstance(found, Map):
+        raise DataError("FM0331", "the stored grants are damaged: they are no map")
     if found.get(_ALL) is True:
         return RunGrants(everything=True)
-    http, sh, env, fs = (frozenset(found.get(keyword(name)) or ()) for name in CAPABILITIES)
+    given = [found.get(keyword(name), vector(())) for name in CAPABILITIES]
+    for words in given:
+        if not isinstance(words, Vector) or not all(isinstance(word, str) for word in words):
+            raise DataError("FM0331", "the stored grants are damaged: one is not a list of words")
+    http, sh, env, fs = (frozenset(words) for words in given)
     return RunGrants(http, sh, env, fs)
 
 

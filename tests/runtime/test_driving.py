@@ -15,7 +15,7 @@ from flowmetal.runtime.driving import drive
 from flowmetal.runtime.interpreting import interpret
 from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.loading import PATIENCE, open_run
-from flowmetal.store.protocol import Claim, RunState
+from flowmetal.store.protocol import Claim, Commit, RunState
 from flowmetal.testing.dying import Death
 from flowmetal.testing.world import ScriptedWorld
 from flowmetal.values import Duration, Value, decode_data, keyword, vector
@@ -50,6 +50,15 @@ def test_a_run_that_another_drives_is_not_driven_here() -> None:
     with pytest.raises(RunError) as refused:
         bench.drive()
     assert refused.value.code == "FM1107"
+
+
+def test_a_run_that_is_being_exported_is_not_waited_for() -> None:
+    bench = Bench()
+    bench.start(performs("t/f", 0))
+    bench.store.commit(claim(bench), Commit(events=(), state=RunState.EXPORTING))
+    assert drive(bench.current, R, wait_for_others=True).state is RunState.EXPORTING
+    bench.store.abandon(InterpreterId("other"))  # it died, and left an export to be finished
+    assert drive(bench.current, R, wait_for_others=True).state is RunState.EXPORTING
 
 
 def test_a_run_whose_driver_dies_can_be_waited_for() -> None:

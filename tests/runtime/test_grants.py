@@ -8,6 +8,7 @@ import pytest
 
 from flowmetal.errors import UsageError
 from flowmetal.runtime.grants import RunGrants, decode_grants, parse_grants
+from flowmetal.values import DataError, Value, encode_data, hash_map, keyword, vector
 
 
 @pytest.mark.parametrize(
@@ -88,6 +89,12 @@ def test_what_is_no_grant_is_wrong_usage(words: dict[str, list[str]]) -> None:
 )
 def test_grants_survive_being_stored(grants: RunGrants) -> None:
     assert decode_grants(grants.encode()) == grants
+
+
+@pytest.mark.parametrize("stored", [5, None, "all", hash_map(((keyword("sh"), 5),)), vector((1,))])
+def test_damaged_grants_are_refused(stored: Value) -> None:
+    with pytest.raises(DataError):
+        decode_grants(encode_data(stored))
 
 
 def test_nothing_stored_grants_nothing() -> None:
