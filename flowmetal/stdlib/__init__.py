@@ -31,6 +31,7 @@ SOURCES: tuple[str, ...] = (
     "base64.flow",
     "hash.flow",
     "url.flow",
+    "csv.flow",
     "time.flow",
     "retry.flow",
     "event.flow",

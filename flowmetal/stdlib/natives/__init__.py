@@ -5,6 +5,7 @@ from __future__ import annotations
 from flowmetal.stdlib.natives import (
     cells,
     collections,
+    csv,
     encodings,
     formats,
     lookup,
@@ -51,6 +52,7 @@ _TABLES = (
     encodings.base64,
     encodings.hashes,
     urls.native,
+    csv.native,
 )
 
 
