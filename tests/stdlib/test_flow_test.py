@@ -104,6 +104,37 @@ def test_nested_data_is_compared_path_by_path(run) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "endless", ["(range)", "(iterate inc 0)", "(map inc (range))", "(repeat [1])"]
+)
+def test_sequences_without_end_are_shown_cut(run, endless: str) -> None:
+    outcome = run(
+        f"(deftest a (is (= {endless} [0 1])) (is (nil? {endless})) (is (= [1 {endless}] [2 3])))"
+    )
+    assert counts(outcome) == (1, 0, 3, 0)
+    assert all(len(note) < 2_500 for note in notes(outcome))
+
+
+def test_tests_may_change_what_others_may_not(run) -> None:
+    outcome = run("""
+(defn price [] 1)
+(defn total [] (price))
+(deftest a
+  (is (= 2 (with-redefs [price (fn [] 2)] (total))))
+  (is (= 1 (total)))
+  (alter-var-root #'price (fn [f] (fn [] (inc (f)))))
+  (is (= 2 (total)))
+  (intern 'a-test 'price (fn [] 11))
+  (is (= 11 (total))))
+""")
+    assert counts(outcome) == (1, 4, 0, 0), notes(outcome)
+
+
+def test_records_differ_by_their_fields(run) -> None:
+    outcome = run("(defrecord P [x y])\n(deftest a (is (= (->P 1 2) (->P 1 3))))")
+    assert notes(outcome)[2:] == ["at [:y] different: expected 2, got 3"]
+
+
 def test_a_failure_points_at_its_form(run) -> None:
     (result,) = run("(deftest a\n  (is (= 1\n         2)))").results
     span = result.problems[0].diagnostic.span

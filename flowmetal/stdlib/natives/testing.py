@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from flowmetal.source import Span
 from flowmetal.stdlib.natives.arguments import need_int
 from flowmetal.stdlib.natives.table import Table
+from flowmetal.stdlib.natives.walking import unrealised_inside
 from flowmetal.values import (
     DataError,
     ErrorValue,
@@ -32,7 +34,10 @@ native = Table("flow.test")
 MOST_DIFFERENCES = 20
 """More than that tell nobody anything."""
 
-_TEXT_LIMIT = 4_000
+MOST_ITEMS = 100
+"""Items of a collection that a report shows or compares; a sequence may have no end."""
+
+_TEXT_LIMIT = 2_000
 """Characters of a printed value in a report."""
 
 
@@ -58,7 +63,13 @@ def var_symbol(var: Value) -> Value:
 @native("-shown")
 def shown(value: Value) -> str:
     """Return a value as a report shows it: readable, cut if it is very long."""
-    return pr_str(value, _TEXT_LIMIT)
+    return pr_str(value, _TEXT_LIMIT, MOST_ITEMS)
+
+
+@native("-unrealised?")
+def is_unrealised(value: Value) -> bool:
+    """Say whether a lazy sequence inside of a value is not realised: it may have no end."""
+    return bool(unrealised_inside(value))
 
 
 @native("-sendable")
@@ -130,7 +141,7 @@ def _differences(expected: Value, actual: Value) -> Iterator[Value]:
                 if item not in wanted:
                     yield _difference(path, "extra", actual=item)
         elif _is_sequential(wanted) and _is_sequential(got):
-            left, right = list(wanted), list(got)
+            left, right = (list(islice(items, MOST_ITEMS + 1)) for items in (wanted, got))
             for index, (one, other) in enumerate(zip(left, right, strict=False)):
                 inner.append(((*path, str(index)), one, other))
             for index in range(len(right), len(left)):
@@ -151,9 +162,9 @@ def _difference(
 ) -> Value:
     parts: dict[str, Value] = {"path": vector(path), "kind": kind}
     if both or kind == "missing":
-        parts["expected"] = pr_str(expected, 200)
+        parts["expected"] = pr_str(expected, 200, MOST_ITEMS)
     if both or kind == "extra":
-        parts["actual"] = pr_str(actual, 200)
+        parts["actual"] = pr_str(actual, 200, MOST_ITEMS)
     return _map(**parts)
 
 
