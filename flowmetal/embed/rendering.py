@@ -256,20 +256,27 @@ def _without_excerpt(labels: Sequence[Label]) -> list[str]:
 
 
 def _frame_lines(frames: Sequence[tuple[str, Span | None]], full: bool) -> list[str]:
-    """Return a line for each frame, those of the library folded unless ``full``."""
+    """Return a line for each frame; unless ``full``, those of the library are folded, and a
+    function that called itself again and again at one place is named once."""
     shown: list[tuple[str, Span | None] | int] = []
     for in_core, run in groupby(frames, key=lambda frame: frame[0].startswith(_FOLDED_NAMESPACE)):
         group = list(run)
         shown += [len(group)] if in_core and len(group) > 1 and not full else group
-    widest = max((len(frame[0]) for frame in shown if not isinstance(frame, int)), default=0)
+    named = [frame for frame in shown if not isinstance(frame, int) and frame[0][:3] != "..."]
+    widest = max((len(name) for name, _ in named), default=0)
     lines: list[str] = []
-    for frame in shown:
+    for frame, alike in groupby(shown):
+        times = len(list(alike))
         if isinstance(frame, int):
             lines.append(f"   ... {frame} frames in flow.core, --full to see")
             continue
         name, span = frame
+        if span is None and name.startswith("..."):  # frames left out, not the name of one
+            lines.append(f"   {name}")
+            continue
         place = "" if span is None else f"   {span}"
-        lines.append(f"   in {printable(name):{widest}}{place}")
+        line = f"   in {printable(name):{widest}}{place}"
+        lines += [line] * times if full or times < 3 else [line, f"   ... {times - 1} times more"]
     return lines
 
 

@@ -158,6 +158,19 @@ def test_frames_of_the_library_are_folded() -> None:
     ]
 
 
+def test_a_frame_that_stands_many_times_is_named_once() -> None:
+    deep = (*[FRAMES[0]] * 40, ("... 900 more frames", None), *[FRAMES[0]] * 2, FRAMES[-1])
+    assert render([Diagnostic("FM0301", "m", frames=deep)], {}).split("\n")[1:] == [
+        "   in demo/total   src/demo.flow:2:18",
+        "   ... 39 times more",
+        "   ... 900 more frames",
+        "   in demo/total   src/demo.flow:2:18",
+        "   in demo/total   src/demo.flow:2:18",
+        "   in top level",
+    ]
+    assert render([Diagnostic("FM0301", "m", frames=deep)], {}, full=True).count("demo/total") == 42
+
+
 def test_all_frames_are_shown_when_asked_for() -> None:
     text = render([Diagnostic("FM0301", "m", frames=FRAMES)], {}, full=True)
     assert "in flow.core/-reduce" in text
