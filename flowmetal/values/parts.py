@@ -43,6 +43,8 @@ def table_of(name: str) -> str:
 def method_key(value: Value) -> str:
     """Return the key of a dispatch value, the same for equal values."""
     kind = KINDS[type(value)]
+    if kind == kinds.SYMBOL:
+        return str(value.text)
     if kind <= kinds.LAST_SCALAR:
         return pr_str(value)
     if kind == kinds.SEQUENCE:

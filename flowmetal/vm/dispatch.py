@@ -33,6 +33,7 @@ from flowmetal.values import (
     record_of,
     set_of,
     show,
+    symbol,
     vector,
 )
 from flowmetal.values.classes import ancestry, class_name, is_class
@@ -152,12 +153,16 @@ def _ancestors(hierarchy: Map, value: Value) -> list[Value]:
     derived = hierarchy.get(_ANCESTORS, EMPTY_MAP)
     found = list(derived.get(value, EMPTY_SET))
     if is_class(value):
-        for name in ancestry(value.text)[1:]:
-            space, slash, plain = name.partition("/")
-            cls = Symbol(space, plain) if slash else Symbol(None, name)
+        for cls in _classes_above(value.text):
             found.append(cls)
-            found.extend(derived.get(cls, EMPTY_SET))
+            if len(derived):
+                found.extend(derived.get(cls, EMPTY_SET))
     return found
+
+
+@cache
+def _classes_above(name: str) -> tuple[Symbol, ...]:
+    return tuple(map(symbol, ancestry(name)[1:]))
 
 
 def is_a(hierarchy: Value, child: Value, parent: Value) -> bool:
