@@ -37,6 +37,9 @@ MOST_DIFFERENCES = 20
 MOST_ITEMS = 100
 """Items of a collection that a report shows or compares; a sequence may have no end."""
 
+_DEEPEST = 30
+"""Steps of a path; what differs further inside is shown there."""
+
 _TEXT_LIMIT = 2_000
 """Characters of a printed value in a report."""
 
@@ -122,6 +125,9 @@ def _differences(expected: Value, actual: Value) -> Iterator[Value]:
     while waiting:
         path, wanted, got = waiting.pop()
         if equal(wanted, got):
+            continue
+        if len(path) == _DEEPEST:
+            yield _difference(path, "different", wanted, got, both=True)
             continue
         inner: list[tuple[tuple[str, ...], Value, Value]] = []
         if isinstance(wanted, Map) and isinstance(got, Map):
