@@ -1,4 +1,4 @@
-"""What functions of the standard library raise in a program: FM0501 - FM0514.
+"""What functions of the standard library raise in a program: FM0501 - FM0514, FM0520.
 
 ``wrong`` is a program whose run raises the code and ``right`` one that does
 not; both are tests.
@@ -92,5 +92,12 @@ CODES: tuple[ErrorCode, ...] = (
         "run, whose state is saved again and again. Keep it in a file and its path in the run.",
         wrong="(defn main [] (count (vec (range 1000000000))))",
         right="(defn main [] (count (range 1000000000)))",
+    ),
+    ErrorCode(
+        "FM0520",
+        "A template has a name without a value",
+        "Every {{name}} of a template needs a value; nil is one, and leaves no text.",
+        wrong='(ns a (:require [flow.template :as template]))\n(defn main [] (template/render "Hi {{name}}" {}))',
+        right='(ns a (:require [flow.template :as template]))\n(defn main [] (template/render "Hi {{name}}" {:name "Ann"}))',
     ),
 )

@@ -32,6 +32,7 @@ SOURCES: tuple[str, ...] = (
     "hash.flow",
     "url.flow",
     "csv.flow",
+    "template.flow",
     "time.flow",
     "retry.flow",
     "event.flow",

@@ -19,6 +19,7 @@ from flowmetal.stdlib.natives import (
     sequences,
     sorted,
     strings,
+    templates,
     testing,
     text,
     times,
@@ -53,6 +54,7 @@ _TABLES = (
     encodings.hashes,
     urls.native,
     csv.native,
+    templates.native,
 )
 
 
