@@ -13,6 +13,7 @@ VERBS = {
     "fmt":     ("flowmetal.cli.fmt",     "Format source files in place."),
     "lint":    ("flowmetal.cli.lint",    "Point at what is allowed and still likely wrong."),
     "test":    ("flowmetal.cli.test",    "Run the tests of files and folders."),
+    "new":     ("flowmetal.cli.new",     "Make a small project that runs and has tests."),
     "explain": ("flowmetal.cli.explain", "Explain an error code with a wrong and a right example."),
 }
 # fmt: on

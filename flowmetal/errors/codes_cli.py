@@ -55,5 +55,8 @@ CODES = (
     ErrorCode("FM1317", "flow.edn is not understood",
               "The project file is one map; `:paths` is a vector of folders, relative to the file.",
               '{:paths "src"}', '{:paths ["src"]}'),
+    ErrorCode("FM1318", "The folder is not empty",
+              "`fmc new` makes a project in a folder that is empty or not there yet, and changes nothing that exists.",
+              "fmc new .", "fmc new orders"),
 )
 # fmt: on
