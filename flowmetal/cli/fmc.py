@@ -14,6 +14,7 @@ VERBS = {
     "lint":    ("flowmetal.cli.lint",    "Point at what is allowed and still likely wrong."),
     "test":    ("flowmetal.cli.test",    "Run the tests of files and folders."),
     "new":     ("flowmetal.cli.new",     "Make a small project that runs and has tests."),
+    "doc":     ("flowmetal.cli.doc",     "Show the documentation of a name."),
     "explain": ("flowmetal.cli.explain", "Explain an error code with a wrong and a right example."),
 }
 # fmt: on

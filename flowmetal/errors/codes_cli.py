@@ -58,5 +58,8 @@ CODES = (
     ErrorCode("FM1318", "The folder is not empty",
               "`fmc new` makes a project in a folder that is empty or not there yet, and changes nothing that exists.",
               "fmc new .", "fmc new orders"),
+    ErrorCode("FM1319", "Nothing is known of a name",
+              "`fmc doc` knows special forms, the library, and the namespaces below `--path`, $FLOW_PATH, the :paths of flow.edn, else this folder. A function is named as `ns/name`, or by its last word alone if it is the library's.",
+              "fmc doc str/jion", "fmc doc str/join"),
 )
 # fmt: on

@@ -1,0 +1,76 @@
+"""``fmc doc``: what is written about a name."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from flowmetal.cli.options import json_option
+from flowmetal.cli.output import say, say_json
+
+if TYPE_CHECKING:
+    from flowmetal.embed.documenting import Documentation
+
+_WIDTH = 88
+
+
+@click.command(
+    "doc",
+    epilog="Example: fmc doc str/join",
+    context_settings={"ignore_unknown_options": True},  # `->` is a name
+)
+@click.option(
+    "--path",
+    "roots",
+    metavar="DIR",
+    multiple=True,
+    help="Where namespaces are found (repeatable). Default: $FLOW_PATH, flow.edn, this folder.",
+)
+@json_option
+@click.argument("name", metavar="NAME")
+def command(roots: tuple[str, ...], as_json: bool, name: str) -> None:
+    """Show arguments, documentation and an example of NAME: join, str/join, shop.prices."""
+    from pathlib import Path
+
+    from flowmetal.embed.config import source_roots
+    from flowmetal.embed.documenting import Library
+
+    here = Path.cwd()
+    found = Library(source_roots(here / "-", roots) or (here,)).documentation_of(name)
+    if as_json:
+        say_json([asdict(one) for one in found])
+    else:
+        say("\n\n".join(_shown(one) for one in found))
+
+
+def _shown(one: Documentation) -> str:
+    kind = "" if one.kind in ("function", "var") else f"  ({one.kind})"
+    lines = [f"{one.name}{kind}"]
+    word = one.name.rpartition("/")[2] or "/"
+    lines += [f"  {_call(word, arguments)}" for arguments in one.arglists]
+    if one.doc:
+        lines += ["", *_wrapped(one.doc)]
+    if one.example:
+        lines += ["", *_wrapped(f"Example: {one.example}")]
+    if one.names:
+        lines += ["", *_wrapped(" ".join(one.names))]
+    return "\n".join(lines)
+
+
+def _call(word: str, arguments: str) -> str:
+    inner = arguments[1:-1] if arguments.startswith("[") and arguments.endswith("]") else arguments
+    return f"({word} {inner})" if inner else f"({word})"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(
+        " ".join(text.split()),
+        _WIDTH,
+        initial_indent="  ",
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
