@@ -16,14 +16,36 @@ from flowmetal.cli.output import complain, say, say_json
 @click.option(
     "--in-doubt", is_flag=True, help="Export although an at-most-once effect is in flight."
 )
+@click.option("--copy", is_flag=True, help="Leave the run here; the file holds a fork of it.")
+@click.option(
+    "--id", "fork", metavar="ID", help="With --copy: the id of the fork. Default: a fresh one."
+)
 @click.argument("run", metavar="RUN")
 def command(
-    store_url: str | None, as_json: bool, output: str | None, in_doubt: bool, run: str
+    store_url: str | None,
+    as_json: bool,
+    output: str | None,
+    in_doubt: bool,
+    copy: bool,
+    fork: str | None,
+    run: str,
 ) -> None:
     """Write RUN (program, snapshot, history) to one file and move it away from this store."""
+    if fork is not None and not copy:
+        raise click.UsageError("--id goes with --copy: a run that moves keeps its id")
     with open_engine(store_url) as engine:
         found = engine.find(run)
-        path = engine.export(found, output, in_doubt=in_doubt)
+        if copy:
+            path, forked = engine.export_copy(found, output, id=fork)
+        else:
+            path, forked = engine.export(found, output, in_doubt=in_doubt), ""
+    if copy:
+        if as_json:
+            say_json({"id": forked, "file": path, "from": found})
+            return
+        say(path)
+        complain(f"run {found} stays; the file holds a fork of it, run {forked}")
+        return
     if as_json:
         say_json({"id": found, "file": path})
         return

@@ -47,5 +47,9 @@ def start_from_words(
         tags=tags,
         grants=grants,
     )
-    complain(f"run {run}" if made else f"run {run} is there already: attached to it")
+    if made:
+        complain(f"run {run}")
+    else:
+        other = engine.difference(run, program, arguments, words["entry"])
+        complain(f"run {run} is there already: attached to it{other and f'; {other}'}")
     return run

@@ -29,6 +29,7 @@ CANCELLED:        Final = "cancelled"         # the reason
 PAUSED:           Final = "paused"            # {:reason}
 UNPAUSED:         Final = "unpaused"          # nil
 REVIVED:          Final = "revived"           # {:by :retry|:value|:skip}
+FORKED:           Final = "forked"            # {:from :at}
 EXPORTED:         Final = "exported"          # {:copy}
 IMPORTED:         Final = "imported"          # {:from}
 # fmt: on

@@ -24,6 +24,7 @@ from flowmetal.runtime.host import Host
 from flowmetal.store import open_store
 from flowmetal.store.protocol import ENDED, Message, NewEvent, RunQuery, RunRow, RunState
 from flowmetal.values import Value, encode_data, hash_map, keyword
+from flowmetal.values.names import reads_as_keyword
 
 if TYPE_CHECKING:
     from flowmetal.bytecode.code import Program
@@ -180,8 +181,19 @@ class Engine:
     # Speaking to runs
 
     def signal(self, run: str, name: str, value: Value = None, *, id: str | None = None) -> Receipt:
-        """Send a signal; the same id twice is the same signal. It is durable when this returns."""
-        return self._send(run, "signal", name.removeprefix(":"), encode_data(value), id)
+        """Send a signal; the same id twice is the same signal. It is durable when this returns.
+
+        ``name`` is that of the keyword the program receives, with or without its colon.
+        Raises UsageError FM1320 for a name that no keyword has.
+        """
+        plain = name.removeprefix(":")
+        if not reads_as_keyword(plain):
+            raise UsageError(
+                "FM1320",
+                f"{name!r} cannot be the name of a signal",
+                hint="programs receive signals by a keyword, such as :approved: name it approved",
+            )
+        return self._send(run, "signal", plain, encode_data(value), id)
 
     def cancel(self, run: str, reason: str = "", *, now: bool = False) -> str:
         """Ask a run to stop and return its state. If nobody drives it, it is driven to its end here.
@@ -297,6 +309,24 @@ class Engine:
         from flowmetal.embed.moving import export_run
 
         return export_run(self.store, InterpreterId(self.name), RunId(run), path, in_doubt)
+
+    def difference(
+        self, run: str, program: Program, arguments: Sequence[Value], entry: str = "main"
+    ) -> str:
+        """Say how a call differs from the one that a run was started with; "" if it does not."""
+        from flowmetal.runtime.starting import difference
+
+        return difference(self._row(run), program, entry, arguments)
+
+    def export_copy(
+        self, run: str, path: str | None = None, *, id: str | None = None
+    ) -> tuple[str, str]:
+        """Write a fork of a run to a file; return the path and the fork's id. The run stays here."""
+        from flowmetal.embed.moving import copy_run
+        from flowmetal.runtime.starting import checked_id, fresh_id
+
+        fork = RunId(fresh_id(self.host.entropy) if id is None else checked_id(id))
+        return copy_run(self.store, InterpreterId(self.name), RunId(run), path, fork), fork
 
     def import_run(self, path: str) -> str:
         """Take a run from a file into the store and return its id."""

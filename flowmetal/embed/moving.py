@@ -9,23 +9,43 @@ parts    a map of names to bytes, encoded data (store/transfer.py says what they
 Export takes the lease, commits the state ``exporting``, writes and syncs the
 file, and only then commits ``moved``: at no moment are there two runs that could
 go on, and a crash in between leaves one that can be exported again.
+
+A **copy** leaves the run where it is. The file then holds a fork: another run, with an
+id and a generation of its own, so that none of its effects has a key of the first one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 
+from flowmetal.bytecode.file import read_program
 from flowmetal.effects import events as kinds
+from flowmetal.effects.kinds import KINDS, EffectClass
 from flowmetal.embed.files import read_bytes, write_bytes
+from flowmetal.embed.machine import image_of
 from flowmetal.errors import RefusedError, RunError, StoreError, UsageError
 from flowmetal.ids import InterpreterId, RunId
 from flowmetal.runtime.host import LEASE_US
 from flowmetal.runtime.progress import decode_progress
-from flowmetal.store.protocol import Claim, Commit, Held, NewEvent, RunRow, RunState, Store
+from flowmetal.snapshot import decode, encode
+from flowmetal.store.protocol import (
+    Claim,
+    Commit,
+    Event,
+    Held,
+    NewEvent,
+    RunRow,
+    RunState,
+    Store,
+)
+from flowmetal.store.transfer import RunImage
+from flowmetal.store.transfer import pack as pack_image
 from flowmetal.store.transfer import unpack as unpack_image
 from flowmetal.values import DataError, Map, encode_data, hash_map, keyword
 from flowmetal.values.codec import decode_data
+from flowmetal.vm.state import Machine
 
 MAGIC = b"FLOWMETAL RUN 1\n"
 SUFFIX = ".fms"
@@ -58,6 +78,61 @@ def export_run(
         raise
     store.commit(claim, _keeping(row, RunState.MOVED, (), release=True))
     return path
+
+
+def copy_run(store: Store, owner: InterpreterId, run: RunId, path: str | None, id: RunId) -> str:
+    """Write a fork of ``run`` named ``id`` into the file ``path`` (default ID.fms); return the path."""
+    path = path or f"{id}{SUFFIX}"
+    _refuse_other_file(id, path)
+    claim = _claim(store, owner, run)
+    try:
+        whole = unpack_image(store.export_run(claim))
+    finally:
+        store.release(claim)
+    write_bytes(path, pack(_forked(whole, id, store.now_us())))
+    return path
+
+
+def _forked(whole: RunImage, id: RunId, now_us: int) -> dict[str, bytes]:
+    """Return the parts of a run that goes on from where another one stands."""
+    row = whole.row
+    snapshot, chunks = whole.snapshot, whole.chunks
+    if snapshot is not None:
+        assert whole.program is not None
+        image = image_of(read_program(whole.program))
+        machine = decode(
+            snapshot, image, lambda names: {n: chunks[n] for n in names if n in chunks}
+        )
+        _refuse_in_flight(machine, row.id)
+        machine.run = id
+        machine.generation += 1
+        machine.known.clear()
+        encoded = encode(machine)
+        snapshot, chunks = encoded.data, encoded.chunks
+    origin = hash_map(((keyword("from"), row.id), (keyword("at"), row.seq)))
+    event = Event(row.seq + 1, now_us, kinds.FORKED, "", 0, encode_data(origin))
+    return pack_image(
+        replace(row, id=id, seq=event.seq),
+        row.state,
+        whole.program,
+        snapshot,
+        chunks,
+        (*whole.events, event),
+        whole.inbox,
+    )
+
+
+def _refuse_in_flight(machine: Machine, run: RunId) -> None:
+    """Refuse to copy an effect that is being performed: whose result would it be? (FM1203)"""
+    for effect in machine.open.values():
+        kind = KINDS.get(effect.request.kind)
+        if kind is None or kind.effect_class is not EffectClass.WAITING:
+            raise RefusedError(
+                "FM1203",
+                f"effect {effect.request.number} ({effect.request.kind}) of run {run} is in flight,"
+                " and a copy does not perform it again",
+                hint="wait until the run waits for time or a signal, or move it without --copy",
+            )
 
 
 def import_run(store: Store, path: str) -> str:

@@ -61,5 +61,8 @@ CODES = (
     ErrorCode("FM1319", "Nothing is known of a name",
               "`fmc doc` knows special forms, the library, and the namespaces below `--path`, $FLOW_PATH, the :paths of flow.edn, else this folder. A function is named as `ns/name`, or by its last word alone if it is the library's.",
               "fmc doc str/jion", "fmc doc str/join"),
+    ErrorCode("FM1320", "A signal cannot have this name",
+              "A program receives a signal by a keyword, so its name is that of a keyword, with or without the colon.",
+              "fmvm signal RUN 'a b'", "fmvm signal RUN approved"),
 )
 # fmt: on

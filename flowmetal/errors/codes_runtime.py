@@ -72,5 +72,7 @@ CODES = (
               ":effect/refused. What touches the world has to be granted when the run is started; the message names the option to add. -A grants everything."),
     ErrorCode("FM1202", "An at-most-once effect is in flight",
               "Nobody can know whether it was performed when the run moves now. Wait for its end, or export with --in-doubt: the effect then ends in an :effect/in-doubt error."),
+    ErrorCode("FM1203", "A run cannot be copied while an effect is in flight",
+              "The effect is performed for the first run, and a copy must not perform it again. Wait until the run waits for time or a signal, or move it without --copy."),
 )
 # fmt: on

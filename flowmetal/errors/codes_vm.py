@@ -56,7 +56,7 @@ CODES: tuple[ErrorCode, ...] = (
     ErrorCode(
         "FM0308",
         "Recursion has no end",
-        "Calls that are not in tail position may nest some millions deep. A call in tail\n"
+        "Calls that are not in tail position may nest a million deep. A call in tail\n"
         "position costs nothing, and neither does recur.",
     ),
     ErrorCode(

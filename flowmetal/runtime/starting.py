@@ -78,6 +78,16 @@ def start_run(
     )
 
 
+def difference(there: RunRow, program: Program, entry: str, arguments: Sequence[Value]) -> str:
+    """Say how a call differs from the one that a run was started with; "" if it does not."""
+    name = entry if "/" in entry else f"{program.entry}/{entry}"
+    if there.program != program.hash:
+        return "it runs another program, or another version of this one"
+    if decode_input(there.input)[:2] != (name, tuple(arguments)):
+        return "it was started with other arguments"
+    return ""
+
+
 def fresh_id(entropy: Entropy) -> str:
     """Make an id that nobody has: 16 hexadecimal digits."""
     return entropy.randbytes(_ID_BYTES).hex()

@@ -38,8 +38,8 @@ from flowmetal.vm.state import (
 )
 from flowmetal.vm.unwinding import CANCELLED, raise_error
 
-FRAME_LIMIT = 4_000_000
-"""Frames per fiber before recursion counts as endless; about 1 GiB of memory."""
+FRAME_LIMIT = 1_200_000
+"""Frames per fiber before recursion counts as endless; about 300 MB of memory."""
 
 UNLIMITED = 1 << 62
 """A budget that no program spends."""
