@@ -33,6 +33,7 @@ SOURCES: tuple[str, ...] = (
     "url.flow",
     "csv.flow",
     "template.flow",
+    "cli.flow",
     "time.flow",
     "retry.flow",
     "event.flow",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flowmetal.stdlib.natives import (
     cells,
     collections,
+    command_lines,
     csv,
     encodings,
     formats,
@@ -55,6 +56,7 @@ _TABLES = (
     urls.native,
     csv.native,
     templates.native,
+    command_lines.native,
 )
 
 
