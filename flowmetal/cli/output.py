@@ -51,15 +51,22 @@ def complain(text: str, end: str = "\n") -> None:
 
 
 def render(
-    diagnostics: Iterable[Diagnostic], stream: TextIO, sources: Mapping[str, str] | None = None
+    diagnostics: Iterable[Diagnostic],
+    stream: TextIO,
+    sources: Mapping[str, str] | None = None,
+    *,
+    full: bool = False,
 ) -> str:
-    """Return diagnostics as text for ``stream``, with excerpts of ``sources`` (None: the files)."""
+    """Return diagnostics as text for ``stream``, with excerpts of ``sources`` (None: the files).
+
+    ``full`` shows the frames of the library too.
+    """
     import shutil
 
     from flowmetal.embed.rendering import render as as_text
 
     width = shutil.get_terminal_size().columns if stream.isatty() else None
-    return as_text(diagnostics, sources, width=width, colour=coloured(stream))
+    return as_text(diagnostics, sources, width=width, colour=coloured(stream), full=full)
 
 
 def coloured(stream: TextIO) -> bool:

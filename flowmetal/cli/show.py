@@ -14,8 +14,9 @@ from flowmetal.cli.output import ago, coloured, render, say, say_json
 @click.command("show", epilog="Example: fmvm show 7f3c --json")
 @store_option
 @json_option
+@click.option("--full", is_flag=True, help="Show the frames of the library too.")
 @click.argument("run", metavar="RUN")
-def command(store_url: str | None, as_json: bool, run: str) -> None:
+def command(store_url: str | None, as_json: bool, full: bool, run: str) -> None:
     """Show RUN: state, result or error, fibers and where each stands, what it waits for."""
     with open_engine(store_url) as engine:
         view = engine.show(engine.find(run))
@@ -43,4 +44,5 @@ def command(store_url: str | None, as_json: bool, run: str) -> None:
         lines.append(f"result   {view.result_text()}")
     say("\n".join(lines))
     if view.state == "failed":
-        say("\n" + render(view.diagnostics(), sys.stdout, sources), colours=coloured(sys.stdout))
+        failure = render(view.diagnostics(), sys.stdout, sources, full=full)
+        say("\n" + failure, colours=coloured(sys.stdout))

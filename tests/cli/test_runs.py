@@ -505,3 +505,12 @@ def test_doctor_says_what_is_wrong_and_what_to_do(shell) -> None:
     shown = shell("fmvm", "doctor", "--store", "sqlite:notes.txt")
     assert shown.status == 1
     assert "FM1001" in shown.out
+
+
+def test_show_folds_the_frames_of_the_library_unless_full(shell) -> None:
+    shell.write("f.flow", "(defn total [xs] (reduce + xs))\n(defn main [] (inc (total [1 nil])))")
+    assert shell("fmvm", "run", "f.flow", "--id", "f").status == 1
+    folded, full = shell("fmvm", "show", "f").out, shell("fmvm", "show", "f", "--full").out
+    assert "frames in flow.core, --full to see" in folded
+    assert "frames in flow.core, --full to see" not in full
+    assert "in user/total" in full
