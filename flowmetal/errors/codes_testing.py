@@ -17,8 +17,7 @@ CODES: tuple[ErrorCode, ...] = (
         "This needs the test runner",
         "with-clock, crash-at, check-durable and stub-calls ask the runner to move its clock or to\n"
         "kill the machine. Run the file with `fmc test`.",
-        wrong="(ns a (:require [flow.test :as test]))\n"
-        "(defn main [] (test/check-durable + [1 2]))",
+        wrong="(ns a (:require [flow.test :as test]))\n(defn main [] (test/check-durable + [1 2]))",
         right="(ns a (:require [flow.test :as test]))\n(defn main [] (test/is (= 3 (+ 1 2))))",
     ),
     ErrorCode(
