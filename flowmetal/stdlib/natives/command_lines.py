@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from flowmetal.stdlib.natives.arguments import need_map, wrong
 from flowmetal.stdlib.natives.options import need_options, refused
@@ -66,8 +65,7 @@ _ROW: Final[dict[Keyword, Sequence[Value]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Option:
+class _Option(NamedTuple):
     key: Keyword
     type: Keyword
     default: Value
@@ -81,13 +79,13 @@ class _Option:
         return f"--{self.key.text.rstrip('?')}"
 
 
-@dataclass(slots=True)
 class _Found:
     """What the words have said so far."""
 
-    opts: dict[Keyword, Value] = field(default_factory=dict)
-    args: list[str] = field(default_factory=list)
-    errors: list[Value] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.opts: dict[Keyword, Value] = {}
+        self.args: list[str] = []
+        self.errors: list[Value] = []
 
     def complain(self, message: str, option: Keyword | None = None, value: Value = None) -> None:
         pairs = ((_OPTION, option), (_VALUE, value), (_MESSAGE, message))

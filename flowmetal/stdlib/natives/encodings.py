@@ -1,13 +1,12 @@
 """Natives of flow.base64 and flow.hash: texts and bytes to other texts, and back.
 
-A string stands for its UTF-8 wherever bytes are meant.
+A string stands for its UTF-8 wherever bytes are meant. The modules that compute
+digests are loaded by the first digest: they would cost every start milliseconds.
 """
 
 from __future__ import annotations
 
 import base64 as standard
-import hashlib
-import hmac
 from typing import Final
 
 from flowmetal.stdlib.natives.arguments import need_text, wrong
@@ -67,6 +66,8 @@ def _decoded(function: str, text: str, options: Value, altchars: bytes) -> Value
 
 def _enter_digest(name: str) -> None:
     def digest(x: Value) -> str:
+        import hashlib
+
         return hashlib.new(name, need_bytes(name, 1, x), usedforsecurity=False).hexdigest()
 
     hashes.add(name, digest)
@@ -78,6 +79,8 @@ for _name in _DIGESTS:
 
 @hashes("hmac-sha256")
 def hmac_sha256(key: Value, x: Value) -> str:
+    import hmac
+
     made = hmac.new(need_bytes("hmac-sha256", 1, key), need_bytes("hmac-sha256", 2, x), "sha256")
     return made.hexdigest()
 
@@ -85,6 +88,8 @@ def hmac_sha256(key: Value, x: Value) -> str:
 @hashes("same?")
 def same(first: Value, second: Value) -> bool:
     """Compare in a time that does not tell how much is equal."""
+    import hmac
+
     return hmac.compare_digest(need_bytes("same?", 1, first), need_bytes("same?", 2, second))
 
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from uuid import UUID
-
 from flowmetal.stdlib.natives.arguments import wrong
-from flowmetal.values import Char, Duration, Instant, Keyword, Ratio, Symbol, Value, display_top
+from flowmetal.values import (
+    Char,
+    Duration,
+    Instant,
+    Keyword,
+    Ratio,
+    Symbol,
+    Value,
+    display_top,
+    kind_of,
+    kinds,
+)
 
-_SINGLE = frozenset({bool, int, float, Ratio, Decimal, Char, Symbol, UUID, Instant, Duration})
+_SINGLE = frozenset({bool, int, float, Ratio, Char, Symbol, Instant, Duration})
+_LATE = frozenset({kinds.DECIMAL, kinds.UUID})
+"""Kinds of classes whose modules are loaded only by programs that use them."""
 
 
 def words_of(value: Value) -> str | None:
@@ -17,7 +27,8 @@ def words_of(value: Value) -> str | None:
         return value
     if type(value) is Keyword:
         return value.text
-    return display_top(value) if type(value) in _SINGLE else None
+    single = type(value) in _SINGLE or kind_of(value) in _LATE
+    return display_top(value) if single else None
 
 
 def need_words(function: str, position: int, value: Value) -> str:
