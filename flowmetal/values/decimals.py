@@ -149,6 +149,7 @@ def _divide(operator: str, x: Decimal, y: Decimal) -> Decimal:
 
 
 def _quotient(operator: str, x: Decimal, y: Decimal) -> Decimal:
+    """Divide towards zero. As in BigDecimal the scale is as near to the difference of scales as it can be."""
     top, top_exponent = parts_of(x)
     bottom, bottom_exponent = parts_of(y)
     shift = top_exponent - bottom_exponent
@@ -159,7 +160,12 @@ def _quotient(operator: str, x: Decimal, y: Decimal) -> Decimal:
     else:
         bottom *= 10**-shift
     whole = abs(top) // abs(bottom)
-    return decimal_of(whole if (top < 0) == (bottom < 0) else -whole, 0, operator)
+    exponent = min(shift, 0) if whole else shift
+    whole *= 10**-exponent if whole else 1
+    while exponent < shift and whole % 10 == 0:
+        whole //= 10
+        exponent += 1
+    return decimal_of(whole if (top < 0) == (bottom < 0) else -whole, exponent, operator)
 
 
 def _exponent(number: Decimal) -> int:

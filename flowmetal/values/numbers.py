@@ -364,14 +364,14 @@ def _float_rem(a: float, b: float) -> float:
     if b == 0:
         divide_by_zero("rem")
     _need_finite("rem", a)
-    return math.fmod(a, b)
+    return math.fmod(a, b) + 0.0  # never -0.0
 
 
 def _float_mod(a: float, b: float) -> float:
     if b == 0:
         divide_by_zero("mod")
     _need_finite("mod", a)
-    left = math.fmod(a, b)
+    left = _float_rem(a, b)
     return left if left == 0 or (left > 0) == (b > 0) else left + b
 
 

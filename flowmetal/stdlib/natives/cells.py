@@ -304,4 +304,9 @@ def make_char(x: Value) -> Char:
     return Char(chr(x))
 
 
-native.add("tagged-literal", lambda tag, form: TaggedLiteral(tag, form))
+@native("tagged-literal")
+def make_tagged_literal(tag: Value, form: Value) -> TaggedLiteral:
+    """Return a literal with a tag."""
+    if type(tag) is not Symbol:
+        raise wrong("tagged-literal", "a symbol", 1, tag)
+    return TaggedLiteral(tag, form)

@@ -69,7 +69,7 @@ def write_json(x: Value, options: Value = None) -> str:
         fail("FM0513", "data/not-data", error.message)
 
 
-@edn("read-string")
+@edn("-read-string")
 def read_edn(options: Value, text: Value = MISSING) -> Value:
     """Return the first value of an EDN text; the text is last, after the options if there are any."""
     return _read("read-string", options, text, edn_only=True)

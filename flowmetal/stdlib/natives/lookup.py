@@ -15,6 +15,7 @@ from flowmetal.values import (
     MapEntry,
     Set,
     SortedSet,
+    TaggedLiteral,
     Value,
     Vector,
     char,
@@ -72,7 +73,12 @@ def get(coll: Value, key: Value, default: Value = None) -> Value:
         return char(coll[key]) if _is_index(key, len(coll)) else default
     if kind in MAPS or kind is SortedSet:
         return coll.get(key, default)
+    if kind is TaggedLiteral:
+        return coll.tag if key is _TAG else coll.form if key is _FORM else default
     return default
+
+
+_TAG, _FORM = keyword("tag"), keyword("form")
 
 
 def _is_index(key: Value, count: int) -> bool:

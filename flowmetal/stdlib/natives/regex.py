@@ -59,7 +59,7 @@ def compile_regex(pattern: str, flags: str) -> Compiled:
 
 
 _LOOKS_AROUND = re.compile(r"\(\?<?[=!]|\\[1-9]|\(\?>")
-_JAVA_SPELLING = re.compile(r"\\.|\(\?<([A-Za-z][A-Za-z0-9]*)>", re.DOTALL)
+_JAVA_SPELLING = re.compile(r"\\u([0-9a-fA-F]{4})|\\.|\(\?<([A-Za-z][A-Za-z0-9]*)>", re.DOTALL)
 _POSIX = {
     "Alpha": "[a-zA-Z]", "Digit": "[0-9]", "Alnum": "[a-zA-Z0-9]", "Upper": "[A-Z]",
     "Lower": "[a-z]", "Punct": "[!-/:-@\\[-`{-~]", "Space": "\\s", "XDigit": "[0-9a-fA-F]",
@@ -70,11 +70,13 @@ _CLASS = re.compile(r"\\p\{(\w+)\}")
 
 
 def _spelled_for_re2(pattern: str) -> str:
-    """Return the same expression in RE2's spelling: named groups and POSIX classes differ."""
+    """Return the same expression in RE2's spelling: named groups, code points, POSIX classes."""
 
     def named(found: re.Match[str]) -> str:
         if found.group(1) is not None:
-            return f"(?P<{found.group(1)}>"
+            return f"\\x{{{found.group(1)}}}"
+        if found.group(2) is not None:
+            return f"(?P<{found.group(2)}>"
         return found.group()
 
     def posix(found: re.Match[str]) -> str:

@@ -197,9 +197,19 @@ def last_index_of(text: Value, part: Value, end: Value = MISSING) -> int | None:
 
 # Case and white space.
 
-native.add("upper-case", lambda s: to_text(s).upper())
-native.add("lower-case", lambda s: to_text(s).lower())
-native.add("capitalize", lambda s: to_text(s)[:1].upper() + to_text(s)[1:].lower())
+
+def _said(function: str, x: Value) -> str:
+    """Return the text of anything but nil: keywords and symbols have capitals too."""
+    return need_text(function, 1, x) if x is None else to_text(x)
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:].lower()
+
+
+native.add("upper-case", lambda s: _said("upper-case", s).upper())
+native.add("lower-case", lambda s: _said("lower-case", s).lower())
+native.add("capitalize", lambda s: _capitalized(_said("capitalize", s)))
 native.add("reverse", lambda s: _t("reverse", s)[::-1])
 native.add("trim", lambda s: _t("trim", s).strip())
 native.add("triml", lambda s: _t("triml", s).lstrip())

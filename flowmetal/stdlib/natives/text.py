@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import TYPE_CHECKING
 
 from flowmetal.stdlib.natives.arguments import (
     library_error,
@@ -35,6 +36,9 @@ from flowmetal.values import (
     to_decimal,
     vector,
 )
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 native = Table("flow.core")
 
@@ -101,7 +105,7 @@ def to_duration(x: Value) -> Duration:
 
 # format, after java.util.Formatter.
 
-_DIRECTIVE = re.compile(r"%(\d+\$)?([-#+ 0,(]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])")
+_DIRECTIVE = re.compile(r"%(\d+\$|<)?([-#+ 0,(]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])")
 
 
 @native("format")
@@ -110,6 +114,7 @@ def format_text(pattern: Value, *values: Value) -> str:
     text = need_text("format", 1, pattern)
     parts: list[str] = []
     at = used = 0
+    place = -1
     while (start := text.find("%", at)) >= 0:
         parts.append(text[at:start])
         found = _DIRECTIVE.match(text, start)
@@ -120,7 +125,8 @@ def format_text(pattern: Value, *values: Value) -> str:
         if kind in "%n":
             parts.append(_padded("%" if kind == "%" else "\n", flags, width))
             continue
-        place = int(index[:-1]) - 1 if index else used
+        if index != "<":
+            place = int(index[:-1]) - 1 if index else used
         used += 0 if index else 1
         if not 0 <= place < len(values):
             raise bad_format(f"{found.group()} has no argument")
@@ -132,6 +138,8 @@ def format_text(pattern: Value, *values: Value) -> str:
 def _directive(
     shown: str, kind: str, flags: str, width: str | None, precision: str | None, value: Value
 ) -> str:
+    if value is None and kind.lower() in "cdxofeg":
+        return _padded("null", flags.replace("0", ""), width)
     match kind.lower():
         case "s":
             text = "null" if value is None else display_top(value)
@@ -166,8 +174,7 @@ def _float(
     if type(value) is float and not math.isfinite(value):
         name = "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
         return _padded(name, flags.replace("0", ""), width)
-    # Java rounds half up what people read (0.125 -> 0.13); Python rounds the binary value half even.
-    from decimal import ROUND_HALF_UP, Context, Decimal
+    from decimal import Decimal
 
     exact: Decimal = (
         Decimal(value.numerator) / Decimal(value.denominator)
@@ -177,15 +184,38 @@ def _float(
     places = 6 if precision is None else int(precision[:6])
     if places > 1000:
         raise bad_format(f"{shown} asks for more than 1,000 digits")
-    if kind == "f":
-        rounded = abs(exact).quantize(
-            Decimal(1).scaleb(-places), ROUND_HALF_UP, Context(prec=400 + places)
-        )
-        digits = f"{rounded:f}"
-    else:
-        digits = format(abs(exact), f".{places}{kind}")
-        digits = re.sub(r"e([+-])(\d)$", r"e\g<1>0\2", digits)
-    return _number(exact.is_signed(), digits, flags, width)
+    layout = {"f": _fixed, "e": _scientific, "g": _general}[kind]
+    return _number(exact.is_signed(), layout(abs(exact), places), flags, width)
+
+
+# Java rounds half up what people read (0.125 -> 0.13); Python rounds the binary value half even.
+
+
+def _fixed(number: Decimal, places: int) -> str:
+    from decimal import ROUND_HALF_UP, Context, Decimal
+
+    unit = Decimal(1).scaleb(-places)
+    return f"{number.quantize(unit, ROUND_HALF_UP, Context(prec=400 + places)):f}"
+
+
+def _scientific(number: Decimal, places: int) -> str:
+    # A decimal zero would show its own exponent.
+    digits = f"{_significant(number, places + 1) or 0.0:.{places}e}"
+    return re.sub(r"e([+-])(\d)$", r"e\g<1>0\2", digits)
+
+
+def _general(number: Decimal, digits: int) -> str:
+    digits = digits or 1
+    rounded = _significant(number, digits)
+    if rounded and not -4 <= rounded.adjusted() < digits:
+        return _scientific(rounded, digits - 1)
+    return _fixed(rounded, digits - 1 - (rounded.adjusted() if rounded else 0))
+
+
+def _significant(number: Decimal, digits: int) -> Decimal:
+    from decimal import ROUND_HALF_UP, Context
+
+    return Context(prec=digits, rounding=ROUND_HALF_UP).plus(number) if number else number
 
 
 def _number(negative: bool, digits: str, flags: str, width: str | None) -> str:
