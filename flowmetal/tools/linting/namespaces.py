@@ -16,6 +16,7 @@ from flowmetal.reader.tokens import tokenize
 from flowmetal.source import Span
 from flowmetal.tools.linting.analysis import Analysis, Written
 from flowmetal.tools.linting.lints import Findings
+from flowmetal.values.parts import is_part
 
 _WORDS = frozenset({"SYMBOL", "KEYWORD", "NAMESPACED_MAP", "TAG"})
 _DEFINERS = frozenset(
@@ -113,7 +114,7 @@ def _lint_private(
     analysis: Analysis, defined: DefForm, form: Span, words: _Words, findings: Findings
 ) -> None:
     name = defined.local_name
-    if not flag(defined.meta, "private") or name.startswith("_"):
+    if not flag(defined.meta, "private") or name.startswith("_") or is_part(name):
         return
     if all(_within(place, form) for place in words.names.get(name, ())):
         findings.report(
