@@ -28,7 +28,8 @@ from flowmetal.errors import Diagnostic, Label
 from flowmetal.source import Span
 
 _LEAST_EXCERPT = 20  # columns; a terminal narrower than that gets long lines instead
-_FOLDED_NAMESPACE = "flow.core/"
+_LIBRARY, _LIBRARY_SOURCES = "flow.", "flow/"  # how its names and its paths begin
+_CORE = "flow.core/"
 _RESET = "\x1b[0m"
 _STYLES = {
     "error": "\x1b[1;31m",
@@ -258,17 +259,17 @@ def _without_excerpt(labels: Sequence[Label]) -> list[str]:
 def _frame_lines(frames: Sequence[tuple[str, Span | None]], full: bool) -> list[str]:
     """Return a line for each frame; unless ``full``, those of the library are folded, and a
     function that called itself again and again at one place is named once."""
-    shown: list[tuple[str, Span | None] | int] = []
-    for in_core, run in groupby(frames, key=lambda frame: frame[0].startswith(_FOLDED_NAMESPACE)):
+    shown: list[tuple[str, Span | None] | str] = []
+    for in_library, run in groupby(frames, key=_is_of_library):
         group = list(run)
-        shown += [len(group)] if in_core and len(group) > 1 and not full else group
-    named = [frame for frame in shown if not isinstance(frame, int) and frame[0][:3] != "..."]
+        shown += [_folded(group)] if in_library and len(group) > 1 and not full else group
+    named = [frame for frame in shown if not isinstance(frame, str) and frame[0][:3] != "..."]
     widest = max((len(name) for name, _ in named), default=0)
     lines: list[str] = []
     for frame, alike in groupby(shown):
         times = len(list(alike))
-        if isinstance(frame, int):
-            lines.append(f"   ... {frame} frames in flow.core, --full to see")
+        if isinstance(frame, str):
+            lines.append(frame)
             continue
         name, span = frame
         if span is None and name.startswith("..."):  # frames left out, not the name of one
@@ -278,6 +279,16 @@ def _frame_lines(frames: Sequence[tuple[str, Span | None]], full: bool) -> list[
         line = f"   in {printable(name):{widest}}{place}"
         lines += [line] * times if full or times < 3 else [line, f"   ... {times - 1} times more"]
     return lines
+
+
+def _is_of_library(frame: tuple[str, Span | None]) -> bool:
+    name, span = frame
+    return name.startswith(_LIBRARY) and (span is None or span.path.startswith(_LIBRARY_SOURCES))
+
+
+def _folded(frames: Sequence[tuple[str, Span | None]]) -> str:
+    where = "flow.core" if all(name.startswith(_CORE) for name, _ in frames) else "the library"
+    return f"   ... {len(frames)} frames in {where}, --full to see"
 
 
 def _visible(char: str) -> str:

@@ -149,6 +149,20 @@ FRAMES = (
 )
 
 
+def test_frames_of_all_its_namespaces_are_folded_but_not_those_of_a_like_name() -> None:
+    frames = (
+        ("flow.sh/sh!/fn-1", Span("flow/sh.flow", 1, 1, 1, 2)),
+        ("flow.core/-effect!", Span("flow/core/effects.flow", 1, 1, 1, 2)),
+        ("flow.mine/a", Span("src/flow/mine.flow", 1, 1, 1, 2)),
+        ("flow.mine/b", Span("src/flow/mine.flow", 2, 1, 2, 2)),
+    )
+    assert render([Diagnostic("FM1201", "m", frames=frames)], {}).split("\n")[1:] == [
+        "   ... 2 frames in the library, --full to see",
+        "   in flow.mine/a   src/flow/mine.flow:1:1",
+        "   in flow.mine/b   src/flow/mine.flow:2:1",
+    ]
+
+
 def test_frames_of_the_library_are_folded() -> None:
     assert render([Diagnostic("FM0301", "m", frames=FRAMES)], {}).split("\n")[1:] == [
         "   in demo/total     src/demo.flow:2:18",
