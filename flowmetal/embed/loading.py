@@ -20,7 +20,7 @@ from flowmetal.embed.unkept import Interrupted
 from flowmetal.errors import CompileError, FlowmetalError, Incomplete, ReadError
 from flowmetal.source import Source, Span
 from flowmetal.values import ErrorValue, FlowError, Value, hash_map, keyword, show
-from flowmetal.vm.errors import flow_error
+from flowmetal.values.errors import flow_error
 from flowmetal.vm.state import Native
 
 if TYPE_CHECKING:

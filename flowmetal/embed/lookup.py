@@ -25,7 +25,7 @@ from flowmetal.errors import FlowmetalError
 from flowmetal.reader import ReadOptions, read_all_with_spans
 from flowmetal.source import Source, Span
 from flowmetal.values import Regex, Symbol, Value, keyword, list_of, pr_str, show, symbol
-from flowmetal.vm.errors import flow_error
+from flowmetal.values.errors import flow_error
 from flowmetal.vm.state import Native
 
 _DOC = keyword("doc")

@@ -26,7 +26,7 @@ from flowmetal.values import (
     keyword,
     show,
 )
-from flowmetal.vm.errors import flow_error
+from flowmetal.values.errors import flow_error
 
 _FOR, _UNTIL, _TIMEOUT, _ELSE = (keyword(name) for name in ("for", "until", "timeout", "else"))
 _MISSING: Final = object()

@@ -21,6 +21,7 @@ from flowmetal.values.errors import (
     ErrorValue,
     FlowError,
     fail,
+    flow_error,
     index_error,
     type_error,
 )
@@ -207,6 +208,7 @@ __all__ = [
     "fail",
     "first",
     "float_text",
+    "flow_error",
     "from_json",
     "ge",
     "gt",

@@ -86,18 +86,23 @@ class DataError(FlowmetalError):
     """A value is not data, or bytes or text that came in do not hold any."""
 
 
+def flow_error(code: str, type_text: str, message: str, data: Map = EMPTY_MAP) -> FlowError:
+    """Return an error of the language, to be raised; ``type_text`` is the keyword's text without the colon."""
+    return FlowError(ErrorValue(keyword(type_text), message, data, code=code))
+
+
 def fail(code: str, type_text: str, message: str, data: Map = EMPTY_MAP) -> NoReturn:
-    """Raise an error of the language; ``type_text`` is the keyword's text without the colon."""
-    raise FlowError(ErrorValue(keyword(type_text), message, data, code=code))
+    """Raise an error of the language (see ``flow_error``)."""
+    raise flow_error(code, type_text, message, data)
 
 
 def type_error(code: str, message: str) -> FlowError:
     """Return an error of type ``:type/mismatch``, to be raised."""
-    return FlowError(ErrorValue(keyword("type/mismatch"), message, code=code))
+    return flow_error(code, "type/mismatch", message)
 
 
 def index_error(index: int, count: int) -> FlowError:
     """Return the error for an index outside of a collection of ``count``, to be raised."""
     last = "it is empty" if count == 0 else f"its last index is {count - 1}"
     message = f"there is no index {index}, {last}"
-    return FlowError(ErrorValue(keyword("index/out-of-bounds"), message, code="FM0322"))
+    return flow_error("FM0322", "index/out-of-bounds", message)

@@ -30,7 +30,7 @@ from flowmetal.values import (
     seq,
     show,
 )
-from flowmetal.vm.errors import flow_error
+from flowmetal.values.errors import flow_error
 from flowmetal.vm.link import LinkedBody, LinkedFunction
 from flowmetal.vm.state import Closure, Fiber, Frame, Machine, Native
 from flowmetal.vm.vars import dynamic_value

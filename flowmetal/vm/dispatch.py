@@ -37,8 +37,8 @@ from flowmetal.values import (
     vector,
 )
 from flowmetal.values.classes import ancestry, class_name, is_class
+from flowmetal.values.errors import flow_error
 from flowmetal.values.parts import is_part, method_key, part_name
-from flowmetal.vm.errors import flow_error
 from flowmetal.vm.state import Closure, Fiber, Machine, Native
 from flowmetal.vm.vars import define
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.ids import EffectNumber
 from flowmetal.values import Atom, Map, Value, keyword, show
-from flowmetal.vm.errors import check_data, flow_error
+from flowmetal.values.errors import flow_error
+from flowmetal.vm.errors import check_data
 from flowmetal.vm.state import Define, Fiber, FiberStatus, Machine, OpenEffect, Retry, Search
 
 STEP_VAR = "flow.core/*step*"

@@ -1,26 +1,17 @@
-"""Which errors a catch clause names, and the making of those that the machine raises."""
+"""Which errors a catch clause names, and what may not leave the machine."""
 
 from __future__ import annotations
 
 from flowmetal.values import (
-    EMPTY_MAP,
     DataError,
     ErrorValue,
-    FlowError,
     Keyword,
-    Map,
     Symbol,
     Value,
     encode_data,
-    keyword,
+    flow_error,
     require_realised,
 )
-
-
-def flow_error(code: str, type_text: str, message: str, data: Map = EMPTY_MAP) -> FlowError:
-    """Make an error of the language; ``type_text`` is the keyword's text without the colon."""
-    return FlowError(ErrorValue(keyword(type_text), message, data, code=code))
-
 
 # fmt: off
 _CLASSES: dict[str, frozenset[str]] = {

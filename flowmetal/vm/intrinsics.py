@@ -17,8 +17,8 @@ from flowmetal.values import (
     show,
     symbol,
 )
+from flowmetal.values.errors import flow_error
 from flowmetal.vm import dispatch
-from flowmetal.vm.errors import flow_error
 from flowmetal.vm.state import Bindings, Fiber, Machine, Native
 from flowmetal.vm.vars import define, dynamic_value, set_binding
 

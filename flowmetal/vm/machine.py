@@ -17,8 +17,8 @@ from flowmetal.effects.requests import EffectResult
 from flowmetal.errors import RunError
 from flowmetal.ids import RunId
 from flowmetal.values import FlowError, Value
+from flowmetal.values.errors import flow_error
 from flowmetal.vm.calls import arity_error, call_value
-from flowmetal.vm.errors import flow_error
 from flowmetal.vm.interpreter import execute
 from flowmetal.vm.link import Image
 from flowmetal.vm.returning import start_further

@@ -17,8 +17,9 @@ from __future__ import annotations
 from flowmetal.bytecode.code import Handler, HandlerKind
 from flowmetal.source import Span
 from flowmetal.values import ErrorValue, FlowError, Keyword, Value, show
+from flowmetal.values.errors import flow_error
 from flowmetal.vm.calls import call_value
-from flowmetal.vm.errors import error_matches, flow_error
+from flowmetal.vm.errors import error_matches
 from flowmetal.vm.state import (
     Fiber,
     FiberStatus,

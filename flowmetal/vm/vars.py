@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flowmetal.values import FlowError, Value, VarRef
-from flowmetal.vm.errors import flow_error
+from flowmetal.values.errors import flow_error
 from flowmetal.vm.state import Bindings, Fiber, Machine
 
 

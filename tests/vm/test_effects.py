@@ -1,5 +1,5 @@
 from flowmetal.values import hash_map, vector
-from flowmetal.vm.errors import flow_error
+from flowmetal.values.errors import flow_error
 from flowmetal.vm.state import MachineStatus
 from tests.vm.programs import k, machine, run
 
