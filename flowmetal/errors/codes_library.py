@@ -1,4 +1,4 @@
-"""What functions of the standard library raise in a program: FM0501 - FM0514, FM0520.
+"""What functions of the standard library raise in a program: FM0501 - FM0514, FM0520, FM0540.
 
 ``wrong`` is a program whose run raises the code and ``right`` one that does
 not; both are tests.
@@ -99,5 +99,14 @@ CODES: tuple[ErrorCode, ...] = (
         "Every {{name}} of a template needs a value; nil is one, and leaves no text.",
         wrong='(ns a (:require [flow.template :as template]))\n(defn main [] (template/render "Hi {{name}}" {}))',
         right='(ns a (:require [flow.template :as template]))\n(defn main [] (template/render "Hi {{name}}" {:name "Ann"}))',
+    ),
+    ErrorCode(
+        "FM0540",
+        "There is no saga around this",
+        "What undoes something is registered with the nearest saga!; outside of one it would be\n"
+        "forgotten.",
+        wrong="(ns a (:require [flow.saga :refer [compensate!]]))\n(defn main [] (compensate! println))",
+        right="(ns a (:require [flow.saga :refer [saga! compensate!]]))\n"
+        "(defn main [] (saga! (compensate! println) :done))",
     ),
 )

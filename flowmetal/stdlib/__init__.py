@@ -36,6 +36,7 @@ SOURCES: tuple[str, ...] = (
     "cli.flow",
     "time.flow",
     "retry.flow",
+    "saga.flow",
     "event.flow",
     "log.flow",
     "env.flow",

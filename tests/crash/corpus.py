@@ -16,7 +16,8 @@ from flowmetal.testing.world import ScriptedWorld
 from flowmetal.values import Map, Value, keyword
 
 HEAD = """
-(ns t (:require [flow.event :refer [receive!]] [flow.log :as log] [flow.retry :as retry]))
+(ns t (:require [flow.event :refer [receive!]] [flow.log :as log] [flow.retry :as retry]
+            [flow.http :as http] [flow.saga :refer [saga! compensate! step+undo!]]))
 (defforeign quick [x])
 (defforeign remote [x])
 (defforeign flaky [x])
@@ -33,6 +34,7 @@ class Case:
     signals: Mapping[str, Value] = field(default_factory=dict)
     attempts_vary: bool = False  # a crash may add or save an attempt, and so effects of the retry
     in_doubt: bool = False  # an at-most-once effect: a crash may change the result, in one way
+    verifies: bool = False  # after a crash the program asks what happened: effects of its own
 
     @property
     def source(self) -> str:
@@ -102,6 +104,18 @@ CASES = (
         (try (perform :t/remote {:args [i] :at-most-once true})
              (catch :effect/in-doubt e :in-doubt)))
       (defn main [] (mapv once (range 10)))""", in_doubt=True),
+    Case("verified", """
+      (defn charge [i] (:paid (http/post! "https://pay" {:json {:paid i} :verify (fn [e] (remote {:paid i}))})))
+      (defn main [] (mapv charge (range 10)))""", verifies=True),
+    Case("sagas", """
+      (def soon {:max-attempts 10 :backoff #dur "1ms" :jitter :none})
+      (defn book [i]
+        (saga! {:undo-retry soon}
+          (step+undo! [r (remote i)] (remote [:undo r]))
+          (http/post! "https://book" {:json i :undo (fn [r] (remote [:cancel r]))})
+          (compensate! quick [:forget i])
+          (if (odd? i) (throw (ex-info "full" {:type :full :i i})) (remote :booked))))
+      (defn main [] (mapv (fn [i] (try (book i) (catch :full e (mapv :ok (:compensated (ex-data e)))))) (range 2)))"""),
 )
 # fmt: on
 
@@ -120,6 +134,9 @@ def world() -> ScriptedWorld:
     def remote(call: Call) -> Value:
         return echo(call.args)
 
+    def answer(call: Call) -> Value:
+        return call.args.get(keyword("json"))
+
     def flaky(call: Call) -> Value:
         # The world remembers attempts by their key, as a real service does.
         seen = tried[call.idempotency_key] = tried.get(call.idempotency_key, 0) + 1
@@ -133,6 +150,11 @@ def world() -> ScriptedWorld:
         raise EffectFailed(effect_error("FM0705", "t/broken", "no", {"x": echo(call.args)}))
 
     return ScriptedWorld(
-        connectors={"t/remote": remote, "t/flaky": flaky, "t/broken": broken},
+        connectors={
+            "http/request": answer,
+            "t/remote": remote,
+            "t/flaky": flaky,
+            "t/broken": broken,
+        },
         functions={"t/quick": echo},
     )

@@ -96,7 +96,8 @@ def test_a_killed_process_loses_nothing(
         else:
             assert outcome == whole.outcome, (case.name, nth)
         keys = set((folder / "journal").read_text().split())
-        assert keys <= {performed.key for performed in whole.performed}, (case.name, nth)
+        if not case.verifies:
+            assert keys <= {performed.key for performed in whole.performed}, (case.name, nth)
         assert [event.seq for event in history] == list(range(1, len(history) + 1))
         answered = [e.effect for e in history if e.kind in (events.RESOLVED, events.EFFECT_FAILED)]
         assert len(answered) == len(set(answered)), (case.name, nth)

@@ -68,3 +68,14 @@ def test_the_generated_pages_are_up_to_date() -> None:
     words = [sys.executable, "docs/generate.py", "--check"]
     shown = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert shown.returncode == 0, shown.stdout + shown.stderr
+
+
+@pytest.mark.parametrize(
+    "text", [text for text in blocks("docs/failures.md", "clojure") if text.startswith("(ns ")]
+)
+def test_programs_of_the_page_on_failures_compile(shell, text: str) -> None:
+    name = re.search(r"\(ns (\S+)", text)
+    assert name
+    shell.write(f"{name[1]}.flow", text)
+    shown = shell("fmc", "check", f"{name[1]}.flow")
+    assert shown.status == 0, shown.err

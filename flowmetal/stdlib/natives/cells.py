@@ -214,6 +214,20 @@ def error_type(error: Value) -> Value:
     return error.type if type(error) is ErrorValue else None
 
 
+@native("-error-with")
+def error_with(error: Value, key: Value, value: Value) -> ErrorValue:
+    """Return an error with one more entry in its data; it keeps the frames of where it was raised."""
+    return ErrorValue(
+        error.type,
+        error.message,
+        error.data.assoc(key, value),
+        error.cause,
+        error.frames,
+        error.retryable,
+        error.code,
+    )
+
+
 @native("-error-retryable")
 def error_retryable(error: Value) -> Value:
     """Return what an error says of trying again: true, false or nil."""

@@ -1,0 +1,185 @@
+"""Sagas, and effects that say how to find out and how to undo."""
+
+from __future__ import annotations
+
+import pytest
+
+from flowmetal.effects.requests import EffectRequest
+from flowmetal.values import FlowError, Value, keyword, pr_str
+from tests.stdlib.world import World, failure
+
+
+def program(body: str) -> str:
+    return (
+        "(ns main (:require [flow.saga :refer [saga! compensate! step+undo!]]"
+        " [flow.retry :as retry] [flow.http :as http]))\n"
+        "(def log (atom []))\n"
+        "(defn note [x] (swap! log conj x))\n"
+        f"(defn main [& args] {body})"
+    )
+
+
+def run(body: str, world: World | None = None) -> str:
+    return pr_str((world or World()).run(program(body)))
+
+
+def test_a_saga_that_succeeds_returns_its_value_and_undoes_nothing() -> None:
+    assert run("[(saga! (compensate! note 1) :done) @log]") == "[:done []]"
+
+
+def test_what_was_done_is_undone_last_things_first() -> None:
+    body = """(try (saga! (compensate! note 1) (compensate! note 2) (throw (ex-info "no" {:type :x})))
+                   (catch :x e @log))"""
+    assert run(body) == "[2 1]"
+
+
+def test_the_error_is_thrown_again_with_what_was_undone() -> None:
+    body = """(try (saga! (compensate! note 1) (throw (ex-info "no" {:type :x :n 7})))
+                   (catch :x e [(ex-message e) (ex-data e)]))"""
+    assert run(body) == '["no" {:type :x, :n 7, :compensated [{:undo "main/note", :ok true}]}]'
+
+
+def test_an_undo_that_fails_is_reported_and_the_others_go_on() -> None:
+    body = """(defn bad [] (throw (ex-info "stuck" {:retryable? false})))
+      (defn go []
+        (try (saga! (compensate! note 1) (compensate! bad) (throw (ex-info "no" {:type :x})))
+             (catch :x e [(mapv :ok (:compensated (ex-data e))) (ex-message (:error (first (:compensated (ex-data e))))) @log])))"""
+    text = program("nil").replace("(defn main", body + "(defn main").replace("nil)", "(go))")
+    assert pr_str(World().run(text)) == '[[false true] "stuck" [1]]'
+
+
+def test_with_stop_nothing_is_undone_after_an_undo_that_failed() -> None:
+    body = """(try (saga! {:on-undo-error :stop}
+                     (compensate! note 1)
+                     (compensate! (fn [] (throw (ex-info "stuck" {:retryable? false}))))
+                     (throw (ex-info "no" {:type :x})))
+                   (catch :x e [(mapv :ok (:compensated (ex-data e))) @log]))"""
+    assert run(body) == "[[false] []]"
+
+
+def test_an_undo_is_tried_again_by_its_own_policy() -> None:
+    body = """(let [n (atom 0)]
+        (try (saga! {:undo-retry {:max-attempts 3 :backoff #dur "1s" :jitter :none}}
+               (compensate! (fn [] (when (< (swap! n inc) 3) (throw (ex-info "later" {})))))
+               (throw (ex-info "no" {:type :x})))
+             (catch :x e [@n (mapv :ok (:compensated (ex-data e)))])))"""
+    world = World()
+    assert run(body, world) == "[3 [true]]"
+    assert world.kinds() == ["time/sleep", "time/sleep"]
+
+
+def test_undo_expressions_see_the_result() -> None:
+    body = """(try (saga! (step+undo! [r (+ 20 1)] (note r)) (step+undo! (note :done) (note :undone))
+                          (throw (ex-info "no" {:type :x})))
+                   (catch :x e @log))"""
+    assert run(body) == "[:done :undone 21]"
+
+
+def test_an_inner_saga_that_succeeded_is_not_undone_by_the_outer_one() -> None:
+    body = """(try (saga! (compensate! note :outer)
+                          (saga! (compensate! note :inner) :fine)
+                          (throw (ex-info "no" {:type :x})))
+                   (catch :x e @log))"""
+    assert run(body) == "[:outer]"
+
+
+def test_an_undo_cannot_register_undos_of_its_own() -> None:
+    body = """(try (saga! (compensate! (fn [] (compensate! note 1))) (throw (ex-info "no" {:type :x})))
+                   (catch :x e (:type (ex-data (:error (first (:compensated (ex-data e))))))))"""
+    world = World()
+    assert run(body, world) == "nil"
+
+
+def test_compensate_outside_of_a_saga_is_an_error() -> None:
+    with pytest.raises(FlowError, match="need a saga!") as caught:
+        run("(compensate! note 1)")
+    assert caught.value.error.code == "FM0540"
+
+
+def test_undo_outside_of_a_saga_is_an_error_before_anything_is_done() -> None:
+    world = World()
+    with pytest.raises(FlowError, match="need a saga!"):
+        run('(http/post! "u" {:undo (fn [r] nil)})', world)
+    assert world.asked == []
+
+
+def test_an_option_that_a_saga_does_not_know_is_an_error() -> None:
+    with pytest.raises(FlowError, match="`saga!` does not know the option :on-error"):
+        run("(saga! {:on-error :stop} 1)")
+    with pytest.raises(FlowError, match=":continue or :stop"):
+        run("(saga! {:on-undo-error :go} 1)")
+
+
+def test_a_failing_saga_that_parks_has_undone_nothing() -> None:
+    world = World()
+    with pytest.raises(FlowError) as caught:
+        run(
+            '(saga! {:park true} (compensate! (fn [] (http/get! "u"))) (throw (ex-info "no" {})))',
+            world,
+        )
+    assert world.asked == []
+    assert keyword("compensated") not in caught.value.error.data
+
+
+def test_a_parking_saga_is_undone_when_somebody_takes_the_error() -> None:
+    body = """(try (saga! {:park true} (compensate! note 1) (throw (ex-info "no" {:type :x})))
+                   (catch :x e @log))"""
+    assert run(body) == "[1]"
+
+
+def test_an_effect_names_what_undoes_it() -> None:
+    world = World({"http/request": lambda request: request.args.get(keyword("url"))})
+    body = """(try (saga! (http/post! "a" {:undo (fn [r] (http/delete! (str "undo-" r)))})
+                          (http/post! "b" {:undo (fn [r] (http/delete! (str "undo-" r)))})
+                          (throw (ex-info "no" {:type :x})))
+                   (catch :x e :undone))"""
+    assert run(body, world) == ":undone"
+    urls = [request.args.get(keyword("url")) for request in world.asked]
+    assert urls == ["a", "b", "undo-b", "undo-a"]
+
+
+def test_a_saga_in_a_retried_step_asks_under_new_keys_each_time() -> None:
+    world = World()
+    body = """(let [n (atom 0)]
+        (step! "pay" {:retry {:max-attempts 2 :backoff #dur "1s" :jitter :none}}
+          (saga! (http/post! "a")
+                 (when (= 1 (swap! n inc)) (throw (ex-info "no" {})))
+                 :paid)))"""
+    assert run(body, world) == ":paid"
+    first, second = (request.key for request in world.of("http/request"))
+    assert first != second
+
+
+class InDoubt:
+    """In doubt so many times, then answers."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    def __call__(self, request: EffectRequest) -> Value:
+        assert request.args.get(keyword("at-most-once")) is True
+        assert keyword("verify") not in request.args
+        if self.left:
+            self.left -= 1
+            return failure("who knows", "effect/in-doubt", False)
+        return "performed"
+
+
+def test_verify_gives_the_result_that_the_world_has_already() -> None:
+    world = World({"http/request": InDoubt(1)})
+    assert run('(http/post! "u" {:verify (fn [e] "found")})', world) == '"found"'
+    assert len(world.asked) == 1
+
+
+def test_what_did_not_happen_is_performed_again_under_the_same_key() -> None:
+    world = World({"http/request": InDoubt(2)})
+    assert run('(http/post! "u" {:verify (fn [e] nil)})', world) == '"performed"'
+    keys = {request.key for request in world.asked}
+    assert len(world.asked) == 3
+    assert len(keys) == 1
+
+
+def test_verify_is_not_asked_about_errors_that_leave_no_doubt() -> None:
+    world = World({"http/request": lambda request: failure("no", "http/status", False)})
+    with pytest.raises(FlowError, match="no"):
+        run('(http/post! "u" {:verify (fn [e] (throw (ex-info "asked" {})))})', world)
