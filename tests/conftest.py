@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,12 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FLOWMETAL_STORE", f"sqlite:{tmp_path}/runs.db")
     return Shell(tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[object]:
+    """A PostgreSQL server for this session (tests/postgres.py); each test makes a schema of its own."""
+    from tests.postgres import running
+
+    with running() as server:
+        yield server

@@ -16,6 +16,8 @@ from flowmetal.store.protocol import ENDED, RunRow, RunState
 
 END_OF_TIME_US = 2**63 - 1
 CLAIMABLE = frozenset({RunState.READY, RunState.WAITING})
+CLOSED = ENDED | {RunState.EXPORTING}
+"""States in which a run takes no messages."""
 
 
 def stored_state(state: RunState) -> RunState:

@@ -1,6 +1,6 @@
 """From the name of a store to the store: the only place that knows the schemes.
 
-A scheme is built in (``sqlite``, ``memory``) or comes from a package that
+A scheme is built in (``sqlite``, ``postgresql``, ``memory``) or comes from a package that
 registers ``open(url: str) -> Store`` under the entry-point group
 ``flowmetal.stores``. Implementations are imported when they are asked for.
 """
@@ -35,6 +35,10 @@ def open_store(url: str) -> Store:
             from flowmetal.store.memory import MemoryStore
 
             return MemoryStore()
+        case "postgresql" | "postgres":
+            from flowmetal.store.postgres import PostgresStore
+
+            return PostgresStore(url)
     return _open_plugin(scheme, url)
 
 
@@ -62,14 +66,8 @@ def _open_plugin(scheme: str, url: str) -> Store:
     for found in entry_points(group=ENTRY_POINT_GROUP, name=scheme):
         open_plugin: Callable[[str], Store] = found.load()
         return open_plugin(url)
-    if scheme in ("postgresql", "postgres"):
-        raise StoreError(
-            "FM1013",
-            "this version of Flowmetal has no PostgreSQL store",
-            hint="use sqlite:PATH, which several processes of one machine can share",
-        )
     raise StoreError(
         "FM1012",
         f"nobody here serves stores of the kind `{scheme}:`",
-        hint="use sqlite:PATH, or install the package that brings it",
+        hint="use sqlite:PATH or postgresql://HOST/DATABASE, or install the package that brings it",
     )

@@ -16,11 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+import psycopg
 import pytest
 
 from flowmetal.errors import Conflict, RunError, StoreError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store.memory import MemoryStore
+from flowmetal.store.postgres import PostgresStore
 from flowmetal.store.protocol import (
     ENDED,
     Claim,
@@ -35,6 +37,7 @@ from flowmetal.store.protocol import (
     Store,
 )
 from flowmetal.store.sqlite import SqliteStore
+from tests.postgres import Server
 
 R1, R2, R3 = RunId("run-1"), RunId("run-2"), RunId("run-3")
 ANN, BOB = InterpreterId("ann"), InterpreterId("bob")
@@ -878,6 +881,68 @@ class SqliteWorld:
     def close(self) -> None:
         for store in (self.ann, self.bob, *self.more):
             store.close()
+
+
+class DatabaseClock(SteppedClock):
+    """The clock of a PostgreSQL store whose function now_us() reads a table."""
+
+    def __init__(self, url: str) -> None:
+        place, _, schema = url.rpartition("&schema=")
+        self._connection = psycopg.connect(place, autocommit=True)
+        self._set = f"UPDATE {schema}.test_clock SET us = %s".encode()
+        super().__init__()
+
+    @property
+    def time_us(self) -> int:
+        return self._time_us
+
+    @time_us.setter
+    def time_us(self, us: int) -> None:
+        self._time_us = us
+        self._connection.execute(self._set, (us,))
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class PostgresWorld:
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.clock = DatabaseClock(url)
+        self.ann = PostgresStore(self.url, clock_lasts_s=0)
+        self.bob = PostgresStore(self.url, clock_lasts_s=0)
+        self.more: list[PostgresStore] = []
+
+    def reopen(self) -> Store:
+        self.more.append(PostgresStore(self.url, clock_lasts_s=0))
+        return self.more[-1]
+
+    def kill(self, interpreter: InterpreterId) -> None:
+        self.ann.abandon(interpreter)
+
+    def close(self) -> None:
+        for store in (self.ann, self.bob, *self.more):
+            store.close()
+        self.clock.close()
+
+
+class TestPostgresStore(StoreContract):
+    @pytest.fixture
+    def world(self, postgres: Server) -> Iterator[World]:
+        with postgres.empty_store(frozen=True) as url:
+            opened = PostgresWorld(url)
+            yield opened
+            opened.close()
+
+    def test_a_setting_of_the_time_of_day_does_not_end_a_lease(self, world: World) -> None:
+        """It does here: PostgreSQL has one clock, the server's, and epochs keep the old holder out."""
+        begin(world.ann)
+        old = take(world.ann)
+        world.clock.time_us += 10**15
+        fresh = take(world.bob, owner=BOB)
+        with pytest.raises(Conflict):
+            world.ann.commit(old, step())
+        world.bob.commit(fresh, step())
 
 
 class TestMemoryStore(StoreContract):

@@ -43,7 +43,9 @@ def test_memory_is_a_store_of_its_own_each_time() -> None:
 @pytest.mark.parametrize(
     ("url", "code"),
     [
-        ("postgresql://localhost/x", "FM1013"),
+        ("postgresql:x", "FM1012"),
+        ("postgresql://h/x?shema=y", "FM1012"),
+        ("postgresql://h/x?schema=A-b", "FM1012"),
         ("ftp://x", "FM1012"),
         ("store.db", "FM1012"),
         ("", "FM1012"),

@@ -1,0 +1,86 @@
+"""A whole run out of the tables and into them: what export and import do in their transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flowmetal.store import rules
+from flowmetal.store.postgres import rows
+from flowmetal.store.postgres.arrays import Byteas, Texts
+from flowmetal.store.protocol import RunRow, RunState
+from flowmetal.store.transfer import RunImage, pack, unpack
+
+__all__ = ["insert_run", "read_parts", "unpack"]
+
+Execute = Callable[[str, Any], list[rows.Row]]
+
+
+def read_parts(
+    execute: Execute, number: int, snapshot: bytes | None, row: RunRow
+) -> dict[str, bytes]:
+    """Read everything of a run. Its state is the one that it had before it was exported."""
+    select = "SELECT state, state_before FROM flowmetal.head WHERE number = %s"
+    ((state, before),) = execute(select, (number,))
+    program = execute("SELECT data FROM flowmetal.program WHERE hash = %s", (row.program,))
+    chunks = execute("SELECT name, data FROM flowmetal.chunk WHERE run = %s", (number,))
+    events = execute(rows.SELECT_EVENTS, (row.id, 0, None))
+    messages = execute(
+        "SELECT number, time_us, id, kind, name, body, consumed FROM flowmetal.message"
+        " WHERE run = %s ORDER BY number",
+        (number,),
+    )
+    return pack(
+        row,
+        RunState(before if state == "exporting" else state),
+        program[0][0] if program else None,
+        snapshot,
+        dict(chunks),
+        [rows.event(found) for found in events],
+        [(rows.inbox_row(found[:6]), found[6]) for found in messages],
+    )
+
+
+def insert_run(execute: Execute, image: RunImage) -> None:
+    """Write everything of a run. Raises RunError FM1104 if its id is taken."""
+    new = image.row
+    epoch = max(new.epoch, _make_room(execute, new))
+    made = execute(rows.INSERT_WHOLE_RUN, rows.whole_run(new))
+    if not made:
+        raise rules.run_exists(new.id)
+    ((number,),) = made
+    execute(rows.INSERT_WHOLE_HEAD, rows.whole_head(number, epoch, image))
+    if image.program is not None:
+        insert = "INSERT INTO flowmetal.program VALUES (%s, %s) ON CONFLICT DO NOTHING"
+        execute(insert, (new.program, image.program))
+    chunks = {"names": Texts(image.chunks), "datas": Byteas(image.chunks.values())}
+    execute(rows.INSERT_CHUNKS, {"run": number, **chunks})
+    told = rows.events_as_columns(image.events, 0)
+    execute(rows.INSERT_EVENTS, {"run": number, "now_us": 0, **told})
+    execute(rows.INSERT_MESSAGES, {"run": number, **rows.messages_as_columns(image.inbox)})
+
+
+def _make_room(execute: Execute, coming: RunRow) -> int:
+    """Take away what a run left behind when it moved, if it is that run which comes back.
+
+    Return the first epoch that nobody had here, so that whoever drove it before stays shut out.
+    """
+    found = execute(
+        "SELECT number, state, created_us, seq, epoch"
+        " FROM flowmetal.run JOIN flowmetal.head USING (number) WHERE id = %s FOR UPDATE OF head",
+        (coming.id,),
+    )
+    if not found:
+        return 0
+    ((number, state, created_us, seq, epoch),) = found
+    if not rules.comes_back(RunState(state), created_us, seq, coming):
+        raise rules.run_exists(coming.id)
+    for table, column in (
+        ("event", "run"),
+        ("message", "run"),
+        ("chunk", "run"),
+        ("head", "number"),
+        ("run", "number"),
+    ):
+        execute(f"DELETE FROM flowmetal.{table} WHERE {column} = %s", (number,))
+    return int(epoch) + 1

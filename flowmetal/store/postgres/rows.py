@@ -1,0 +1,258 @@
+"""Between rows of the tables and what the protocol speaks of; and the SQL that gives and makes rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from flowmetal.ids import InterpreterId, ProgramHash, RunId
+from flowmetal.store import rules
+from flowmetal.store.postgres.arrays import Array, BigInts, Booleans, Byteas, Texts
+from flowmetal.store.protocol import (
+    Event,
+    InboxRow,
+    Message,
+    NewEvent,
+    NewRun,
+    RunQuery,
+    RunRow,
+    RunState,
+)
+from flowmetal.store.transfer import RunImage
+
+Row = tuple[Any, ...]
+
+# fmt: off
+_COLUMNS = """
+  run.id, run.program, head.state, head.epoch, head.seq, head.owner, head.lease_expires_us,
+  head.due_us, run.input, run.grants, head.result, head.error, head.waiting, head.progress,
+  run.tags, run.parent, run.created_us, head.started_us, head.ended_us, head.attempts,
+  head.received, head.snapshot_format"""
+# fmt: on
+_TABLES = "flowmetal.run JOIN flowmetal.head USING (number)"
+
+SELECT_RUN = f"SELECT {_COLUMNS} FROM {_TABLES} WHERE run.id = %s"
+SELECT_LOADED = f"SELECT run.number, head.snapshot, {_COLUMNS} FROM {_TABLES} WHERE run.id = %s"
+
+SELECT_UNREAD = """
+  SELECT number, time_us, id, kind, name, body FROM flowmetal.message
+  WHERE run = %s AND NOT consumed AND number > %s AND number <= %s ORDER BY number"""
+SELECT_INBOX = """
+  SELECT number, time_us, id, kind, name, body FROM flowmetal.message
+  WHERE run = (SELECT number FROM flowmetal.run WHERE id = %s) AND NOT consumed AND number > %s
+  ORDER BY number"""
+SELECT_RECEIPT = """
+  SELECT number, time_us, id, kind, name, body FROM flowmetal.message
+  WHERE run = (SELECT number FROM flowmetal.run WHERE id = %s) AND id = %s"""
+SELECT_EVENTS = """
+  SELECT seq, time_us, kind, name, effect, data FROM flowmetal.event
+  WHERE run = (SELECT number FROM flowmetal.run WHERE id = %s) AND seq > %s ORDER BY seq LIMIT %s"""
+
+# A new run, its head and its first events; no row if the id is taken.
+INSERT_RUN = """
+  WITH made AS (
+    INSERT INTO flowmetal.run (id, program, parent, tags, created_us, input, grants)
+    VALUES (%(id)s, %(program)s, %(parent)s, %(tags)s, flowmetal.now_us(), %(input)s, %(grants)s)
+    ON CONFLICT (id) DO NOTHING RETURNING number, created_us
+  ), placed AS (
+    INSERT INTO flowmetal.head (number, state, state_before, due_us, epoch, seq, attempts,
+      received, snapshot_format, lease_expires_us, waiting, progress)
+    SELECT number, 'ready', 'ready', %(due_us)s::bigint, 0, %(seq)s::bigint, 0, 0, 0, 0, ''::bytea, ''::bytea
+    FROM made
+  ), told AS (
+    INSERT INTO flowmetal.event (run, seq, time_us, effect, kind, name, data)
+    SELECT made.number, event.seq, CASE event.time_us WHEN 0 THEN made.created_us ELSE event.time_us END,
+      event.effect, event.kind, event.name, event.data
+    FROM made, unnest(%(seqs)s::bigint[], %(times)s::bigint[], %(effects)s::bigint[],
+      %(kinds)s::text[], %(names)s::text[], %(datas)s::bytea[])
+      AS event (seq, time_us, effect, kind, name, data)
+  )
+  SELECT created_us FROM made"""
+
+INSERT_EVENTS = """
+  INSERT INTO flowmetal.event (run, seq, time_us, effect, kind, name, data)
+  SELECT %(run)s::bigint, event.seq,
+    CASE event.time_us WHEN 0 THEN %(now_us)s::bigint ELSE event.time_us END,
+    event.effect, event.kind, event.name, event.data
+  FROM unnest(%(seqs)s::bigint[], %(times)s::bigint[], %(effects)s::bigint[],
+    %(kinds)s::text[], %(names)s::text[], %(datas)s::bytea[])
+    AS event (seq, time_us, effect, kind, name, data)"""
+
+
+def events_as_columns(events: Sequence[NewEvent | Event], after: int) -> dict[str, Array]:
+    """Return the parameters that INSERT_EVENTS takes for events that follow number ``after``."""
+    return {
+        "seqs": BigInts(range(after + 1, after + 1 + len(events))),
+        "times": BigInts(event.time_us for event in events),
+        "effects": BigInts(event.effect for event in events),
+        "kinds": Texts(text(event.kind) for event in events),
+        "names": Texts(text(event.name) for event in events),
+        "datas": Byteas(event.data for event in events),
+    }
+
+
+def text(name: str) -> str:
+    """Return a name as PostgreSQL can keep it: it has no NUL."""
+    return name.replace("\0", "\N{SYMBOL FOR NULL}") if "\0" in name else name
+
+
+def new_run(new: NewRun, due_us: int | None) -> dict[str, Any]:
+    """Return the parameters of INSERT_RUN."""
+    first = () if new.first_event is None else (new.first_event,)
+    return {
+        "id": new.id,
+        "program": new.program,
+        "parent": new.parent,
+        "tags": Jsonb(dict(new.tags)),
+        "input": new.input,
+        "grants": new.grants,
+        "due_us": due_us,
+        "seq": len(first),
+        **events_as_columns(first, 0),
+    }
+
+
+def made_row(new: NewRun, due_us: int | None, created_us: int) -> RunRow:
+    """Return the row that INSERT_RUN has made."""
+    return RunRow(
+        id=new.id,
+        program=new.program,
+        state=RunState.READY,
+        epoch=0,
+        seq=0 if new.first_event is None else 1,
+        owner=None,
+        lease_expires_us=0,
+        wake_at_us=due_us,
+        input=new.input,
+        grants=new.grants,
+        result=None,
+        error=None,
+        waiting=b"",
+        progress=b"",
+        tags=dict(new.tags),
+        parent=new.parent,
+        created_us=created_us,
+        started_us=None,
+        ended_us=None,
+        attempts=0,
+        received=0,
+        snapshot_format=0,
+    )
+
+
+def run_row(row: Row) -> RunRow:
+    """Build a RunRow from what SELECT_RUN gives."""
+    (
+        id_, program, state, epoch, seq, owner_text, lease_expires_us, due_us, input_, grants,
+        result, error, waiting, progress, tags, parent, created_us, started_us, ended_us,
+        attempts, received, snapshot_format,
+    ) = row  # fmt: skip
+    owner = None if owner_text is None else InterpreterId(owner_text)
+    return RunRow(
+        id=RunId(id_),
+        program=ProgramHash(program),
+        state=rules.shown_state(RunState(state), owner),
+        epoch=epoch,
+        seq=seq,
+        owner=owner,
+        lease_expires_us=lease_expires_us,
+        wake_at_us=due_us,
+        input=input_,
+        grants=grants,
+        result=result,
+        error=error,
+        waiting=waiting,
+        progress=progress,
+        tags=tags,
+        parent=None if parent is None else RunId(parent),
+        created_us=created_us,
+        started_us=started_us,
+        ended_us=ended_us,
+        attempts=attempts,
+        received=received,
+        snapshot_format=snapshot_format,
+    )
+
+
+def select_runs(query: RunQuery) -> tuple[str, list[Any]]:
+    """Return the SELECT for a query and its parameters."""
+    terms: list[str] = []
+    values: list[Any] = []
+
+    def add(term: str, *parameters: Any) -> None:
+        terms.append(term)
+        values.extend(parameters)
+
+    if query.states:
+        shown = "CASE WHEN state = 'ready' AND owner IS NOT NULL THEN 'running' ELSE state END"
+        add(f"{shown} = ANY (%s::text[])", Texts(state.value for state in query.states))
+    if query.program:
+        add("starts_with(program, %s::text)", query.program)
+    if query.tags:
+        add("tags @> %s", Jsonb(dict(query.tags)))
+    if query.id_prefix:
+        add("run.id >= %s AND run.id < %s", query.id_prefix, query.id_prefix + "\U0010ffff")
+    if query.before is not None:
+        add("(created_us, run.id) < (%s, %s)", *query.before)
+    where = f"WHERE {' AND '.join(terms)}" if terms else ""
+    select = f"SELECT {_COLUMNS} FROM {_TABLES} {where}"
+    return f"{select} ORDER BY created_us DESC, run.id DESC LIMIT %s", [*values, query.limit]
+
+
+def event(row: Row) -> Event:
+    return Event(*row)
+
+
+def inbox_row(row: Row) -> InboxRow:
+    number, time_us, id_, kind, name, body = row
+    return InboxRow(number, time_us, Message(id_, kind, name, body))
+
+
+# A whole run at once: import
+
+INSERT_WHOLE_RUN = """
+  INSERT INTO flowmetal.run (id, program, parent, tags, created_us, input, grants)
+  VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING RETURNING number"""
+INSERT_WHOLE_HEAD = """
+  INSERT INTO flowmetal.head (number, state, state_before, due_us, epoch, seq, attempts, received,
+    snapshot_format, lease_expires_us, started_us, ended_us, waiting, progress, snapshot, result, error)
+  VALUES (%s, %s, %s, %s, %s, %s, 0, %s, %s, 0, %s, %s, %s, %s, %s, %s, %s)"""
+INSERT_MESSAGES = """
+  INSERT INTO flowmetal.message (run, number, time_us, consumed, id, kind, name, body)
+  SELECT %(run)s::bigint, entry.*
+  FROM unnest(%(numbers)s::bigint[], %(times)s::bigint[], %(consumed)s::boolean[], %(ids)s::text[],
+    %(kinds)s::text[], %(names)s::text[], %(bodies)s::bytea[]) AS entry"""
+INSERT_CHUNKS = """
+  INSERT INTO flowmetal.chunk (run, name, data)
+  SELECT %(run)s::bigint, part.* FROM unnest(%(names)s::text[], %(datas)s::bytea[]) AS part"""
+
+
+def whole_run(row: RunRow) -> list[Any]:
+    """Return the parameters of INSERT_WHOLE_RUN."""
+    tags = Jsonb(dict(row.tags))
+    return [row.id, row.program, row.parent, tags, row.created_us, row.input, row.grants]
+
+
+def whole_head(number: int, epoch: int, image: RunImage) -> list[Any]:
+    """Return the parameters of INSERT_WHOLE_HEAD."""
+    row = image.row
+    return [
+        *(number, row.state.value, row.state.value, row.wake_at_us, epoch, row.seq),
+        *(row.received, row.snapshot_format, row.started_us, row.ended_us),
+        *(row.waiting, row.progress, image.snapshot, row.result, row.error),
+    ]
+
+
+def messages_as_columns(inbox: Sequence[tuple[InboxRow, bool]]) -> dict[str, Array]:
+    """Return the parameters of INSERT_MESSAGES but the run."""
+    return {
+        "numbers": BigInts(entry.number for entry, _ in inbox),
+        "times": BigInts(entry.time_us for entry, _ in inbox),
+        "consumed": Booleans(consumed for _, consumed in inbox),
+        "ids": Texts(entry.message.id for entry, _ in inbox),
+        "kinds": Texts(entry.message.kind for entry, _ in inbox),
+        "names": Texts(entry.message.name for entry, _ in inbox),
+        "bodies": Byteas(entry.message.body for entry, _ in inbox),
+    }

@@ -1,0 +1,181 @@
+"""The statement of a commit: one step of one run, or of many at once.
+
+Events, inbox, chunks and the row itself are written by one statement with an array for
+each column, so that a step costs one way to the server and one wait for its disk,
+and a hundred steps cost one too. The compare-and-swap is its heart: only
+rows that still have the claim's owner, epoch and sequence number are changed, and
+only for those the rest is written. What it returns are the runs that were.
+
+In a group the rows are locked in the order of their ids first: two groups that hold
+runs in common wait for each other and never in a circle.
+
+What a statement leaves out (no chunks, say) is not in its text: there are a few
+texts, each of which the server plans once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from flowmetal.ids import RunId
+from flowmetal.store import rules
+from flowmetal.store.postgres.arrays import OF_TYPE, Array
+from flowmetal.store.postgres.rows import text
+from flowmetal.store.protocol import ENDED, Claim, Commit, RunState
+
+_NEVER = (1 << 63) - 1  # a message number that no run reaches
+
+# Parameter, type, name of a column of what is given for each step.
+# fmt: off
+_GIVEN = (
+    ("id", "text"), ("epoch", "bigint"), ("seq", "bigint"), ("owner", "text"),
+    ("after", "bigint"), ("seen", "bigint"), ("state", "text"), ("due_us", "bigint"),
+    ("ended", "boolean"), ("release", "boolean"), ("snapshot", "bytea"), ("format", "integer"),
+    ("waiting", "bytea"), ("progress", "bytea"), ("result", "bytea"), ("error", "bytea"),
+)
+_EVENT = (
+    ("id", "text"), ("seq", "bigint"), ("time_us", "bigint"), ("effect", "bigint"),
+    ("kind", "text"), ("name", "text"), ("data", "bytea"),
+)
+# fmt: on
+_CHUNK = (("id", "text"), ("name", "text"), ("data", "bytea"))
+_CONSUMED = (("id", "text"), ("number", "bigint"))
+
+_LOCKED = """, locked AS MATERIALIZED (
+  SELECT head.number FROM flowmetal.run JOIN flowmetal.head USING (number)
+  WHERE run.id = ANY (%(given_id)s::text[]) ORDER BY run.id FOR UPDATE OF head
+)"""
+
+_STEP = """, step AS (
+  UPDATE flowmetal.head SET seq = given.after,
+    state = CASE WHEN head.received > given.seen THEN 'ready' ELSE given.state END,
+    due_us = CASE WHEN head.received > given.seen THEN 0 ELSE given.due_us END,
+    state_before = CASE head.state WHEN 'exporting' THEN head.state_before ELSE head.state END,
+    ended_us = CASE WHEN given.ended THEN coalesce(head.ended_us, clock.us) END,
+    snapshot = coalesce(given.snapshot, head.snapshot),
+    snapshot_format = coalesce(given.format, head.snapshot_format),
+    waiting = coalesce(given.waiting, head.waiting),
+    progress = coalesce(given.progress, head.progress),
+    result = given.result, error = given.error, attempts = 0,
+    owner = CASE WHEN NOT given.release THEN head.owner END,
+    lease_expires_us = CASE WHEN NOT given.release THEN head.lease_expires_us ELSE 0 END
+  FROM given JOIN flowmetal.run USING (id), clock{locked}
+  WHERE head.number = run.number{in_order}
+    AND head.epoch = given.epoch AND head.seq = given.seq AND head.owner = given.owner
+  RETURNING head.number, given.id
+)"""
+
+_EVENTS = """, told AS (
+  INSERT INTO flowmetal.event (run, seq, time_us, effect, kind, name, data)
+  SELECT step.number, event.seq, CASE event.time_us WHEN 0 THEN clock.us ELSE event.time_us END,
+    event.effect, event.kind, event.name, event.data
+  FROM {event} JOIN step USING (id), clock
+)"""
+
+_CHUNKS = """, kept AS (
+  INSERT INTO flowmetal.chunk (run, name, data)
+  SELECT step.number, chunk.name, chunk.data FROM {chunk} JOIN step USING (id)
+  ON CONFLICT (run, name) DO NOTHING
+)"""
+
+_TAKEN = """, taken AS (
+  UPDATE flowmetal.message SET consumed = true FROM {read} JOIN step USING (id)
+  WHERE message.run = step.number AND message.number = read.number AND NOT message.consumed
+)"""
+
+
+@cache
+def _sql(*, many: bool, events: bool, chunks: bool, consumed: bool) -> str:
+    """Return the statement that has these parts."""
+    return (
+        "WITH clock AS MATERIALIZED (SELECT flowmetal.now_us() AS us)"
+        f", given AS MATERIALIZED (SELECT * FROM {_unnest('given', _GIVEN)})"
+        + (_LOCKED if many else "")
+        + _STEP.format(
+            locked=", locked" if many else "",
+            in_order=" AND head.number = locked.number" if many else "",
+        )
+        + (_EVENTS.format(event=_unnest("event", _EVENT)) if events else "")
+        + (_CHUNKS.format(chunk=_unnest("chunk", _CHUNK)) if chunks else "")
+        + (_TAKEN.format(read=_unnest("read", _CONSUMED)) if consumed else "")
+        + " SELECT id FROM step"
+    )
+
+
+def _unnest(name: str, columns: Sequence[tuple[str, str]]) -> str:
+    """Return rows made of one array parameter for each column."""
+    arrays = ", ".join(f"%({name}_{column})s::{kind}[]" for column, kind in columns)
+    return f"unnest({arrays}) AS {name} ({', '.join(column for column, _ in columns)})"
+
+
+def statement(steps: Sequence[tuple[Claim, Commit]]) -> tuple[str, dict[str, Array]]:
+    """Return the statement for these steps, no two of one run, and its parameters."""
+    given = [_given(claim, commit) for claim, commit in steps]
+    values = _columns("given", _GIVEN, given)
+    events = [row for claim, commit in steps for row in _events(claim, commit)]
+    chunks = [
+        (claim.run, name, data) for claim, commit in steps for name, data in commit.chunks.items()
+    ]
+    consumed = [(claim.run, number) for claim, commit in steps for number in commit.consumed]
+    if events:
+        values |= _columns("event", _EVENT, events)
+    if chunks:
+        values |= _columns("chunk", _CHUNK, chunks)
+    if consumed:
+        values |= _columns("read", _CONSUMED, consumed)
+    sql = _sql(
+        many=len(steps) > 1, events=bool(events), chunks=bool(chunks), consumed=bool(consumed)
+    )
+    return sql, values
+
+
+def rounds(steps: Sequence[tuple[Claim, Commit]]) -> list[list[tuple[Claim, Commit]]]:
+    """Return the steps in groups in which no run is twice; one group, as a rule."""
+    found: list[dict[RunId, tuple[Claim, Commit]]] = [{}]
+    for claim, commit in steps:
+        if claim.run in found[-1]:
+            found.append({})
+        found[-1][claim.run] = (claim, commit)
+    return [list(group.values()) for group in found]
+
+
+def after(claim: Claim, commit: Commit) -> Claim:
+    """Return the claim for the next step."""
+    return Claim(claim.run, claim.owner, claim.epoch, claim.seq + len(commit.events))
+
+
+def _columns(
+    name: str, columns: Sequence[tuple[str, str]], rows: Sequence[tuple[Any, ...]]
+) -> dict[str, Array]:
+    turned = zip(columns, zip(*rows, strict=True), strict=True)
+    return {f"{name}_{column}": OF_TYPE[kind](values) for (column, kind), values in turned}
+
+
+def _given(claim: Claim, commit: Commit) -> tuple[Any, ...]:
+    stored = rules.stored_state(commit.state)
+    return (
+        *(claim.run, claim.epoch, claim.seq, claim.owner, claim.seq + len(commit.events)),
+        commit.seen if commit.state is RunState.WAITING else _NEVER,
+        stored.value,
+        rules.due_us(stored, commit.wake_at_us, parked=commit.release),
+        *(commit.state in ENDED, commit.release, commit.snapshot),
+        None if commit.snapshot is None else commit.snapshot_format,
+        *(commit.waiting, commit.progress, commit.result, commit.error),
+    )
+
+
+def _events(claim: Claim, commit: Commit) -> list[tuple[RunId, int, int, int, str, str, bytes]]:
+    return [
+        (
+            claim.run,
+            seq,
+            event.time_us,
+            event.effect,
+            text(event.kind),
+            text(event.name),
+            event.data,
+        )
+        for seq, event in enumerate(commit.events, claim.seq + 1)
+    ]

@@ -1,0 +1,327 @@
+"""The transactions of the PostgreSQL store: the protocol, method by method.
+
+The rule for reading it: a write is one statement, or one ``with self._session.writing``
+block; READ COMMITTED and a compare-and-swap are enough. Every time is the server's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from flowmetal.errors import Conflict
+from flowmetal.ids import InterpreterId, ProgramHash, RunId
+from flowmetal.store import rules
+from flowmetal.store.postgres import claims, rows, steps
+from flowmetal.store.postgres.address import read_address
+from flowmetal.store.postgres.arrays import BigInts, Texts
+from flowmetal.store.postgres.session import Session
+from flowmetal.store.protocol import (
+    ENDED,
+    Claim,
+    Commit,
+    Event,
+    Held,
+    InboxRow,
+    Loaded,
+    Message,
+    NewEvent,
+    NewRun,
+    RunQuery,
+    RunRow,
+    RunState,
+)
+
+_CLOSED = Texts(state.value for state in rules.CLOSED)
+
+
+class PostgresStore:
+    """See ``protocol.Store``. Threads may share one; processes open their own."""
+
+    def __init__(self, url: str, *, clock_lasts_s: float = 10.0) -> None:
+        """Connect, and make the tables or bring them up to date if need be.
+
+        ``clock_lasts_s``: how long the distance to the server's clock is believed.
+        """
+        self._address = read_address(url)
+        self._session = Session(self._address, clock_lasts_s)
+
+    @property
+    def url(self) -> str:
+        return self._address.shown
+
+    @property
+    def hooks(self) -> Callable[[str], None] | None:
+        return self._session.hooks
+
+    @hooks.setter
+    def hooks(self, hooks: Callable[[str], None] | None) -> None:
+        self._session.hooks = hooks
+
+    def now_us(self) -> int:
+        return self._session.now_us()
+
+    def wait_for_change(self, timeout_s: float) -> None:
+        self._session.wait_for_change(timeout_s)
+
+    def close(self) -> None:
+        """Give back what this process still holds, and close the connections."""
+        self._session.close(claims.LEAVE)
+
+    def abandon(self, owner: InterpreterId) -> None:
+        """Behave as if the interpreter's process had died: for crash tests inside one process."""
+        self._session.line.abandon(owner)
+
+    # Programs and runs
+
+    def put_program(self, program: ProgramHash, data: bytes) -> None:
+        there = "SELECT 1 FROM flowmetal.program WHERE hash = %s"
+        if not self._session.read(there, (program,)):
+            insert = "INSERT INTO flowmetal.program VALUES (%s, %s) ON CONFLICT DO NOTHING"
+            self._session.write("put_program", insert, (program, data))
+
+    def program(self, program: ProgramHash) -> bytes | None:
+        select = "SELECT data FROM flowmetal.program WHERE hash = %s"
+        data: bytes | None = _only(self._session.read(select, (program,)))
+        return data
+
+    def create_run(self, new: NewRun) -> tuple[RunRow, bool]:
+        rules.check_text(new.id, *new.tags, *new.tags.values())
+        due_us = rules.due_us(RunState.READY, new.wake_at_us)
+        made = self._session.write("create_run", rows.INSERT_RUN, rows.new_run(new, due_us))
+        if made:
+            self._session.announce()
+            return rows.made_row(new, due_us, made[0][0]), True
+        row = self.run(new.id)
+        assert row is not None
+        return row, False
+
+    def run(self, run: RunId) -> RunRow | None:
+        found = self._session.read(rows.SELECT_RUN, (run,))
+        return rows.run_row(found[0]) if found else None
+
+    def runs(self, query: RunQuery) -> list[RunRow]:
+        return [rows.run_row(row) for row in self._session.read(*rows.select_runs(query))]
+
+    # Claims
+
+    def claim(
+        self,
+        run: RunId,
+        owner: InterpreterId,
+        lease_us: int,
+        *,
+        even: Collection[RunState] = (),
+        snapshot_format: int = 1,
+    ) -> Claim | Held | None:
+        self._enter(owner)
+        found = self._session.write(
+            "claim",
+            claims.CLAIM,
+            {
+                "run": run,
+                "owner": owner,
+                "lease_us": lease_us,
+                "states": Texts(state.value for state in {*rules.CLAIMABLE, *even}),
+                "format": snapshot_format,
+                "lock_class": self._session.liveness.lock_class,
+            },
+        )
+        if not found:
+            return None
+        epoch, seq, is_driven, head = claims.head(found[0])
+        if epoch is not None:
+            return Claim(run, owner, epoch, seq)
+        if not is_driven and rules.may_claim(head.state, even):
+            rules.check_snapshot_format(run, head.snapshot_format, snapshot_format)
+        state = rules.shown_state(head.state, head.owner)
+        return Held(state, head.owner, head.description, head.lease_expires_us)
+
+    def claim_ready(
+        self, owner: InterpreterId, lease_us: int, limit: int, *, snapshot_format: int = 1
+    ) -> list[Claim]:
+        values = {
+            "owner": owner,
+            "lease_us": lease_us,
+            "limit": limit,
+            "format": snapshot_format,
+            "lock_class": self._session.liveness.lock_class,
+        }
+        if not self._session.line.has(owner):
+            if not self._session.read(claims.IS_SOMETHING_READY, values):
+                return []
+            self._enter(owner)
+        taken = self._session.write("claim_ready", claims.CLAIM_READY, values)
+        return [Claim(RunId(run), owner, epoch, seq) for run, epoch, seq in taken]
+
+    def _enter(self, owner: InterpreterId) -> None:
+        if not self._session.line.has(owner):
+            rules.check_text(owner)
+            self._session.line.enter(owner)
+
+    def renew(self, claims_: Sequence[Claim], lease_us: int) -> list[Claim]:
+        if not claims_:
+            return []
+        values = {
+            "runs": Texts(claim.run for claim in claims_),
+            "epochs": BigInts(claim.epoch for claim in claims_),
+            "owners": Texts(claim.owner for claim in claims_),
+            "lease_us": lease_us,
+        }
+        holding = {tuple(row) for row in self._session.write("renew", claims.RENEW, values)}
+        return [claim for claim in claims_ if (claim.run, claim.epoch) in holding]
+
+    def release(self, claim: Claim) -> None:
+        values = (claim.run, claim.epoch, claim.owner)
+        if self._session.write("release", claims.RELEASE, values):
+            self._session.announce()
+
+    # Steps
+
+    def load(self, claim: Claim) -> Loaded:
+        found = self._session.read(rows.SELECT_LOADED, (claim.run,))
+        number, snapshot, row = self._current(claim, found)
+        # What the holder of the claim has not consumed stays, so a second look may come later.
+        values = (number, 0, row.received)
+        unread = self._session.read(rows.SELECT_UNREAD, values) if row.received else []
+        return Loaded(row, snapshot, tuple(rows.inbox_row(found) for found in unread))
+
+    def _current(self, claim: Claim, found: list[rows.Row]) -> tuple[int, bytes | None, RunRow]:
+        if found:
+            number, snapshot, *columns = found[0]
+            row = rows.run_row(tuple(columns))
+            if (row.owner, row.epoch, row.seq) == (claim.owner, claim.epoch, claim.seq):
+                return number, snapshot, row
+        raise rules.lost_claim(claim.run)
+
+    def snapshot(self, run: RunId) -> bytes | None:
+        select = (
+            "SELECT snapshot FROM flowmetal.run JOIN flowmetal.head USING (number) WHERE id = %s"
+        )
+        data: bytes | None = _only(self._session.read(select, (run,)))
+        return data
+
+    def chunks(self, run: RunId, names: Sequence[str]) -> dict[str, bytes]:
+        select = (
+            "SELECT name, data FROM flowmetal.chunk WHERE name = ANY (%s::text[])"
+            " AND run = (SELECT number FROM flowmetal.run WHERE id = %s)"
+        )
+        return {row[0]: row[1] for row in self._session.read(select, (Texts(names), run))}
+
+    def commit(self, claim: Claim, commit: Commit) -> Claim:
+        if not self._session.write("commit", *steps.statement([(claim, commit)])):
+            raise rules.lost_claim(claim.run)
+        self._announce_steps([commit])
+        return steps.after(claim, commit)
+
+    def commit_all(self, steps_: Sequence[tuple[Claim, Commit]]) -> list[Claim | Conflict]:
+        if not steps_:
+            return []
+        rounds = steps.rounds(steps_)
+        if len(rounds) == 1:
+            written = self._session.write("commit_all", *steps.statement(steps_))
+        else:
+            with self._session.writing("commit_all") as execute:
+                written = [row for some in rounds for row in execute(*steps.statement(some))]
+        self._announce_steps([commit for _, commit in steps_])
+        changed = {row[0] for row in written}
+        return [
+            steps.after(claim, commit) if claim.run in changed else rules.lost_claim(claim.run)
+            for claim, commit in steps_
+        ]
+
+    def _announce_steps(self, commits: Sequence[Commit]) -> None:
+        if any(commit.release or commit.state is not RunState.RUNNING for commit in commits):
+            self._session.announce()
+
+    # Messages and history
+
+    def send(self, run: RunId, message: Message) -> InboxRow | None:
+        rules.check_text(message.id, message.kind, message.name)
+        values = {
+            "run": run,
+            "id": message.id,
+            "kind": message.kind,
+            "name": message.name,
+            "body": message.body,
+            "closed": _CLOSED,
+        }
+        found = self._session.write("send", claims.SEND, values)
+        if not found:
+            return None
+        state, number, time_us = found[0]
+        if number is not None:
+            self._session.announce()
+            return InboxRow(number, time_us, message)
+        receipt = self._session.read(rows.SELECT_RECEIPT, (run, message.id))
+        if receipt:
+            return rows.inbox_row(receipt[0])
+        rules.check_open(run, RunState(state))
+        raise AssertionError(f"run {run} is open and has not taken message {message.id}")
+
+    def inbox(self, run: RunId, after: int) -> list[InboxRow]:
+        return [rows.inbox_row(row) for row in self._session.read(rows.SELECT_INBOX, (run, after))]
+
+    def events(self, run: RunId, after: int = 0, limit: int = 1000) -> list[Event]:
+        values = (run, min(max(after, 0), rules.END_OF_TIME_US), limit)
+        return [rows.event(row) for row in self._session.read(rows.SELECT_EVENTS, values)]
+
+    def next_wake_us(self, *, snapshot_format: int = 1) -> int | None:
+        select = (
+            "SELECT due_us FROM flowmetal.head WHERE due_us IS NOT NULL AND owner IS NULL"
+            " AND snapshot_format <= %s ORDER BY due_us LIMIT 1"
+        )
+        due_us: int | None = _only(self._session.read(select, (snapshot_format,)))
+        return due_us
+
+    def set_state(
+        self, run: RunId, expected: Sequence[RunState], state: RunState, event: NewEvent
+    ) -> RunRow:
+        stored = rules.stored_state(state)
+        with self._session.writing("set_state") as execute:
+            lock_class = self._session.liveness.lock_class
+            found = execute(claims.LOOK, {"run": run, "lock_class": lock_class})
+            if not found:
+                raise rules.no_such_run(run)
+            number, seq, is_driven, now_us, head = claims.looked(found[0])
+            if is_driven:
+                raise rules.still_driven(run, head.description)
+            rules.check_expected(run, head.state, head.owner, expected)
+            values = {
+                "number": number,
+                "state": stored.value,
+                "due_us": rules.due_us(stored, 0),
+                "ended": state in ENDED,
+                "now_us": now_us,
+            }
+            execute(claims.SET_STATE, values)
+            told = rows.events_as_columns((event,), seq)
+            execute(rows.INSERT_EVENTS, {"run": number, "now_us": now_us, **told})
+            row = rows.run_row(execute(rows.SELECT_RUN, (run,))[0])
+        self._session.announce()
+        return row
+
+    # Export and import
+
+    def export_run(self, claim: Claim) -> dict[str, bytes]:
+        from flowmetal.store.postgres import moving
+
+        with self._session.reading() as execute:
+            found = execute(rows.SELECT_LOADED, (claim.run,))
+            number, snapshot, row = self._current(claim, found)
+            return moving.read_parts(execute, number, snapshot, row)
+
+    def import_run(self, parts: Mapping[str, bytes]) -> RunRow:
+        from flowmetal.store.postgres import moving
+
+        image = moving.unpack(parts)
+        with self._session.writing("import_run") as execute:
+            moving.insert_run(execute, image)
+            row = rows.run_row(execute(rows.SELECT_RUN, (image.row.id,))[0])
+        self._session.announce()
+        return row
+
+
+def _only(found: list[rows.Row]) -> Any:
+    """Return the one value of a statement, None if there is no row."""
+    return found[0][0] if found else None
