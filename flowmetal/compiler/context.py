@@ -32,15 +32,19 @@ def is_made_up(name: str) -> bool:
 
 
 class Place(NamedTuple):
-    """Where a form stands: the loop or function around it, and whether it is its last word."""
+    """Where a form stands: the loop or function around it, and whether it is its last word.
+
+    ``attempt``: it is the last word of an attempt of ``match*`` that another one follows.
+    """
 
     target: Target | None = None
     tail: bool = False
     in_try: bool = False
+    attempt: bool = False
 
     def away(self) -> Place:
         """Return the place of a form after which something is still to be done."""
-        return self._replace(tail=False) if self.tail else self
+        return self._replace(tail=False, attempt=False) if self.tail or self.attempt else self
 
 
 NOWHERE = Place()

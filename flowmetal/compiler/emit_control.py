@@ -14,6 +14,7 @@ from flowmetal.bytecode.opcodes import Op
 from flowmetal.compiler.assembler import Label
 from flowmetal.compiler.emitter import BodyState, Branch, Emit, Steps, Use
 from flowmetal.compiler.nodes import (
+    Attempts,
     Bind,
     Binding,
     Case,
@@ -24,6 +25,7 @@ from flowmetal.compiler.nodes import (
     Local,
     Loop,
     Node,
+    NoMatch,
     Operation,
     Recur,
     Try,
@@ -177,6 +179,27 @@ def emit_case(body: BodyState, node: Case, use: Use) -> Steps:
         if use is not Use.TAIL and label is not default:
             builder.jump(Op.JUMP, end, span=node.span)
     builder.place(end)
+
+
+def emit_attempts(body: BodyState, node: Attempts, use: Use) -> Steps:
+    builder, end = body.builder, Label()
+    for attempt in node.attempts[:-1]:
+        after = Label()
+        body.attempts.append(after)
+        yield Emit(attempt, use)
+        body.attempts.pop()
+        if use is not Use.TAIL:
+            builder.jump(Op.JUMP, end, span=attempt.span)
+        if after.depth < 0:
+            break  # it always succeeds
+        builder.place(after)
+    else:
+        yield Emit(node.attempts[-1], use)
+    builder.place(end)
+
+
+def emit_no_match(body: BodyState, node: NoMatch) -> None:
+    body.builder.jump(Op.JUMP, body.attempts[-1], span=node.span)
 
 
 def emit_try(body: BodyState, node: Try, use: Use) -> Steps:

@@ -12,11 +12,13 @@ from flowmetal.compiler.assembler import BodyBuilder
 from flowmetal.compiler.emit_control import (
     and_or,
     emit_and_or,
+    emit_attempts,
     emit_bind,
     emit_branch,
     emit_case,
     emit_if,
     emit_loop,
+    emit_no_match,
     emit_recur,
     emit_try,
 )
@@ -40,6 +42,7 @@ from flowmetal.compiler.emitter import (
 )
 from flowmetal.compiler.nodes import (
     Apply,
+    Attempts,
     Bind,
     Binding,
     Call,
@@ -54,6 +57,7 @@ from flowmetal.compiler.nodes import (
     Local,
     Loop,
     NativeCall,
+    NoMatch,
     Operation,
     Perform,
     Recur,
@@ -124,6 +128,11 @@ class _Emitter:
                 return emit_throw(body, node)
             case Case():
                 return emit_case(body, node, use)
+            case Attempts():
+                return emit_attempts(body, node, use)
+            case NoMatch():
+                emit_no_match(body, node)
+                return None
             case Bind():
                 return emit_bind(body, node, use)
             case Perform() | Define() | SetVar():

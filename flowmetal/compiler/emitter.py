@@ -88,6 +88,7 @@ class BodyState:
         self.builder = builder
         self.slots: dict[Binding, int] = {}
         self.loops: dict[object, int] = {}
+        self.attempts: list[Label] = []  # where those around this place go on, innermost last
         self.reads: Counter[Binding] = Counter()
         self._begun: dict[Binding, int] = {}
 

@@ -193,6 +193,21 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Attempts:
+    """``match*``: a ``NoMatch`` in one attempt goes on with the next; the last has none."""
+
+    span: Span
+    attempts: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NoMatch:
+    """The last word of an attempt that comes to nothing."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Perform:
     span: Span
     kind: str
@@ -243,6 +258,8 @@ Node: TypeAlias = (
     | Throw
     | Try
     | Case
+    | Attempts
+    | NoMatch
     | Perform
     | Define
     | SetVar

@@ -13,12 +13,14 @@ from flowmetal.compiler.foreigners import (
 )
 from flowmetal.compiler.forms import Syntax, children, is_sequence, is_symbol, without_spans
 from flowmetal.compiler.nodes import (
+    Attempts,
     Case,
     Catch,
     Constant,
     Do,
     If,
     Node,
+    NoMatch,
     Recur,
     Throw,
     Try,
@@ -229,6 +231,24 @@ def _case_constants(constants: Syntax, seen: dict[Value, None]) -> Iterator[Valu
         yield without_spans(constant.form)
 
 
+def analyse_attempts(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
+    """Analyse ``(match* attempt ...)``, which ``match`` expands to."""
+    if len(items) < 2:
+        raise shape("match*", "attempts", "none", ask.span)
+    followed = ask.place._replace(attempt=True)
+    attempts: list[Node] = []
+    for item in items[1:-1]:
+        attempts.append((yield ask.inner(item, followed)))
+    attempts.append((yield ask.inner(items[-1], ask.place)))
+    return Attempts(ask.span, tuple(attempts))
+
+
+def analyse_no_match(context: Context, ask: Ask, items: list[Syntax]) -> Node:
+    if not ask.place.attempt:
+        raise CompileError("FM0101", "`no-match*` is not the last word of an attempt", ask.span)
+    return NoMatch(ask.span)
+
+
 def shape(name: str, wants: str, found: str, span: Span, hint: str | None = None) -> CompileError:
     """Return the error for a special form that is not written as it should be."""
     return CompileError("FM0101", f"`{name}` needs {wants}, not {found}", span, hint=hint)
@@ -244,4 +264,6 @@ CONTROL_FORMS: dict[str, SpecialForm] = {
     "catch": misplaced_clause,
     "finally": misplaced_clause,
     "case*": analyse_case,
+    "match*": analyse_attempts,
+    "no-match*": analyse_no_match,
 }

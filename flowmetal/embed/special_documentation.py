@@ -41,6 +41,7 @@ SPECIAL: Final[dict[str, Special]] = {
     "defn":       Special(_MACRO, ("name doc? [params*] exprs*",), "Define a function; several arities stand in lists of their own."),
     "defn-":      Special(_MACRO, ("name doc? [params*] exprs*",), "Define a private function."),
     "defmacro":   Special(_MACRO, ("name doc? [params*] exprs*",), "Define a macro: a function from forms to a form."),
+    "match":      Special(_MACRO, ("value pattern result ...",), "Evaluate the result of the first pattern that fits a value."),
     "declare":    Special(_MACRO, ("names*",), "Announce vars that are defined later."),
     "ns":         Special(_MACRO, ("name doc? (:require [namespace :as alias :refer [names*]])*",), "Begin a namespace."),
     "in-ns":      Special(_MACRO, ("'name",), "Go to another namespace."),

@@ -101,6 +101,12 @@ CODES = (
     ErrorCode("FM0130", "defforeign is not understood",
               "It takes a name, a docstring if you like, one vector of parameters and a map of options. Options are data: nothing is evaluated in them.",
               "(defforeign f [x] {:timeout (+ 1 2)})", '(defforeign f [x] {:timeout #dur "3s"})'),
+    ErrorCode("FM0140", "A pattern of match is not understood",
+              "Patterns are literals, `_`, names, [a b & more], {:key pattern} and {:keys [a]}, (? predicate pattern?), (:or pattern ...), (pattern :as name) and quoted data. Each is followed by one result; a name stands once in a pattern.",
+              "(defn f [x] (match x #{1 2} :few :else :many))", "(defn f [x] (match x (? #{1 2}) :few :else :many))"),
+    ErrorCode("FM0141", "A clause of match is never reached",
+              "The pattern before it takes every value: a name is bound, it is not compared with what the name means. Compare with (? #(= name %)).",
+              "(defn f [x y] (match x y :same _ :other))", "(defn f [x y] (match x (? #(= y %)) :same _ :other))"),
     ErrorCode("FM0201", "A namespace form is not understood",
               "`(ns name \"doc\" (:require [other.namespace :as o :refer [x]]))`. Options are :as, :refer with names or :all, :rename, :exclude.",
               "(ns demo (:require [flow.core :like c]))", "(ns demo (:require [flow.core :as c]))"),
@@ -126,5 +132,8 @@ CODES = (
     ErrorCode("FM0340", "A contract is violated",
               "What `:-`, `:pre` or `:post` says does not hold for a value. The error has the type :contract/violated; its data name the function, the argument, the predicate and the value. `--no-contracts` leaves the checks out.",
               '(defn f [x :- int?] x) (f "1")', "(defn f [x :- int?] x) (f 1)"),
+    ErrorCode("FM0341", "No clause of match takes a value",
+              "The error has the type :match/no-clause and the value in its data. A last clause with `_` or :else takes whatever is left.",
+              "(match 3 1 :one)", "(match 3 1 :one _ :many)"),
 )
 # fmt: on

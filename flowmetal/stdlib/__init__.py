@@ -34,6 +34,7 @@ SOURCES: tuple[str, ...] = (
     "csv.flow",
     "template.flow",
     "cli.flow",
+    "match.flow",
     "time.flow",
     "retry.flow",
     "saga.flow",

@@ -22,6 +22,7 @@ from flowmetal.compiler.expanders.functions import (
     expand_fn,
     expand_private_defn,
 )
+from flowmetal.compiler.expanders.matching import expand_match
 from flowmetal.compiler.expanders.parts import (
     expand_class_part,
     expand_here,
@@ -61,6 +62,7 @@ EXPANDERS: dict[str, Expand] = {
     "defn-": expand_private_defn,
     "defmacro": expand_defmacro,
     "declare": expand_declare,
+    "match": expand_match,
     "-here": expand_here,
     "-own-part": expand_own_part,
     "-class-part": expand_class_part,

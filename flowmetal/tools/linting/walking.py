@@ -7,6 +7,7 @@ from typing import assert_never
 
 from flowmetal.compiler.nodes import (
     Apply,
+    Attempts,
     Bind,
     Call,
     Case,
@@ -21,6 +22,7 @@ from flowmetal.compiler.nodes import (
     Loop,
     NativeCall,
     Node,
+    NoMatch,
     Operation,
     Perform,
     Recur,
@@ -34,7 +36,7 @@ from flowmetal.compiler.nodes import (
 def parts(node: Node) -> list[Node]:
     """Return the nodes right inside a node, in the order of evaluation."""
     match node:
-        case Constant() | Local() | Var():
+        case Constant() | Local() | Var() | NoMatch():
             return []
         case Do():
             return [*node.statements, node.result]
@@ -60,6 +62,8 @@ def parts(node: Node) -> list[Node]:
             return [node.body, *tests, *bodies, *([] if node.finally_ is None else [node.finally_])]
         case Case():
             return [node.value, *node.branches, node.default]
+        case Attempts():
+            return [*node.attempts]
         case Perform():
             return [node.arguments]
         case Define() | SetVar():
