@@ -40,11 +40,12 @@ def read_examples(path: Path) -> list[Example]:
         after = lines[span.end_line - 1][span.end_col - 1 :].strip()
         wanted = after[3:].strip() if after.startswith(";=>") else None
         error = after[2:].strip() if after.startswith(";!") else None
-        examples.append(Example(_text(lines, span), span, wanted, error))
+        examples.append(Example(text_of(lines, span), span, wanted, error))
     return examples
 
 
-def _text(lines: list[str], span: Span) -> str:
+def text_of(lines: list[str], span: Span) -> str:
+    """Return the text of a span."""
     if span.line == span.end_line:
         return lines[span.line - 1][span.col - 1 : span.end_col - 1]
     first, last = lines[span.line - 1], lines[span.end_line - 1]
