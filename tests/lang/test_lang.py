@@ -58,14 +58,14 @@ def test_the_program_does_what_it_says(path: Path) -> None:
     session = Session()
     wrong = []
     for example in read_examples(path):
-        complaint = _check(session, example)
+        complaint = complaint_of(session, example)
         if complaint is not None:
             wrong.append(f"{example.span}: {example.text}\n    {complaint}")
     assert not wrong, "\n" + "\n".join(wrong)
 
 
-def _check(session: Session, example: Example) -> str | None:
-    """Return what is wrong, None if nothing is."""
+def complaint_of(session: Session, example: Example) -> str | None:
+    """Return what is wrong with an example, None if nothing is."""
     try:
         if example.wanted is None and example.error is None:
             session.compile(example.text)

@@ -20,8 +20,8 @@ from flowmetal.source import Source
 from flowmetal.values import List, Map, Symbol, Value, Vector
 
 FUNCTION_NAMES = frozenset(
-    "f g fs fn fns function functions pred preds xform rf keyfn order cmp comparator thunk valid?"
-    " handler on-error callback".split()
+    {"f", "g", "fs", "fn", "fns", "function", "functions", "pred", "preds", "xform", "rf", "cmp"}
+    | {"keyfn", "order", "comparator", "thunk", "valid?", "handler", "on-error", "callback"}
 )
 
 _KEPT = {

@@ -219,5 +219,3 @@ def test_machines_saved_inside_calls_go_on_in_another_process() -> None:
     )
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.decode().splitlines() == wanted
-
-
