@@ -32,7 +32,7 @@ _WIDTH = 88
 @json_option
 @click.argument("name", metavar="NAME")
 def command(roots: tuple[str, ...], as_json: bool, name: str) -> None:
-    """Show arguments, documentation and an example of NAME: join, str/join, shop.prices."""
+    """Show arguments, documentation and examples of NAME: join, str/join, shop.prices."""
     from pathlib import Path
 
     from flowmetal.embed.config import source_roots
@@ -53,11 +53,23 @@ def _shown(one: Documentation) -> str:
     lines += [f"  {_call(word, arguments)}" for arguments in one.arglists]
     if one.doc:
         lines += ["", *_wrapped(one.doc)]
-    if one.example:
-        lines += ["", *_wrapped(f"Example: {one.example}")]
+    if one.examples:
+        lines += ["", *(f"  {line}".rstrip() for line in one.examples.splitlines())]
+    if one.see:
+        lines += ["", *_wrapped(f"See also: {', '.join(one.see)}")]
     if one.names:
-        lines += ["", *_wrapped(" ".join(one.names))]
+        lines += ["", *_listed(one.names, one.summaries)]
     return "\n".join(lines)
+
+
+def _listed(names: tuple[str, ...], summaries: tuple[str, ...]) -> list[str]:
+    """Return a line for each name, with what it does cut to the width of the page."""
+    column = min(max(len(name) for name in names), _WIDTH // 3)
+    lines = []
+    for name, summary in zip(names, summaries, strict=True):
+        room = _WIDTH - 4 - max(column, len(name))
+        lines.append(f"  {name:<{column}}  {textwrap.shorten(summary, room, placeholder=' ...')}")
+    return [line.rstrip() for line in lines]
 
 
 def _call(word: str, arguments: str) -> str:

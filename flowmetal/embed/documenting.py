@@ -7,6 +7,7 @@ so; ``shop.prices/price-of`` in the source roots, too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Final
 from flowmetal.compiler.expanders import EXPANDERS
 from flowmetal.compiler.loader import paths_of
 from flowmetal.compiler.resolution import Names, flow_name
+from flowmetal.embed.examples import examples_of
 from flowmetal.embed.lookup import Known, Lookup
 from flowmetal.embed.session import Session
 from flowmetal.embed.special_documentation import SPECIAL
@@ -22,20 +24,25 @@ from flowmetal.errors import UsageError
 from flowmetal.errors.suggestions import did_you_mean
 
 _CORE: Final = "flow.core"
-_EXAMPLE: Final = "For example, "
+_SENTENCE: Final = re.compile(r".*?[.](?= [A-Z(:{]|$)")
 _USUAL_ALIASES: Final = {"str": "flow.string"}
 
 
 @dataclass(frozen=True, slots=True)
 class Documentation:
-    """What is said of one name; ``names`` are the public names of a namespace."""
+    """What is said of one name.
+
+    ``names`` are the public names of a namespace, ``summaries`` the first sentence of each.
+    """
 
     name: str
     kind: str
     arglists: tuple[str, ...]
     doc: str
-    example: str
+    examples: str = ""
+    see: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    summaries: tuple[str, ...] = ()
 
 
 class Library:
@@ -106,17 +113,25 @@ class Library:
     def _publics(self, namespace: str) -> list[str]:
         space = self._environment.namespace(namespace)
         names = () if space is None else space.publics()
-        return [name for name in names if _is_meant_for_users(name)]
+        return [name for name in names if is_meant_for_users(name)]
 
     def _described(self, name: str) -> Documentation:
         known = self._lookup.find(name)
         if known is None:
             known = Known(name, "namespace")
-        text, _, example = known.doc.partition(_EXAMPLE)
-        publics = sorted(self._publics(name)) if known.kind == "namespace" else []
+        if known.kind == "namespace":
+            publics = tuple(sorted(self._publics(name)))
+            summaries = tuple(self._summary(f"{name}/{public}") for public in publics)
+            return Documentation(name, known.kind, (), known.doc, "", (), publics, summaries)
+        section = examples_of(known.name)
+        examples, see = (section.text, section.see) if section else ("", ())
         return Documentation(
-            known.name, known.kind, known.arglists, text.strip(), example, tuple(publics)
+            known.name, known.kind, known.arglists, known.doc.strip(), examples, see
         )
+
+    def _summary(self, name: str) -> str:
+        known = self._lookup.find(name)
+        return "" if known is None else first_sentence(known.doc)
 
     def _candidates(self, name: str) -> Iterator[str]:
         qualifier, slash, _ = name.partition("/")
@@ -131,5 +146,12 @@ class Library:
             yield from self._publics(space)
 
 
-def _is_meant_for_users(name: str) -> bool:
+def first_sentence(doc: str) -> str:
+    """Return what a documentation begins with: up to a full stop, or a colon before a list of things."""
+    text = " ".join(doc.split())
+    found = _SENTENCE.match(text)
+    return found[0] if found else text
+
+
+def is_meant_for_users(name: str) -> bool:
     return "@@" not in name and not (name[0] == "-" and (name[1:2].isalpha() or name[1:2] == "*"))

@@ -20,6 +20,7 @@ from flowmetal.compiler.macroexpansion import expand
 from flowmetal.compiler.options import CompileOptions
 from flowmetal.compiler.problems import Problems
 from flowmetal.compiler.resolution import Expander, Names
+from flowmetal.embed.examples import examples_of
 from flowmetal.embed.special_documentation import SPECIAL, Special
 from flowmetal.errors import FlowmetalError
 from flowmetal.reader import ReadOptions, read_all_with_spans
@@ -164,7 +165,13 @@ class Lookup:
 
     def _doc(self, name: Value) -> str:
         known = self.find(_text_of(name))
-        return f"nothing is known of {_text_of(name)}" if known is None else known.text()
+        if known is None:
+            return f"nothing is known of {_text_of(name)}"
+        section = examples_of(known.name)
+        if section is None:
+            return known.text()
+        examples = "\n".join(f"  {line}".rstrip() for line in section.text.splitlines())
+        return f"{known.text()}\n\n{examples}"
 
     def _source(self, name: Value) -> str | None:
         found = self._names().find(symbol(_text_of(name)))

@@ -30,7 +30,8 @@ def test_arguments_documentation_and_example_are_shown(shell) -> None:
     shown = shell("fmc", "doc", "url/encode")
     assert shown.status == 0
     assert shown.out.startswith("flow.url/encode\n  (encode x)\n\n  Escape a string")
-    assert '\n\n  Example: (url/encode "a b/c") is "a%20b%2Fc".\n' in shown.out
+    assert '\n\n  (url/encode "a b/c")  ;=> "a%20b%2Fc"\n' in shown.out
+    assert shown.out.endswith("\n\n  See also: decode\n")
 
 
 def test_a_name_that_several_namespaces_have_is_shown_for_each(shell) -> None:
@@ -43,8 +44,8 @@ def test_a_name_that_several_namespaces_have_is_shown_for_each(shell) -> None:
 def test_a_namespace_lists_its_names(shell) -> None:
     shown = shell("fmc", "doc", "csv")
     assert shown.out.startswith("flow.csv  (namespace)\n")
-    assert "parse" in shown.out
-    assert "write" in shown.out
+    assert "\n  parse  Return the rows of a CSV text as vectors of strings.\n" in shown.out
+    assert "\n  write  " in shown.out
 
 
 def test_namespaces_of_the_project_are_documented(shell) -> None:

@@ -72,3 +72,14 @@ def test_what_cannot_be_read_is_an_error_and_no_crash(text: str) -> None:
     assert "Traceback" not in done.stderr
     assert "internal error" not in done.stderr
     assert done.stdout.endswith("3\n")
+
+
+def test_doc_shows_examples_with_their_results() -> None:
+    done = pipe("(doc mapv)\n")
+    assert done.returncode == 0
+    assert "\n  (mapv inc [1 2 3])           ;=> [2 3 4]\n" in done.stdout
+
+
+def test_defonce_keeps_the_first_value_and_does_not_compute_another() -> None:
+    done = pipe('(defonce a 1)\n(defonce a (println "again"))\na\n')
+    assert (done.returncode, done.stdout) == (0, "#'user/a\n#'user/a\n1\n")

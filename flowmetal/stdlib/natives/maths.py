@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 
 from flowmetal.stdlib.natives.arguments import need_int, wrong
 from flowmetal.stdlib.natives.numbers import to_float
@@ -46,6 +47,16 @@ def _log1p(x: float) -> float:
     return -math.inf if x == -1 else math.log1p(x)
 
 
+def _cbrt(x: float) -> float:
+    """Return the float nearest to the root: C libraries differ in the last bit, (cbrt 27) among them."""
+    root = math.cbrt(x)
+    if not math.isfinite(root) or root == 0:
+        return root
+    exact = Fraction(x)
+    near = (root, math.nextafter(root, -math.inf), math.nextafter(root, math.inf))
+    return min(near, key=lambda one: abs(Fraction(one) ** 3 - exact))
+
+
 def _whole(call: Callable[[float], int]) -> Callable[[float], float]:
     def kept(x: float) -> float:
         return math.copysign(float(call(x)), x) if math.isfinite(x) else x
@@ -59,7 +70,7 @@ for _name, _call in (
     ("sinh", math.sinh), ("cosh", math.cosh), ("tanh", math.tanh),
     ("exp", math.exp), ("expm1", math.expm1),
     ("log", _log), ("log10", _log10), ("log1p", _log1p),
-    ("sqrt", math.sqrt), ("cbrt", math.cbrt),
+    ("sqrt", math.sqrt), ("cbrt", _cbrt),
     ("floor", _whole(math.floor)), ("ceil", _whole(math.ceil)), ("rint", _whole(round)),
     ("to-radians", math.radians), ("to-degrees", math.degrees),
     ("signum", lambda x: x if x != x or x == 0 else math.copysign(1.0, x)),
