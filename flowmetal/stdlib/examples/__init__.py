@@ -37,6 +37,7 @@ FILES: tuple[str, ...] = (
     "cli.flow",
     "time.flow",
     "retry.flow",
+    "saga.flow",
     "event.flow",
     "log.flow",
     "env.flow",
