@@ -32,6 +32,7 @@ FILES: tuple[str, ...] = (
     "base64.flow",
     "hash.flow",
     "math.flow",
+    "match.flow",
     "pprint.flow",
     "template.flow",
     "cli.flow",
