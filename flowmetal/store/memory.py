@@ -16,6 +16,10 @@ from flowmetal.errors import Conflict, StoreError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store import rules
 from flowmetal.store.clock import Clock, SystemClock
+from flowmetal.store.memory_records import MemoryRecords
+from flowmetal.store.operations import attend, end_run, operate, perform_all, revive_run
+from flowmetal.store.operations.queues import per_worker
+from flowmetal.store.operations.vocabulary import Operation
 from flowmetal.store.protocol import (
     ENDED,
     Claim,
@@ -31,6 +35,7 @@ from flowmetal.store.protocol import (
     RunRow,
     RunState,
 )
+from flowmetal.values import Map
 
 
 @dataclass(slots=True)
@@ -44,6 +49,7 @@ class _Run:
     tags: Mapping[str, str]
     parent: RunId | None
     created_us: int
+    queue: str = ""
     state: RunState = RunState.READY
     state_before: RunState = RunState.READY  # of an export
     due_us: int | None = 0
@@ -78,6 +84,7 @@ class MemoryStore:
         self._seen = threading.local()
         self._programs: dict[ProgramHash, bytes] = {}
         self._runs: dict[RunId, _Run] = {}
+        self._records = MemoryRecords(self)
         self._dead: set[InterpreterId] = set()
         self._closed = False
 
@@ -114,18 +121,29 @@ class MemoryStore:
     def create_run(self, new: NewRun) -> tuple[RunRow, bool]:
         rules.check_text(new.id, *new.tags.keys(), *new.tags.values())
         with self._writing("create_run"):
-            there = self._runs.get(new.id)
-            if there is not None:
-                return self._row(there), False
-            run = _Run(
-                new.id, new.program, new.input, new.grants, dict(new.tags), new.parent,
-                created_us=self.now_us(), due_us=rules.due_us(RunState.READY, new.wake_at_us),
-            )  # fmt: skip
-            if new.first_event is not None:
-                self._append(run, (new.first_event,))
-            self._within("create_run")
-            self._runs[new.id] = run
-            return self._row(run), True
+            if new.id not in self._runs:
+                self._within("create_run")
+            made = self.make_run(new)
+            return self._row(self._runs[new.id]), made
+
+    def make_run(self, new: NewRun) -> bool:
+        """Make a run in the open transaction; False if its id is taken."""
+        if new.id in self._runs:
+            return False
+        state = rules.first_state(new.queue)
+        run = _Run(
+            new.id, new.program, new.input, new.grants, dict(new.tags), new.parent,
+            created_us=self.now_us(), queue=new.queue, state=state,
+            due_us=rules.due_us(state, new.wake_at_us),
+        )  # fmt: skip
+        if new.first_event is not None:
+            self._append(run, (new.first_event,))
+        self._runs[new.id] = run
+        return True
+
+    def found(self, run: RunId) -> _Run | None:
+        """Return a run as it is kept here."""
+        return self._runs.get(run)
 
     def run(self, run: RunId) -> RunRow | None:
         with self._reading():
@@ -168,9 +186,13 @@ class MemoryStore:
         with self._writing("claim_ready"):
             if self._takeable(snapshot_format):
                 self._enter(owner)
-            takeable = self._takeable(snapshot_format)[:limit]
+            takeable = self._takeable(snapshot_format)
             self._within("claim_ready")
-            return [self._take(run, owner, lease_us) for run in takeable]
+            claims: list[Claim] = []
+            for run in takeable:
+                if len(claims) < limit and self._has_room(run, owner):
+                    claims.append(self._take(run, owner, lease_us))
+            return claims
 
     def renew(self, claims: Sequence[Claim], lease_us: int) -> list[Claim]:
         with self._writing("renew"):
@@ -209,6 +231,14 @@ class MemoryStore:
         if run.owner is not None:
             return run.state in rules.CLAIMABLE and not self._is_driven(run)
         return run.due_us is not None and run.due_us <= now_us
+
+    def _has_room(self, run: _Run, owner: InterpreterId) -> bool:
+        """Say whether an interpreter may drive one more run of this one's queue."""
+        most = per_worker(self._records, run.queue) if run.queue else None
+        if most is None:
+            return True
+        held = [r for r in self._runs.values() if r.owner == owner and r.queue == run.queue]
+        return len(held) < most
 
     def _is_driven(self, run: _Run) -> bool:
         if run.owner is None or run.owner in self._dead:
@@ -293,6 +323,10 @@ class MemoryStore:
             run.unread.pop(number, None)
         if commit.release:
             run.owner = None
+        if commit.operations:
+            perform_all(self._records, run.id, commit.operations)
+        if stored in ENDED:
+            end_run(self._records, run.id)
         return Claim(run.id, claim.owner, run.epoch, run.seq)
 
     def _park(self, run: _Run, state: RunState, due_us: int | None) -> None:
@@ -327,12 +361,32 @@ class MemoryStore:
                 return receipt
             rules.check_open(run, found.state)
             self._within("send")
-            found.received += 1
-            receipt = InboxRow(found.received, self.now_us(), message)
-            found.receipts[message.id] = found.unread[receipt.number] = receipt
-            if found.state is RunState.WAITING:
-                found.state, found.due_us = RunState.READY, 0
+            return self.put_message(found, message)
+
+    def put_message(self, run: _Run, message: Message) -> InboxRow:
+        """Put a message into an inbox, once, and wake its run, in the open transaction."""
+        receipt = run.receipts.get(message.id)
+        if receipt is not None:
             return receipt
+        run.received += 1
+        receipt = InboxRow(run.received, self.now_us(), message)
+        run.receipts[message.id] = run.unread[receipt.number] = receipt
+        if run.state is RunState.WAITING:
+            run.state, run.due_us = RunState.READY, 0
+        return receipt
+
+    def operate(self, operation: Operation) -> Map:
+        with self._writing("operate"):
+            self._within("operate")
+            return operate(self._records, operation)
+
+    def attend(self) -> bool:
+        with self._reading():
+            if not self._records.due(self.now_us(), 1):
+                return False
+        with self._writing("attend"):
+            self._within("attend")
+            return attend(self._records)
 
     def inbox(self, run: RunId, after: int) -> list[InboxRow]:
         with self._reading():
@@ -347,16 +401,15 @@ class MemoryStore:
 
     def next_wake_us(self, *, snapshot_format: int = 1) -> int | None:
         with self._reading():
-            return min(
-                (
-                    run.due_us
-                    for run in self._runs.values()
-                    if run.due_us is not None
-                    and run.owner is None
-                    and run.snapshot_format <= snapshot_format
-                ),
-                default=None,
-            )
+            dues = [
+                run.due_us
+                for run in self._runs.values()
+                if run.due_us is not None
+                and run.owner is None
+                and run.snapshot_format <= snapshot_format
+            ]
+            due_us = self._records.next_due_us()
+            return min(dues if due_us is None else [*dues, due_us], default=None)
 
     def set_state(
         self, run: RunId, expected: Sequence[RunState], state: RunState, event: NewEvent
@@ -372,9 +425,14 @@ class MemoryStore:
             self._append(found, (event,))
             found.owner, found.epoch = None, found.epoch + 1
             stored = rules.stored_state(state)
+            parked = found.state is RunState.FAILED
             self._park(found, stored, rules.due_us(stored, 0))
             if state not in ENDED:
                 found.result = found.error = None
+                if parked:
+                    revive_run(self._records, run)
+            else:
+                end_run(self._records, run)
             return self._row(found)
 
     # Export and import
@@ -408,7 +466,7 @@ class MemoryStore:
                 self._programs.setdefault(row.program, image.program)
             self._runs[row.id] = _Run(
                 row.id, row.program, row.input, row.grants, row.tags, row.parent, row.created_us,
-                state=row.state, due_us=row.wake_at_us, epoch=epoch, seq=row.seq,
+                row.queue, state=row.state, due_us=row.wake_at_us, epoch=epoch, seq=row.seq,
                 started_us=row.started_us, ended_us=row.ended_us,
                 snapshot=image.snapshot, snapshot_format=row.snapshot_format,
                 result=row.result, error=row.error, waiting=row.waiting, progress=row.progress,
@@ -475,6 +533,7 @@ class MemoryStore:
             attempts=run.attempts,
             received=run.received,
             snapshot_format=run.snapshot_format,
+            queue=run.queue,
         )
 
     def _lease_expires_us(self, run: _Run) -> int:

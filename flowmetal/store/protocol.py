@@ -26,6 +26,10 @@ The rules that every store keeps (checked by the contract suite):
 - A claim by the interpreter that has the run already is given, with a new epoch:
   it has lost its machine and knows it. ``release`` looks at the epoch alone.
 
+- The operations of a step (``operations/``) are performed in its transaction, after the
+  compare-and-swap. A run that ends lets go of everything in the commit that says so.
+- A run in state QUEUED is nobody's: it cannot be claimed and a message does not wake it.
+
 Additions to the first draft: ``Store.hooks``, ``commit_all``, ``claim(even=,
 snapshot_format=)``, ``claim_ready(snapshot_format=)``, ``next_wake_us(snapshot_format=)``,
 ``Commit.snapshot_format``,
@@ -39,15 +43,20 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from flowmetal.errors import Conflict
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
+
+if TYPE_CHECKING:
+    from flowmetal.store.operations.vocabulary import Asked, Operation
+    from flowmetal.values import Map
 
 
 class RunState(Enum):
     """States of a run (durability.md)."""
 
+    QUEUED = "queued"
     READY = "ready"
     RUNNING = "running"
     WAITING = "waiting"
@@ -74,6 +83,7 @@ class NewRun:
     first_event: NewEvent | None = None
     wake_at_us: int = 0  # 0: at once
     parent: RunId | None = None
+    queue: str = ""  # the run is QUEUED until the queue admits it
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +139,7 @@ class RunRow:
     attempts: int  # claims since the last commit: the poison counter
     received: int  # number of the last message that came in, consumed or not
     snapshot_format: int  # 0: never ran
+    queue: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +203,8 @@ class Commit:
     ``chunks`` are content-addressed parts of the snapshot that may be new.
     ``state`` RUNNING and READY without ``wake_at_us`` mean: can go on at once, for
     whoever has the run next. ``result`` and ``error`` are those of this commit.
-    ``snapshot_format`` is the version of the snapshot's layout.
+    ``snapshot_format`` is the version of the snapshot's layout. ``operations`` are performed
+    in order, in the same transaction.
     """
 
     events: Sequence[NewEvent]
@@ -208,6 +220,7 @@ class Commit:
     consumed: Sequence[int] = ()
     release: bool = False  # give the lease back in the same transaction
     snapshot_format: int = 1
+    operations: Sequence[Asked] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,13 +314,25 @@ class Store(Protocol):
     def send(self, run: RunId, message: Message) -> InboxRow | None:
         """Put a message into a run's inbox, once. None: no such run. Raises RunError if it has ended."""
 
+    def operate(self, operation: Operation) -> Map:
+        """Perform an operation for somebody who is no run; see ``operations/vocabulary.py``."""
+
+    def attend(self) -> bool:
+        """Do what is due: leases, expiries, delays. Says whether there was anything.
+
+        Whoever drives runs calls it whenever it looks for something to do.
+        """
+
     def inbox(self, run: RunId, after: int) -> list[InboxRow]:
         """Read the messages above number ``after`` that are not consumed."""
 
     def events(self, run: RunId, after: int = 0, limit: int = 1000) -> list[Event]: ...
 
     def next_wake_us(self, *, snapshot_format: int = 1) -> int | None:
-        """Return when the next run that nobody drives is due (0: at once; None: none)."""
+        """Return when the next run that nobody drives is due, or something to be attended to.
+
+        0: at once; None: nothing is.
+        """
 
     def set_state(
         self, run: RunId, expected: Sequence[RunState], state: RunState, event: NewEvent

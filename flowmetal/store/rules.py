@@ -8,11 +8,11 @@ or never (None).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from flowmetal.errors import Conflict, RunError, StoreError
-from flowmetal.ids import InterpreterId, RunId
-from flowmetal.store.protocol import ENDED, RunRow, RunState
+from flowmetal.ids import InterpreterId, ProgramHash, RunId
+from flowmetal.store.protocol import ENDED, Event, NewEvent, NewRun, RunRow, RunState
 
 END_OF_TIME_US = 2**63 - 1
 CLAIMABLE = frozenset({RunState.READY, RunState.WAITING})
@@ -80,6 +80,35 @@ def check_open(run: RunId, stored: RunState) -> None:
             f"run {run} is being exported and takes no messages now",
             hint="send it again when the export has ended, to the store where the run then is",
         )
+
+
+def takes(stored: RunState, kind: str) -> bool:
+    """Say whether a run takes a message from another part of the store. A parked run takes what it
+    waits for, for the day it is revived."""
+    if stored is RunState.FAILED:
+        return kind in ("result", "topic")
+    return stored not in ENDED
+
+
+def first_state(queue: str) -> RunState:
+    """Return the state of a new run."""
+    return RunState.QUEUED if queue else RunState.READY
+
+
+def again(
+    id: RunId,
+    program: ProgramHash,
+    input: bytes,
+    grants: bytes,
+    tags: Mapping[str, str],
+    first_event: Event | None,
+    queue: str,
+) -> NewRun:
+    """Return what makes a run like another, from its beginning."""
+    event = None
+    if first_event is not None:
+        event = NewEvent(first_event.kind, first_event.name, first_event.effect, first_event.data)
+    return NewRun(id, program, input, grants, tags, event, queue=queue)
 
 
 def check_text(*names: str) -> None:

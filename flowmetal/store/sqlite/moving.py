@@ -45,7 +45,7 @@ def insert_run(session: Session, image: RunImage) -> None:
     tags = json.dumps(dict(new.tags))
     inserted = session.execute(
         rows.INSERT_RUN,
-        (new.id, new.program, new.parent, tags, new.created_us, new.input, new.grants),
+        (new.id, new.program, new.parent, new.queue, tags, new.created_us, new.input, new.grants),
     )
     number = inserted.lastrowid
     if inserted.rowcount != 1 or number is None:

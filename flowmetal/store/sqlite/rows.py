@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
@@ -26,7 +27,7 @@ _RUN_COLUMNS = """
   run.id, run.program, head.state, head.epoch, head.seq, head.owner, head.lease_boot_us,
   interpreter.boot_id, head.due_us, run.input, run.grants, head.result, head.error, head.waiting,
   head.progress, run.tags, run.parent, run.created_us, head.started_us, head.ended_us,
-  head.attempts, head.received, head.snapshot_format"""
+  head.attempts, head.received, head.snapshot_format, run.queue"""
 _RUN_TABLES = """
   run JOIN head USING (number) LEFT JOIN interpreter ON interpreter.id = head.owner"""
 # fmt: on
@@ -41,8 +42,8 @@ SELECT_UNREAD = (
     " WHERE run = ? AND consumed = 0 AND number > ? ORDER BY number"
 )
 INSERT_RUN = (
-    "INSERT OR IGNORE INTO run (id, program, parent, tags, created_us, input, grants)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+    "INSERT OR IGNORE INTO run (id, program, parent, queue, tags, created_us, input, grants)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 INSERT_HEAD = "INSERT INTO head VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, NULL, 0, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_MESSAGE = "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -52,7 +53,7 @@ INSERT_EVENT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)"
 _RunTuple = tuple[
     str, str, str, int, int, str | None, int, str | None, int | None, bytes, bytes,
     bytes | None, bytes | None, bytes, bytes, str, str | None, int, int | None, int | None,
-    int, int, int,
+    int, int, int, str,
 ]  # fmt: skip
 _UnreadTuple = tuple[int, int, str, str, str, bytes]
 
@@ -85,7 +86,7 @@ def run_row(row: _RunTuple, clock: Clock) -> RunRow:
     (
         id_, program, state, epoch, seq, owner_text, lease_boot_us, boot_id, due_us, input_, grants,
         result, error, waiting, progress, tags, parent, created_us, started_us, ended_us,
-        attempts, received, snapshot_format,
+        attempts, received, snapshot_format, queue,
     ) = row  # fmt: skip
     owner = None if owner_text is None else InterpreterId(owner_text)
     return RunRow(
@@ -111,6 +112,7 @@ def run_row(row: _RunTuple, clock: Clock) -> RunRow:
         attempts=attempts,
         received=received,
         snapshot_format=snapshot_format,
+        queue=queue,
     )
 
 
@@ -159,6 +161,14 @@ def event_row(
     """Return the parameters of INSERT_EVENT."""
     key = number << SEQ_BITS | seq
     return (key, event.time_us or now_us, event.kind, event.name, event.effect, event.data)
+
+
+def insert_events(
+    execute: Callable[..., object], number: int, after: int, events: Sequence[NewEvent], now_us: int
+) -> None:
+    """Append events to the history of a run whose last one is number ``after``."""
+    for seq, event in enumerate(events, after + 1):
+        execute(INSERT_EVENT, event_row(number, seq, event, now_us))
 
 
 def events_range(number: int, after: int, limit: int) -> tuple[int, int, int]:

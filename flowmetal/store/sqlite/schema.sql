@@ -28,6 +28,7 @@ CREATE TABLE run (
   id         TEXT NOT NULL UNIQUE,
   program    TEXT NOT NULL,
   parent     TEXT,
+  queue      TEXT NOT NULL,         -- "" is none
   tags       TEXT NOT NULL,         -- a JSON object of strings
   created_us INTEGER NOT NULL,
   input      BLOB NOT NULL,
@@ -36,7 +37,7 @@ CREATE TABLE run (
 
 CREATE INDEX run_newest ON run (created_us, id);
 
--- Where a run stands. state is ready (also while it runs), waiting, completed,
+-- Where a run stands. state is queued, ready (also while it runs), waiting, completed,
 -- failed, cancelled, paused, exporting or moved. due_us: when whoever is free
 -- may take it; 0 is at once, null is never.
 CREATE TABLE head (
@@ -104,13 +105,55 @@ CREATE TABLE interpreter (
   since_us    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What runs share and what hangs on them: see store/operations. A row that is due is looked at
+-- by whoever is free.
+CREATE TABLE record (
+  space  TEXT NOT NULL,
+  key    TEXT NOT NULL,
+  fields TEXT NOT NULL,             -- a JSON object
+  body   BLOB,
+  due_us INTEGER,
+  PRIMARY KEY (space, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX record_due ON record (due_us) WHERE due_us IS NOT NULL;
+
+-- Effects for workers outside, and what they said. A worker may change state, attempt, worker,
+-- lease_expires_us and result: docs/store.md says how.
+CREATE TABLE task (
+  id               TEXT NOT NULL PRIMARY KEY,
+  queue            TEXT NOT NULL,
+  name             TEXT NOT NULL,
+  state            TEXT NOT NULL CHECK (state IN ('open', 'claimed', 'done', 'failed')),
+  attempt          INTEGER NOT NULL,
+  args             TEXT NOT NULL,   -- JSON
+  idempotency_key  TEXT NOT NULL,
+  run              TEXT NOT NULL,
+  effect           TEXT NOT NULL,
+  created_us       INTEGER NOT NULL,
+  ready_us         INTEGER NOT NULL,
+  lease_us         INTEGER NOT NULL,
+  expires_us       INTEGER,
+  worker           TEXT,
+  lease_expires_us INTEGER,
+  result           TEXT,            -- JSON
+  max_attempts     INTEGER,
+  first_wait_us    INTEGER NOT NULL,
+  factor           REAL NOT NULL,
+  most_wait_us     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX task_open  ON task (queue, ready_us) WHERE state = 'open';
+CREATE INDEX task_lease ON task (lease_expires_us) WHERE state = 'claimed';
+CREATE INDEX task_said  ON task (id) WHERE state IN ('done', 'failed');
+
 -- For people and for plain SQL; see docs/store.md.
 CREATE VIEW runs AS
   SELECT run.id, run.program,
          CASE WHEN head.state = 'ready' AND head.owner IS NOT NULL
               THEN 'running' ELSE head.state END AS state,
          head.due_us, head.owner, head.epoch, head.seq, head.attempts,
-         run.parent, run.tags, run.created_us, head.started_us, head.ended_us,
+         run.parent, run.queue, run.tags, run.created_us, head.started_us, head.ended_us,
          length(head.snapshot) AS snapshot_bytes
   FROM run JOIN head USING (number);
 

@@ -7,15 +7,16 @@ of ``head`` or nothing at all.
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from flowmetal.errors import Conflict
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store import rules
 from flowmetal.store.clock import Clock, SystemClock
+from flowmetal.store.operations import attend, end_run, operate, perform_all, revive_run
+from flowmetal.store.operations.vocabulary import Operation
 from flowmetal.store.protocol import (
     ENDED,
     Claim,
@@ -33,8 +34,10 @@ from flowmetal.store.protocol import (
 )
 from flowmetal.store.sqlite import rows
 from flowmetal.store.sqlite.liveness import Liveness
+from flowmetal.store.sqlite.records import SqliteRecords
 from flowmetal.store.sqlite.rows import Head
 from flowmetal.store.sqlite.session import Session
+from flowmetal.values import Map
 
 _NEVER = 1 << 62  # a message number that no run reaches
 
@@ -53,9 +56,12 @@ _STEP = """
 _KEEP = _STEP.format(release="")
 _RELEASE = _STEP.format(release=", owner = NULL, lease_boot_us = 0")
 
-_WAKE = """
-  state = CASE state WHEN 'waiting' THEN 'ready' ELSE state END,
-  due_us = CASE state WHEN 'waiting' THEN 0 ELSE due_us END"""
+_PAGE = 20
+_TAKEABLE = """
+  SELECT number, id, queue, due_us FROM head JOIN run USING (number)
+  WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= ? AND snapshot_format <= ?
+    AND (due_us, number) > (?, ?)
+  ORDER BY due_us, number LIMIT ?"""
 
 
 class SqliteStore:
@@ -69,6 +75,7 @@ class SqliteStore:
         self._session = Session(self._path, self._clock.now_us(), timeout_s)
         self._execute = self._session.execute
         self._liveness = Liveness(self._session, self._clock)
+        self._records = SqliteRecords(self._session, self._clock)
         self._numbers: dict[RunId, int] = {}  # of the runs that this process has claimed
 
     @property
@@ -111,34 +118,13 @@ class SqliteStore:
         return None if found is None else found[0]
 
     def create_run(self, new: NewRun) -> tuple[RunRow, bool]:
-        first = () if new.first_event is None else (new.first_event,)
-        due_us = rules.due_us(RunState.READY, new.wake_at_us)
         with self._session.writing("create_run"):
-            now = self.now_us()
-            number = self._insert_run(new, now)
-            if number is not None:
-                self._execute(
-                    rows.INSERT_HEAD,
-                    (
-                        *(number, "ready", "ready", due_us, 0, len(first)),
-                        *(0, 0, None, None, b"", b"", None, None, None),
-                    ),
-                )
-                self._insert_events(number, 0, first, now)
+            made = self._records.create_run(new)
             row = self._row(new.id)
             assert row is not None
-        if number is not None:
+        if made:
             self._session.announce()
-        return row, number is not None
-
-    def _insert_run(self, new: NewRun, now_us: int) -> int | None:
-        """Return the number of the new run, None if the id is taken."""
-        tags = json.dumps(dict(new.tags))
-        inserted = self._execute(
-            rows.INSERT_RUN,
-            (new.id, new.program, new.parent, tags, now_us, new.input, new.grants),
-        )
-        return inserted.lastrowid if inserted.rowcount == 1 else None
+        return row, made
 
     def run(self, run: RunId) -> RunRow | None:
         with self._session.reading():
@@ -179,12 +165,15 @@ class SqliteStore:
         self, owner: InterpreterId, lease_us: int, limit: int, *, snapshot_format: int = 1
     ) -> list[Claim]:
         with self._session.reading():
-            if not self._takeable(limit, snapshot_format):
+            if not any(self._takeable(owner, limit, snapshot_format)):
                 return []
         self._liveness.enter(owner)
         with self._session.writing("claim_ready"):
-            takeable = self._takeable(limit, snapshot_format)
-            return [self._take(run, number, owner, lease_us) for number, run in takeable]
+            # One by one: each that is taken may be the last of its queue that this owner may take.
+            claims: list[Claim] = []
+            for number, run in self._takeable(owner, limit, snapshot_format):
+                claims.append(self._take(run, number, owner, lease_us))
+            return claims
 
     def renew(self, claims: Sequence[Claim], lease_us: int) -> list[Claim]:
         if not claims:
@@ -209,16 +198,28 @@ class SqliteStore:
         if released:
             self._session.announce()
 
-    def _takeable(self, limit: int, snapshot_format: int) -> list[tuple[int, RunId]]:
-        """Return number and id of runs that can be claimed, those of the dead first."""
+    def _takeable(
+        self, owner: InterpreterId, limit: int, snapshot_format: int
+    ) -> Iterator[tuple[int, RunId]]:
+        """Yield number and id of runs that can be claimed, those of the dead first.
+
+        Passes over those of whose queue ``owner`` drives as many as it may.
+        """
         found = self._liveness.orphans(limit, snapshot_format)
-        found += self._execute(
-            "SELECT number, id FROM head JOIN run USING (number)"
-            " WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= ? AND snapshot_format <= ?"
-            " ORDER BY due_us LIMIT ?",
-            (self.now_us(), snapshot_format, limit - len(found)),
-        ).fetchall()
-        return found
+        yield from found
+        after, left = (-1, -1), limit - len(found)
+        while left > 0:
+            size = max(left, _PAGE)
+            page = self._execute(
+                _TAKEABLE, (self.now_us(), snapshot_format, *after, size)
+            ).fetchall()
+            for number, run, queue, due_us in page:
+                after = (due_us, number)
+                if left > 0 and (not queue or self._records.has_room(queue, owner)):
+                    left -= 1
+                    yield number, run
+            if len(page) < size:
+                return
 
     def _take(self, run: RunId, number: int, owner: InterpreterId, lease_us: int) -> Claim:
         self._execute(
@@ -327,7 +328,7 @@ class SqliteStore:
         ).rowcount
         if changed != 1:
             return None
-        self._insert_events(number, claim.seq, commit.events, now)
+        rows.insert_events(self._execute, number, claim.seq, commit.events, now)
         if commit.chunks:
             self._session.executemany(
                 rows.INSERT_CHUNK,
@@ -338,19 +339,17 @@ class SqliteStore:
                 "UPDATE message SET consumed = 1 WHERE run = ? AND number = ? AND consumed = 0",
                 [(number, consumed) for consumed in commit.consumed],
             )
+        if commit.operations:
+            perform_all(self._records, claim.run, commit.operations)
+        if ended:
+            end_run(self._records, claim.run)
         return Claim(claim.run, claim.owner, claim.epoch, seq)
 
     def _stepped(self, claim: Claim, commit: Commit) -> None:
         if commit.release:
             self._numbers.pop(claim.run, None)
-        if commit.release or commit.state is not RunState.RUNNING:
+        if commit.release or commit.operations or commit.state is not RunState.RUNNING:
             self._session.announce()
-
-    def _insert_events(
-        self, number: int, after: int, events: Sequence[NewEvent], now_us: int
-    ) -> None:
-        for seq, event in enumerate(events, after + 1):
-            self._execute(rows.INSERT_EVENT, rows.event_row(number, seq, event, now_us))
 
     # Messages and history
 
@@ -359,28 +358,28 @@ class SqliteStore:
             head = self._head(run)
             if head is None:
                 return None
-            receipt = self._receipt(head.number, message.id)
+            receipt = self._records.receipt(head.number, message.id)
             if receipt is not None:
                 return receipt
             rules.check_open(run, head.state)
-            (count,) = self._execute(
-                f"UPDATE head SET received = received + 1, {_WAKE} WHERE number = ?"
-                " RETURNING received",
-                (head.number,),
-            ).fetchone()
-            receipt = InboxRow(count, self.now_us(), message)
-            self._execute(
-                rows.INSERT_MESSAGE, rows.message_row(head.number, receipt, consumed=False)
-            )
+            receipt = self._records.put_message(head.number, message)
         self._session.announce()
         return receipt
 
-    def _receipt(self, number: int, message: str) -> InboxRow | None:
-        found = self._execute(
-            "SELECT number, time_us, id, kind, name, body FROM message WHERE run = ? AND id = ?",
-            (number, message),
-        ).fetchone()
-        return None if found is None else rows.inbox_row(found)
+    def operate(self, operation: Operation) -> Map:
+        with self._session.writing("operate"):
+            found = operate(self._records, operation)
+        self._session.announce()
+        return found
+
+    def attend(self) -> bool:
+        with self._session.reading():
+            if not self._records.due(self.now_us(), 1):
+                return False
+        with self._session.writing("attend"):
+            found = attend(self._records)
+        self._session.announce()
+        return found
 
     def inbox(self, run: RunId, after: int) -> list[InboxRow]:
         with self._session.reading():
@@ -400,7 +399,9 @@ class SqliteStore:
                 " AND snapshot_format <= ? ORDER BY due_us LIMIT 1",
                 (snapshot_format,),
             ).fetchone()
-        return None if found is None else int(found[0])
+            due_us = self._records.next_due_us()
+        dues = [us for us in (due_us, None if found is None else int(found[0])) if us is not None]
+        return min(dues, default=None)
 
     def set_state(
         self, run: RunId, expected: Sequence[RunState], state: RunState, event: NewEvent
@@ -426,7 +427,11 @@ class SqliteStore:
                     *(ended, now, ended, ended, head.number),
                 ),
             )
-            self._insert_events(head.number, head.seq, (event,), now)
+            rows.insert_events(self._execute, head.number, head.seq, (event,), now)
+            if ended:
+                end_run(self._records, run)
+            elif head.state is RunState.FAILED:
+                revive_run(self._records, run)
             row = self._row(run)
             assert row is not None
         self._session.announce()

@@ -1,0 +1,66 @@
+"""Answers of operations: maps with keyword keys, and the message that brings one to its run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from flowmetal.effects.errors import effect_error
+from flowmetal.ids import RunId
+from flowmetal.store.operations.records import Records
+from flowmetal.store.protocol import Message
+from flowmetal.values import ErrorValue, Map, Value, hash_map, keyword
+from flowmetal.values.codec import encode_data
+
+RESULT: Final = "result"
+"""The kind of message that brings an answer."""
+
+PREFIX: Final = "effect/"
+_LONGEST_NAME = 500
+
+Answer = Map
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """The run that asks, and the effect under which it gets its answer."""
+
+    run: RunId
+    effect: str
+
+
+def answer(**values: Value) -> Answer:
+    """Make an answer."""
+    return hash_map((keyword(name), value) for name, value in values.items())
+
+
+def refuse(code: str, type_text: str, message: str, **data: Value) -> Answer:
+    """Make the answer to what cannot be done; the program sees the error at the effect."""
+    return answer(error=error_of(code, type_text, message, **data))
+
+
+def error_of(code: str, type_text: str, message: str, **data: Value) -> ErrorValue:
+    return effect_error(code, type_text, message, dict(data))
+
+
+def bad_name(name: str, what: str) -> Answer | None:
+    """Return the refusal of a name that cannot be one, None if it can."""
+    if name.isprintable() and 0 < len(name) <= _LONGEST_NAME:
+        return None
+    return refuse(
+        "FM0703",
+        "effect/bad-argument",
+        f"the name of a {what} is 1 to {_LONGEST_NAME} printable characters, got {name[:40]!r}",
+        name=name,
+    )
+
+
+def result_message(effect: str, found: Answer) -> Message:
+    """Return the message that brings an answer to the run that asked."""
+    return Message(f"{PREFIX}{effect}", RESULT, "", encode_data(found))
+
+
+def reply(records: Records, run: RunId | str, effect: str, found: Answer) -> None:
+    """Bring an answer to a run, unless it has ended."""
+    if effect:
+        records.deliver(RunId(run), result_message(effect, found))

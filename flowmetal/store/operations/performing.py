@@ -1,0 +1,263 @@
+"""Which function performs which operation; what happens when a run ends, and when time has passed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, assert_never
+
+from flowmetal.ids import RunId
+from flowmetal.store.operations import (
+    callbacks,
+    deployments,
+    permits,
+    queues,
+    runs,
+    state,
+    tasks,
+    topics,
+)
+from flowmetal.store.operations.answers import Answer, Asker, answer, refuse, reply
+from flowmetal.store.operations.records import Records, Standing
+from flowmetal.store.operations.ties import OPEN, Tie, tie_of, ties, unbind
+from flowmetal.store.operations.vocabulary import (
+    AcquirePermit,
+    Asked,
+    AwaitCallback,
+    AwaitPromise,
+    AwaitRun,
+    BeatCallback,
+    BeatTask,
+    ClaimTask,
+    CompleteCallback,
+    DeadLetters,
+    DeleteState,
+    Deploy,
+    Deployments,
+    EndTask,
+    Enqueue,
+    GetState,
+    OpenCallback,
+    OpenTask,
+    Operation,
+    Publish,
+    PutState,
+    Redrive,
+    ReleasePermit,
+    RenewPermit,
+    ScanState,
+    SendMessage,
+    SettlePromise,
+    StartRun,
+    Subscribe,
+    Throttle,
+    Undeploy,
+    Unsubscribe,
+    Withdraw,
+)
+from flowmetal.store.protocol import RunState
+
+MOST_AT_ONCE: Final = 100
+"""Rows that one call of ``attend`` looks at: its transaction is not to keep others waiting long."""
+
+
+def perform_all(records: Records, run: RunId, asked: Sequence[Asked]) -> None:
+    """Perform the operations of a step, in order, and answer those that can be answered now."""
+    for one in asked:
+        asker = Asker(run, one.effect)
+        found = _perform_for(records, asker, one.operation)
+        if found is not None:
+            reply(records, run, one.effect, found)
+
+
+def operate(records: Records, operation: Operation) -> Answer:
+    """Perform an operation for somebody who is no run, and return the answer."""
+    found = _perform(records, None, operation)
+    if found is None:
+        name = type(operation).__name__
+        return refuse("FM0703", "effect/bad-argument", f"only a run can ask for {name}")
+    return found
+
+
+def _perform_for(records: Records, asker: Asker, operation: Operation) -> Answer | None:
+    """Perform what only a run can ask for, or else what anybody can. None: answered later."""
+    match operation:
+        case AwaitRun():
+            return runs.await_run(records, asker, operation)
+        case AcquirePermit():
+            return permits.acquire(records, asker, operation)
+        case RenewPermit():
+            return permits.renew(records, asker, operation)
+        case OpenCallback():
+            return callbacks.open_callback(records, asker, operation)
+        case AwaitCallback():
+            return callbacks.await_callback(records, asker, operation)
+        case AwaitPromise():
+            return callbacks.await_promise(records, asker, operation)
+        case Subscribe():
+            return topics.subscribe(records, asker, operation)
+        case Unsubscribe():
+            return topics.unsubscribe(records, asker, operation)
+        case OpenTask():
+            return tasks.open_task(records, asker, operation)
+        case Withdraw():
+            _withdraw(records, Asker(asker.run, operation.effect))
+            return answer(value=None)
+        case _:
+            return _perform(records, asker, operation)
+
+
+def _perform(records: Records, asker: Asker | None, operation: Operation) -> Answer | None:
+    match operation:
+        case StartRun():
+            return runs.start_run(records, asker, operation)
+        case SendMessage():
+            return runs.send_message(records, operation)
+        case ReleasePermit():
+            return permits.release(records, asker, operation)
+        case Throttle():
+            return permits.throttle(records, operation)
+        case GetState():
+            return state.get(records, operation)
+        case PutState():
+            return state.put(records, operation)
+        case DeleteState():
+            return state.delete(records, operation)
+        case ScanState():
+            return state.scan(records, operation)
+        case CompleteCallback():
+            return callbacks.complete(records, operation)
+        case BeatCallback():
+            return callbacks.beat(records, operation)
+        case SettlePromise():
+            return callbacks.settle(records, operation)
+        case Publish():
+            return topics.publish(records, operation)
+        case Enqueue():
+            return queues.enqueue(records, asker, operation)
+        case DeadLetters():
+            return queues.dead(records, operation)
+        case Redrive():
+            return queues.redrive(records, operation)
+        case ClaimTask():
+            return tasks.claim(records, operation)
+        case BeatTask():
+            return tasks.beat(records, operation)
+        case EndTask():
+            return tasks.end(records, operation)
+        case Deploy():
+            return deployments.deploy(records, operation)
+        case Undeploy():
+            return deployments.undeploy(records, operation)
+        case Deployments():
+            return deployments.deployments(records, operation)
+        case (
+            AwaitRun()
+            | AcquirePermit()
+            | RenewPermit()
+            | OpenCallback()
+            | AwaitCallback()
+            | AwaitPromise()
+            | Subscribe()
+            | Unsubscribe()
+            | OpenTask()
+            | Withdraw()
+        ):
+            return None
+        case _:
+            assert_never(operation)
+
+
+def _withdraw(records: Records, asker: Asker) -> None:
+    """Let an effect wait no longer, or give back what it has got meanwhile."""
+    tie = tie_of(records, asker.run, OPEN, asker.effect)
+    if tie is None:
+        permits.withdraw_held(records, asker)
+        return
+    unbind(records, asker.run, OPEN, asker.effect)
+    _stop_waiting(records, asker, tie)
+
+
+def _stop_waiting(records: Records, asker: Asker, tie: Tie) -> None:
+    match tie.kind:
+        case runs.WATCH:
+            runs.withdraw(records, asker, tie.place)
+        case permits.PERMIT:
+            permits.leave_line(records, tie.place)
+        case permits.ASIDE:
+            pass
+        case callbacks.CALLBACK | callbacks.PROMISE:
+            callbacks.leave(records, tie.place)
+        case tasks.TASK:
+            tasks.withdraw(records, tie.place)
+        case _:
+            raise AssertionError(tie.kind)
+
+
+def end_run(records: Records, run: RunId) -> None:
+    """Cut the ties of a run that has just ended: the row already says so.
+
+    A failed run is parked: it keeps what only it can use (callbacks, subscriptions, children, its
+    waits) for the day it is revived, and gives back what others wait for, its places in lines
+    too. Ties that tie others to it are cut.
+    """
+    standing = records.run(run)
+    assert standing is not None
+    parked = standing.state is RunState.FAILED
+    for what, key, tie in list(ties(records, run)):
+        if parked and what in _KEPT_BY_PARKED:
+            if what == OPEN and tie.kind == permits.PERMIT:
+                permits.step_aside(records, Asker(run, key), tie.place)
+            continue
+        unbind(records, run, what, key)
+        _cut(records, standing, what, key, tie)
+
+
+_KEPT_BY_PARKED: Final = frozenset({OPEN, runs.CHILD, callbacks.CALLBACK, topics.TOPIC})
+
+
+def revive_run(records: Records, run: RunId) -> None:
+    """Let a parked run stand in line again, at the end."""
+    for _, effect, tie in list(ties(records, run, OPEN)):
+        if tie.kind == permits.ASIDE:
+            permits.return_to_line(records, Asker(run, effect), tie)
+
+
+def _cut(records: Records, run: Standing, what: str, key: str, tie: Tie) -> None:
+    if what == OPEN:
+        _stop_waiting(records, Asker(run.id, key), tie)
+        return
+    match what:
+        case permits.HOLD:
+            permits.give_back(records, tie.place)
+        case runs.WATCH:
+            runs.tell_watcher(records, key, run)
+        case runs.CHILD:
+            runs.end_child(records, key, tie, run)
+        case callbacks.CALLBACK:
+            callbacks.close(records, key)
+        case topics.TOPIC:
+            topics.end_subscription(records, key)
+        case queues.QUEUE:
+            queues.leave(records, key, tie, run)
+        case _:
+            raise AssertionError(what)
+
+
+_DUE: Final[dict[str, Callable[[Records, str], None]]] = {
+    permits.Semaphore.SPACE: permits.serve,
+    permits.Rate.SPACE: permits.forget_rate,
+    state.Cell.SPACE: state.expire,
+    callbacks.Callback.SPACE: callbacks.expire,
+    topics.Published.SPACE: topics.forget,
+    queues.Queue.SPACE: queues.serve,
+    tasks.Task.SPACE: tasks.attend,
+}
+"""Who looks at rows that are due, by space. Each either deletes the row or moves its time on."""
+
+
+def attend(records: Records) -> bool:
+    """Do what is due; say whether there was anything."""
+    due = records.due(records.now_us(), MOST_AT_ONCE)
+    for space, key in due:
+        _DUE[space](records, key)
+    return bool(due)

@@ -1,0 +1,253 @@
+"""Locks, semaphores and rate limits: who has permits of a name, and who stands in line.
+
+A lock is a semaphore of limit 1. The line is first come, first served: nobody passes the one at its
+head, also if fewer permits would be enough for them. Every grant has a **fencing token**, a number that
+grows with each grant of the name and is never given twice, so that what is protected can refuse
+a holder that lost its lease and does not know it.
+
+A lease that is over takes nothing away by itself: the permit is taken over when somebody waits for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from flowmetal.store.operations.answers import Answer, Asker, answer, bad_name, refuse, reply
+from flowmetal.store.operations.records import TAB, Kept, Records, drop, each, find, first, keep
+from flowmetal.store.operations.ties import OPEN, Tie, bind, tie_of, unbind, wait_at, waits_no_more
+from flowmetal.store.operations.vocabulary import (
+    AcquirePermit,
+    ReleasePermit,
+    RenewPermit,
+    Throttle,
+)
+
+PERMIT = "permit"
+"""The kind of ties of holders and of those that wait."""
+
+ASIDE = "permit-aside"
+"""The kind of ties of parked runs that stood in line."""
+
+HOLD = "hold"
+
+
+@dataclass(slots=True)
+class Semaphore(Kept):
+    """``token`` was granted last, ``turn`` is the next place in line."""
+
+    SPACE: ClassVar[str] = "permit"
+    limit: int
+    token: int = 0
+    turn: int = 1
+
+
+@dataclass(slots=True)
+class Holder(Kept):
+    """Key: name, token. ``expires_us`` None: as long as the run lives."""
+
+    SPACE: ClassVar[str] = "permit-holder"
+    run: str
+    effect: str
+    permits: int
+    since_us: int
+    expires_us: int | None
+
+
+@dataclass(slots=True)
+class Ticket(Kept):
+    """Key: name, turn."""
+
+    SPACE: ClassVar[str] = "permit-line"
+    run: str
+    effect: str
+    permits: int
+    lease_us: int | None
+
+
+@dataclass(slots=True)
+class Rate(Kept):
+    """``taken`` are the places given in the last ``per`` microseconds, oldest first."""
+
+    SPACE: ClassVar[str] = "rate"
+    taken: list[int]
+
+
+def acquire(records: Records, asker: Asker, operation: AcquirePermit) -> Answer | None:
+    name = operation.name
+    wrong = bad_name(name, "lock") or _bad_numbers(operation)
+    if wrong is not None:
+        return wrong
+    semaphore = find(records, Semaphore, name) or Semaphore(operation.limit)
+    semaphore.limit = operation.limit
+    turn = semaphore.turn
+    semaphore.turn += 1
+    ticket = Ticket(asker.run, asker.effect, operation.permits, operation.lease_us)
+    key = _ordered(name, turn)
+    keep(records, key, ticket)
+    wait_at(records, asker, PERMIT, key)
+    _serve(records, name, semaphore)
+    return None
+
+
+def _bad_numbers(operation: AcquirePermit) -> Answer | None:
+    if not 1 <= operation.permits <= operation.limit:
+        return refuse(
+            "FM0703",
+            "effect/bad-argument",
+            f"{operation.permits} permits of {operation.name}, which has {operation.limit}",
+        )
+    return None
+
+
+def serve(records: Records, name: str) -> None:
+    """Give permits that are free, or whose leases are over, to those in line."""
+    semaphore = find(records, Semaphore, name)
+    if semaphore is not None:
+        _serve(records, name, semaphore)
+
+
+def _serve(records: Records, name: str, semaphore: Semaphore) -> None:
+    now = records.now_us()
+    holders = list(each(records, Holder, f"{name}{TAB}"))
+    free = semaphore.limit - sum(holder.permits for _, holder in holders)
+    while (head := first(records, Ticket, f"{name}{TAB}")) is not None:
+        key, ticket = head
+        while free < ticket.permits and (over := _expired(holders, now)) is not None:
+            holders.remove(over)
+            free += over[1].permits
+            _let_go(records, *over)
+        if free < ticket.permits:
+            break
+        semaphore.token += 1
+        holders.append(_grant(records, name, semaphore.token, key, ticket, now))
+        free -= ticket.permits
+    due = [h.expires_us for _, h in holders if h.expires_us is not None] if head else []
+    keep(records, name, semaphore, due_us=min(due, default=None))
+
+
+def _expired(holders: list[tuple[str, Holder]], now: int) -> tuple[str, Holder] | None:
+    for found in holders:
+        expires = found[1].expires_us
+        if expires is not None and expires <= now:
+            return found
+    return None
+
+
+def _grant(
+    records: Records, name: str, token: int, key: str, ticket: Ticket, now: int
+) -> tuple[str, Holder]:
+    drop(records, Ticket, key)
+    expires = None if ticket.lease_us is None else now + ticket.lease_us
+    holder = Holder(ticket.run, ticket.effect, ticket.permits, now, expires)
+    place = _ordered(name, token)
+    keep(records, place, holder)
+    waits_no_more(records, ticket.run, ticket.effect)
+    bind(records, ticket.run, HOLD, ticket.effect, Tie(PERMIT, place))
+    granted = answer(name=name, token=token, expires=expires)
+    reply(records, ticket.run, ticket.effect, granted)
+    return place, holder
+
+
+def _let_go(records: Records, place: str, holder: Holder) -> None:
+    drop(records, Holder, place)
+    unbind(records, holder.run, HOLD, holder.effect)
+
+
+def release(records: Records, asker: Asker | None, operation: ReleasePermit) -> Answer:
+    place = _ordered(operation.name, operation.token)
+    holder = find(records, Holder, place)
+    if holder is None or (asker is not None and holder.run != asker.run):
+        return answer(value=False)
+    _let_go(records, place, holder)
+    serve(records, operation.name)
+    return answer(value=True)
+
+
+def renew(records: Records, asker: Asker, operation: RenewPermit) -> Answer:
+    place = _ordered(operation.name, operation.token)
+    holder = find(records, Holder, place)
+    if holder is None or holder.run != asker.run:
+        return answer(value=False)
+    holder.expires_us = records.now_us() + operation.lease_us
+    keep(records, place, holder)
+    serve(records, operation.name)
+    return answer(value=True)
+
+
+def leave_line(records: Records, place: str) -> None:
+    """Somebody waits no longer; the line may move."""
+    if drop(records, Ticket, place):
+        serve(records, name_of(place))
+
+
+def step_aside(records: Records, asker: Asker, place: str) -> None:
+    """A parked run makes way for the others in line."""
+    ticket = find(records, Ticket, place)
+    if ticket is not None:
+        lease = "" if ticket.lease_us is None else str(ticket.lease_us)
+        note = f"{ticket.permits} {lease}"
+        bind(records, asker.run, OPEN, asker.effect, Tie(ASIDE, name_of(place), note))
+        leave_line(records, place)
+
+
+def return_to_line(records: Records, asker: Asker, tie: Tie) -> None:
+    semaphore = find(records, Semaphore, tie.place)
+    if semaphore is not None:
+        permits, lease = tie.note.split(" ")
+        wish = AcquirePermit(
+            tie.place, semaphore.limit, int(permits), int(lease) if lease else None
+        )
+        acquire(records, asker, wish)
+
+
+def give_back(records: Records, place: str) -> None:
+    """A holder has ended, or does not want what it was given meanwhile."""
+    holder = find(records, Holder, place)
+    if holder is not None:
+        _let_go(records, place, holder)
+        serve(records, name_of(place))
+
+
+def withdraw_held(records: Records, asker: Asker) -> bool:
+    """Give back what was granted to an effect after it had stopped waiting."""
+    tie = tie_of(records, asker.run, HOLD, asker.effect)
+    if tie is not None:
+        give_back(records, tie.place)
+    return tie is not None
+
+
+def throttle(records: Records, operation: Throttle) -> Answer:
+    wrong = bad_name(operation.name, "rate limit")
+    if wrong is not None:
+        return wrong
+    if operation.limit < 1 or operation.per_us < 1:
+        return refuse(
+            "FM0703", "effect/bad-argument", "a rate limit lets at least 1 through in some time"
+        )
+    now = records.now_us()
+    rate = find(records, Rate, operation.name) or Rate([])
+    taken = [at for at in rate.taken if at > now - operation.per_us]
+    at = now
+    if len(taken) >= operation.limit:
+        at = max(now, taken[-operation.limit] + operation.per_us)
+    if operation.most_us is not None and at - now > operation.most_us:
+        return answer(at=None, next=at)
+    # Places only grow, so the last ``limit`` of them decide about the next.
+    rate.taken = [*taken, at][-operation.limit :]
+    keep(records, operation.name, rate, due_us=at + operation.per_us)
+    return answer(at=at)
+
+
+def forget_rate(records: Records, name: str) -> None:
+    """All places are over: the name can go."""
+    drop(records, Rate, name)
+
+
+def _ordered(name: str, number: int) -> str:
+    return f"{name}{TAB}{number:016x}"
+
+
+def name_of(place: str) -> str:
+    """Return the name that a holder's or a ticket's key belongs to."""
+    return place.rpartition(TAB)[0]

@@ -1,0 +1,268 @@
+"""Queues: runs that begin when there is room for them.
+
+``enqueue`` makes a run in state ``queued``. It is admitted, which makes it like any other, when it is
+the first of its queue that is due, the queue has a free slot, its partition has one, and the rate
+lets it. A slot is free again when its run ends in any way. A run that fails leaves a **dead letter**.
+
+An entry's key is queue, priority and number, so that the first in order is the first row. The rate is
+a list of the last admissions, as in ``permits.Rate``. How many of a queue one interpreter drives at a time
+(``per_worker``) is not decided here but where runs are claimed: the store knows the queue of a run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import ClassVar, Final
+
+from flowmetal.ids import RunId
+from flowmetal.store.operations.answers import Answer, Asker, answer, bad_name, refuse
+from flowmetal.store.operations.records import (
+    TAB,
+    Kept,
+    Record,
+    Records,
+    Standing,
+    drop,
+    each,
+    find,
+    keep,
+    read,
+)
+from flowmetal.store.operations.runs import bind_child
+from flowmetal.store.operations.ties import Tie, bind
+from flowmetal.store.operations.vocabulary import DeadLetters, Enqueue, QueuePolicy, Redrive
+from flowmetal.store.protocol import NewRun, RunState
+from flowmetal.values import hash_map, keyword, vector
+
+QUEUE: Final = "queue"
+_HIGHEST = 1 << 31
+_LOOK_AHEAD = 200
+"""Entries that are looked at behind one whose partition is full."""
+
+
+@dataclass(slots=True)
+class Queue(Kept):
+    """The policy asked for last, the number of the last entry, and the last admissions."""
+
+    SPACE: ClassVar[str] = "queue"
+    concurrency: int | None
+    per_worker: int | None
+    per_partition: int | None
+    rate_limit: int | None
+    rate_per_us: int
+    number: int
+    taken: list[int]
+
+
+@dataclass(slots=True)
+class Entry(Kept):
+    """Waits. Key: queue, priority, number."""
+
+    SPACE: ClassVar[str] = "queue-entry"
+    run: str
+    partition: str
+    dedup_key: str
+    from_us: int  # not before
+
+
+@dataclass(slots=True)
+class Slot(Kept):
+    """Is under way. Key: queue, run."""
+
+    SPACE: ClassVar[str] = "queue-slot"
+    partition: str
+    dedup_key: str
+    since_us: int
+
+
+@dataclass(slots=True)
+class Dedup(Kept):
+    """Key: queue, dedup key."""
+
+    SPACE: ClassVar[str] = "queue-dedup"
+    run: str
+
+
+@dataclass(slots=True)
+class DeadLetter(Kept):
+    """Key: queue, time, run. The error is the record's body."""
+
+    SPACE: ClassVar[str] = "queue-dead"
+    run: str
+    partition: str
+    priority: int
+
+
+def enqueue(records: Records, asker: Asker | None, operation: Enqueue) -> Answer:
+    name = operation.queue
+    wrong = bad_name(name, "queue") or bad_name(operation.new.id, "run") or _wrong(operation)
+    if wrong is not None:
+        return wrong
+    dedup = TAB.join((name, operation.dedup_key))
+    known = find(records, Dedup, dedup) if operation.dedup_key else None
+    if known is not None:
+        return answer(run=known.run, made=False)
+    new = replace(operation.new, queue=name)
+    if asker is not None:
+        new = replace(new, parent=asker.run)
+    if not records.create_run(new):
+        return answer(run=new.id, made=False)
+    bind_child(records, new, operation.on_parent_end)
+    if operation.dedup_key:
+        keep(records, dedup, Dedup(new.id))
+    queue = _queue(records, name, operation.policy)
+    _put_entry(records, name, queue, new.id, operation)
+    _serve(records, name, queue)
+    return answer(run=new.id, made=True)
+
+
+def _wrong(operation: Enqueue) -> Answer | None:
+    for text, what in ((operation.dedup_key, "dedup key"), (operation.partition, "partition")):
+        wrong = bad_name(text, what) if text else None
+        if wrong is not None:
+            return wrong
+    if abs(operation.priority) >= _HIGHEST:
+        return refuse(
+            "FM0703", "effect/bad-argument", f"a priority is below {_HIGHEST:,}, either way"
+        )
+    return None
+
+
+def _queue(records: Records, name: str, policy: QueuePolicy) -> Queue:
+    found = find(records, Queue, name)
+    number, taken = (0, list[int]()) if found is None else (found.number, found.taken)
+    return Queue(**asdict(policy), number=number, taken=taken)
+
+
+def _put_entry(records: Records, name: str, queue: Queue, run: RunId, operation: Enqueue) -> None:
+    queue.number += 1
+    key = f"{name}{TAB}{_HIGHEST - operation.priority:08x}{TAB}{queue.number:016x}"
+    from_us = records.now_us() + operation.delay_us
+    keep(records, key, Entry(run, operation.partition, operation.dedup_key, from_us))
+    bind(records, run, QUEUE, name, Tie(QUEUE, name, key))
+
+
+def per_worker(records: Records, name: str) -> int | None:
+    """Return how many runs of a queue one interpreter may drive at a time; None: any number."""
+    queue = find(records, Queue, name)
+    return None if queue is None else queue.per_worker
+
+
+def serve(records: Records, name: str) -> None:
+    """Admit whoever may begin now."""
+    queue = find(records, Queue, name)
+    if queue is not None:
+        _serve(records, name, queue)
+
+
+def _serve(records: Records, name: str, queue: Queue) -> None:
+    now = records.now_us()
+    busy = [slot.partition for _, slot in each(records, Slot, f"{name}{TAB}")]
+    next_us: list[int] = []
+    looked_at = 0
+    for key, entry in each(records, Entry, f"{name}{TAB}"):
+        looked_at += 1
+        if looked_at > _LOOK_AHEAD or _is_full(queue, busy):
+            break
+        if entry.from_us > now:
+            next_us.append(entry.from_us)
+            continue
+        if _is_full_for(queue, busy, entry.partition):
+            continue
+        rate_us = _rate_us(queue, now)
+        if rate_us > now:
+            next_us.append(rate_us)
+            break
+        _admit(records, name, key, entry, now)
+        busy.append(entry.partition)
+        if queue.rate_limit is not None:
+            queue.taken = [*queue.taken, now][-queue.rate_limit :]
+    keep(records, name, queue, due_us=min(next_us, default=None))
+
+
+def _is_full(queue: Queue, busy: list[str]) -> bool:
+    return queue.concurrency is not None and len(busy) >= queue.concurrency
+
+
+def _is_full_for(queue: Queue, busy: list[str], partition: str) -> bool:
+    most = queue.per_partition
+    return most is not None and partition != "" and busy.count(partition) >= most
+
+
+def _rate_us(queue: Queue, now: int) -> int:
+    """Return when the rate lets the next one begin."""
+    limit = queue.rate_limit
+    if limit is None or len(queue.taken) < limit:
+        return now
+    return max(now, queue.taken[-limit] + queue.rate_per_us)
+
+
+def _admit(records: Records, name: str, key: str, entry: Entry, now: int) -> None:
+    drop(records, Entry, key)
+    slot = Slot(entry.partition, entry.dedup_key, now)
+    keep(records, TAB.join((name, entry.run)), slot)
+    # The tie says where the entry was, for its priority, should it become a dead letter.
+    bind(records, entry.run, QUEUE, name, Tie(QUEUE, name, key))
+    records.admit(RunId(entry.run))
+
+
+def leave(records: Records, name: str, tie: Tie, run: Standing) -> None:
+    """A run of the queue has ended: there is room, and perhaps a dead letter."""
+    place = TAB.join((name, run.id))
+    slot = find(records, Slot, place)
+    entry = find(records, Entry, tie.note)
+    gone = slot or entry
+    if gone is not None and gone.dedup_key:
+        drop(records, Dedup, TAB.join((name, gone.dedup_key)))
+    drop(records, Slot, place)
+    drop(records, Entry, tie.note)
+    if run.state is RunState.FAILED and gone is not None:
+        priority = _HIGHEST - int(tie.note.split(TAB)[1], 16)
+        key = f"{name}{TAB}{records.now_us():016x}{TAB}{run.id}"
+        keep(records, key, DeadLetter(run.id, gone.partition, priority), run.error)
+    serve(records, name)
+
+
+def dead(records: Records, operation: DeadLetters) -> Answer:
+    page = records.scan(DeadLetter.SPACE, f"{operation.queue}{TAB}", "", operation.limit)
+    return answer(value=vector([_letter(record) for record in page]))
+
+
+def _letter(record: Record) -> Answer:
+    time_us = int(record.key.split(TAB)[1], 16)
+    letter = read(DeadLetter, record)
+    values = (("run", letter.run), ("body", record.body), ("time", time_us))
+    return hash_map((keyword(name), value) for name, value in values)
+
+
+def redrive(records: Records, operation: Redrive) -> Answer:
+    """Enqueue dead letters anew. A new run is named after the old one."""
+    name = operation.queue
+    queue = find(records, Queue, name)
+    renewed: list[tuple[str, str]] = []
+    for key, letter in each(records, DeadLetter, f"{name}{TAB}"):
+        if len(renewed) >= operation.limit:
+            break
+        if operation.runs and letter.run not in operation.runs:
+            continue
+        new = _copy(records, RunId(letter.run), name)
+        drop(records, DeadLetter, key)
+        if new is None or queue is None:
+            continue
+        wish = Enqueue(name, QueuePolicy(), new, letter.priority, partition=letter.partition)
+        _put_entry(records, name, queue, new.id, wish)
+        renewed.append((letter.run, new.id))
+    if queue is not None:
+        _serve(records, name, queue)
+    return answer(value=vector([vector(pair) for pair in renewed]))
+
+
+def _copy(records: Records, run: RunId, queue: str) -> NewRun | None:
+    """Make a queued run like the one that failed; None if that is gone."""
+    for count in range(2, _LOOK_AHEAD):
+        new = records.again(run, RunId(f"{run}-{count}"), queue)
+        if new is None:
+            return None
+        if records.create_run(new):
+            return new
+    return None

@@ -1,0 +1,140 @@
+"""Runs and runs: starting children, waiting for an end, messages.
+
+A child hangs on its parent by a ``child`` tie with its policy; whoever waits for a run hangs on
+that run by a ``watch`` tie. Both are cut when that run ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flowmetal.ids import RunId
+from flowmetal.store.operations.answers import (
+    Answer,
+    Asker,
+    answer,
+    bad_name,
+    refuse,
+    reply,
+)
+from flowmetal.store.operations.records import TAB, Records, Standing
+from flowmetal.store.operations.ties import Tie, bind, unbind, wait_at, waits_no_more
+from flowmetal.store.operations.vocabulary import (
+    AwaitRun,
+    IfExists,
+    OnParentEnd,
+    SendMessage,
+    StartRun,
+)
+from flowmetal.store.protocol import ENDED, Message, NewRun, RunState
+from flowmetal.values import hash_map, keyword
+from flowmetal.values.codec import encode_data
+
+WATCH = "watch"
+CHILD = "child"
+_ANEW = 1000
+
+
+def start_run(records: Records, asker: Asker | None, operation: StartRun) -> Answer:
+    new = operation.new
+    if asker is not None:
+        new = replace(new, parent=asker.run)
+    wrong = bad_name(new.id, "run")
+    if wrong is not None:
+        return wrong
+    if records.create_run(new):
+        bind_child(records, new, operation.on_parent_end)
+        return answer(run=new.id, made=True)
+    match operation.if_exists:
+        case IfExists.ATTACH:
+            return answer(run=new.id, made=False)
+        case IfExists.FAIL:
+            return refuse("FM1104", "run/exists", f"run {new.id} is there already", run=new.id)
+        case IfExists.CANCEL:
+            return _start_anew(records, new, operation.on_parent_end)
+
+
+def _start_anew(records: Records, new: NewRun, policy: OnParentEnd) -> Answer:
+    """Cancel what has the id and start under the next free id: an id names one run for ever."""
+    base = new.id
+    latest = base
+    for count in range(2, _ANEW):
+        candidate = replace(new, id=RunId(f"{base}-{count}"))
+        if records.create_run(candidate):
+            cancel(records, RunId(latest), f"replaced by run {candidate.id}")
+            bind_child(records, candidate, policy)
+            return answer(run=candidate.id, made=True)
+        latest = candidate.id
+    return refuse("FM1104", "run/exists", f"run {base} was started {_ANEW} times", run=base)
+
+
+def bind_child(records: Records, new: NewRun, policy: OnParentEnd) -> None:
+    """Hang a new run on its parent, unless it does not care."""
+    if new.parent is not None and policy is not OnParentEnd.KEEP:
+        bind(records, new.parent, CHILD, new.id, Tie(CHILD, new.id, policy.value))
+
+
+def await_run(records: Records, asker: Asker, operation: AwaitRun) -> Answer | None:
+    standing = records.run(operation.run)
+    if standing is None:
+        return refuse(
+            "FM1101", "run/unknown", f"there is no run {operation.run}", run=operation.run
+        )
+    if standing.state in ENDED:
+        return outcome(standing)
+    if standing.id == asker.run:
+        return refuse("FM0703", "effect/bad-argument", "a run cannot wait for its own end")
+    bind(records, standing.id, WATCH, f"{asker.run}{TAB}{asker.effect}", Tie(WATCH, asker.run))
+    wait_at(records, asker, WATCH, standing.id)
+    return None
+
+
+def withdraw(records: Records, asker: Asker, watched: str) -> None:
+    unbind(records, watched, WATCH, f"{asker.run}{TAB}{asker.effect}")
+
+
+def outcome(standing: Standing) -> Answer:
+    """Return the answer to whoever waited for the end of a run."""
+    body = standing.result if standing.state is RunState.COMPLETED else standing.error
+    return answer(run=standing.id, state=standing.state.value, body=body)
+
+
+def tell_watcher(records: Records, key: str, standing: Standing) -> None:
+    """Bring the end of a run to one that waits for it."""
+    run, effect = key.split(TAB)
+    waits_no_more(records, run, effect)
+    reply(records, run, effect, outcome(standing))
+
+
+def end_child(records: Records, child: str, tie: Tie, parent: Standing) -> None:
+    """Do with a child what its policy says."""
+    policy = OnParentEnd(tie.note)
+    if policy is OnParentEnd.CANCEL or parent.state is RunState.CANCELLED:
+        cancel(records, RunId(child), f"its parent {parent.id} has ended ({parent.state.value})")
+
+
+def cancel(records: Records, run: RunId, reason: str) -> None:
+    """Ask a run to stop. The id of the message makes that happen once for one reason."""
+    records.admit(run)  # a queued run has to begin in order to be cancelled
+    body = hash_map(((keyword("reason"), reason), (keyword("now"), False)))
+    records.deliver(run, Message(f"cancel/{reason}", "cancel", "", encode_data(body)))
+
+
+def send_message(records: Records, operation: SendMessage) -> Answer:
+    standing = records.run(operation.run)
+    if standing is None:
+        return refuse(
+            "FM1101", "run/unknown", f"there is no run {operation.run}", run=operation.run
+        )
+    row = records.deliver(operation.run, operation.message)
+    if row is None:
+        return refuse(
+            "FM1102",
+            "run/ended",
+            f"run {operation.run} has ended ({standing.state.value}) and takes no more messages",
+            run=operation.run,
+            state=keyword(standing.state.value),
+        )
+    if operation.message.kind == "cancel":
+        records.admit(operation.run)
+    return answer(value=row.number)

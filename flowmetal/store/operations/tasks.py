@@ -1,0 +1,208 @@
+"""Tasks: effects that somebody outside performs, who takes them from a queue of the store.
+
+The space ``task`` is a table of its own with the columns of ``Task``, so that a worker in any language
+can do with plain SQL what ``ClaimTask`` and its like do here (docs/store.md). A worker changes only the
+row; ``attend`` brings what it has said to the run.
+
+A task is ``open`` until a worker claims it, ``claimed`` as long as its lease is kept up by heartbeats, then
+``done`` or ``failed`` by the worker's word. Each claim raises ``attempt``, and only the word of the
+latest attempt counts. A lost lease is a failed attempt.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from flowmetal.store.operations.answers import Answer, Asker, answer, bad_name, refuse, reply
+from flowmetal.store.operations.records import TAB, Kept, Records, drop, each, find, keep
+from flowmetal.store.operations.ties import wait_at, waits_no_more
+from flowmetal.store.operations.vocabulary import BeatTask, ClaimTask, EndTask, OpenTask
+
+TASK: Final = "task"
+OPEN, CLAIMED, DONE, FAILED = "open", "claimed", "done", "failed"
+SAID = (DONE, FAILED)
+
+
+@dataclass(slots=True)
+class Task(Kept):
+    """Key: run, effect. Times in microseconds, documents in JSON. See docs/store.md for each column."""
+
+    SPACE: ClassVar[str] = "task"
+    queue: str
+    name: str
+    state: str
+    attempt: int
+    args: str
+    idempotency_key: str
+    run: str
+    effect: str
+    created_us: int
+    ready_us: int  # may be claimed from then on
+    lease_us: int  # how long a claim lasts without a heartbeat
+    expires_us: int | None  # the end of its time, whatever its state
+    worker: str | None
+    lease_expires_us: int | None
+    result: str | None  # what the worker said
+    max_attempts: int | None
+    first_wait_us: int
+    factor: float
+    most_wait_us: int
+
+    def due_us(self) -> int | None:
+        """Return when somebody has to look at it."""
+        if self.state in SAID:
+            return 0
+        return self.lease_expires_us if self.state == CLAIMED else None
+
+
+@dataclass(slots=True)
+class Line(Kept):
+    """Key: queue, time, task. A hint for ``claim``: workers with SQL do not know of it."""
+
+    SPACE: ClassVar[str] = "task-line"
+    task: str
+
+
+def open_task(records: Records, asker: Asker, operation: OpenTask) -> Answer | None:
+    wrong = bad_name(operation.queue, "queue")
+    if wrong is not None:
+        return wrong
+    now = records.now_us()
+    task = Task(
+        queue=operation.queue,
+        name=operation.name,
+        state=OPEN,
+        attempt=0,
+        args=operation.args,
+        idempotency_key=operation.key,
+        run=asker.run,
+        effect=asker.effect,
+        created_us=now,
+        ready_us=now,
+        lease_us=operation.heartbeat_us,
+        expires_us=operation.expires_us,
+        worker=None,
+        lease_expires_us=None,
+        result=None,
+        max_attempts=operation.max_attempts,
+        first_wait_us=operation.first_wait_us,
+        factor=operation.factor,
+        most_wait_us=operation.most_wait_us,
+    )
+    key = f"{asker.run}{TAB}{asker.effect}"
+    _offer(records, key, task)
+    wait_at(records, asker, TASK, key)
+    return None
+
+
+def _offer(records: Records, key: str, task: Task) -> None:
+    keep(records, key, task, due_us=task.due_us())
+    keep(records, f"{task.queue}{TAB}{task.ready_us:016x}{TAB}{key}", Line(key))
+
+
+def claim(records: Records, operation: ClaimTask) -> Answer:
+    now = records.now_us()
+    for hint, line in each(records, Line, f"{operation.queue}{TAB}"):
+        if int(hint.split(TAB)[1], 16) > now:
+            break
+        drop(records, Line, hint)
+        task = find(records, Task, line.task)
+        if task is None or task.state != OPEN or task.ready_us > now:
+            continue
+        if operation.names and task.name not in operation.names:
+            keep(records, hint, line)
+            continue
+        task.state, task.worker = CLAIMED, operation.worker
+        task.attempt += 1
+        task.lease_expires_us = now + task.lease_us
+        keep(records, line.task, task, due_us=task.due_us())
+        return answer(
+            id=line.task,
+            attempt=task.attempt,
+            name=task.name,
+            args=task.args,
+            run=task.run,
+            key=task.idempotency_key,
+            lease=task.lease_us,
+        )
+    return answer(id=None)
+
+
+def beat(records: Records, operation: BeatTask) -> Answer:
+    task = _claimed(records, operation.id, operation.attempt)
+    if task is None:
+        return answer(value=False)
+    task.lease_expires_us = records.now_us() + task.lease_us
+    keep(records, operation.id, task, due_us=task.due_us())
+    return answer(value=True)
+
+
+def end(records: Records, operation: EndTask) -> Answer:
+    task = _claimed(records, operation.id, operation.attempt)
+    if task is None:
+        return answer(value=False)
+    try:
+        json.loads(operation.result)
+    except ValueError as problem:
+        return refuse("FM0703", "effect/bad-argument", f"the result is not JSON: {problem}")
+    task.state, task.result = FAILED if operation.failed else DONE, operation.result
+    _heed(records, operation.id, task)
+    return answer(value=True)
+
+
+def _claimed(records: Records, key: str, attempt: int) -> Task | None:
+    """Return the task if this is its latest attempt and the lease is not lost."""
+    attend(records, key)
+    task = find(records, Task, key)
+    if task is None or task.state != CLAIMED or task.attempt != attempt:
+        return None
+    return task
+
+
+def attend(records: Records, key: str) -> None:
+    """Bring on what a worker has said, or take the task from one whose lease is over."""
+    task = find(records, Task, key)
+    if task is None:
+        return
+    if task.state in SAID:
+        _heed(records, key, task)
+    elif task.state == CLAIMED and (task.lease_expires_us or 0) <= records.now_us():
+        why = {"type": "task/lost", "message": f"{task.worker} gave no sign of life"}
+        task.state, task.result = FAILED, json.dumps(why)
+        _heed(records, key, task)
+
+
+def _heed(records: Records, key: str, task: Task) -> None:
+    """Deliver what was said of a task, or offer it again by its policy."""
+    if task.state == FAILED:
+        again_us = _next_attempt_us(records, task)
+        if again_us is not None:
+            task.state, task.ready_us = OPEN, again_us
+            task.worker = task.lease_expires_us = task.result = None
+            _offer(records, key, task)
+            return
+    drop(records, Task, key)
+    waits_no_more(records, task.run, task.effect)
+    found = answer(failed=task.state == FAILED, json=task.result or "null", attempts=task.attempt)
+    reply(records, task.run, task.effect, found)
+
+
+def _next_attempt_us(records: Records, task: Task) -> int | None:
+    if task.max_attempts is not None and task.attempt >= task.max_attempts:
+        return None
+    try:
+        said = json.loads(task.result or "null")
+    except ValueError:
+        said = None
+    if isinstance(said, dict) and said.get("retryable") is False:
+        return None
+    wait = min(task.first_wait_us * task.factor ** min(task.attempt - 1, 60), task.most_wait_us)
+    again = records.now_us() + int(wait)
+    return None if task.expires_us is not None and again >= task.expires_us else again
+
+
+def withdraw(records: Records, key: str) -> None:
+    """Nobody waits for it any more; whoever performs it learns that at the next heartbeat."""
+    drop(records, Task, key)

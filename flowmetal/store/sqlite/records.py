@@ -1,0 +1,195 @@
+"""The records of the SQLite store: the table ``record``, and ``task`` for the space of that name.
+
+Everything here happens inside a transaction that somebody else began. Runs are made and messages
+put into inboxes here alone.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Final
+
+from flowmetal.ids import InterpreterId, ProgramHash, RunId
+from flowmetal.store import rules
+from flowmetal.store.clock import Clock
+from flowmetal.store.operations.queues import per_worker
+from flowmetal.store.operations.records import Record, Standing
+from flowmetal.store.operations.tasks import Task
+from flowmetal.store.protocol import InboxRow, Message, NewRun, RunState
+from flowmetal.store.sqlite import rows
+from flowmetal.store.sqlite.session import Session
+
+_WAKE: Final = """
+  state = CASE state WHEN 'waiting' THEN 'ready' ELSE state END,
+  due_us = CASE state WHEN 'waiting' THEN 0 ELSE due_us END"""
+
+_ABOVE_ALL: Final = "\U0010ffff"  # in no key: names are printable
+_TASK: Final = tuple(field.name for field in fields(Task))
+_TASK_COLUMNS: Final = ", ".join(_TASK)
+_TASK_MARKS: Final = ", ".join("?" for _ in _TASK)
+_DUE: Final = """
+  SELECT space, key, due_us FROM record WHERE due_us IS NOT NULL AND due_us <= :until
+  UNION ALL SELECT 'task', id, 0 FROM task WHERE state IN ('done', 'failed')
+  UNION ALL SELECT 'task', id, lease_expires_us FROM task
+    WHERE state = 'claimed' AND lease_expires_us <= :until
+  ORDER BY due_us LIMIT :limit"""
+
+_NEXT_DUE: Final = """
+  SELECT min(due_us) FROM (
+    SELECT * FROM (SELECT due_us FROM record WHERE due_us IS NOT NULL ORDER BY due_us LIMIT 1)
+    UNION ALL SELECT * FROM (SELECT 0 FROM task WHERE state IN ('done', 'failed') LIMIT 1)
+    UNION ALL SELECT * FROM (
+      SELECT lease_expires_us FROM task WHERE state = 'claimed' ORDER BY lease_expires_us LIMIT 1))"""
+
+
+class SqliteRecords:
+    """See ``operations.records.Records``."""
+
+    def __init__(self, session: Session, clock: Clock) -> None:
+        self._execute = session.execute
+        self._clock = clock
+
+    def now_us(self) -> int:
+        return self._clock.now_us()
+
+    def get(self, space: str, key: str) -> Record | None:
+        if space == Task.SPACE:
+            return self._task(key)
+        found = self._execute(
+            "SELECT key, fields, body, due_us FROM record WHERE space = ? AND key = ?",
+            (space, key),
+        ).fetchone()
+        return None if found is None else Record(*found)
+
+    def put(self, space: str, record: Record) -> None:
+        if space == Task.SPACE:
+            values = json.loads(record.fields)
+            self._execute(
+                f"INSERT OR REPLACE INTO task (id, {_TASK_COLUMNS}) VALUES (?, {_TASK_MARKS})",
+                (record.key, *(values[name] for name in _TASK)),
+            )
+            return
+        self._execute("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?)", (space, *record))
+
+    def delete(self, space: str, key: str) -> bool:
+        if space == Task.SPACE:
+            return self._execute("DELETE FROM task WHERE id = ?", (key,)).rowcount == 1
+        delete = "DELETE FROM record WHERE space = ? AND key = ?"
+        return self._execute(delete, (space, key)).rowcount == 1
+
+    def scan(self, space: str, prefix: str, after: str, limit: int) -> list[Record]:
+        from_, compare = (after, ">") if after >= prefix else (prefix, ">=")
+        found = self._execute(
+            "SELECT key, fields, body, due_us FROM record"
+            f" WHERE space = ? AND key {compare} ? AND key < ? ORDER BY key LIMIT ?",
+            (space, from_, prefix + _ABOVE_ALL, limit),
+        )
+        return [Record(*row) for row in found.fetchall()]
+
+    def due(self, now_us: int, limit: int) -> list[tuple[str, str]]:
+        found = self._execute(_DUE, {"until": now_us, "limit": limit}).fetchall()
+        return [(space, key) for space, key, _ in found]
+
+    def next_due_us(self) -> int | None:
+        """Return when the first row is due."""
+        (first_us,) = self._execute(_NEXT_DUE).fetchone()
+        return None if first_us is None else int(first_us)
+
+    def _task(self, key: str) -> Record | None:
+        select = f"SELECT {_TASK_COLUMNS} FROM task WHERE id = ?"
+        found = self._execute(select, (key,)).fetchone()
+        if found is None:
+            return None
+        return Record(key, json.dumps(dict(zip(_TASK, found, strict=True))))
+
+    # Runs
+
+    def run(self, run: RunId) -> Standing | None:
+        found = self._execute(
+            "SELECT state, result, error, parent FROM run JOIN head USING (number) WHERE id = ?",
+            (run,),
+        ).fetchone()
+        if found is None:
+            return None
+        state, result, error, parent = found
+        return Standing(run, RunState(state), result, error, None if parent is None else parent)
+
+    def create_run(self, new: NewRun) -> bool:
+        now = self._clock.now_us()
+        tags = json.dumps(dict(new.tags))
+        fixed = (new.id, new.program, new.parent, new.queue, tags, now, new.input, new.grants)
+        inserted = self._execute(rows.INSERT_RUN, fixed)
+        if inserted.rowcount != 1:
+            return False
+        number = inserted.lastrowid
+        assert number is not None
+        first = () if new.first_event is None else (new.first_event,)
+        state = rules.first_state(new.queue)
+        due_us = rules.due_us(state, new.wake_at_us)
+        self._execute(
+            rows.INSERT_HEAD,
+            (
+                *(number, state.value, state.value, due_us, 0, len(first)),
+                *(0, 0, None, None, b"", b"", None, None, None),
+            ),
+        )
+        rows.insert_events(self._execute, number, 0, first, now)
+        return True
+
+    def again(self, run: RunId, id: RunId, queue: str) -> NewRun | None:
+        found = self._execute(
+            "SELECT number, program, input, grants, tags FROM run WHERE id = ?", (run,)
+        ).fetchone()
+        if found is None:
+            return None
+        number, program, input_, grants, tags = found
+        first = self._execute(rows.SELECT_EVENTS, rows.events_range(number, 0, 1)).fetchone()
+        event = None if first is None else rows.event(first)
+        program_hash = ProgramHash(program)
+        return rules.again(id, program_hash, input_, grants, json.loads(tags), event, queue)
+
+    def admit(self, run: RunId) -> None:
+        self._execute(
+            "UPDATE head SET state = 'ready', due_us = 0 WHERE state = 'queued'"
+            " AND number = (SELECT number FROM run WHERE id = ?)",
+            (run,),
+        )
+
+    def has_room(self, queue: str, owner: InterpreterId) -> bool:
+        """Say whether an interpreter may drive one more run of a queue."""
+        most = per_worker(self, queue) if queue else None
+        if most is None:
+            return True
+        (held,) = self._execute(
+            "SELECT count(*) FROM head JOIN run USING (number) WHERE owner = ? AND queue = ?",
+            (owner, queue),
+        ).fetchone()
+        return int(held) < most
+
+    def deliver(self, run: RunId, message: Message) -> InboxRow | None:
+        found = self._execute(
+            "SELECT number, state FROM run JOIN head USING (number) WHERE id = ?", (run,)
+        ).fetchone()
+        if found is None or not rules.takes(RunState(found[1]), message.kind):
+            return None
+        number = int(found[0])
+        return self.receipt(number, message.id) or self.put_message(number, message)
+
+    def receipt(self, number: int, message: str) -> InboxRow | None:
+        """Return the row of a message that a run has, consumed or not."""
+        found = self._execute(
+            "SELECT number, time_us, id, kind, name, body FROM message WHERE run = ? AND id = ?",
+            (number, message),
+        ).fetchone()
+        return None if found is None else rows.inbox_row(found)
+
+    def put_message(self, number: int, message: Message) -> InboxRow:
+        """Put a message that is new into an inbox, and wake its run."""
+        (count,) = self._execute(
+            f"UPDATE head SET received = received + 1, {_WAKE} WHERE number = ? RETURNING received",
+            (number,),
+        ).fetchone()
+        row = InboxRow(count, self._clock.now_us(), message)
+        self._execute(rows.INSERT_MESSAGE, rows.message_row(number, row, consumed=False))
+        return row

@@ -1,0 +1,768 @@
+"""What every store promises of the operations of runs: one suite, run on each of them.
+
+For a store of your own, subclass ``OperationsContract`` with a ``world`` as for ``StoreContract``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from flowmetal.errors import Conflict
+from flowmetal.ids import ProgramHash, RunId
+from flowmetal.store.operations.vocabulary import (
+    AcquirePermit,
+    Asked,
+    AwaitCallback,
+    AwaitPromise,
+    AwaitRun,
+    BeatCallback,
+    BeatTask,
+    ClaimTask,
+    CompleteCallback,
+    DeadLetters,
+    DeleteState,
+    Deploy,
+    Deployments,
+    EndTask,
+    Enqueue,
+    GetState,
+    IfExists,
+    OnParentEnd,
+    OpenCallback,
+    OpenTask,
+    Operation,
+    Publish,
+    PutState,
+    QueuePolicy,
+    Redrive,
+    ReleasePermit,
+    RenewPermit,
+    ScanState,
+    SendMessage,
+    SettlePromise,
+    StartRun,
+    Subscribe,
+    Throttle,
+    Undeploy,
+    Unsubscribe,
+    Withdraw,
+)
+from flowmetal.store.protocol import Claim, Held, Message, NewEvent, NewRun, RunState
+from flowmetal.values import Map, keyword
+from flowmetal.values.codec import decode_data
+from tests.contracts.test_store import (
+    ANN,
+    BOB,
+    LEASE_US,
+    PROGRAM,
+    R1,
+    R2,
+    R3,
+    MemoryWorld,
+    SqliteWorld,
+    World,
+    begin,
+    new,
+    row,
+    signal,
+    step,
+    take,
+)
+
+SECOND = 1_000_000
+CHILD = RunId("child")
+
+
+class Doer:
+    """A run that is held, and asks for operations."""
+
+    def __init__(self, world: World, run: RunId) -> None:
+        self.world = world
+        self.run = run
+        if world.ann.run(run) is None:
+            begin(world.ann, run)
+        self.claim = take(world.ann, run)
+        self.numbers = count(1)
+
+    def ask(self, operation: Operation) -> str:
+        """Perform an operation in a step and return its effect."""
+        effect = f"0.{next(self.numbers)}"
+        asked = step(operations=(Asked(effect, operation),))
+        self.claim = self.world.ann.commit(self.claim, asked)
+        return effect
+
+    def answer(self, effect: str) -> Map | None:
+        """Return the answer to an effect, None if there is none yet."""
+        for found in self.world.bob.inbox(self.run, 0):
+            if found.message.id == f"effect/{effect}":
+                assert found.message.kind == "result"
+                answer: Map = decode_data(found.message.body)
+                return answer
+        return None
+
+    def get(self, operation: Operation) -> Map:
+        """Perform an operation that is answered at once."""
+        found = self.answer(self.ask(operation))
+        assert found is not None
+        return found
+
+    def end(self, state: RunState = RunState.COMPLETED, **more: object) -> None:
+        self.claim = self.world.ann.commit(self.claim, step(state, release=True, **more))
+
+    def kinds(self, kind: str) -> list[bytes]:
+        inbox = self.world.ann.inbox(self.run, 0)
+        return [found.message.body for found in inbox if found.message.kind == kind]
+
+
+def of(answer: Map | None, name: str) -> object:
+    assert answer is not None
+    assert answer.get(keyword("error")) is None, answer
+    return answer.get(keyword(name))
+
+
+def error(answer: Map | None) -> str:
+    assert answer is not None
+    text: str = answer.get(keyword("error")).type.text
+    return text
+
+
+def code(answer: Map | None) -> str:
+    assert answer is not None
+    text: str = answer.get(keyword("error")).code
+    return text
+
+
+def started(run: RunId = CHILD, **more: object) -> NewRun:
+    return new(run, **more)
+
+
+class OperationsContract:
+    """The promises. A test is a promise."""
+
+    # The transaction
+
+    def test_a_step_that_loses_its_race_performs_nothing(self, world: World) -> None:
+        doer = Doer(world, R1)
+        stale = doer.claim
+        doer.ask(GetState("a"))
+        with pytest.raises(Conflict):
+            world.ann.commit(stale, step(operations=(Asked("0.9", PutState("a", b"x")),)))
+        assert of(world.ann.operate(GetState("a")), "version") == 0
+
+    def test_a_member_that_loses_its_race_harms_nobody(self, world: World) -> None:
+        one, two = Doer(world, R1), Doer(world, R2)
+        stale = one.claim
+        one.ask(GetState("a"))
+        lost, kept = world.ann.commit_all(
+            [
+                (stale, step(operations=(Asked("0.9", PutState("a", b"x")),))),
+                (two.claim, step(operations=(Asked("0.9", PutState("b", b"y")),))),
+            ]
+        )
+        assert isinstance(lost, Conflict)
+        assert isinstance(kept, Claim)
+        assert of(world.ann.operate(GetState("a")), "version") == 0
+        assert of(world.ann.operate(GetState("b")), "body") == b"y"
+
+    def test_an_answer_wakes_a_run_that_parks_in_the_same_step(self, world: World) -> None:
+        doer = Doer(world, R1)
+        asked = (Asked("0.1", GetState("a")),)
+        world.ann.commit(doer.claim, step(RunState.WAITING, release=True, operations=asked))
+        assert row(world.ann).state is RunState.READY
+        assert [claim.run for claim in world.bob.claim_ready(BOB, LEASE_US, 9)] == [R1]
+
+    def test_what_a_step_before_its_commit_would_do_is_not_done(self, world: World) -> None:
+        doer = Doer(world, R1)
+
+        def die(point: str) -> None:
+            if point == "within commit":
+                raise KeyboardInterrupt
+
+        world.ann.hooks = die
+        with pytest.raises(KeyboardInterrupt):
+            doer.ask(PutState("a", b"x"))
+        world.ann.hooks = None
+        assert of(world.reopen().operate(GetState("a")), "version") == 0
+
+    def test_a_name_that_cannot_be_printed_is_refused(self, world: World) -> None:
+        for wrong in ("", "a\tb", "a\nb", "a\x00", "x" * 501):
+            assert error(world.ann.operate(PutState(wrong, b""))) == "effect/bad-argument"
+            assert error(Doer(world, R1).get(AcquirePermit(wrong))) == "effect/bad-argument"
+
+    def test_nobody_but_a_run_can_wait(self, world: World) -> None:
+        assert error(world.ann.operate(AcquirePermit("a"))) == "effect/bad-argument"
+
+    # State
+
+    def test_a_key_has_a_value_and_counts_its_writes(self, world: World) -> None:
+        doer = Doer(world, R1)
+        assert of(doer.get(GetState("a")), "version") == 0
+        assert of(doer.get(PutState("a", b"x")), "version") == 1
+        assert of(doer.get(PutState("a", b"y")), "version") == 2
+        found = world.bob.operate(GetState("a"))
+        assert (of(found, "body"), of(found, "version")) == (b"y", 2)
+
+    def test_a_write_of_another_version_is_a_conflict(self, world: World) -> None:
+        put = world.ann.operate
+        assert of(put(PutState("a", b"x", if_version=0)), "conflict") is None
+        conflict = put(PutState("a", b"y", if_version=0))
+        assert (of(conflict, "conflict"), of(conflict, "version")) == (True, 1)
+        assert of(put(DeleteState("a", if_version=7)), "conflict") is True
+        assert of(put(PutState("a", b"y", if_version=1)), "version") == 2
+
+    def test_a_key_is_gone_when_its_time_is_up(self, world: World) -> None:
+        world.ann.operate(PutState("a", b"x", ttl_us=SECOND))
+        assert world.ann.next_wake_us() == world.clock.time_us + SECOND
+        world.clock.advance(SECOND)
+        assert of(world.bob.operate(GetState("a")), "version") == 0
+        assert list(of(world.bob.operate(ScanState("")), "value")) == []  # type: ignore[call-overload]
+        assert world.ann.attend()
+        assert not world.ann.attend()
+        assert world.ann.next_wake_us() is None
+
+    def test_a_scan_gives_keys_in_order_and_goes_on_after_one(self, world: World) -> None:
+        for key in ("b", "a/2", "a/1", "a/10", "é", "a"):
+            world.ann.operate(PutState(key, key.encode()))
+        rows = of(world.bob.operate(ScanState("a/")), "value")
+        assert [r.nth(0) for r in rows] == ["a/1", "a/10", "a/2"]  # type: ignore[attr-defined]
+        rows = of(world.bob.operate(ScanState("", after="a/10", limit=2)), "value")
+        assert [r.nth(0) for r in rows] == ["a/2", "b"]  # type: ignore[attr-defined]
+
+    def test_deleting_says_whether_the_key_was_there(self, world: World) -> None:
+        world.ann.operate(PutState("a", b"x"))
+        assert of(world.ann.operate(DeleteState("a")), "value") is True
+        assert of(world.ann.operate(DeleteState("a")), "value") is False
+
+    # Locks
+
+    def test_a_lock_has_one_holder_and_those_in_line_get_it_in_order(self, world: World) -> None:
+        one, two, three = (Doer(world, run) for run in (R1, R2, R3))
+        assert of(one.get(AcquirePermit("l")), "token") == 1
+        second, third = two.ask(AcquirePermit("l")), three.ask(AcquirePermit("l"))
+        assert two.answer(second) is None
+        assert of(one.get(ReleasePermit("l", 1)), "value") is True
+        assert of(two.answer(second), "token") == 2
+        assert three.answer(third) is None
+        assert of(two.get(ReleasePermit("l", 2)), "value") is True
+        assert of(three.answer(third), "token") == 3
+
+    def test_a_run_that_waits_for_a_lock_is_woken_by_the_release(self, world: World) -> None:
+        one, two = Doer(world, R1), Doer(world, R2)
+        one.ask(AcquirePermit("l"))
+        asked = (Asked("0.1", AcquirePermit("l")),)
+        world.ann.commit(two.claim, step(RunState.WAITING, release=True, operations=asked))
+        assert row(world.ann, R2).state is RunState.WAITING
+        one.ask(ReleasePermit("l", 1))
+        assert row(world.ann, R2).state is RunState.READY
+
+    @pytest.mark.parametrize(
+        "state", [RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED, RunState.MOVED]
+    )
+    def test_a_run_that_ends_lets_go_of_its_locks(self, world: World, state: RunState) -> None:
+        one, two = Doer(world, R1), Doer(world, R2)
+        one.ask(AcquirePermit("l"))
+        waits = two.ask(AcquirePermit("l"))
+        one.end(state)
+        assert of(two.answer(waits), "token") == 2
+
+    def test_a_run_that_ends_leaves_the_line(self, world: World) -> None:
+        one, two, three = (Doer(world, run) for run in (R1, R2, R3))
+        one.ask(AcquirePermit("l"))
+        two.ask(AcquirePermit("l"))
+        waits = three.ask(AcquirePermit("l"))
+        two.end()
+        one.ask(ReleasePermit("l", 1))
+        assert of(three.answer(waits), "token") == 2
+
+    def test_a_lease_that_is_over_is_taken_over_by_who_waits(self, world: World) -> None:
+        one, two = Doer(world, R1), Doer(world, R2)
+        one.ask(AcquirePermit("l", lease_us=SECOND))
+        waits = two.ask(AcquirePermit("l"))
+        assert world.ann.next_wake_us() == world.clock.time_us + SECOND
+        world.clock.advance(SECOND)
+        assert world.bob.attend()
+        assert of(two.answer(waits), "token") == 2
+        assert of(one.get(ReleasePermit("l", 1)), "value") is False
+
+    def test_a_lease_that_is_over_stands_while_nobody_waits(self, world: World) -> None:
+        one = Doer(world, R1)
+        one.ask(AcquirePermit("l", lease_us=SECOND))
+        world.clock.advance(2 * SECOND)
+        assert not world.ann.attend()
+        assert of(one.get(ReleasePermit("l", 1)), "value") is True
+
+    def test_a_lease_that_is_renewed_begins_again(self, world: World) -> None:
+        one, two = Doer(world, R1), Doer(world, R2)
+        one.ask(AcquirePermit("l", lease_us=SECOND))
+        waits = two.ask(AcquirePermit("l"))
+        assert of(one.get(RenewPermit("l", 1, 5 * SECOND)), "value") is True
+        world.clock.advance(2 * SECOND)
+        world.ann.attend()
+        assert two.answer(waits) is None
+        world.clock.advance(3 * SECOND)
+        world.ann.attend()
+        assert of(two.answer(waits), "token") == 2
+        assert of(one.get(RenewPermit("l", 1, SECOND)), "value") is False
+
+    def test_a_semaphore_lets_as_many_in_as_its_limit(self, world: World) -> None:
+        one, two, three = (Doer(world, run) for run in (R1, R2, R3))
+        assert of(one.get(AcquirePermit("s", limit=3, permits=2)), "token") == 1
+        waits = two.ask(AcquirePermit("s", limit=3, permits=2))
+        behind = three.ask(AcquirePermit("s", limit=3))
+        assert two.answer(waits) is None
+        assert three.answer(behind) is None  # nobody passes the head of the line
+        one.ask(ReleasePermit("s", 1))
+        assert (of(two.answer(waits), "token"), of(three.answer(behind), "token")) == (2, 3)
+
+    def test_more_permits_than_there_are_is_an_error(self, world: World) -> None:
+        wrong = AcquirePermit("s", limit=2, permits=3)
+        assert error(Doer(world, R1).get(wrong)) == "effect/bad-argument"
+
+    def test_who_waits_no_longer_leaves_the_line(self, world: World) -> None:
+        one, two, three = (Doer(world, run) for run in (R1, R2, R3))
+        one.ask(AcquirePermit("l"))
+        given_up = two.ask(AcquirePermit("l"))
+        waits = three.ask(AcquirePermit("l"))
+        two.ask(Withdraw(given_up))
+        one.ask(ReleasePermit("l", 1))
+        assert two.answer(given_up) is None
+        assert of(three.answer(waits), "token") == 2
+
+    def test_what_was_granted_after_the_wait_was_given_up_is_given_back(self, world: World) -> None:
+        one, two, three = (Doer(world, run) for run in (R1, R2, R3))
+        one.ask(AcquirePermit("l"))
+        given_up = two.ask(AcquirePermit("l"))
+        waits = three.ask(AcquirePermit("l"))
+        one.ask(ReleasePermit("l", 1))
+        assert of(two.answer(given_up), "token") == 2
+        two.ask(Withdraw(given_up))
+        assert of(three.answer(waits), "token") == 3
+
+    def test_a_run_cannot_release_what_another_holds(self, world: World) -> None:
+        one, two = Doer(world, R1), Doer(world, R2)
+        one.ask(AcquirePermit("l"))
+        assert of(two.get(ReleasePermit("l", 1)), "value") is False
+
+    def test_a_parked_run_steps_out_of_the_line_and_back_in_when_it_is_revived(
+        self, world: World
+    ) -> None:
+        one, two, three = (Doer(world, run) for run in (R1, R2, R3))
+        one.ask(AcquirePermit("l"))
+        waits = two.ask(AcquirePermit("l"))
+        behind = three.ask(AcquirePermit("l"))
+        two.end(RunState.FAILED, error=b"e")
+        one.ask(ReleasePermit("l", 1))
+        assert of(three.answer(behind), "token") == 2
+        event = NewEvent("revived", "", 0, b"")
+        world.ann.set_state(R2, (RunState.FAILED,), RunState.READY, event)
+        three.ask(ReleasePermit("l", 2))
+        assert of(two.answer(waits), "token") == 3
+
+    # Rates
+
+    def test_a_rate_gives_places_now_and_later(self, world: World) -> None:
+        now = world.clock.time_us
+        throttle = Throttle("r", limit=2, per_us=10 * SECOND)
+        places = [of(world.ann.operate(throttle), "at") for _ in range(5)]
+        later = [now, now, now + 10 * SECOND, now + 10 * SECOND, now + 20 * SECOND]
+        assert places == later
+
+    def test_a_place_that_is_too_late_is_not_taken(self, world: World) -> None:
+        now = world.clock.time_us
+        throttle = Throttle("r", limit=1, per_us=10 * SECOND, most_us=SECOND)
+        assert of(world.ann.operate(throttle), "at") == now
+        refused = world.ann.operate(throttle)
+        assert (of(refused, "at"), of(refused, "next")) == (None, now + 10 * SECOND)
+        world.clock.advance(9 * SECOND)
+        assert of(world.ann.operate(throttle), "at") == now + 10 * SECOND
+
+    def test_a_rate_is_forgotten_when_all_its_places_are_over(self, world: World) -> None:
+        world.ann.operate(Throttle("r", 1, SECOND))
+        world.clock.advance(SECOND)
+        assert world.ann.attend()
+        assert world.ann.next_wake_us() is None
+
+    # Children
+
+    def test_a_child_is_made_with_its_parent_in_the_step_that_asks(self, world: World) -> None:
+        found = Doer(world, R1).get(StartRun(started()))
+        assert (of(found, "run"), of(found, "made")) == (CHILD, True)
+        child = row(world.bob, CHILD)
+        assert (child.parent, child.state) == (R1, RunState.READY)
+
+    def test_a_child_whose_id_is_taken(self, world: World) -> None:
+        doer = Doer(world, R1)
+        begin(world.ann, R2)
+        assert of(doer.get(StartRun(started(R2))), "made") is False
+        assert error(doer.get(StartRun(started(R2), IfExists.FAIL))) == "run/exists"
+        anew = doer.get(StartRun(started(R2), IfExists.CANCEL))
+        assert (of(anew, "run"), of(anew, "made")) == ("run-2-2", True)
+        (message,) = world.ann.inbox(R2, 0)
+        assert message.message.kind == "cancel"
+
+    def test_whoever_waits_for_a_run_gets_its_result(self, world: World) -> None:
+        parent = Doer(world, R1)
+        parent.ask(StartRun(started()))
+        child = Doer(world, CHILD)
+        waits = parent.ask(AwaitRun(CHILD))
+        assert parent.answer(waits) is None
+        child.end(RunState.COMPLETED, result=b"r")
+        found = parent.answer(waits)
+        assert (of(found, "state"), of(found, "body")) == ("completed", b"r")
+        again = parent.get(AwaitRun(CHILD))
+        assert of(again, "body") == b"r"
+
+    def test_a_failure_reaches_whoever_waits_once(self, world: World) -> None:
+        parent, child = Doer(world, R1), Doer(world, CHILD)
+        waits = parent.ask(AwaitRun(CHILD))
+        child.end(RunState.FAILED, error=b"e")
+        found = parent.answer(waits)
+        assert (of(found, "state"), of(found, "body")) == ("failed", b"e")
+        event = NewEvent("revived", "", 0, b"")
+        world.ann.set_state(CHILD, (RunState.FAILED,), RunState.READY, event)
+        Doer(world, CHILD).end(RunState.COMPLETED, result=b"r")
+        assert len(parent.kinds("result")) == 1
+
+    def test_waiting_for_a_run_that_is_not_there_or_for_itself_is_an_error(
+        self, world: World
+    ) -> None:
+        doer = Doer(world, R1)
+        assert error(doer.get(AwaitRun(RunId("nobody")))) == "run/unknown"
+        assert error(doer.get(AwaitRun(R1))) == "effect/bad-argument"
+
+    @pytest.mark.parametrize(
+        ("policy", "state", "cancelled"),
+        [
+            (OnParentEnd.FOLLOW, RunState.COMPLETED, False),
+            (OnParentEnd.FOLLOW, RunState.CANCELLED, True),
+            (OnParentEnd.CANCEL, RunState.COMPLETED, True),
+            (OnParentEnd.CANCEL, RunState.FAILED, False),
+            (OnParentEnd.KEEP, RunState.CANCELLED, False),
+        ],
+    )
+    def test_what_becomes_of_a_child_when_its_parent_ends(
+        self, world: World, policy: OnParentEnd, state: RunState, cancelled: bool
+    ) -> None:
+        parent = Doer(world, R1)
+        parent.ask(StartRun(started(), on_parent_end=policy))
+        parent.end(state)
+        inbox = world.ann.inbox(CHILD, 0)
+        assert [found.message.kind for found in inbox] == (["cancel"] if cancelled else [])
+
+    def test_a_message_to_another_run_is_in_its_inbox(self, world: World) -> None:
+        doer = Doer(world, R1)
+        begin(world.ann, R2)
+        assert of(doer.get(SendMessage(R2, signal("s"))), "value") == 1
+        assert of(doer.get(SendMessage(R2, signal("s"))), "value") == 1
+        assert len(world.ann.inbox(R2, 0)) == 1
+        assert error(doer.get(SendMessage(RunId("nobody"), signal("s")))) == "run/unknown"
+        Doer(world, R2).end()
+        assert error(doer.get(SendMessage(R2, signal("t")))) == "run/ended"
+
+    # Callbacks
+
+    def callback(self, doer: Doer, **more: int) -> str:
+        token_hash = hashlib.sha256(b"token").hexdigest()
+        doer.get(OpenCallback("c", token_hash, **more))
+        return f"sha256:{token_hash}"
+
+    def test_a_callback_is_answered_once_and_everybody_gets_the_first_receipt(
+        self, world: World
+    ) -> None:
+        doer = Doer(world, R1)
+        by_token = self.callback(doer)
+        waits = doer.ask(AwaitCallback("c"))
+        receipts = [
+            world.bob.operate(CompleteCallback(name, body, delivery=body.decode()))
+            for name, body in ((by_token, b"1"), (by_token, b"1"), ("c", b"2"))
+        ]
+        assert [of(receipt, "delivery") for receipt in receipts] == ["1", "1", "1"]
+        assert [of(receipt, "first") for receipt in receipts] == [True, False, False]
+        found = doer.answer(waits)
+        assert (of(found, "state"), of(found, "body")) == ("completed", b"1")
+        assert of(doer.get(AwaitCallback("c")), "body") == b"1"
+
+    def test_a_callback_that_was_answered_before_the_wait(self, world: World) -> None:
+        doer = Doer(world, R1)
+        self.callback(doer)
+        world.ann.operate(CompleteCallback("c", b"e", failed=True))
+        found = doer.get(AwaitCallback("c"))
+        assert (of(found, "state"), of(found, "body")) == ("failed", b"e")
+
+    def test_a_callback_expires(self, world: World) -> None:
+        doer = Doer(world, R1)
+        by_token = self.callback(doer, timeout_us=2 * SECOND)
+        waits = doer.ask(AwaitCallback("c"))
+        assert world.ann.next_wake_us() == world.clock.time_us + 2 * SECOND
+        world.clock.advance(2 * SECOND)
+        assert code(world.ann.operate(CompleteCallback(by_token, b"1"))) == "FM0731"
+        found = doer.answer(waits)
+        assert (of(found, "state"), of(found, "after")) == ("expired", "timeout")
+
+    def test_a_callback_lives_as_long_as_it_gives_signs_of_life(self, world: World) -> None:
+        doer = Doer(world, R1)
+        by_token = self.callback(doer, heartbeat_us=2 * SECOND)
+        world.clock.advance(SECOND)
+        beat = world.ann.operate(BeatCallback(by_token))
+        assert of(beat, "expires") == world.clock.time_us + 2 * SECOND
+        world.clock.advance(SECOND)
+        assert not world.ann.attend()
+        world.clock.advance(SECOND)
+        assert world.ann.attend()
+        found = doer.get(AwaitCallback("c"))
+        assert (of(found, "state"), of(found, "after")) == ("expired", "heartbeat")
+
+    def test_a_callback_of_a_run_that_has_ended_is_gone_but_its_receipt_stays_a_week(
+        self, world: World
+    ) -> None:
+        doer = Doer(world, R1)
+        by_token = self.callback(doer)
+        doer.get(OpenCallback("d", "0" * 64))
+        world.ann.operate(CompleteCallback(by_token, b"1", delivery="x"))
+        doer.end()
+        assert of(world.ann.operate(CompleteCallback(by_token, b"1")), "delivery") == "x"
+        assert error(world.ann.operate(CompleteCallback("d", b"1"))) == "callback/gone"
+        world.clock.advance(8 * 86_400 * SECOND)
+        assert world.ann.attend()
+        assert error(world.ann.operate(CompleteCallback(by_token, b"1"))) == "callback/unknown"
+        assert world.ann.next_wake_us() is None
+
+    def test_a_callback_belongs_to_the_run_that_made_it(self, world: World) -> None:
+        self.callback(Doer(world, R1))
+        assert code(Doer(world, R2).get(AwaitCallback("c"))) == "FM0730"
+
+    def test_an_answer_reaches_a_parked_run_when_it_is_revived(self, world: World) -> None:
+        doer = Doer(world, R1)
+        self.callback(doer)
+        waits = doer.ask(AwaitCallback("c"))
+        doer.end(RunState.FAILED, error=b"e")
+        world.ann.operate(CompleteCallback("c", b"1"))
+        assert row(world.ann).state is RunState.FAILED
+        event = NewEvent("revived", "", 0, b"")
+        world.ann.set_state(R1, (RunState.FAILED,), RunState.READY, event)
+        assert of(doer.answer(waits), "body") == b"1"
+
+    # Promises
+
+    def test_a_promise_is_kept_once_for_all_that_wait(self, world: World) -> None:
+        one, two = Doer(world, R1), Doer(world, R2)
+        waits = one.ask(AwaitPromise("p"))
+        assert of(two.get(SettlePromise("p", b"1")), "value") is True
+        assert of(two.get(SettlePromise("p", b"2")), "value") is False
+        assert of(one.answer(waits), "body") == b"1"
+        assert of(two.get(AwaitPromise("p")), "body") == b"1"
+
+    # Topics
+
+    def test_every_subscriber_gets_what_is_published_in_order(self, world: World) -> None:
+        one, two = Doer(world, R1), Doer(world, R2)
+        world.ann.operate(Publish("t", b"0"))
+        one.get(Subscribe("t", "a"))
+        two.get(Subscribe("t", "b", from_start=True))
+        assert of(world.ann.operate(Publish("t", b"1")), "told") == 2
+        assert of(one.get(Publish("t", b"2")), "number") == 3
+        assert one.kinds("topic") == [b"1", b"2"]
+        assert two.kinds("topic") == [b"0", b"1", b"2"]
+
+    def test_a_subscription_ends_by_a_wish_and_with_its_run(self, world: World) -> None:
+        one, two = Doer(world, R1), Doer(world, R2)
+        one.get(Subscribe("t", "a"))
+        two.get(Subscribe("t", "b"))
+        assert of(one.get(Unsubscribe("t", "a")), "value") is True
+        two.end()
+        assert of(world.ann.operate(Publish("t", b"1")), "told") == 0
+
+    def test_what_was_published_is_kept_for_a_week(self, world: World) -> None:
+        world.ann.operate(Publish("t", b"0"))
+        world.clock.advance(7 * 86_400 * SECOND)
+        assert world.ann.attend()
+        one = Doer(world, R1)
+        one.get(Subscribe("t", "a", from_start=True))
+        assert one.kinds("topic") == []
+
+    # Queues
+
+    def put(self, world: World, run: str, policy: QueuePolicy, **more: object) -> Map:
+        wish = Enqueue("q", policy, new(RunId(run)), **more)  # type: ignore[arg-type]
+        return world.ann.operate(wish)
+
+    def states(self, world: World, *runs: str) -> list[str]:
+        return [row(world.bob, RunId(run)).state.value for run in runs]
+
+    def test_a_queue_lets_as_many_begin_as_it_has_slots(self, world: World) -> None:
+        for run in "abc":
+            self.put(world, run, QueuePolicy(concurrency=1))
+        assert self.states(world, *"abc") == ["ready", "queued", "queued"]
+        assert isinstance(world.ann.claim(RunId("b"), ANN, LEASE_US), Held)
+        Doer(world, RunId("a")).end()
+        assert self.states(world, *"bc") == ["ready", "queued"]
+
+    def test_a_message_does_not_let_a_queued_run_begin_but_a_cancellation_does_so(
+        self, world: World
+    ) -> None:
+        for run in "abc":
+            self.put(world, run, QueuePolicy(concurrency=1))
+        world.ann.send(RunId("b"), signal("s"))
+        world.ann.operate(SendMessage(RunId("c"), signal("s")))
+        assert self.states(world, *"bc") == ["queued", "queued"]
+        world.ann.operate(SendMessage(RunId("c"), Message("x", "cancel", "", b"")))
+        assert self.states(world, *"bc") == ["queued", "ready"]
+
+    def test_higher_priorities_begin_first_and_equal_ones_in_order(self, world: World) -> None:
+        policy = QueuePolicy(concurrency=1)
+        self.put(world, "a", policy)
+        for run, priority in (("b", 0), ("c", -1), ("d", 5), ("e", 0)):
+            self.put(world, run, policy, priority=priority)
+        order: list[str] = ["a"]
+        while len(order) < 5:
+            Doer(world, RunId(order[-1])).end()
+            order += [r for r in "bcde" if self.states(world, r) == ["ready"]]
+        assert order == ["a", "d", "b", "e", "c"]
+
+    def test_a_partition_has_its_own_limit(self, world: World) -> None:
+        policy = QueuePolicy(concurrency=3, per_partition=1)
+        for run, partition in (("a", "x"), ("b", "x"), ("c", "y")):
+            self.put(world, run, policy, partition=partition)
+        assert self.states(world, *"abc") == ["ready", "queued", "ready"]
+
+    def test_a_rate_lets_the_next_begin_when_it_is_time(self, world: World) -> None:
+        policy = QueuePolicy(rate_limit=1, rate_per_us=10 * SECOND)
+        for run in "ab":
+            self.put(world, run, policy)
+        assert self.states(world, *"ab") == ["ready", "queued"]
+        world.clock.advance(10 * SECOND)
+        assert world.ann.attend()
+        assert self.states(world, *"b") == ["ready"]
+
+    def test_an_entry_with_a_delay_begins_when_it_is_over(self, world: World) -> None:
+        self.put(world, "a", QueuePolicy(), delay_us=SECOND)
+        assert self.states(world, "a") == ["queued"]
+        world.clock.advance(SECOND)
+        assert world.bob.attend()
+        assert self.states(world, "a") == ["ready"]
+
+    def test_a_dedup_key_names_one_run_until_it_ends(self, world: World) -> None:
+        for run in "ab":
+            found = self.put(world, run, QueuePolicy(), dedup_key="k")
+            assert of(found, "run") == "a"
+        assert world.ann.run(RunId("b")) is None
+        Doer(world, RunId("a")).end()
+        assert of(self.put(world, "b", QueuePolicy(), dedup_key="k"), "made") is True
+
+    def test_a_run_that_fails_is_a_dead_letter_and_can_be_driven_again(self, world: World) -> None:
+        first = NewEvent("started", "main", 0, b"s")
+        wish = Enqueue("q", QueuePolicy(1), new(RunId("a"), input=b"in", first_event=first))
+        world.ann.operate(wish)
+        Doer(world, RunId("a")).end(RunState.FAILED, error=b"e")
+        (letter,) = of(world.ann.operate(DeadLetters("q")), "value")  # type: ignore[misc]
+        assert (of(letter, "run"), of(letter, "body")) == ("a", b"e")
+        (pair,) = of(world.ann.operate(Redrive("q")), "value")  # type: ignore[misc]
+        assert (pair.nth(0), pair.nth(1)) == ("a", "a-2")
+        again = row(world.ann, RunId("a-2"))
+        assert (again.input, again.state, again.queue) == (b"in", RunState.READY, "q")
+        assert world.ann.events(RunId("a-2"))[0].data == b"s"
+        assert list(of(world.ann.operate(DeadLetters("q")), "value")) == []  # type: ignore[call-overload]
+
+    def test_an_interpreter_drives_no_more_of_a_queue_than_it_may(self, world: World) -> None:
+        for run in "abc":
+            self.put(world, run, QueuePolicy(per_worker=2))
+        begin(world.ann, R1)
+        taken = {claim.run for claim in world.ann.claim_ready(ANN, LEASE_US, 9)}
+        assert len(taken) == 3
+        assert R1 in taken
+        assert len(world.bob.claim_ready(BOB, LEASE_US, 9)) == 1
+
+    # Tasks
+
+    def task(self, doer: Doer, **more: object) -> str:
+        fields = {"queue": "images", "name": "resize", "args": "[1]", "key": "k", **more}
+        return doer.ask(OpenTask(heartbeat_us=2 * SECOND, **fields))  # type: ignore[arg-type]
+
+    def test_a_task_is_claimed_by_one_worker_and_its_word_is_the_answer(self, world: World) -> None:
+        doer = Doer(world, R1)
+        waits = self.task(doer)
+        got = world.ann.operate(ClaimTask("images", "w1"))
+        assert (of(got, "name"), of(got, "args"), of(got, "key")) == ("resize", "[1]", "k")
+        assert of(world.bob.operate(ClaimTask("images", "w2")), "id") is None
+        id_, attempt = str(of(got, "id")), 1
+        assert of(world.ann.operate(EndTask(id_, attempt, "42")), "value") is True
+        found = doer.answer(waits)
+        assert (of(found, "json"), of(found, "failed")) == ("42", False)
+        assert of(world.ann.operate(EndTask(id_, attempt, "43")), "value") is False
+
+    def test_a_worker_that_gives_no_sign_of_life_loses_its_task(self, world: World) -> None:
+        doer = Doer(world, R1)
+        self.task(doer, max_attempts=3, first_wait_us=0)
+        id_ = str(of(world.ann.operate(ClaimTask("images", "w1")), "id"))
+        world.clock.advance(SECOND)
+        assert of(world.ann.operate(BeatTask(id_, 1)), "value") is True
+        world.clock.advance(2 * SECOND)
+        assert world.ann.attend()
+        assert of(world.ann.operate(BeatTask(id_, 1)), "value") is False
+        again = world.ann.operate(ClaimTask("images", "w2"))
+        assert (of(again, "id"), of(again, "attempt")) == (id_, 2)
+        assert of(world.ann.operate(EndTask(id_, 1, "1")), "value") is False
+
+    def test_a_task_that_fails_is_tried_again_by_its_policy(self, world: World) -> None:
+        doer = Doer(world, R1)
+        waits = self.task(doer, max_attempts=2, first_wait_us=SECOND)
+        id_ = str(of(world.ann.operate(ClaimTask("images", "w")), "id"))
+        world.ann.operate(EndTask(id_, 1, '{"type":"x"}', failed=True))
+        assert of(world.ann.operate(ClaimTask("images", "w")), "id") is None
+        world.clock.advance(SECOND)
+        assert of(world.ann.operate(ClaimTask("images", "w")), "attempt") == 2
+        world.ann.operate(EndTask(id_, 2, '{"type":"y"}', failed=True))
+        found = doer.answer(waits)
+        assert (of(found, "failed"), of(found, "json")) == (True, '{"type":"y"}')
+
+    def test_a_task_that_must_not_be_tried_again_is_not(self, world: World) -> None:
+        doer = Doer(world, R1)
+        waits = self.task(doer, max_attempts=9)
+        id_ = str(of(world.ann.operate(ClaimTask("images", "w")), "id"))
+        world.ann.operate(EndTask(id_, 1, '{"retryable":false}', failed=True))
+        assert of(doer.answer(waits), "failed") is True
+
+    def test_a_task_that_nobody_waits_for_is_withdrawn(self, world: World) -> None:
+        doer = Doer(world, R1)
+        given_up = self.task(doer)
+        id_ = str(of(world.ann.operate(ClaimTask("images", "w")), "id"))
+        doer.ask(Withdraw(given_up))
+        assert of(world.ann.operate(BeatTask(id_, 1)), "value") is False
+        self.task(doer)
+        doer.end()
+        assert of(world.ann.operate(ClaimTask("images", "w")), "id") is None
+
+    # Deployments
+
+    def test_a_name_stands_for_one_program_at_a_time(self, world: World) -> None:
+        other = ProgramHash("e" * 64)
+        deploy = world.ann.operate(Deploy("shop", PROGRAM, b"g", b"d"))
+        assert of(deploy, "previous") is None
+        assert of(world.ann.operate(Deploy("shop", other, b"h", b"e")), "previous") == PROGRAM
+        (found,) = of(world.bob.operate(Deployments()), "value")  # type: ignore[misc]
+        assert (of(found, "program"), of(found, "grants"), of(found, "details")) == (
+            other,
+            b"h",
+            b"e",
+        )
+        assert of(world.ann.operate(Undeploy("shop")), "value") is True
+        assert list(of(world.ann.operate(Deployments("shop")), "value")) == []  # type: ignore[call-overload]
+
+
+class TestMemoryStore(OperationsContract):
+    @pytest.fixture
+    def world(self) -> World:
+        return MemoryWorld()
+
+
+class TestSqliteStore(OperationsContract):
+    @pytest.fixture
+    def world(self, tmp_path: Path) -> Iterator[World]:
+        opened = SqliteWorld(tmp_path)
+        yield opened
+        opened.close()
