@@ -206,7 +206,17 @@ class Server:
         url = free.pop() if free else self._make_store(frozen)
         yield url
         schema = url.rpartition("=")[2]
-        tables = ("program", "run", "head", "event", "message", "chunk", "interpreter")
+        tables = [
+            "program",
+            "run",
+            "head",
+            "event",
+            "message",
+            "chunk",
+            "interpreter",
+            "record",
+            "task",
+        ]
         self.execute("; ".join(f"DELETE FROM {schema}.{table}" for table in tables))
         free.append(url)
 

@@ -64,6 +64,7 @@ from tests.contracts.test_store import (
     R2,
     R3,
     MemoryWorld,
+    PostgresWorld,
     SqliteWorld,
     World,
     begin,
@@ -73,6 +74,7 @@ from tests.contracts.test_store import (
     step,
     take,
 )
+from tests.postgres import Server
 
 SECOND = 1_000_000
 CHILD = RunId("child")
@@ -752,6 +754,15 @@ class OperationsContract:
         )
         assert of(world.ann.operate(Undeploy("shop")), "value") is True
         assert list(of(world.ann.operate(Deployments("shop")), "value")) == []  # type: ignore[call-overload]
+
+
+class TestPostgresStore(OperationsContract):
+    @pytest.fixture
+    def world(self, postgres: Server) -> Iterator[World]:
+        with postgres.empty_store(frozen=True) as url:
+            opened = PostgresWorld(url)
+            yield opened
+            opened.close()
 
 
 class TestMemoryStore(OperationsContract):

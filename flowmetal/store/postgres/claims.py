@@ -63,9 +63,23 @@ _READY = """
     WHERE owner IS NOT NULL AND lease_expires_us <= (SELECT us FROM clock)
       AND state IN ('ready', 'waiting') AND snapshot_format <= %(format)s
     ORDER BY lease_expires_us LIMIT %(limit)s - (SELECT count(*) FROM orphan) {lock}
+  ), busy AS MATERIALIZED (
+    -- How many runs of a queue the claimer may take yet, for queues that say so.
+    SELECT record.key AS queue, (record.fields::jsonb ->> 'per_worker')::bigint - (
+        SELECT count(*) FROM flowmetal.head JOIN flowmetal.run USING (number)
+        WHERE head.owner = %(owner)s AND run.queue = record.key) AS room
+    FROM flowmetal.record WHERE space = 'queue' AND record.fields::jsonb ->> 'per_worker' IS NOT NULL
+  ), beyond AS MATERIALIZED (
+    SELECT number FROM (
+      SELECT head.number, busy.room,
+        row_number() OVER (PARTITION BY run.queue ORDER BY due_us, head.number) AS place
+      FROM flowmetal.head JOIN flowmetal.run USING (number) JOIN busy USING (queue)
+      WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= (SELECT us FROM clock)) AS line
+    WHERE place > room
   ), due AS MATERIALIZED (
     SELECT number FROM flowmetal.head
     WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= (SELECT us FROM clock)
+      AND NOT EXISTS (SELECT 1 FROM beyond WHERE beyond.number = head.number)
       AND snapshot_format <= %(format)s
     ORDER BY due_us
     LIMIT greatest(0, %(limit)s - (SELECT count(*) FROM orphan) - (SELECT count(*) FROM late)) {lock}

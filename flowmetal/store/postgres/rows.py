@@ -29,7 +29,7 @@ _COLUMNS = """
   run.id, run.program, head.state, head.epoch, head.seq, head.owner, head.lease_expires_us,
   head.due_us, run.input, run.grants, head.result, head.error, head.waiting, head.progress,
   run.tags, run.parent, run.created_us, head.started_us, head.ended_us, head.attempts,
-  head.received, head.snapshot_format"""
+  head.received, head.snapshot_format, run.queue"""
 # fmt: on
 _TABLES = "flowmetal.run JOIN flowmetal.head USING (number)"
 
@@ -53,13 +53,13 @@ SELECT_EVENTS = """
 # A new run, its head and its first events; no row if the id is taken.
 INSERT_RUN = """
   WITH made AS (
-    INSERT INTO flowmetal.run (id, program, parent, tags, created_us, input, grants)
-    VALUES (%(id)s, %(program)s, %(parent)s, %(tags)s, flowmetal.now_us(), %(input)s, %(grants)s)
+    INSERT INTO flowmetal.run (id, program, parent, queue, tags, created_us, input, grants)
+    VALUES (%(id)s, %(program)s, %(parent)s, %(queue)s, %(tags)s, flowmetal.now_us(), %(input)s, %(grants)s)
     ON CONFLICT (id) DO NOTHING RETURNING number, created_us
   ), placed AS (
     INSERT INTO flowmetal.head (number, state, state_before, due_us, epoch, seq, attempts,
       received, snapshot_format, lease_expires_us, waiting, progress)
-    SELECT number, 'ready', 'ready', %(due_us)s::bigint, 0, %(seq)s::bigint, 0, 0, 0, 0, ''::bytea, ''::bytea
+    SELECT number, %(state)s::text, %(state)s::text, %(due_us)s::bigint, 0, %(seq)s::bigint, 0, 0, 0, 0, ''::bytea, ''::bytea
     FROM made
   ), told AS (
     INSERT INTO flowmetal.event (run, seq, time_us, effect, kind, name, data)
@@ -105,6 +105,8 @@ def new_run(new: NewRun, due_us: int | None) -> dict[str, Any]:
         "id": new.id,
         "program": new.program,
         "parent": new.parent,
+        "queue": new.queue,
+        "state": rules.first_state(new.queue).value,
         "tags": Jsonb(dict(new.tags)),
         "input": new.input,
         "grants": new.grants,
@@ -119,7 +121,7 @@ def made_row(new: NewRun, due_us: int | None, created_us: int) -> RunRow:
     return RunRow(
         id=new.id,
         program=new.program,
-        state=RunState.READY,
+        state=rules.first_state(new.queue),
         epoch=0,
         seq=0 if new.first_event is None else 1,
         owner=None,
@@ -139,6 +141,7 @@ def made_row(new: NewRun, due_us: int | None, created_us: int) -> RunRow:
         attempts=0,
         received=0,
         snapshot_format=0,
+        queue=new.queue,
     )
 
 
@@ -147,7 +150,7 @@ def run_row(row: Row) -> RunRow:
     (
         id_, program, state, epoch, seq, owner_text, lease_expires_us, due_us, input_, grants,
         result, error, waiting, progress, tags, parent, created_us, started_us, ended_us,
-        attempts, received, snapshot_format,
+        attempts, received, snapshot_format, queue,
     ) = row  # fmt: skip
     owner = None if owner_text is None else InterpreterId(owner_text)
     return RunRow(
@@ -173,6 +176,7 @@ def run_row(row: Row) -> RunRow:
         attempts=attempts,
         received=received,
         snapshot_format=snapshot_format,
+        queue=queue,
     )
 
 
@@ -213,8 +217,8 @@ def inbox_row(row: Row) -> InboxRow:
 # A whole run at once: import
 
 INSERT_WHOLE_RUN = """
-  INSERT INTO flowmetal.run (id, program, parent, tags, created_us, input, grants)
-  VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING RETURNING number"""
+  INSERT INTO flowmetal.run (id, program, parent, queue, tags, created_us, input, grants)
+  VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING RETURNING number"""
 INSERT_WHOLE_HEAD = """
   INSERT INTO flowmetal.head (number, state, state_before, due_us, epoch, seq, attempts, received,
     snapshot_format, lease_expires_us, started_us, ended_us, waiting, progress, snapshot, result, error)
@@ -232,7 +236,7 @@ INSERT_CHUNKS = """
 def whole_run(row: RunRow) -> list[Any]:
     """Return the parameters of INSERT_WHOLE_RUN."""
     tags = Jsonb(dict(row.tags))
-    return [row.id, row.program, row.parent, tags, row.created_us, row.input, row.grants]
+    return [row.id, row.program, row.parent, row.queue, tags, row.created_us, row.input, row.grants]
 
 
 def whole_head(number: int, epoch: int, image: RunImage) -> list[Any]:

@@ -29,6 +29,7 @@ CREATE TABLE flowmetal.run (
   id         text COLLATE "C" NOT NULL UNIQUE,
   program    text COLLATE "C" NOT NULL,
   parent     text COLLATE "C",
+  queue      text COLLATE "C" NOT NULL DEFAULT '',  -- '' is none
   tags       jsonb  NOT NULL,       -- an object of strings
   created_us bigint NOT NULL,
   input      bytea  NOT NULL,
@@ -37,7 +38,7 @@ CREATE TABLE flowmetal.run (
 
 CREATE INDEX run_newest ON flowmetal.run (created_us, id);
 
--- Where a run stands. state is ready (also while it runs), waiting, completed,
+-- Where a run stands. state is queued, ready (also while it runs), waiting, completed,
 -- failed, cancelled, paused, exporting or moved. due_us: when whoever is free
 -- may take it; 0 is at once, null is never.
 --
@@ -102,6 +103,48 @@ CREATE TABLE flowmetal.chunk (
   PRIMARY KEY (run, name)
 );
 
+-- What runs share and what hangs on them: see store/operations. A row that is due is looked at
+-- by whoever is free.
+CREATE TABLE flowmetal.record (
+  space  text COLLATE "C" NOT NULL,
+  key    text COLLATE "C" NOT NULL,
+  fields text   NOT NULL,           -- a JSON object
+  body   bytea,
+  due_us bigint,
+  PRIMARY KEY (space, key)
+);
+
+CREATE INDEX record_due ON flowmetal.record (due_us) WHERE due_us IS NOT NULL;
+
+-- Effects for workers outside, and what they said. A worker may change state, attempt, worker,
+-- lease_expires_us and result: docs/store.md says how.
+CREATE TABLE flowmetal.task (
+  id               text COLLATE "C" PRIMARY KEY,
+  queue            text    NOT NULL,
+  name             text    NOT NULL,
+  state            text    NOT NULL CHECK (state IN ('open', 'claimed', 'done', 'failed')),
+  attempt          integer NOT NULL,
+  args             text    NOT NULL,  -- JSON
+  idempotency_key  text    NOT NULL,
+  run              text    NOT NULL,
+  effect           text    NOT NULL,
+  created_us       bigint  NOT NULL,
+  ready_us         bigint  NOT NULL,
+  lease_us         bigint  NOT NULL,
+  expires_us       bigint,
+  worker           text,
+  lease_expires_us bigint,
+  result           text,              -- JSON
+  max_attempts     integer,
+  first_wait_us    bigint  NOT NULL,
+  factor           double precision NOT NULL,
+  most_wait_us     bigint  NOT NULL
+);
+
+CREATE INDEX task_open  ON flowmetal.task (queue, ready_us) WHERE state = 'open';
+CREATE INDEX task_lease ON flowmetal.task (lease_expires_us) WHERE state = 'claimed';
+CREATE INDEX task_said  ON flowmetal.task (id) WHERE state IN ('done', 'failed');
+
 -- Who has held runs. While an interpreter lives, its direct connection holds the advisory
 -- lock (oid of this table, number); a number is used for one connection.
 CREATE SEQUENCE flowmetal.interpreter_number AS integer CYCLE;
@@ -118,7 +161,7 @@ CREATE VIEW flowmetal.runs AS
          CASE WHEN head.state = 'ready' AND head.owner IS NOT NULL
               THEN 'running' ELSE head.state END AS state,
          head.due_us, head.owner, head.epoch, head.seq, head.attempts,
-         run.parent, run.tags, run.created_us, head.started_us, head.ended_us,
+         run.parent, run.queue, run.tags, run.created_us, head.started_us, head.ended_us,
          length(head.snapshot) AS snapshot_bytes
   FROM flowmetal.run JOIN flowmetal.head USING (number);
 

@@ -12,9 +12,12 @@ from typing import Any
 from flowmetal.errors import Conflict
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store import rules
+from flowmetal.store.operations import attend, end_run, operate, perform_all, revive_run
+from flowmetal.store.operations.vocabulary import Operation
 from flowmetal.store.postgres import claims, rows, steps
 from flowmetal.store.postgres.address import read_address
 from flowmetal.store.postgres.arrays import BigInts, Texts
+from flowmetal.store.postgres.records import LOCK, NEXT_DUE, Execute, PostgresRecords
 from flowmetal.store.postgres.session import Session
 from flowmetal.store.protocol import (
     ENDED,
@@ -31,6 +34,7 @@ from flowmetal.store.protocol import (
     RunRow,
     RunState,
 )
+from flowmetal.values import Map
 
 _CLOSED = Texts(state.value for state in rules.CLOSED)
 
@@ -87,7 +91,7 @@ class PostgresStore:
 
     def create_run(self, new: NewRun) -> tuple[RunRow, bool]:
         rules.check_text(new.id, *new.tags, *new.tags.values())
-        due_us = rules.due_us(RunState.READY, new.wake_at_us)
+        due_us = rules.due_us(rules.first_state(new.queue), new.wake_at_us)
         made = self._session.write("create_run", rows.INSERT_RUN, rows.new_run(new, due_us))
         if made:
             self._session.announce()
@@ -209,7 +213,12 @@ class PostgresStore:
         return {row[0]: row[1] for row in self._session.read(select, (Texts(names), run))}
 
     def commit(self, claim: Claim, commit: Commit) -> Claim:
-        if not self._session.write("commit", *steps.statement([(claim, commit)])):
+        if not _uses_records(commit):
+            written = self._session.write("commit", *steps.statement([(claim, commit)]))
+        else:
+            with self._session.writing("commit") as execute:
+                written = self._step_and_operate(execute, [(claim, commit)])
+        if not written:
             raise rules.lost_claim(claim.run)
         self._announce_steps([commit])
         return steps.after(claim, commit)
@@ -218,11 +227,11 @@ class PostgresStore:
         if not steps_:
             return []
         rounds = steps.rounds(steps_)
-        if len(rounds) == 1:
+        if len(rounds) == 1 and not any(_uses_records(commit) for _, commit in steps_):
             written = self._session.write("commit_all", *steps.statement(steps_))
         else:
             with self._session.writing("commit_all") as execute:
-                written = [row for some in rounds for row in execute(*steps.statement(some))]
+                written = [row for some in rounds for row in self._step_and_operate(execute, some)]
         self._announce_steps([commit for _, commit in steps_])
         changed = {row[0] for row in written}
         return [
@@ -230,8 +239,45 @@ class PostgresStore:
             for claim, commit in steps_
         ]
 
+    def _step_and_operate(
+        self, execute: Execute, steps_: Sequence[tuple[Claim, Commit]]
+    ) -> list[rows.Row]:
+        """Write steps and perform what they ask for, in the open transaction."""
+        if any(_uses_records(commit) for _, commit in steps_):
+            execute(LOCK, None)
+        written = execute(*steps.statement(steps_))
+        changed = {row[0] for row in written}
+        records = PostgresRecords(execute)
+        for claim, commit in steps_:
+            if claim.run in changed:
+                if commit.operations:
+                    perform_all(records, claim.run, commit.operations)
+                if commit.state in ENDED:
+                    end_run(records, claim.run)
+        return written
+
+    def operate(self, operation: Operation) -> Map:
+        with self._session.writing("operate") as execute:
+            execute(LOCK, None)
+            found = operate(PostgresRecords(execute), operation)
+        self._session.announce()
+        return found
+
+    def attend(self) -> bool:
+        due_us = _only(self._session.read(NEXT_DUE))
+        if due_us is None or due_us > self.now_us():
+            return False
+        with self._session.writing("attend") as execute:
+            execute(LOCK, None)
+            found = attend(PostgresRecords(execute))
+        self._session.announce()
+        return found
+
     def _announce_steps(self, commits: Sequence[Commit]) -> None:
-        if any(commit.release or commit.state is not RunState.RUNNING for commit in commits):
+        if any(
+            commit.release or commit.operations or commit.state is not RunState.RUNNING
+            for commit in commits
+        ):
             self._session.announce()
 
     # Messages and history
@@ -271,14 +317,18 @@ class PostgresStore:
             "SELECT due_us FROM flowmetal.head WHERE due_us IS NOT NULL AND owner IS NULL"
             " AND snapshot_format <= %s ORDER BY due_us LIMIT 1"
         )
-        due_us: int | None = _only(self._session.read(select, (snapshot_format,)))
-        return due_us
+        found = (
+            _only(self._session.read(select, (snapshot_format,))),
+            _only(self._session.read(NEXT_DUE)),
+        )
+        return min((us for us in found if us is not None), default=None)
 
     def set_state(
         self, run: RunId, expected: Sequence[RunState], state: RunState, event: NewEvent
     ) -> RunRow:
         stored = rules.stored_state(state)
         with self._session.writing("set_state") as execute:
+            execute(LOCK, None)
             lock_class = self._session.liveness.lock_class
             found = execute(claims.LOOK, {"run": run, "lock_class": lock_class})
             if not found:
@@ -297,6 +347,10 @@ class PostgresStore:
             execute(claims.SET_STATE, values)
             told = rows.events_as_columns((event,), seq)
             execute(rows.INSERT_EVENTS, {"run": number, "now_us": now_us, **told})
+            if state in ENDED:
+                end_run(PostgresRecords(execute), run)
+            elif head.state is RunState.FAILED:
+                revive_run(PostgresRecords(execute), run)
             row = rows.run_row(execute(rows.SELECT_RUN, (run,))[0])
         self._session.announce()
         return row
@@ -320,6 +374,10 @@ class PostgresStore:
             row = rows.run_row(execute(rows.SELECT_RUN, (image.row.id,))[0])
         self._session.announce()
         return row
+
+
+def _uses_records(commit: Commit) -> bool:
+    return bool(commit.operations) or commit.state in ENDED
 
 
 def _only(found: list[rows.Row]) -> Any:
