@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.advance import advance, may_start, take_in
-from flowmetal.store.protocol import RunState
+from flowmetal.runtime.committing import Steps
 from flowmetal.vm.machine import deliver
 from flowmetal.vm.state import Cancel
+
+T = TypeVar("T")
 
 _LOOK_US: Final = 50_000
 """How long an interruption may go unnoticed while the run waits."""
@@ -42,37 +44,19 @@ class Interruption:
 
 
 class UnkeptRun(ActiveRun):
-    """An ``ActiveRun`` whose commits keep nothing."""
+    """An ``ActiveRun`` that nothing is kept of."""
 
     __slots__ = ()
 
-    def commit(
-        self,
-        state: RunState,
-        *,
-        leave: bool = False,
-        result: bytes | None = None,
-        error: bytes | None = None,
-    ) -> None:
-        """Show what was printed and logged."""
-        self.events.clear()
-        self.consumed.clear()
-        self.undurable = False
-        self.progress.changed = False
-        self.committed_us = self.host.clock.monotonic_us()
-        if leave:
-            self.left = state
-        self.show()
-
-    def show(self) -> None:
-        """Tell the observer what was printed and logged since the last time."""
-        observer, run = self.host.observer, self.machine.run
-        for text in self.output:
-            observer.wrote(run, text)
-        for line in self.locals.lines:
-            observer.logged(run, line)
-        self.output.clear()
-        self.locals.lines.clear()
+    def go_through(self, steps: Steps[T]) -> T:
+        """Take each step for durable."""
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as done:
+                answer: T = done.value
+                return answer
+            self.settle(step, self.claim)
 
 
 def drive_unkept(active: UnkeptRun, interruption: Interruption) -> None:
@@ -94,7 +78,7 @@ class _Drive:
             if may_start(active):
                 asyncio.run(self._in_loop())
                 return
-            if not take_in(active):
+            if not active.go_through(take_in(active)):
                 clock.wait(active.host.store, self._patience_us())
 
     async def _in_loop(self) -> None:
@@ -105,8 +89,8 @@ class _Drive:
         attempts = Attempts(active, woken.set)
         try:
             while self._advance():
-                attempts.begin()
-                if not take_in(active):
+                active.go_through(attempts.begin())
+                if not active.go_through(take_in(active)):
                     woken.clear()
                     await active.host.clock.pause(woken, self._patience_us())
                 await asyncio.sleep(0)
@@ -120,7 +104,7 @@ class _Drive:
         more = True
         while more:
             self._heed()
-            more = advance(active, turns=1)
+            more = active.go_through(advance(active, turns=1))
             active.show()
         return active.is_driven()
 

@@ -1,8 +1,11 @@
 """One claimed run in memory: its machine, and what has happened to it since the last commit.
 
-Only this file commits. What is collected here (events, output, log lines) is
-gone if the commit fails; then the machine is dropped too, and nothing has
-happened.
+What is collected here (events, output, log lines) is gone if a commit fails; then
+the machine is dropped too, and nothing has happened.
+
+Whatever decides about a run (advance.py) is a generator that yields a ``Step`` where
+something has to be durable before it goes on, and is gone on with when it is.
+Who drives it makes it so (committing.py): at once, or together with other runs.
 """
 
 from __future__ import annotations
@@ -42,6 +45,16 @@ class Arrival:
     value: Value = None
     error: ErrorValue | None = None
     wish_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A state in which the run is to be made durable. ``leave``: and given back."""
+
+    state: RunState
+    leave: bool = False
+    result: bytes | None = None
+    error: bytes | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -87,47 +100,43 @@ class ActiveRun:
         """Put a fact into the next commit."""
         self.events.append(NewEvent(kind, name, effect, data, time_us))
 
-    def commit(
-        self,
-        state: RunState,
-        *,
-        leave: bool = False,
-        result: bytes | None = None,
-        error: bytes | None = None,
-    ) -> None:
-        """Make all that has happened durable, then show it. Raises Conflict or StoreError."""
+    def prepare(self, step: Step) -> Commit:
+        """Return what makes all that has happened durable."""
         progress = self.progress
         changed = progress.changed
-        encoded = None if state is RunState.COMPLETED else encode(self.machine)
-        self.claim = self.host.store.commit(
-            self.claim,
-            Commit(
-                events=self.events,
-                state=state,
-                snapshot=None if encoded is None else encoded.data,
-                chunks={} if encoded is None else encoded.chunks,
-                wake_at_us=progress.next_due_us() if state is RunState.WAITING else None,
-                result=result,
-                error=error,
-                waiting=encode_waiting(progress.effects.values()) if changed else None,
-                progress=progress.encode() if changed else None,
-                seen=self.seen,
-                consumed=self.consumed,
-                release=leave,
-                snapshot_format=VERSION,
-            ),
+        encoded = None if step.state is RunState.COMPLETED else encode(self.machine)
+        waits = step.state is RunState.WAITING
+        return Commit(
+            events=self.events,
+            state=step.state,
+            snapshot=None if encoded is None else encoded.data,
+            chunks={} if encoded is None else encoded.chunks,
+            wake_at_us=progress.next_due_us() if waits else None,
+            result=step.result,
+            error=step.error,
+            waiting=encode_waiting(progress.effects.values()) if changed else None,
+            progress=progress.encode() if changed else None,
+            seen=self.seen,
+            consumed=self.consumed,
+            release=step.leave,
+            snapshot_format=VERSION,
         )
+
+    def settle(self, step: Step, claim: Claim) -> None:
+        """Take note that a step is durable, and show what it says. ``claim`` is for the next one."""
+        self.claim = claim
         self.events = []
         self.consumed = []
         self.undurable = False
-        progress.changed = False
+        self.progress.changed = False
         self.committed_us = self.host.clock.monotonic_us()
-        if leave:
-            self.left = state
+        if step.leave:
+            self.left = step.state
         if self.output or self.locals.lines:
-            self._show()
+            self.show()
 
-    def _show(self) -> None:
+    def show(self) -> None:
+        """Tell the observer what was printed and logged since the last time."""
         observer, run = self.host.observer, self.machine.run
         for text in self.output:
             observer.wrote(run, text)

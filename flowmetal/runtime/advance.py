@@ -8,7 +8,8 @@ commit holds, by the class of effects (durability.md):
 - in-process and quick: performed between two commits, request and result in the second one;
 - connector, task, waiting: the request is committed, then they begin.
 
-Nothing here waits. ``advance`` returns when the machine can do nothing more by
+Nothing here waits, and nothing here commits: where a commit is due, a ``Step`` is yielded
+(committing.py). ``advance`` returns when the machine can do nothing more by
 itself; ``take_in`` lets in what has happened meanwhile. In between, a driver waits.
 """
 
@@ -20,7 +21,8 @@ from flowmetal.effects import events as kinds
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.effects.requests import EffectFailed, EffectRequest
-from flowmetal.runtime.active import ActiveRun, Arrival
+from flowmetal.runtime.active import ActiveRun, Arrival, Step
+from flowmetal.runtime.committing import Steps
 from flowmetal.runtime.entering import facts_entering
 from flowmetal.runtime.grace import update_grace
 from flowmetal.runtime.messages import take_messages
@@ -48,12 +50,12 @@ _FLUSH_US: Final = 250_000
 _CHECKPOINT_US: Final = 10_000_000
 
 
-def advance(active: ActiveRun, *, let_go: bool = False, turns: int = 1 << 62) -> bool:
+def advance(active: ActiveRun, *, let_go: bool = False, turns: int = 1 << 62) -> Steps[bool]:
     """Compute until the run has ended or waits, committing on the way.
 
     After so many ``turns`` the answer is True: there is more to compute. With ``let_go``
     a run that only waits is given back in the commit that says so.
-    Raises Conflict or StoreError: then drop ``active``.
+    Raises Conflict if the lease is lost: then drop ``active``.
     """
     machine = active.machine
     while active.is_driven() and turns > 0:
@@ -68,19 +70,26 @@ def advance(active: ActiveRun, *, let_go: bool = False, turns: int = 1 << 62) ->
             _abandon(active)
         active.lease.keep(active.claim)
         if active.progress.cancelled is not None and _is_out_of_grace(active):
-            stop_cancelled(active)
+            yield stop_cancelled(active)
         elif turn.status is MachineStatus.READY:
-            _commit_now_and_then(active)
+            if _is_time_to_commit(active):
+                yield Step(RunState.RUNNING)
         elif turn.status is not MachineStatus.WAITING:
-            _end(active, turn)
+            yield _end(active, turn)
         elif active.local:
             _answer_locals(active)
+            if len(active.events) >= MANY_EVENTS or active.host.sync_every:
+                yield Step(RunState.RUNNING)
         elif active.fresh:
             _open_fresh(active)
         elif active.quick:
-            _perform_quick(active)
-        elif not _park(active, let_go):
-            return False
+            yield from _perform_quick(active)
+        else:
+            step = _park(active, let_go)
+            if step is not None:
+                yield step
+            if not active.machine.inbox:
+                return False
     return active.is_driven()
 
 
@@ -93,8 +102,6 @@ def _answer_locals(active: ActiveRun) -> None:
             value, error = None, failed.error
         active.resolve(request, value, error, clock.now_us())
     active.local.clear()
-    if len(active.events) >= MANY_EVENTS or active.host.sync_every:
-        active.commit(RunState.RUNNING)
 
 
 def _open_fresh(active: ActiveRun) -> None:
@@ -110,19 +117,19 @@ def _open_fresh(active: ActiveRun) -> None:
         _let_facts_in(active, now)
 
 
-def _perform_quick(active: ActiveRun) -> None:
+def _perform_quick(active: ActiveRun) -> Steps[None]:
     """Perform in-process functions; their results are durable before the machine goes on."""
     careful = [request for request in active.quick if request.args.get(AT_MOST_ONCE)]
     now = active.host.clock.now_us()
     for request in careful:
         open_effect(active, request, EffectClass.IN_PROCESS, now)
     if active.undurable or careful:
-        active.commit(RunState.RUNNING)
+        yield Step(RunState.RUNNING)
     for request in active.quick:
         value, error = _call(active, request)
         active.resolve(request, value, error, active.host.clock.now_us())
     active.quick.clear()
-    active.commit(RunState.RUNNING)
+    yield Step(RunState.RUNNING)
 
 
 def _call(active: ActiveRun, request: EffectRequest) -> tuple[Value, Value]:
@@ -137,25 +144,25 @@ def _call(active: ActiveRun, request: EffectRequest) -> tuple[Value, Value]:
         return None, effect_error("FM0705", "connector/failed", message, {"kind": request.kind})
 
 
-def _park(active: ActiveRun, let_go: bool) -> bool:
+def _park(active: ActiveRun, let_go: bool) -> Step | None:
     """Leave nothing undurable behind; give the run back if nothing is being done for it.
 
-    Says whether a wait was over, so that there is more to compute.
+    None if a wait was over (the machine's inbox says so), or if all is durable.
     """
     now = active.host.clock.now_us()
     if active.progress.effects:
         _let_facts_in(active, now)
         if active.machine.inbox:
-            return True
+            return None
     state = active.parked_state(now)
     leave = let_go and state is RunState.WAITING
     # Only a commit that gives the run back says when it is due: a release alone would not.
     if leave or active.undurable or active.events or active.progress.changed:
-        active.commit(state, leave=leave)
-    return False
+        return Step(state, leave)
+    return None
 
 
-def _end(active: ActiveRun, turn: Turn) -> None:
+def _end(active: ActiveRun, turn: Turn) -> Step:
     match turn.status:
         case MachineStatus.COMPLETED:
             active.result = turn.result
@@ -163,25 +170,25 @@ def _end(active: ActiveRun, turn: Turn) -> None:
             active.record(kinds.COMPLETED, "", 0, data)
             active.progress.effects.clear()
             active.progress.changed = True
-            active.commit(RunState.COMPLETED, leave=True, result=data)
+            return Step(RunState.COMPLETED, leave=True, result=data)
         case MachineStatus.CANCELLED:
-            stop_cancelled(active)
+            return stop_cancelled(active)
         case _:
             assert turn.error is not None
             active.error = turn.error
             data = encode_data(turn.error)
             active.record(kinds.FAILED, turn.error.type.text, 0, data)
-            active.commit(RunState.FAILED, leave=True, error=data)
+            return Step(RunState.FAILED, leave=True, error=data)
 
 
-def stop_cancelled(active: ActiveRun) -> None:
+def stop_cancelled(active: ActiveRun) -> Step:
     """End a run as cancelled, whatever its machine stands at."""
     reason = active.progress.cancelled[1] if active.progress.cancelled else ""
     active.error = effect_error("FM0702", "flow/cancelled", reason or "the run was cancelled")
     active.record(kinds.CANCELLED, "", 0, encode_data(reason))
     active.progress.effects.clear()
     active.progress.changed = True
-    active.commit(RunState.CANCELLED, leave=True, error=encode_data(active.error))
+    return Step(RunState.CANCELLED, leave=True, error=encode_data(active.error))
 
 
 def result_bytes(value: Value) -> bytes:
@@ -211,24 +218,23 @@ def _is_out_of_grace(active: ActiveRun) -> bool:
     return stop is not None and stop <= active.host.clock.now_us()
 
 
-def _commit_now_and_then(active: ActiveRun) -> None:
+def _is_time_to_commit(active: ActiveRun) -> bool:
     """Keep a long computation from losing much, and its output from being late."""
     since = active.host.clock.monotonic_us() - active.committed_us
-    if since > _CHECKPOINT_US or (active.events and since > _FLUSH_US):
-        active.commit(RunState.RUNNING)
+    return since > _CHECKPOINT_US or (bool(active.events) and since > _FLUSH_US)
 
 
 # What happened outside
 
 
-def take_in(active: ActiveRun) -> bool:
+def take_in(active: ActiveRun) -> Steps[bool]:
     """Let in messages, timers and results. Says whether the machine has something to do.
 
     Results of connectors are durable when this returns; signals and timers
     share the next commit, for they can be taken again.
     """
     now = active.host.clock.now_us()
-    take_messages(active, now)
+    yield from take_messages(active)
     if not active.is_driven():
         return False
     arrived = bool(active.arrivals)
@@ -238,7 +244,7 @@ def take_in(active: ActiveRun) -> bool:
     if active.progress.effects:
         _let_facts_in(active, now)
     if arrived:
-        active.commit(active.parked_state(now))
+        yield Step(active.parked_state(now))
     stop = active.progress.stop_us
     return bool(active.machine.inbox) or (stop is not None and stop <= now)
 
@@ -326,7 +332,7 @@ def may_start(active: ActiveRun) -> bool:
     return any(_may_start(pending, now) for pending in active.progress.effects.values())
 
 
-def startable(active: ActiveRun) -> list[Pending]:
+def startable(active: ActiveRun) -> Steps[list[Pending]]:
     """Return the connector effects whose next attempt may begin now, durable ones all."""
     now = active.host.clock.now_us()
     found = [pending for pending in active.progress.effects.values() if _may_start(pending, now)]
@@ -337,7 +343,7 @@ def startable(active: ActiveRun) -> list[Pending]:
     for pending in found:
         pending.due_us = None
     if careful:
-        active.commit(RunState.RUNNING)
+        yield Step(RunState.RUNNING)
     return found
 
 

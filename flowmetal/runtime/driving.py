@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flowmetal.errors import Conflict, RunError, StoreError
 from flowmetal.ids import RunId
 from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.advance import advance, may_start, take_in
+from flowmetal.runtime.committing import Alone, carry_out
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.loading import open_run
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store.protocol import ENDED, Claim, Held, RunRow, RunState
+
+if TYPE_CHECKING:
+    from flowmetal.runtime.grouping import Committer
 
 SECOND_US: Final = 1_000_000
 
@@ -107,22 +111,24 @@ def _drive_without_loop(active: ActiveRun) -> bool:
     """Drive until the run is left (True) or a connector effect is to begin (False)."""
     host = active.host
     while active.is_driven():
-        advance(active)
+        carry_out(active, advance(active))
         if not active.is_driven():
             break
         if may_start(active):
             return False
-        if not take_in(active) and active.is_driven():
+        if not carry_out(active, take_in(active)) and active.is_driven():
             host.clock.wait(host.store, _patience_us(active))
             active.lease.keep(active.claim)
-            take_in(active)
+            carry_out(active, take_in(active))
     return True
 
 
-async def drive_in_loop(active: ActiveRun, *, let_go: bool = False) -> None:
+async def drive_in_loop(
+    active: ActiveRun, committer: Alone | Committer, *, let_go: bool = False
+) -> None:
     """Drive in the running event loop until the run is left.
 
-    Other coroutines get their turn between two turns of the machine.
+    Other coroutines get their turn between two turns of the machine, and while a commit is made.
     """
     import asyncio
 
@@ -131,29 +137,30 @@ async def drive_in_loop(active: ActiveRun, *, let_go: bool = False) -> None:
     woken = asyncio.Event()
     attempts = Attempts(active, woken.set)
     clock = active.host.clock
+    carry_out = committer.carry_out
     try:
         while active.is_driven():
-            if advance(active, let_go=let_go, turns=TURNS):
+            if await carry_out(active, advance(active, let_go=let_go, turns=TURNS)):
                 await asyncio.sleep(0)
                 continue
             if not active.is_driven():
                 return
-            attempts.begin()
-            if not take_in(active) and active.is_driven():
+            await carry_out(active, attempts.begin())
+            if not await carry_out(active, take_in(active)) and active.is_driven():
                 woken.clear()
                 if attempts or let_go:
                     await clock.pause(woken, min(POLL_US, _patience_us(active)))
                 else:  # nothing else is in this loop: wait for the store itself
                     clock.wait(active.host.store, _patience_us(active))
                 active.lease.keep(active.claim)
-                take_in(active)
+                await carry_out(active, take_in(active))
     finally:
         await attempts.stop()
 
 
 async def _drive_alone(active: ActiveRun) -> None:
     try:
-        await drive_in_loop(active)
+        await drive_in_loop(active, Alone())
     finally:
         await active.host.world.close()
 

@@ -18,6 +18,7 @@ from typing import Final
 
 from flowmetal.errors import Conflict, FlowmetalError, StoreError
 from flowmetal.runtime.driving import drive_in_loop
+from flowmetal.runtime.grouping import Committer
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.loading import open_run
 from flowmetal.snapshot.format import VERSION
@@ -47,6 +48,7 @@ class Interpreter:
         self._driving: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._freed = asyncio.Event()
+        self._committer = Committer(host.store)
 
     def stop(self) -> None:
         """Claim nothing more, give back what is held, and return from ``run``."""
@@ -73,6 +75,7 @@ class Interpreter:
                 if watcher is not None:
                     watcher.cancel()
                 await self._give_back()
+                self._committer.close()
                 await self._host.world.close()
 
     def _listen_to_signals(self) -> None:
@@ -115,7 +118,7 @@ class Interpreter:
         active = None
         try:
             active = open_run(host, claim, taken_us)
-            await drive_in_loop(active, let_go=True)
+            await drive_in_loop(active, self._committer, let_go=True)
         except Conflict:
             return  # somebody else has it now; this machine never was
         except StoreError as trouble:

@@ -8,7 +8,8 @@ from flowmetal.effects import events as kinds
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import EffectResult
 from flowmetal.errors import RunError
-from flowmetal.runtime.active import ActiveRun
+from flowmetal.runtime.active import ActiveRun, Step
+from flowmetal.runtime.committing import carry_out, commit_step
 from flowmetal.runtime.grants import decode_grants
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.lease import Lease
@@ -58,7 +59,7 @@ def open_run(host: Host, claim: Claim, taken_us: int, *, patient: bool = False) 
         )
         active.record(kinds.RECOVERED, "", 0, encode_data(crashes))
         if row.attempts > PATIENCE and machine.status is MachineStatus.READY and not patient:
-            _put_aside(active, row.attempts - 1)
+            commit_step(active, _put_aside(active, row.attempts - 1))
             return active
     notes, active.progress.cancelled = decode_progress(row.progress)
     now = host.clock.now_us()
@@ -66,7 +67,7 @@ def open_run(host: Host, claim: Claim, taken_us: int, *, patient: bool = False) 
         take_up(active, machine.open[number].request, notes.get(number), now)
     for message in loaded.inbox:
         if active.is_driven():
-            take_message(active, message)
+            carry_out(active, take_message(active, message))
     return active
 
 
@@ -76,7 +77,7 @@ def _answered(machine: Machine) -> set[int]:
     return {int(fact.number) for fact in facts if isinstance(fact, EffectResult)}
 
 
-def _put_aside(active: ActiveRun, crashes: int) -> None:
+def _put_aside(active: ActiveRun, crashes: int) -> Step:
     active.error = effect_error(
         "FM1108",
         "run/poisoned",
@@ -85,7 +86,7 @@ def _put_aside(active: ActiveRun, crashes: int) -> None:
     )
     data = encode_data(active.error)
     active.record(kinds.FAILED, active.error.type.text, 0, data)
-    active.commit(RunState.FAILED, leave=True, error=data)
+    return Step(RunState.FAILED, leave=True, error=data)
 
 
 def _machine(host: Host, loaded: Loaded) -> Machine:

@@ -11,7 +11,8 @@ from typing import Final
 
 from flowmetal.effects import events as kinds
 from flowmetal.effects.errors import effect_error
-from flowmetal.runtime.active import ActiveRun
+from flowmetal.runtime.active import ActiveRun, Step
+from flowmetal.runtime.committing import Steps
 from flowmetal.store.protocol import InboxRow, RunState
 from flowmetal.values import Map, Value, keyword
 from flowmetal.values.codec import decode_data, encode_data
@@ -26,29 +27,29 @@ _REASON = keyword("reason")
 _NOW = keyword("now")
 
 
-def take_messages(active: ActiveRun, now_us: int) -> None:
+def take_messages(active: ActiveRun) -> Steps[None]:
     """Read messages that came in since the last look."""
     for row in active.host.store.inbox(active.machine.run, active.seen):
-        take_message(active, row)
+        yield from take_message(active, row)
         active.seen = max(active.seen, row.number)
         if not active.is_driven():
             return
 
 
-def take_message(active: ActiveRun, row: InboxRow) -> None:
+def take_message(active: ActiveRun, row: InboxRow) -> Steps[None]:
     """Take one message."""
     match row.message.kind:
         case "signal":
             active.mailbox.append(row)
         case "cancel":
-            _cancel(active, row)
+            yield from _cancel(active, row)
         case "pause":
-            _pause(active, row)
+            yield _pause(active, row)
         case _:
             pass
 
 
-def _cancel(active: ActiveRun, row: InboxRow) -> None:
+def _cancel(active: ActiveRun, row: InboxRow) -> Steps[None]:
     reason, now = _body(row)
     active.consumed.append(row.number)
     active.record(kinds.CANCELLING, "", 0, row.message.body or encode_data(None), row.time_us)
@@ -60,13 +61,13 @@ def _cancel(active: ActiveRun, row: InboxRow) -> None:
     if now:
         active.error = effect_error("FM0702", "flow/cancelled", reason or "the run was cancelled")
         active.record(kinds.CANCELLED, "", 0, encode_data(reason))
-        active.commit(RunState.CANCELLED, leave=True, error=encode_data(active.error))
+        yield Step(RunState.CANCELLED, leave=True, error=encode_data(active.error))
 
 
-def _pause(active: ActiveRun, row: InboxRow) -> None:
+def _pause(active: ActiveRun, row: InboxRow) -> Step:
     active.consumed.append(row.number)
     active.record(kinds.PAUSED, "", 0, row.message.body or encode_data(None), row.time_us)
-    active.commit(RunState.PAUSED, leave=True)
+    return Step(RunState.PAUSED, leave=True)
 
 
 def _body(row: InboxRow) -> tuple[str, bool]:

@@ -16,6 +16,7 @@ from flowmetal.effects.requests import Call, EffectFailed
 from flowmetal.effects.world import World
 from flowmetal.runtime.active import ActiveRun, Arrival
 from flowmetal.runtime.advance import startable
+from flowmetal.runtime.committing import Steps
 from flowmetal.runtime.entering import timeout_error
 from flowmetal.runtime.progress import Pending
 from flowmetal.values import ErrorValue, Value
@@ -34,7 +35,7 @@ class Attempts:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def begin(self) -> None:
+    def begin(self) -> Steps[None]:
         """Begin every attempt that may begin, and cancel those that nobody waits for."""
         if self._broken is not None:
             raise self._broken
@@ -42,7 +43,7 @@ class Attempts:
         for number in [n for n in self._tasks if n not in active.progress.effects]:
             self._tasks[number].cancel()
         active.lease.keep(active.claim)
-        for pending in startable(active):
+        for pending in (yield from startable(active)):
             number = pending.request.number
             pending.in_flight = True
             task = asyncio.get_running_loop().create_task(self._attempt(pending))

@@ -92,6 +92,10 @@ class MemoryStore:
     def url(self) -> str:
         return "memory:"
 
+    @property
+    def is_remote(self) -> bool:
+        return False
+
     def now_us(self) -> int:
         return self._clock.now_us()
 

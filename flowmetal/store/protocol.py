@@ -249,6 +249,10 @@ class Store(Protocol):
     @property
     def url(self) -> str: ...
 
+    @property
+    def is_remote(self) -> bool:
+        """Say whether a write waits for another process, so that it is worth a thread."""
+
     def now_us(self) -> int:
         """Return the store's time."""
 

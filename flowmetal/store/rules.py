@@ -19,6 +19,12 @@ CLAIMABLE = frozenset({RunState.READY, RunState.WAITING})
 CLOSED = ENDED | {RunState.EXPORTING}
 """States in which a run takes no messages."""
 
+OUTCOME_UNKNOWN = frozenset({"FM1008", "FM1022"})
+"""Errors of a write after which nobody knows whether it was made."""
+
+OF_ONE_STEP = frozenset({"FM1014", "FM1021"})
+"""Errors that say something about the step alone, and nothing about the store."""
+
 
 def stored_state(state: RunState) -> RunState:
     """Return what is written down for ``state``."""

@@ -135,12 +135,14 @@ def test_after_downtime_a_timer_counts_at_its_due_time(signal_after: int, outcom
     wait = args(name="go", timeout=Duration(5_000_000), **{"else": "late"})
     run = bench.start(sequence(("signal/receive", wait)))
     from flowmetal.runtime.advance import advance
+    from flowmetal.runtime.committing import carry_out
     from flowmetal.runtime.loading import open_run
     from flowmetal.store.protocol import Claim
 
     claim = bench.store.claim(run, bench.current.owner, 10_000_000)
     assert isinstance(claim, Claim)
-    advance(open_run(bench.current, claim, 0), let_go=True)
+    active = open_run(bench.current, claim, 0)
+    carry_out(active, advance(active, let_go=True))
     bench.clock.advance(signal_after)
     bench.signal("go", "signal")
     bench.clock.advance(100_000_000)

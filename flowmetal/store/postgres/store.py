@@ -55,6 +55,10 @@ class PostgresStore:
         return self._address.shown
 
     @property
+    def is_remote(self) -> bool:
+        return True
+
+    @property
     def hooks(self) -> Callable[[str], None] | None:
         return self._session.hooks
 

@@ -83,6 +83,10 @@ class SqliteStore:
         return f"sqlite:{self._path}"
 
     @property
+    def is_remote(self) -> bool:
+        return False
+
+    @property
     def hooks(self) -> Callable[[str], None] | None:
         return self._session.hooks
 
