@@ -49,6 +49,7 @@ class Interpreter:
         self._stopping = asyncio.Event()
         self._freed = asyncio.Event()
         self._committer = Committer(host.store)
+        self._end: BaseException | None = None
 
     def stop(self) -> None:
         """Claim nothing more, give back what is held, and return from ``run``."""
@@ -77,6 +78,8 @@ class Interpreter:
                 await self._give_back()
                 self._committer.close()
                 await self._host.world.close()
+        if self._end is not None:
+            raise self._end
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -109,6 +112,10 @@ class Interpreter:
         self._driving.discard(task)
         self._freed.set()
         if not task.cancelled() and (crash := task.exception()) is not None:
+            if not isinstance(crash, Exception):  # the process is to end, and not this run alone
+                self._end = self._end or crash
+                self.stop()
+                return
             # Ours to mend. The run stays claimed until its lease ends, and the crash is counted.
             traceback.print_exception(crash, file=sys.stderr)
 
