@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 
 import pytest
+
+from flowmetal.embed.examples import Group, Section
+from tests.docs.transcript import Terminal
+from tests.stdlib.sections import Evaluation, steps_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,17 +53,47 @@ def test_what_the_readme_shows_first_is_what_one_sees(shell) -> None:
     assert shown.out == printed + '"goodbye, Ada"\n'
 
 
-@pytest.mark.parametrize("number", range(len(blocks("docs/tutorial.md", "clojure"))))
-def test_programs_of_the_tutorial_compile(shell, number: int) -> None:
-    text = blocks("docs/tutorial.md", "clojure")[number]
-    if not text.startswith("(ns "):
-        text = f"(ns part (:require [flow.http :as http]))\n(defn main [url] {text})"
-    name = re.search(r"\(ns (\S+)", text)
-    assert name
-    file = f"{name[1].rstrip(')')}.flow"
-    shell.write(file, text)
-    shown = shell("fmc", "check", file)
-    assert shown.status == 0, shown.err
+def test_the_tutorial_shows_what_one_sees(tmp_path: Path) -> None:
+    """In order, with real processes: a run that is killed with SIGKILL goes on in the next command."""
+    wrong = list(Terminal(tmp_path).follow((ROOT / "docs/tutorial.md").read_text("utf-8")))
+    assert not wrong, "\n\n".join(wrong)
+
+
+@pytest.mark.parametrize("page", ["docs/language.md"])
+def test_snippets_give_what_they_say(page: str, tmp_path: Path) -> None:
+    evaluation = Evaluation("http://localhost:1", tmp_path)
+    group = Group(page, "flow.core", "", "", "", ())
+    snippets = blocks(page, "clojure")
+    wrong = []
+    for number, text in enumerate(snippets, 1):
+        section = Section(f"block {number}", (), text, 1)
+        if any(step.checked for step in steps_of(section)):
+            wrong += evaluation.complaints(group, section)
+    assert not wrong, "\n".join(wrong)
+
+
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", (ROOT / page).read_text("utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        file, _, anchor = target.partition("#")
+        if "://" in target:
+            continue
+        there = (ROOT / page).parent / file if file else ROOT / page
+        assert there.exists(), target
+        if anchor and there.suffix == ".md":
+            assert anchor in _anchors(there), target
+
+
+@cache
+def _anchors(page: Path) -> set[str]:
+    text = page.read_text("utf-8")
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return slugs | set(re.findall(r'<a id="([^"]+)">', text))
 
 
 def test_the_generated_pages_are_up_to_date() -> None:
