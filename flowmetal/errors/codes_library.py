@@ -1,4 +1,4 @@
-"""What functions of the standard library raise in a program: FM0501 - FM0514, FM0520, FM0540.
+"""What functions of the standard library raise in a program: FM0501 - FM0514, FM0520, FM0521, FM0540.
 
 ``wrong`` is a program whose run raises the code and ``right`` one that does
 not; both are tests.
@@ -51,10 +51,9 @@ CODES: tuple[ErrorCode, ...] = (
     ErrorCode(
         "FM0509",
         "The regular expression cannot be used",
-        "Regular expressions are RE2's: they take time in proportion to the text, and have no\n"
-        "look-around and no back references.",
-        wrong='(defn main [] (re-find #"(?=a)" "a"))',
-        right='(defn main [] (re-find #"a" "a"))',
+        "Regular expressions are those of java.util.regex. The message says what is wrong, and where.",
+        wrong='(defn main [] (re-find #"(a" "a"))',
+        right='(defn main [] (re-find #"(a)" "a"))',
     ),
     ErrorCode(
         "FM0510",
@@ -108,5 +107,14 @@ CODES: tuple[ErrorCode, ...] = (
         wrong="(ns a (:require [flow.saga :refer [compensate!]]))\n(defn main [] (compensate! println))",
         right="(ns a (:require [flow.saga :refer [saga! compensate!]]))\n"
         "(defn main [] (saga! (compensate! println) :done))",
+    ),
+    ErrorCode(
+        "FM0521",
+        "A regular expression takes too many steps",
+        "Most expressions are matched in time proportional to the text. Those with back references,\n"
+        "look-around or possessive parts are matched by trying, which is bounded: a million steps, and\n"
+        "200 more for each character. Nested loops over the same characters, as in (a+)+, need more.",
+        wrong='(defn main [] (re-find #"(?=(a+)+$)b" (str (apply str (repeat 40 "a")) "c")))',
+        right='(defn main [] (re-find #"(?=a+$)b" (str (apply str (repeat 40 "a")) "c")))',
     ),
 )

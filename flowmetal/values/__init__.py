@@ -68,7 +68,7 @@ from flowmetal.values.numbers import (
     to_float,
     to_integer,
 )
-from flowmetal.values.ordering import compare
+from flowmetal.values.ordering import compare, plain_keys
 from flowmetal.values.printing import describe, display, display_top, pr_str, show
 from flowmetal.values.record import Record, record_of
 from flowmetal.values.reified import Reified
@@ -245,6 +245,7 @@ __all__ = [
     "parse_instant",
     "parse_long",
     "parse_number",
+    "plain_keys",
     "power",
     "pr_str",
     "quot",

@@ -7,17 +7,22 @@ vectors by length and then element by element. Anything else is FM0327.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from flowmetal.values import kinds
 from flowmetal.values.errors import type_error
 from flowmetal.values.kinds import KINDS, Value
+from flowmetal.values.names import Keyword
 from flowmetal.values.numbers import compare_numbers, is_number
 from flowmetal.values.vector import Vector
 
 
 def compare(a: Value, b: Value) -> int:
     """Return -1, 0 or 1 as ``a`` comes before, with or after ``b``."""
+    cls = type(a)
+    if cls is type(b) and cls in _ORDERED_BY_PYTHON:
+        return int(a > b) - int(a < b)
     stack: list[Iterator[tuple[Value, Value]]] = [iter(((a, b),))]
     while stack:
         for x, y in stack[-1]:
@@ -26,12 +31,51 @@ def compare(a: Value, b: Value) -> int:
                     return -1 if len(x) < len(y) else 1
                 stack.append(iter(zip(x, y, strict=True)))
                 break
-            order = _compare_scalars(x, y)
+            if type(x) is int and type(y) is int:
+                order = (x > y) - (x < y)
+            else:
+                order = _compare_scalars(x, y)
             if order:
                 return order
         else:
             stack.pop()
     return 0
+
+
+_ORDERED_BY_PYTHON: Final = frozenset({int, str})
+
+
+def plain_keys(values: Sequence[Value]) -> Sequence[Value] | None:
+    """Return keys that Python orders as ``compare`` orders the values; None if there are none.
+
+    That is so for values of one kind: integers, strings, floats, keywords, and vectors of
+    integers and strings that have the same kinds in the same places. Sorting by
+    such keys calls nothing of ours: a twentieth of the time.
+    """
+    found = {type(value) for value in values}
+    if len(found) != 1:
+        return None
+    cls = found.pop()
+    if cls in _ORDERED_BY_PYTHON:
+        return values
+    if cls is float:
+        return values if all(value == value for value in values) else None
+    if cls is Keyword:
+        return [(value.ns or "", value.name) for value in values]
+    if not issubclass(cls, Vector):
+        return None
+    keys: list[Value] = []
+    kinds_by_length: dict[int, tuple[type, ...]] = {}
+    for value in values:
+        items = tuple(value)
+        types = tuple(map(type, items))
+        known = kinds_by_length.setdefault(len(items), types)
+        if known is not types and known != types:
+            return None
+        keys.append((len(items), items))
+    if all(_ORDERED_BY_PYTHON.issuperset(types) for types in kinds_by_length.values()):
+        return keys
+    return None
 
 
 def _compare_scalars(a: Value, b: Value) -> int:

@@ -65,6 +65,10 @@ class Range:
     def is_empty(self) -> bool:
         if self.end is None:
             return False
+        if type(self.start) is int and type(self.end) is int and type(self.step) is int:
+            if self.step:
+                return self.start >= self.end if self.step > 0 else self.start <= self.end
+            return self.start == self.end
         if gt(self.step, 0):
             return ge(self.start, self.end)
         if lt(self.step, 0):

@@ -19,9 +19,12 @@ from __future__ import annotations
 
 from flowmetal.bytecode.opcodes import Op
 from flowmetal.values import (
+    Cons,
     FlowError,
     Keyword,
+    LazySeq,
     OrderedByFunction,
+    Realise,
     Unrealised,
     Value,
     add,
@@ -35,6 +38,7 @@ from flowmetal.values import (
     le,
     lt,
     mul,
+    next_,
     set_of,
     sub,
     vector,
@@ -45,11 +49,12 @@ from flowmetal.vm.link import (
     LOCAL_WITH,
     LOCAL_WITH_JUMP,
     NATIVE_OF_MACHINE,
+    NATIVE_OF_SEQ,
     STOP,
     Instruction,
 )
 from flowmetal.vm.returning import finish_frame, realise
-from flowmetal.vm.state import Closure, Fiber, FiberStatus, Frame, Machine, Pending
+from flowmetal.vm.state import Closure, Fiber, FiberStatus, Frame, Machine, Pending, Retry
 from flowmetal.vm.unwinding import raise_error, thrown, too_deep, unwind
 from flowmetal.vm.vars import bind, define, dynamic_value, set_binding, unbind, unbound
 
@@ -157,6 +162,23 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                             pc += 2
                         else:
                             stack.append(a)
+                    elif op == NATIVE_OF_SEQ:
+                        # The cell it needs is realised without an exception on the way.
+                        a = stack[-1]
+                        if type(a) is Cons and arg[0] is next_:
+                            a = a.rest
+                        if type(a) is not LazySeq or a.thunk is None:
+                            stack[-1] = arg[0](stack[-1])
+                        elif type(a.thunk) is Closure and 0 in a.thunk.function.by_count:
+                            frame.pc = pc - 1
+                            thunk_body = a.thunk.function.by_count[0]
+                            stack = [None] * thunk_body.slots
+                            frame = Frame(thunk_body, stack, a.thunk, Retry([a]))
+                            frames.append(frame)
+                            code = thunk_body.code
+                            pc = 0
+                        else:
+                            raise Unrealised(a, Realise.STEP)
                     elif op == _LT:
                         a, b = stack[-2], stack[-1]
                         value = a < b if type(a) is int and type(b) is int else lt(a, b)
@@ -300,17 +322,27 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                         del stack[-count:]
                         stack.append(value)
                 elif op == _RETURN:
-                    if frame.then is None:
-                        value = stack[-1]
+                    value = stack[-1]
+                    then = frame.then
+                    if then is None:
                         frames.pop()
                         frame = frames[-1]
                         code = frame.body.code
                         stack = frame.stack
                         pc = frame.pc
                         stack.append(value)
+                    elif type(then) is Retry and (type(value) is Cons or value is None):
+                        for cell in then.cells:
+                            cell.thunk = None
+                            cell.value = value
+                        frames.pop()
+                        frame = frames[-1]
+                        code = frame.body.code
+                        stack = frame.stack
+                        pc = frame.pc
                     else:
                         frame.pc = pc - 1
-                        finish_frame(machine, fiber, frame, stack[-1])
+                        finish_frame(machine, fiber, frame, value)
                         if fiber.status is not FiberStatus.READY:
                             return fuel
                         frame = frames[-1]

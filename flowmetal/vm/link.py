@@ -31,6 +31,7 @@ from flowmetal.vm.state import Closure, Native
 # Numbers that exist in linked code alone.
 NATIVE_OF_MACHINE = 0x100  # a NATIVE whose function wants the machine
 STOP = 0x101  # in place of every instruction of an image for single steps
+NATIVE_OF_SEQ = 0x104  # a NATIVE that looks at the first cell of its one argument
 LOCAL_WITH = 0x102  # LOCAL n, CONST k, operator
 LOCAL_WITH_JUMP = 0x103  # LOCAL n, CONST k, comparison, JUMP_IF_FALSE
 
@@ -44,6 +45,9 @@ _FUSED = {
     Op.EQ: operator.eq,
 }
 """What these operators do to two ints."""
+
+_OF_SEQ = frozenset(f"flow.core/{name}" for name in ("seq", "first", "rest", "next"))
+"""Natives that need the first cell of a lazy sequence and nothing more of it."""
 
 Instruction: TypeAlias = tuple[int, Value]
 
@@ -147,6 +151,8 @@ class LinkedFunction:
                 name, count = constants[operand]
                 native = self._image.native(name)
                 number = NATIVE_OF_MACHINE if native.wants_machine else op.number
+                if count == 1 and name in _OF_SEQ:
+                    number = NATIVE_OF_SEQ
                 return number, (native.call, count)
             case Operand.FUNCTION:
                 return op.number, self._image.functions[self.function.functions[operand]]

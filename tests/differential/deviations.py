@@ -121,21 +121,11 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
     "Tagged literals are data": (
         r'(edn/read-string "#foo 1")',
     ),
-    "Regular expressions are matched by RE2": (
-        r'(str/split "abc" #"(?=b)" 1)',
+    "Regular expressions take bounded time": (
         r'(re-find #"(a*)*" "aa")',
-        r'(re-find #"[[:alpha:]]+" "ab1")',
-        r'(re-find #"(?x) a b" "ab")',
-        r'(re-find #"\Z" "a\n")',
-        r'(re-find #"a++" "aa")',
-        r'(re-find #"(a)\1" "aa")',
-        r'(re-find #"(?=a)" "a")',
-        r'(re-find #"[a-z&&[^b]]+" "abc")',
-        r'(re-find #"\h" "a b")',
-        r'(re-find #"\R" "a\nb")',
-        r'(re-find #"\e" "a")',
-        r'(re-find #"\cA" "a")',
-        r'(re-find #"\0101" "A")',
+        r'(re-find #"(a*)*" "aab")',
+        r'(re-find #"(a*)+" "aab")',
+        r'(re-find #"(a|b*)*c" "abc")',
     ),
     "EDN is what is printed": (
         r"""(edn/read-string "'a")""",

@@ -1,9 +1,12 @@
-"""Regular expressions of flow.core, on RE2.
+"""Regular expressions of flow.core: Java's, on RE2 where it can and on a matcher of ours elsewhere.
 
-RE2 takes time in proportion to the text, whatever the expression: a hostile
-one cannot stall an interpreter. The price is no look-around and no back
-references. An expression as a value is text and flags; compiled ones are kept
-in a cache that no program can see.
+RE2 takes time in proportion to the text, whatever the expression. What it does not
+have (back references, look-around and the like) is matched by
+backtracking.py, whose steps are bounded: a hostile expression cannot stall an interpreter.
+Where the two mean different things, Java's meaning decides, and with it who
+matches: ends of lines other than ``\\n``, ``$`` before the last of them, words of other letters.
+An expression as a value is text and flags; compiled ones are kept in a cache that
+no program can see.
 """
 
 from __future__ import annotations
@@ -14,8 +17,10 @@ from functools import lru_cache
 from typing import Protocol, cast
 
 from flowmetal.stdlib.natives.arguments import need_text, wrong
+from flowmetal.stdlib.natives.backtracking import Backtracking
+from flowmetal.stdlib.natives.regex_parsing import Tree, Wrong, parse
 from flowmetal.stdlib.natives.table import Table
-from flowmetal.values import Regex, Value, fail, list_of, pr_str, show, vector
+from flowmetal.values import Regex, Value, fail, list_of, pr_str, vector
 
 native = Table("flow.core")
 
@@ -42,23 +47,69 @@ class Compiled(Protocol):
 
 @lru_cache(_CACHE_SIZE)
 def compile_regex(pattern: str, flags: str) -> Compiled:
-    """Compile an expression in Java's spelling; raise FM0509 for what RE2 does not have."""
+    """Compile an expression in Java's spelling; raise FM0509 for what is none."""
+    try:
+        tree = parse(pattern, flags)
+        if tree.needs_backtracking:
+            return Backtracking(pattern, tree)
+        linear = _linear(pattern, flags)
+        return Backtracking(pattern, tree) if linear is None else _ByText(linear, pattern, tree)
+    except Wrong as wrong_expression:
+        fail(
+            "FM0509", "regex/wrong", f"the regular expression {pr_str(pattern)}: {wrong_expression}"
+        )
+
+
+def _linear(pattern: str, flags: str) -> Compiled | None:
+    """Return RE2's form of an expression, None if it has none."""
     import re2
 
     options = re2.Options()
     options.log_errors = False
-    prefix = f"(?{flags})" if flags else ""
-    spelled = _encodable(prefix + _spelled_for_re2(pattern))
+    spelled = (f"(?{flags})" if flags else "") + _spelled_for_re2(pattern)
+    if _SURROGATE.search(spelled):
+        return None
     try:
         return cast(Compiled, re2.compile(spelled, options))
-    except re2.error as error:
-        said = error.args[0] if error.args else error
-        reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-        extra = "" if not _LOOKS_AROUND.search(pattern) else " (no look-around, no back references)"
-        fail("FM0509", "regex/wrong", f"the regular expression {pr_str(pattern)}: {reason}{extra}")
+    except re2.error:
+        return None
 
 
-_LOOKS_AROUND = re.compile(r"\(\?<?[=!]|\\[1-9]|\(\?>")
+class _ByText:
+    """An expression that RE2 matches, but for texts on which it would answer otherwise than Java."""
+
+    def __init__(self, linear: Compiled, pattern: str, tree: Tree) -> None:
+        self._linear = linear
+        self._pattern = pattern
+        self._tree = tree
+        self._backtracking: Backtracking | None = None
+
+    def search(self, text: str) -> Match | None:
+        """Return the first match."""
+        return self._for(text).search(text)
+
+    def fullmatch(self, text: str) -> Match | None:
+        """Return the match of the whole text."""
+        return self._for(text).fullmatch(text)
+
+    def finditer(self, text: str) -> Iterator[Match]:
+        """Return the matches from left to right that do not overlap."""
+        return self._for(text).finditer(text)
+
+    def _for(self, text: str) -> Compiled:
+        tree = self._tree
+        if not (
+            (tree.minds_lines and (text.endswith("\n") or _LINE_ENDS.search(text)))
+            or (not text.isascii() and (tree.minds_words or _SURROGATE.search(text)))
+        ):
+            return self._linear
+        if self._backtracking is None:
+            self._backtracking = Backtracking(self._pattern, tree)
+        return self._backtracking
+
+
+_LINE_ENDS = re.compile("[\r\x85\u2028\u2029]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _JAVA_SPELLING = re.compile(r"\\u([0-9a-fA-F]{4})|\\.|\(\?<([A-Za-z][A-Za-z0-9]*)>", re.DOTALL)
 _POSIX = {
     "Alpha": "[a-zA-Z]", "Digit": "[0-9]", "Alnum": "[a-zA-Z0-9]", "Upper": "[A-Z]",
@@ -119,17 +170,13 @@ def match_value(found: Match | None) -> Value:
 @native("re-find")
 def re_find(pattern: Value, text: Value) -> Value:
     """Return the first match, nil if there is none."""
-    return match_value(
-        compiled("re-find", pattern).search(_encodable(need_text("re-find", 2, text)))
-    )
+    return match_value(compiled("re-find", pattern).search(need_text("re-find", 2, text)))
 
 
 @native("re-matches")
 def re_matches(pattern: Value, text: Value) -> Value:
     """Return the match of the whole text, nil if it does not match."""
-    return match_value(
-        compiled("re-matches", pattern).fullmatch(_encodable(need_text("re-matches", 2, text)))
-    )
+    return match_value(compiled("re-matches", pattern).fullmatch(need_text("re-matches", 2, text)))
 
 
 @native("re-seq")
@@ -142,14 +189,4 @@ def re_seq(pattern: Value, text: Value) -> Value:
 
 def matches_in(machine: Compiled, text: str) -> list[Match]:
     """Return all matches from left to right that do not overlap."""
-    return list(machine.finditer(_encodable(text)))
-
-
-def _encodable(text: str) -> str:
-    """Return ``text``; RE2 reads UTF-8, in which half of a surrogate pair cannot be written."""
-    if not text.isascii() and _SURROGATE.search(text):
-        fail("FM0509", "regex/wrong", f"{show(text)} has half of a surrogate pair")
-    return text
-
-
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+    return list(machine.finditer(text))

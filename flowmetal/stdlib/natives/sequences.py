@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cmp_to_key
 
 from flowmetal.stdlib.natives.arguments import need_int, out_of_bounds, wrong
@@ -37,6 +38,7 @@ from flowmetal.values import (
     is_number,
     list_of,
     next_,
+    plain_keys,
     rest,
     seq,
     vector,
@@ -279,15 +281,23 @@ def unrealised(value: Value, todo: Value) -> Value:
 def sort(coll: Value) -> Value:
     """Sort by the default order."""
     items = items_of("sort", coll)
-    return list_of(sorted(items, key=cmp_to_key(compare)))
+    return list_of(_sorted(items, items))
 
 
 @native("-sort-by")
 def sort_by(keys: Value, coll: Value) -> Value:
     """Sort the items of ``coll`` by the default order of the keys at the same places."""
-    pairs = zip(items_of("sort-by", keys), items_of("sort-by", coll), strict=True)
-    ordered = sorted(pairs, key=cmp_to_key(_compare_keys))
-    return list_of([item for _, item in ordered])
+    return list_of(_sorted(items_of("sort-by", keys), items_of("sort-by", coll)))
+
+
+def _sorted(keys: Sequence[Value], items: Sequence[Value]) -> list[Value]:
+    """Return the items in the order of the keys at the same places; equal ones stay as they stand."""
+    plain = plain_keys(keys)
+    key = (keys if plain is None else plain).__getitem__
+    if plain is None:
+        order = cmp_to_key(compare)
+        return [items[at] for at in sorted(range(len(items)), key=lambda at: order(key(at)))]
+    return [items[at] for at in sorted(range(len(items)), key=key)]
 
 
 _SHORT = 32
@@ -312,7 +322,3 @@ def concat_small(colls: Value) -> Value:
                 return None
             items.extend(coll)
     return list_of(items)
-
-
-def _compare_keys(one: tuple[Value, Value], other: tuple[Value, Value]) -> int:
-    return compare(one[0], other[0])
