@@ -2,8 +2,9 @@
 
 ``parse`` reads an expression by the rules of java.util.regex and returns its
 tree. ``Tree.needs_backtracking`` says that RE2 has no equal for it: back
-references, look-around, possessive and atomic groups and the like. Literals, classes and flags are resolved here: a ``One`` holds a predicate on one
-character, so the matcher knows nothing of spelling.
+references, look-around, possessive and atomic groups and the like. Literals,
+classes and flags are resolved here: a ``One`` holds a set of characters, so the
+matcher knows nothing of spelling.
 
 Raises ``Wrong`` with a sentence and a position for what is no expression.
 """
