@@ -88,11 +88,11 @@ class SealedMachine:
     def _glanced(self, definition: Definition) -> bool:
         """Run a top-level form unless it takes more than what is left of the glance."""
         if self._glance is None:
-            self._run(definition, BUDGET)
+            self._settle(definition)
             return True
         before = self.machine.fuel_used
         try:
-            self._run(definition, self._glance)
+            self._settle(definition, self._glance)
         except EvaluationFailed as failure:
             if failure.error.code != "FM0309":
                 raise
@@ -105,11 +105,13 @@ class SealedMachine:
         waiting, self._waiting = self._waiting, []
         for definition in waiting:
             with suppress(EvaluationFailed):
-                self._run(definition, BUDGET)
+                self._settle(definition)
 
-    def _run(self, definition: Definition, budget: int) -> None:
-        assert definition.function is not None
-        thunk = self.image.functions[definition.function].plain
-        value = self.apply(thunk, (), budget)
+    def _settle(self, definition: Definition, budget: int = BUDGET) -> None:
+        value = self._run(definition, budget)
         if definition.kind is DefinitionKind.INITIALISER:
             define(self.machine, definition.name, value)
+
+    def _run(self, definition: Definition, budget: int = BUDGET) -> Value:
+        assert definition.function is not None
+        return self.apply(self.image.functions[definition.function].plain, (), budget)

@@ -44,6 +44,7 @@ class MovingMachine(SealedMachine):
     """
 
     def __init__(self, natives: Mapping[str, Native], step: int, dense: int) -> None:
+        super().__init__(natives)
         self.images = [Image(Program("user", ()), natives, single_steps=True) for _ in range(2)]
         self.image = self.images[0]
         self.machine = Machine(RunId("compiler"), self.image, "", (), sealed=True)
@@ -77,7 +78,7 @@ class MovingMachine(SealedMachine):
             self.still = False
         return made
 
-    def apply(self, function: Value, arguments: Sequence[Value]) -> Value:
+    def apply(self, function: Value, arguments: Sequence[Value], budget: int = 0) -> Value:
         machine = self.machine
         if isinstance(function, Closure):
             own = self.image.functions[function.function.function.hash]
