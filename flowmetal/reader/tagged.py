@@ -11,7 +11,7 @@ from flowmetal.values.errors import ErrorValue
 from flowmetal.values.kinds import Value
 from flowmetal.values.map import EMPTY_MAP, Map
 from flowmetal.values.names import Keyword, keyword
-from flowmetal.values.scalars import Duration, FiberRef, Instant, RunRef, Secret
+from flowmetal.values.scalars import Duration, Instant, RunRef, Secret
 from flowmetal.values.time_text import parse_duration, parse_instant
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
@@ -55,12 +55,6 @@ def _run(form: Value) -> RunRef:
     return RunRef(_text(form))
 
 
-def _fiber(form: Value) -> FiberRef:
-    if type(form) is not int:
-        raise ValueError("a fiber is written as its number")
-    return FiberRef(form)
-
-
 def _error(form: Value) -> ErrorValue:
     if not isinstance(form, Map):
         raise ValueError("an error is written as a map with :type and :message")
@@ -102,6 +96,5 @@ BUILT_IN_TAGS: dict[str, Callable[[Value], Value]] = {
     "secret": _secret,
     "bytes": _bytes,
     "flow/run": _run,
-    "fiber": _fiber,
     "error": _error,
 }

@@ -30,7 +30,7 @@ from flowmetal.snapshot.format import (
     Ext,
 )
 from flowmetal.snapshot.records import PURE, Record, Table
-from flowmetal.values import KINDS, FiberRef, Value
+from flowmetal.values import KINDS, Value
 from flowmetal.values.kinds import LAST_SCALAR
 from flowmetal.values.trie import Node
 
@@ -149,7 +149,7 @@ class _ChunkTable(Table):
         return super().first_met(value)
 
     def scalar(self, value: Value) -> Value:
-        if type(value) is FiberRef or KINDS[type(value)] > LAST_SCALAR:
+        if KINDS[type(value)] > LAST_SCALAR:
             raise _NotPureError
         return super().scalar(value)
 

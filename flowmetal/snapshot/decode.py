@@ -27,14 +27,17 @@ from flowmetal.snapshot.format import (
     VERSION,
 )
 from flowmetal.snapshot.frames import check_fibers
+from flowmetal.snapshot.nesting import check_scopes
 from flowmetal.snapshot.objects import (
     Fields,
 )
 from flowmetal.snapshot.parts import GetChunks, Parts
 from flowmetal.values import (
     ErrorValue,
+    FiberRef,
     LazySeq,
     Map,
+    Promise,
     Value,
 )
 from flowmetal.values.trie import Node
@@ -44,6 +47,7 @@ from flowmetal.vm.state import (
     QUANTUM,
     Bindings,
     Cancel,
+    Cancellation,
     Closure,
     Define,
     Delivery,
@@ -55,9 +59,11 @@ from flowmetal.vm.state import (
     MachineStatus,
     OpenEffect,
     Retry,
+    Scope,
     Search,
     Site,
     Then,
+    Verdict,
 )
 
 
@@ -111,7 +117,7 @@ class _Reader:
 
     def machine(self, upgrade: bool) -> Machine:
         """Return the machine."""
-        require(type(self.fields) is list and len(self.fields) == 20, "the machine")
+        require(type(self.fields) is list and len(self.fields) == 22, "the machine")
         (
             program,
             run,
@@ -125,6 +131,7 @@ class _Reader:
             values,
             fibers,
             effects,
+            scopes,
             inbox,
             *numbers,
             cancelled,
@@ -141,7 +148,7 @@ class _Reader:
             require(type(number) is int and number >= 0, "a counter")
         require(status < len(MACHINE_STATES), "the state")
         require(started <= len(self.image.initialisers) + 1, "the start")
-        require(numbers[3] < 1 << 64 and numbers[5] <= QUANTUM, "a counter")
+        require(numbers[4] < 1 << 64 and numbers[6] <= QUANTUM, "a counter")
         machine = Machine(
             RunId(self._text(run)),
             self.image,
@@ -153,10 +160,11 @@ class _Reader:
             ready=deque(_numbers(ready)),
             next_effect=numbers[0],
             next_fiber=numbers[1],
-            next_gensym=numbers[2],
-            random=numbers[3],
-            fuel_used=numbers[4],
-            quantum_left=numbers[5],
+            next_scope=numbers[2],
+            next_gensym=numbers[3],
+            random=numbers[4],
+            fuel_used=numbers[5],
+            quantum_left=numbers[6],
             cancelled=None if cancelled is None else self._text(cancelled),
             known=self.known,
         )
@@ -174,9 +182,14 @@ class _Reader:
             effect = self._open(parts)
             require(effect.request.number not in machine.open, "an effect")
             machine.open[effect.request.number] = effect
+        for parts in _groups(scopes, 7):
+            scope = self._scope(parts)
+            require(scope.number not in machine.scopes, "a scope")
+            machine.scopes[scope.number] = scope
         machine.inbox = [self._delivery(parts) for parts in _groups(inbox, 4)]
         require(all(number < machine.next_fiber for number in machine.fibers), "a fiber")
         require(all(number < machine.next_effect for number in machine.open), "an effect")
+        check_scopes(machine)
         check_fibers(machine)
         return machine
 
@@ -187,7 +200,7 @@ class _Reader:
 
     def _fiber(self, parts: Value) -> Fiber:
         require(type(parts) is list and len(parts) == 9, "a fiber")
-        number, status, waiting_for, bindings, result, error, cancelled, frames, thens = parts
+        number, status, waiting_for, bindings, result, error, more, frames, thens = parts
         require(type(number) is int and number > 0, "a fiber")
         require(type(status) is int and 0 <= status < len(FIBER_STATES), "a fiber")
         require(type(waiting_for) in (int, type(None)), "a fiber")
@@ -201,8 +214,9 @@ class _Reader:
             bound,
             self.own.value(result),
             self._error(error),
-            None if cancelled is None else self._text(cancelled),
         )
+        if more is not None:
+            self._more(fiber, more)
         last = -1
         for index, then, dropped, history in _groups(thens, 4):
             require(type(index) is int and last < index < len(fiber.frames), "a frame")
@@ -213,6 +227,51 @@ class _Reader:
             fiber.frames[index].history = self._history(history, dropped)
             last = index
         return fiber
+
+    def _more(self, fiber: Fiber, parts: Value) -> None:
+        """Fill in what a fiber has to do with others."""
+        require(type(parts) is list and len(parts) == 8, "a fiber")
+        home, scope, handle, blocked, origin, flags, cancel, verdict = parts
+        fiber.home, fiber.scope = _numbers([home, scope])
+        fiber.handle = self.own.value(handle)
+        require(type(fiber.handle) in (FiberRef, type(None)), "a fiber")
+        fiber.blocked_on = self.own.value(blocked)
+        require(type(fiber.blocked_on) in (int, Promise, FiberRef, type(None)), "a fiber")
+        if origin is not None:
+            (fiber.origin,) = self._history(origin, 1)
+        require(type(flags) is int and 0 <= flags < 4, "a fiber")
+        fiber.service, fiber.asked = bool(flags & 1), bool(flags & 2)
+        if cancel is not None:
+            require(type(cancel) is list and len(cancel) == 2, "a cancellation")
+            require(type(cancel[1]) is int, "a cancellation")
+            fiber.cancel = Cancellation(self._text(cancel[0]), cancel[1])
+        fiber.verdict = self._verdict(verdict)
+
+    def _verdict(self, parts: Value) -> Verdict | None:
+        if parts is None:
+            return None
+        require(type(parts) is list and len(parts) == 3, "where an error goes")
+        error = self._error(parts[0])
+        frame, handler = parts[1:]
+        require(error is not None and type(frame) is type(handler) is int, "where an error goes")
+        assert error is not None
+        return Verdict(error, frame, handler)
+
+    def _scope(self, parts: Fields) -> Scope:
+        *numbers, closing, verdict, suppressed = parts
+        number, owner, parent, depth = _numbers(numbers)
+        require(type(closing) is bool, "a scope")
+        errors = self.own.values(_list(suppressed))
+        require({ErrorValue}.issuperset(map(type, errors)), "a scope")
+        return Scope(
+            number,
+            owner,
+            parent,
+            depth,
+            closing=closing,
+            verdict=self._verdict(verdict),
+            suppressed=errors,
+        )
 
     def _frame(self, function: Value, index: Value, pc: Value, stack: Value) -> Frame:
         closure = self.own.value(function)
@@ -251,10 +310,10 @@ class _Reader:
                 return Retry(found)
             case [2, name]:
                 return Define(self._text(name))
-            case [3, error, int(frame), int(handler)]:
+            case [3, error, int(fiber), int(frame), int(handler)]:
                 raised = self._error(error)
                 if raised is not None:
-                    return Search(raised, frame, handler)
+                    return Search(raised, fiber, frame, handler)
         raise damaged("what becomes of a frame's result")
 
     def _error(self, item: Value) -> ErrorValue | None:

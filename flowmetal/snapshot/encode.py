@@ -61,6 +61,7 @@ from flowmetal.vm.state import (
     Retry,
     Search,
     Then,
+    Verdict,
 )
 
 
@@ -139,9 +140,23 @@ def _machine(machine: Machine, table: _MachineTable) -> Record:
                 effect.fiber,
             )
         ],
+        [
+            field
+            for scope in machine.scopes.values()
+            for field in (
+                scope.number,
+                scope.owner,
+                scope.parent,
+                scope.depth,
+                scope.closing,
+                _verdict(scope.verdict),
+                scope.suppressed,
+            )
+        ],
         [field for delivery in machine.inbox for field in _delivery(delivery)],
         machine.next_effect,
         machine.next_fiber,
+        machine.next_scope,
         machine.next_gensym,
         machine.random,
         machine.fuel_used,
@@ -167,10 +182,33 @@ def _fiber(fiber: Fiber, table: _MachineTable) -> Record:
         fiber.bindings,
         fiber.result,
         fiber.error,
-        fiber.cancelled,
+        _more(fiber, table),
         frames,
         thens,
     ]
+
+
+def _more(fiber: Fiber, table: _MachineTable) -> Value:
+    """Return what a fiber has to do with others, nil if it has nothing to do with any."""
+    cancel, origin = fiber.cancel, fiber.origin
+    flags = fiber.service + 2 * fiber.asked
+    if fiber.number == 1 and not fiber.scope and not flags and fiber.blocked_on is None:
+        if cancel is None and fiber.verdict is None:
+            return None
+    return [
+        fiber.home,
+        fiber.scope,
+        fiber.handle,
+        fiber.blocked_on,
+        origin and [table.code_index(origin[0].owner), origin[0].index, origin[1]],
+        flags,
+        cancel and [cancel.reason, cancel.scope],
+        _verdict(fiber.verdict),
+    ]
+
+
+def _verdict(verdict: Verdict | None) -> Value:
+    return verdict and [verdict.error, verdict.frame, verdict.handler]
 
 
 def _then(then: Then) -> Value:
@@ -183,8 +221,8 @@ def _then(then: Then) -> Value:
             return [1, *cells]
         case Define(name):
             return [2, name]
-        case Search(error, frame, handler):
-            return [3, error, frame, handler]
+        case Search(error, fiber, frame, handler):
+            return [3, error, fiber, frame, handler]
 
 
 def _delivery(delivery: Delivery) -> tuple[Value, ...]:

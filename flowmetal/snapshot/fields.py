@@ -7,6 +7,7 @@ kind. Maps and sets only note their fields (trees.py).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from flowmetal.snapshot.damage import require
@@ -17,15 +18,18 @@ from flowmetal.values import (
     EMPTY_LIST,
     KINDS,
     Atom,
+    Channel,
     Cons,
     Delay,
     ErrorValue,
+    FiberRef,
     IndexedSeq,
     Keyword,
     LazySeq,
     List,
     Map,
     MapEntry,
+    Promise,
     Range,
     Record,
     Reduced,
@@ -40,6 +44,7 @@ from flowmetal.values import (
     Vector,
     Volatile,
 )
+from flowmetal.values.cells import BROKEN, OPEN, SLIDING, VOID
 from flowmetal.values.kinds import FIRST_NUMBER, LAST_NUMBER
 from flowmetal.values.trie import SMALL, WIDTH, Node, TableTrie, VectorTrie
 from flowmetal.values.vector import NO_SPANS
@@ -347,6 +352,43 @@ def _pending(table: ObjectTable, made: Pending, fields: Fields, number: int) -> 
     )
 
 
+def _promise(table: ObjectTable, made: Promise, fields: Fields, number: int) -> None:
+    require(len(fields) >= 3 and type(fields[1]) is bool, "a promise")
+    made.ticket = fields[1]
+    _outcome(table, made, [fields[0], *fields[2:]])
+
+
+def _fiber_ref(table: ObjectTable, made: FiberRef, fields: Fields, number: int) -> None:
+    require(len(fields) >= 3, "a fiber")
+    (made.number,) = _naturals(fields[:1])
+    made.ticket = False
+    _outcome(table, made, fields[1:])
+
+
+def _outcome(table: ObjectTable, made: Promise, fields: Fields) -> None:
+    made.state, *made.waiters = _naturals([fields[0], *fields[2:]])
+    made.value = table.value(fields[1])
+    require(made.state <= VOID, "a promise")
+    require(made.state == OPEN or not made.waiters, "a promise")
+    require(made.state != BROKEN or type(made.value) is ErrorValue, "a promise")
+
+
+def _channel(table: ObjectTable, made: Channel, fields: Fields, number: int) -> None:
+    size, policy, closed, step, failing, buffer, takers, putters = _exactly(8, fields)
+    made.size, made.policy = _naturals([size, policy])
+    require(type(closed) is bool and policy <= SLIDING, "a channel")
+    require({list}.issuperset(map(type, (buffer, takers, putters))), "a channel")
+    made.closed = closed
+    made.step, made.failing = table.value(step), table.value(failing)
+    made.buffer = deque(table.values(buffer))
+    made.takers = deque(table.values(takers))
+    offered = table.values(putters)
+    require(len(offered) % 2 == 0, "a channel")
+    made.putters = deque((offered[at], offered[at + 1]) for at in range(0, len(offered), 2))
+    tickets = [*made.takers, *(ticket for ticket, _ in made.putters)]
+    require(all(type(each) is Promise and each.ticket for each in tickets), "a channel")
+
+
 _FILLERS: dict[int, Callable[[ObjectTable, Value, Fields, int], None]] = {
     Kind.VECTOR: _vector,
     Kind.ENTRY: _entry,
@@ -379,6 +421,9 @@ _FILLERS: dict[int, Callable[[ObjectTable, Value, Fields, int], None]] = {
     Kind.SORTED_MAP: _sorted,
     Kind.SORTED_SET: _sorted,
     Kind.REIFIED: _reified,
+    Kind.PROMISE: _promise,
+    Kind.FIBER: _fiber_ref,
+    Kind.CHANNEL: _channel,
 }
 
 

@@ -10,17 +10,22 @@ offset  bytes
 codes       [hash, name, ...]            functions that the rest refers to by index
 fixed       [owner, constant, part, ...] collections that the program itself holds
 machine     [program, run, entry, arguments, generation, status, started, ready, defined, values,
-             fibers, open, inbox, next effect, next fiber, next gensym, random, fuel, quantum, cancelled]
+             fibers, open, scopes, inbox, next effect, next fiber, next scope, next gensym, random,
+             fuel, quantum, cancelled]
 objects     one array each, numbered from 0 in the order in which they are first referred to
 ```
 
 program     the first 16 bytes of its hash
 defined     the names of the vars that are state, joined by NUL; ``values`` has their roots
-fiber       [number, status, waiting for, bindings, result, error, cancelled, frames, thens]
+fiber       [number, status, waiting for, bindings, result, error, more, frames, thens]
+more        nil for a fiber alone, else [home, scope, handle, blocked on, origin, flags, cancel, verdict]:
+            flags 1: a service, 2: asked to stop; cancel [reason, scope]; verdict [error, frame, handler];
+            origin [code, body, pc]
+scopes      seven items each: number, owner, parent, depth, closing, verdict, [suppressed error, ...]
 frames      four items each, bottom first: closure, body, pc, slots and operands
 thens       four items for each frame that has more to say: its index, then, dropped, history
 history     [code, body, pc, ...], most recent first
-then        nil   0: Finish   [1, cell ...]: Retry   [2, name]: Define   [3, error, frame, handler]: Search
+then        nil   0: Finish   [1, cell ...]: Retry   [2, name]: Define   [3, error, fiber, frame, handler]: Search
 open        five items each: number, kind, arguments, key, fiber
 inbox       four items each: time, order, nil or the reason of a Cancel, nil or [number, value, error]
 
@@ -83,7 +88,6 @@ class Ext:
     TEXT    = 10  # the name of a chunk
     BYTES   = 11  # the name of a chunk
     EMPTY   = 12  # the one empty collection of a kind: v vector, l list, m map, s set
-    FIBER   = 13  # the number of a fiber, as REF
     # fmt: on
 
 
@@ -122,8 +126,11 @@ class Kind(IntEnum):
     SORTED_MAP = 29  # order (key value)*, or order root: a tree of nodes of one depth
     SORTED_SET = 30  # order item*, or order root
     REIFIED    = 31  # methods
+    PROMISE    = 32  # state ticket value waiter*: numbers of fibers
+    FIBER      = 33  # number state value waiter*
+    CHANNEL    = 34  # size policy closed step failing [value*] [taker*] [(putter value)*]
     # fmt: on
 
 
-FIBER_STATES = ("ready", "waiting", "done", "failed", "cancelled")
+FIBER_STATES = ("ready", "waiting", "done", "failed", "cancelled", "blocked")
 MACHINE_STATES = ("ready", "waiting", "completed", "failed", "cancelled")

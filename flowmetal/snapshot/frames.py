@@ -30,7 +30,7 @@ from flowmetal.vm.state import (
 
 # A NATIVE calls where a collection is ordered by a function of the program.
 _CALLS = frozenset({Op.CALL, Op.APPLY, Op.NATIVE})
-_STANDING = frozenset({FiberStatus.READY, FiberStatus.WAITING, FiberStatus.FAILED})
+_STANDING = frozenset({FiberStatus.READY, FiberStatus.WAITING, FiberStatus.FAILED, FiberStatus.BLOCKED})
 
 
 def check_fibers(machine: Machine) -> None:
@@ -45,7 +45,7 @@ def check_fibers(machine: Machine) -> None:
         require((fiber.status is FiberStatus.WAITING) == (fiber.waiting_for is not None), where)
         require(fiber.error is not None or fiber.status is not FiberStatus.FAILED, where)
         for index in range(len(fiber.frames)):
-            _check_frame(fiber, index, maps, machine.image)
+            _check_frame(machine, fiber, index, maps)
         if fiber.waiting_for is not None:
             effect = machine.open.get(fiber.waiting_for)
             require(effect is not None and effect.fiber == fiber.number, where)
@@ -61,7 +61,7 @@ def check_fibers(machine: Machine) -> None:
 
 
 def _check_frame(
-    fiber: Fiber, index: int, maps: dict[tuple[CodeHash, int], StackMap], image: Image
+    machine: Machine, fiber: Fiber, index: int, maps: dict[tuple[CodeHash, int], StackMap]
 ) -> None:
     frame = fiber.frames[index]
     body = frame.body
@@ -69,11 +69,11 @@ def _check_frame(
     where = f"the frame of {function.name} at instruction {frame.pc}"
     known = maps.get((function.hash, body.index))
     if known is None:
-        known = stack_map(function, body.body, _resolver(image))
+        known = stack_map(function, body.body, _resolver(machine.image))
         maps[function.hash, body.index] = known
     require(0 <= frame.pc < len(known.depths), where)
     depth = known.depths[frame.pc]
-    _check_then(fiber, index, where)
+    _check_then(machine, fiber, index, where)
     above = fiber.frames[index + 1] if index + 1 < len(fiber.frames) else None
     if above is not None and above.then is None:
         # It has called, and what was called will push the result.
@@ -85,23 +85,27 @@ def _check_frame(
     for at, value in enumerate(frame.stack):
         if type(value) is Pending:
             require(at in pendings, where)
-            _check_target(fiber, index, value.frame, value.handler, where)
+            check_target(fiber, index, value.frame, value.handler, where)
         else:
             require(value is None or at not in pendings, where)
 
 
-def _check_then(fiber: Fiber, index: int, where: str) -> None:
+def _check_then(machine: Machine, fiber: Fiber, index: int, where: str) -> None:
     match fiber.frames[index].then:
         case Finish() | Define():
             require(index == 0, where)
         case None | Retry():
             require(index > 0, where)
-        case Search(_, frame, handler):
-            require(0 <= frame < index and handler >= 0, where)
-            _check_target(fiber, index, frame, handler, where)
+        case Search(_, number, frame, handler):
+            searched = machine.fibers.get(number)
+            require(searched is not None and index > 0 and handler >= 0, where)
+            assert searched is not None
+            last = index if searched is fiber else len(searched.frames)
+            require(0 <= frame < last, where)
+            check_target(searched, last, frame, handler, where)
 
 
-def _check_target(fiber: Fiber, index: int, frame: int, handler: int, where: str) -> None:
+def check_target(fiber: Fiber, index: int, frame: int, handler: int, where: str) -> None:
     """Check where an unwinding or a search is to go: a handler of this frame or one below."""
     require(-1 <= frame <= index, where)
     if frame < 0:

@@ -17,14 +17,17 @@ from flowmetal.snapshot.damage import damaged, require
 from flowmetal.snapshot.format import WITH_META, Kind
 from flowmetal.values import (
     Atom,
+    Channel,
     Cons,
     Delay,
     ErrorValue,
+    FiberRef,
     IndexedSeq,
     LazySeq,
     List,
     Map,
     MapEntry,
+    Promise,
     Range,
     Record,
     Reduced,
@@ -103,6 +106,9 @@ _CLASSES: dict[int, Value] = {
     Kind.SORTED_MAP: SortedMap,
     Kind.SORTED_SET: SortedSet,
     Kind.REIFIED: Reified,
+    Kind.PROMISE: Promise,
+    Kind.FIBER: FiberRef,
+    Kind.CHANNEL: Channel,
 }
 
 HAVE_META = frozenset(
@@ -121,6 +127,9 @@ CHUNK_KINDS = frozenset(_CLASSES) - {
     Kind.BINDINGS,
     Kind.PENDING,
     Kind.REIFIED,
+    Kind.PROMISE,
+    Kind.FIBER,
+    Kind.CHANNEL,
 }
 
 MACHINE_KINDS = frozenset(_CLASSES)

@@ -34,7 +34,6 @@ from flowmetal.values import (
     EMPTY_SET,
     EMPTY_VECTOR,
     DataError,
-    FiberRef,
     Value,
     decode_data,
     keyword,
@@ -138,8 +137,6 @@ class Parts:
                 index = _number(data)
                 require(index < len(self.fixed), "a literal")
                 return self.fixed[index]
-            case Ext.FIBER:
-                return FiberRef(_number(data))
             case _:
                 return self._extension(code, data)
 

@@ -26,6 +26,7 @@ from flowmetal.values import (
     EMPTY_VECTOR,
     KINDS,
     Atom,
+    Channel,
     Cons,
     Delay,
     ErrorValue,
@@ -36,6 +37,7 @@ from flowmetal.values import (
     List,
     Map,
     MapEntry,
+    Promise,
     Range,
     Reduced,
     Reified,
@@ -143,8 +145,6 @@ class Table:
             if value.meta is None and (value.ns, value.name) == split_name(value.text):
                 return ExtType(Ext.SYMBOL, value.text.encode("utf-8", "surrogatepass"))
             return self.first_met(value)
-        if kind is FiberRef:
-            return ExtType(Ext.FIBER, number_bytes(value.number))
         assert KINDS[kind] <= LAST_SCALAR, f"a machine holds a {kind.__name__}"
         return ExtType(Ext.SCALAR, encode_data(value))
 
@@ -369,6 +369,28 @@ def _delay(table: Table, number: int, value: Delay) -> Record:
     return [Kind.DELAY.value, value.thunk, value.value, value.realised]
 
 
+def _promise(table: Table, number: int, value: Promise) -> Record:
+    return [Kind.PROMISE.value, value.state, value.ticket, value.value, *value.waiters]
+
+
+def _fiber_ref(table: Table, number: int, value: FiberRef) -> Record:
+    return [Kind.FIBER.value, value.number, value.state, value.value, *value.waiters]
+
+
+def _channel(table: Table, number: int, value: Channel) -> Record:
+    return [
+        Kind.CHANNEL.value,
+        value.size,
+        value.policy,
+        value.closed,
+        value.step,
+        value.failing,
+        list(value.buffer),
+        list(value.takers),
+        [part for putter in value.putters for part in putter],
+    ]
+
+
 WRITERS: dict[type, Writer] = {
     **PURE,
     LazySeq: _lazy,
@@ -376,6 +398,9 @@ WRITERS: dict[type, Writer] = {
     Volatile: _volatile,
     Delay: _delay,
     Reified: _reified,
+    Promise: _promise,
+    FiberRef: _fiber_ref,
+    Channel: _channel,
 }
 
 _NATIVE = frozenset({bool, float, bytes})
@@ -386,4 +411,7 @@ WITHOUT_META: set[type] = {
     ErrorValue,
     Volatile,
     Delay,
+    Promise,
+    FiberRef,
+    Channel,
 }

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowmetal.values.cells import Atom, Delay, Reduced, Volatile
+from flowmetal.values.cells import Atom, Channel, Delay, FiberRef, Promise, Reduced, Volatile
 from flowmetal.values.equality import MISSING, equal, identical
 from flowmetal.values.errors import (
     DataError,
@@ -75,7 +75,6 @@ from flowmetal.values.reified import Reified
 from flowmetal.values.scalars import (
     Char,
     Duration,
-    FiberRef,
     Instant,
     Ratio,
     Regex,
@@ -152,6 +151,7 @@ __all__ = [
     "KINDS",
     "MISSING",
     "Atom",
+    "Channel",
     "Char",
     "Cons",
     "DataError",
@@ -172,6 +172,7 @@ __all__ = [
     "Ratio",
     "Realise",
     "Record",
+    "Promise",
     "Reduced",
     "Regex",
     "Reified",

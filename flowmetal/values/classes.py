@@ -16,7 +16,7 @@ from functools import cache
 from typing import Final
 
 from flowmetal.values import kinds
-from flowmetal.values.cells import Atom, Delay, Reduced, Volatile
+from flowmetal.values.cells import Atom, Channel, Delay, FiberRef, Promise, Reduced, Volatile
 from flowmetal.values.errors import ErrorValue
 from flowmetal.values.kinds import Value, kind_of
 from flowmetal.values.lazy import Cons, LazySeq
@@ -28,7 +28,6 @@ from flowmetal.values.reified import Reified
 from flowmetal.values.scalars import (
     Char,
     Duration,
-    FiberRef,
     Instant,
     Ratio,
     Regex,
@@ -163,6 +162,8 @@ _CLASSES: Final[dict[type, str]] = {
     Secret:     "flow.lang.Secret",
     RunRef:     "flow.lang.Run",
     FiberRef:   "flow.lang.Fiber",
+    Promise:    "flow.lang.Promise",
+    Channel:    "flow.lang.Channel",
     VarRef:     "clojure.lang.Var",
     TaggedLiteral: "clojure.lang.TaggedLiteral",
     Vector:     "clojure.lang.PersistentVector",

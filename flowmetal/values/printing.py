@@ -23,7 +23,7 @@ from flowmetal.values.kinds import KINDS, Value
 from flowmetal.values.lazy import Unrealised
 from flowmetal.values.names import keyword
 from flowmetal.values.number_text import float_text, integer_text, number_text
-from flowmetal.values.scalars import FiberRef, Regex, RunRef, Secret, TaggedLiteral
+from flowmetal.values.scalars import Regex, RunRef, Secret, TaggedLiteral
 from flowmetal.values.time_text import duration_text, instant_text
 from flowmetal.values.vector import Vector
 
@@ -150,8 +150,6 @@ def _named_text(value: Value) -> str:
         return f"#secret {string_text(value.name)}"
     if type(value) is RunRef:
         return f"#flow/run {string_text(value.id)}"
-    if type(value) is FiberRef:
-        return f"#fiber {value.number}"
     return f"#'{value.name}"
 
 

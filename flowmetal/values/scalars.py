@@ -204,28 +204,6 @@ class RunRef:
         return f'#flow/run "{self.id}"'
 
 
-class FiberRef:
-    """A fiber of the machine, by its number. It means nothing outside of that machine."""
-
-    __slots__ = ("number",)
-    flow_kind: ClassVar[int] = kinds.NAMED
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def stable_hash(self) -> int:
-        return digest(f"F{self.number}".encode())
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is FiberRef and self.number == other.number
-
-    def __hash__(self) -> int:
-        return hash(self.number) ^ 0x46
-
-    def __repr__(self) -> str:
-        return f"#fiber {self.number}"
-
-
 class TaggedLiteral:
     """A literal with a tag that nobody has given a meaning: ``#tag form``."""
 

@@ -13,7 +13,6 @@ from flowmetal.values.lazy import LazySeq, Unrealised
 from flowmetal.values.lists import List
 from flowmetal.values.names import keyword
 from flowmetal.values.printing import describe, show
-from flowmetal.values.scalars import FiberRef
 from flowmetal.values.seq import Range, Repeat, is_endless
 from flowmetal.values.vector import Vector, vector
 
@@ -92,7 +91,7 @@ def _is_data(value: Value) -> bool:
         return value.thunk is None
     if KINDS[type(value)] in COMPOSITE:
         return getattr(value, "order", None) is None
-    return KINDS[type(value)] <= kinds.LAST_SCALAR and type(value) is not FiberRef
+    return KINDS[type(value)] <= kinds.LAST_SCALAR
 
 
 def _steps(value: Value) -> Iterator[tuple[Value, Value]]:

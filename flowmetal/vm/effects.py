@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.ids import EffectNumber
-from flowmetal.values import Atom, Map, Value, keyword, show
+from flowmetal.values import Atom, Map, Value, hash_map, keyword, show
 from flowmetal.values.errors import flow_error
 from flowmetal.vm.errors import check_data
 from flowmetal.vm.state import Define, Fiber, FiberStatus, Machine, OpenEffect, Retry, Search
@@ -31,9 +31,7 @@ def perform(machine: Machine, fiber: Fiber, kind: str, args: Value) -> None:
             "FM0312", "type/mismatch", f"perform needs a map of arguments, got {show(args)}"
         )
     check_data(args, f"the arguments of {kind}")
-    seal = _seal(machine, fiber)
-    if seal is not None:
-        raise flow_error("FM0313", "effect/refused", f"the effect {kind} is refused inside {seal}")
+    refuse_sealed(machine, fiber, f"the effect {kind}")
     number = EffectNumber(machine.next_effect)
     machine.next_effect += 1
     request = EffectRequest(number, kind, args, _key(fiber, kind, number))
@@ -43,7 +41,14 @@ def perform(machine: Machine, fiber: Fiber, kind: str, args: Value) -> None:
     fiber.waiting_for = number
 
 
-def _seal(machine: Machine, fiber: Fiber) -> str | None:
+def refuse_sealed(machine: Machine, fiber: Fiber, what: str) -> None:
+    """Raise FlowError :effect/refused if the fiber may not ask for anything where it is, nor wait."""
+    seal = seal_of(machine, fiber)
+    if seal is not None:
+        raise flow_error("FM0313", "effect/refused", f"{what} is refused inside {seal}")
+
+
+def seal_of(machine: Machine, fiber: Fiber) -> str | None:
     """Name the innermost thing that forbids effects here, if there is one."""
     for frame in reversed(fiber.frames):
         if frame.body.owner.sealed:
@@ -68,11 +73,26 @@ def _key(fiber: Fiber, kind: str, number: EffectNumber) -> str:
     while scope is not None:
         if STEP_VAR in scope.values:
             step = scope.values[STEP_VAR]
-            if not isinstance(step, Atom):
-                return str(number)
-            state = step.value
-            ordinal = state.get(_ORDINAL)
-            step.value = state.assoc(_ORDINAL, ordinal + 1)
-            return f"{state.get(_SCOPE)}.{ordinal}"
+            return _take_ordinal(step) if isinstance(step, Atom) else str(number)
         scope = scope.outer
     return str(number)
+
+
+def _take_ordinal(step: Atom) -> str:
+    """Return the next key in a retried step."""
+    state = step.value
+    ordinal = state.get(_ORDINAL)
+    step.value = state.assoc(_ORDINAL, ordinal + 1)
+    return f"{state.get(_SCOPE)}.{ordinal}"
+
+
+def step_of_child(bindings: dict[str, Value]) -> None:
+    """Give a new fiber a scope of its own in the retried step that it is spawned in.
+
+    The ordinals of its effects then depend on what it does and on nothing that runs
+    beside it, and so every attempt of the step asks under the same keys.
+    """
+    step = bindings.get(STEP_VAR)
+    if isinstance(step, Atom):
+        state = hash_map(((_SCOPE, _take_ordinal(step)), (_ORDINAL, 0)))
+        bindings[STEP_VAR] = Atom(state)

@@ -45,6 +45,7 @@ from flowmetal.values import (
 )
 from flowmetal.vm.calls import apply_value, by_order, call_value
 from flowmetal.vm.effects import perform
+from flowmetal.vm.fibers import Suspended
 from flowmetal.vm.link import (
     LOCAL_WITH,
     LOCAL_WITH_JUMP,
@@ -55,7 +56,14 @@ from flowmetal.vm.link import (
 )
 from flowmetal.vm.returning import finish_frame, realise
 from flowmetal.vm.state import Closure, Fiber, FiberStatus, Frame, Machine, Pending, Retry
-from flowmetal.vm.unwinding import raise_error, thrown, too_deep, unwind
+from flowmetal.vm.unwinding import (
+    check_cancellation,
+    go_to,
+    raise_error,
+    thrown,
+    too_deep,
+    unwind,
+)
 from flowmetal.vm.vars import bind, define, dynamic_value, set_binding, unbind, unbound
 
 _CONST = Op.CONST.number
@@ -460,6 +468,8 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                     pc = frame.pc
                 elif op == _PERFORM:
                     frame.pc = pc - 1
+                    if fiber.cancel is not None:
+                        check_cancellation(fiber)
                     perform(machine, fiber, arg, stack[-1])
                     return fuel
                 elif op == _THROW:
@@ -502,6 +512,10 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                 realise(machine, fiber, need)
             except FlowError as error:
                 raise_error(machine, fiber, error.error)
+        except Suspended as suspended:  # by a native of the machine, which has to wait
+            frame.pc = pc - 1
+            if suspended.verdict is not None:
+                go_to(machine, fiber, suspended.verdict)
         except OrderedByFunction:  # out of a NATIVE: everything else goes through call_value
             count = arg[1]
             native = frame.body.native_at(pc - 1)

@@ -10,7 +10,7 @@ share it and never change it, except that ``eval`` and the REPL add to a copy.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from flowmetal.bytecode.code import (
@@ -19,6 +19,7 @@ from flowmetal.bytecode.code import (
     DefinitionKind,
     Function,
     Handler,
+    HandlerKind,
     Program,
 )
 from flowmetal.bytecode.opcodes import Op, Operand
@@ -55,7 +56,9 @@ Instruction: TypeAlias = tuple[int, Value]
 class LinkedBody:
     """One arity, ready to run. ``slots`` counts the locals that are not parameters."""
 
-    __slots__ = ("body", "code", "index", "local_count", "owner", "parameters", "slots", "variadic")
+    __slots__ = (
+        "_shields", "body", "code", "index", "local_count", "owner", "parameters", "slots", "variadic",
+    )  # fmt: skip
 
     def __init__(self, owner: LinkedFunction, index: int, body: Body) -> None:
         self.owner = owner
@@ -66,6 +69,14 @@ class LinkedBody:
         self.local_count = body.locals
         self.slots = body.locals - body.parameters - (1 if body.variadic else 0)
         self.code: list[Instruction] = []
+        self._shields: tuple[tuple[int, int], ...] | None = None
+
+    @property
+    def shields(self) -> tuple[tuple[int, int], ...]:
+        """Where the finally blocks are: the first and the last pc of each."""
+        if self._shields is None:
+            self._shields = tuple(_finally_blocks(self.body))
+        return self._shields
 
     @property
     def handlers(self) -> tuple[Handler, ...]:
@@ -88,6 +99,20 @@ class LinkedBody:
         if found is None or not path:
             return None
         return Span(path, found.line, found.col, found.end_line, found.end_col)
+
+
+def _finally_blocks(body: Body) -> Iterator[tuple[int, int]]:
+    targets = {row.target for row in body.handlers if row.kind is HandlerKind.FINALLY}
+    for target in sorted(targets):
+        inner = 0
+        for pc in range(target, len(body.instructions)):
+            if pc in targets and pc != target:
+                inner += 1
+            if body.instructions[pc][0] is Op.END_FINALLY:
+                if not inner:
+                    yield target, pc
+                    break
+                inner -= 1
 
 
 class LinkedFunction:

@@ -20,11 +20,15 @@ from flowmetal.values import FlowError, Value
 from flowmetal.values.errors import flow_error
 from flowmetal.vm.calls import arity_error, call_value
 from flowmetal.vm.interpreter import execute
+from flowmetal.vm.effects import seal_of
+from flowmetal.vm.fibers import is_shielded, wake
 from flowmetal.vm.link import Image
 from flowmetal.vm.returning import start_further
+from flowmetal.vm.scopes import find_deadlock
 from flowmetal.vm.state import (
     QUANTUM,
     Cancel,
+    Cancellation,
     Closure,
     Delivery,
     Fact,
@@ -36,7 +40,7 @@ from flowmetal.vm.state import (
     MachineStatus,
     Turn,
 )
-from flowmetal.vm.unwinding import CANCELLED, raise_error
+from flowmetal.vm.unwinding import cancel, raise_error, take_cancellation
 
 FRAME_LIMIT = 1_200_000
 """Frames per fiber before recursion counts as endless; about 300 MB of memory."""
@@ -68,32 +72,78 @@ def start(
     return machine
 
 
-def run(machine: Machine, budget: int = UNLIMITED) -> Turn:
-    """Compute until every fiber waits, the run ends, or ``budget`` fuel is spent."""
+def run(machine: Machine, budget: int = UNLIMITED, *, every: bool = False) -> Turn:
+    """Compute until every fiber waits, the run ends, or ``budget`` fuel is spent.
+
+    With ``every`` the turn ends at each effect that is asked for, too.
+    """
     before = machine.fuel_used
     while _is_alive(machine):
-        if not machine.ready or machine.quantum_left == QUANTUM:
+        if not machine.ready or (machine.quantum_left == QUANTUM and machine.inbox):
             _take_inbox(machine)
-        if not machine.ready or budget <= 0 or not _is_alive(machine):
+        if not machine.ready and _is_alive(machine):
+            if not _ends(machine) and not find_deadlock(machine):
+                break
+        if budget <= 0 or not _is_alive(machine) or (every and machine.requests):
             break
+        if not machine.ready:
+            continue
         fiber = machine.fibers[machine.ready[0]]
         share = min(budget, machine.quantum_left)
+        machine.running = fiber.number
         spent = share - execute(machine, fiber, share)
+        machine.running = 0
         budget -= spent
         machine.fuel_used += spent
         machine.quantum_left -= spent
         if fiber.status is not FiberStatus.READY:
             machine.ready.popleft()
             machine.quantum_left = QUANTUM
+            if machine.fibers[1].status in _ENDED:
+                _ends(machine)
         elif machine.quantum_left <= 0:
             machine.quantum_left = QUANTUM
-            machine.ready.rotate(-1)
-            _check_depth(machine, fiber)
+            _end_quantum(machine, fiber)
         elif machine.steps == 0 and spent == 0 and share > 0:
             break  # an image of single steps has stopped
     if _is_alive(machine):
         machine.status = MachineStatus.READY if machine.ready else MachineStatus.WAITING
     return _turn(machine, machine.fuel_used - before)
+
+
+def _ends(machine: Machine) -> bool:
+    """End the run if the first fiber and all others have ended; services end with the last worker."""
+    main, scope = machine.fibers[1], machine.scopes.get(0)
+    if main.status not in _ENDED:
+        return False
+    if scope is None:
+        machine.status = _ENDED[main.status]
+        return True
+    if scope.workers or scope.closing:
+        return False
+    scope.closing = True
+    for number in list(scope.members):
+        cancel(machine, machine.fibers[number], Cancellation("the run has ended", 0))
+    return _ends(machine) if machine.scopes.get(0) is None else bool(machine.ready)
+
+
+_ENDED = {
+    FiberStatus.DONE: MachineStatus.COMPLETED,
+    FiberStatus.CANCELLED: MachineStatus.CANCELLED,
+}
+
+
+def _end_quantum(machine: Machine, fiber: Fiber) -> None:
+    """Let the next fiber go on, unless this one does what nobody else may come between."""
+    if len(machine.ready) > 1 and seal_of(machine, fiber) is None:
+        machine.ready.rotate(-1)
+    if fiber.cancel is not None and not is_shielded(fiber):
+        raise_error(machine, fiber, take_cancellation(fiber))
+    elif len(fiber.frames) > FRAME_LIMIT:
+        error = flow_error(
+            "FM0308", "limit/frames", f"recursion is more than {FRAME_LIMIT:,} frames deep"
+        )
+        raise_error(machine, fiber, error.error)
 
 
 def deliver(machine: Machine, fact: Fact, at_us: int, order: int = 0) -> None:
@@ -125,24 +175,25 @@ def _turn(machine: Machine, fuel: int) -> Turn:
 
 
 def _error(machine: Machine) -> Value:
-    if machine.status in (MachineStatus.FAILED, MachineStatus.CANCELLED):
-        for fiber in machine.fibers.values():
-            if fiber.error is not None:
-                return fiber.error
-    return None
+    """Return the error of the first fiber that has one, with those of others as :suppressed."""
+    errors = [fiber.error for fiber in machine.fibers.values() if fiber.error is not None]
+    if machine.status not in (MachineStatus.FAILED, MachineStatus.CANCELLED) or not errors:
+        return None
+    return errors[0]
 
 
 def _take_inbox(machine: Machine) -> None:
-    deliveries = sorted(machine.inbox, key=lambda delivery: (delivery.at_us, delivery.order))
-    machine.inbox.clear()
-    for delivery in deliveries:
-        match delivery.fact:
+    """Take in all facts in their order. Those behind one stay visible while it takes effect."""
+    machine.inbox.sort(key=lambda delivery: (delivery.at_us, delivery.order))
+    while machine.inbox:
+        fact = machine.inbox.pop(0).fact
+        match fact:
             case EffectResult() as result:
                 _take_result(machine, result)
             case Cancel(reason):
                 _cancel(machine, reason)
             case _:
-                assert_never(delivery.fact)
+                assert_never(fact)
 
 
 def _take_result(machine: Machine, result: EffectResult) -> None:
@@ -152,53 +203,22 @@ def _take_result(machine: Machine, result: EffectResult) -> None:
         return
     fiber = machine.fibers[waiting.fiber]
     assert fiber.waiting_for == result.number
-    _resume(machine, fiber)
+    wake(machine, fiber)
     if result.error is not None:
         raise_error(machine, fiber, result.error)
-        if fiber.status is not FiberStatus.READY:
-            machine.ready.remove(fiber.number)
         return
     frame = fiber.frames[-1]
     frame.stack[-1] = result.value
     frame.pc += 1
 
 
-def _resume(machine: Machine, fiber: Fiber) -> None:
-    fiber.status = FiberStatus.READY
-    fiber.waiting_for = None
-    machine.ready.append(fiber.number)
-
-
 def _cancel(machine: Machine, reason: str) -> None:
-    """Raise :flow/cancelled in every fiber where it stands, once; its effect is abandoned."""
+    """Ask the first fiber to stop, and all members of the run's scope; the others belong to theirs."""
     machine.cancelled = reason
-    for fiber in list(machine.fibers.values()):
-        if fiber.cancelled is not None or fiber.status in (FiberStatus.DONE, FiberStatus.CANCELLED):
-            continue
-        fiber.cancelled = reason
-        if fiber.status is FiberStatus.WAITING:
-            assert fiber.waiting_for is not None
-            machine.open.pop(fiber.waiting_for, None)
-            _resume(machine, fiber)
-        raise_error(machine, fiber, _cancellation(reason))
-        if fiber.status is not FiberStatus.READY and fiber.number in machine.ready:
-            machine.ready.remove(fiber.number)
-
-
-def _cancellation(reason: str) -> Value:
-    error = flow_error("FM0702", "flow/cancelled", reason or "the run was cancelled").error
-    assert error.type is CANCELLED
-    return error
-
-
-def _check_depth(machine: Machine, fiber: Fiber) -> None:
-    if len(fiber.frames) > FRAME_LIMIT:
-        error = flow_error(
-            "FM0308", "limit/frames", f"recursion is more than {FRAME_LIMIT:,} frames deep"
-        )
-        raise_error(machine, fiber, error.error)
-        if fiber.status is not FiberStatus.READY:
-            machine.ready.remove(fiber.number)
+    scope = machine.scopes.get(0)
+    members = [] if scope is None else list(scope.members)
+    for number in (1, *members):
+        cancel(machine, machine.fibers[number], Cancellation(reason, 0))
 
 
 def evaluate(machine: Machine, function: Value, arguments: Sequence[Value], budget: int) -> Value:
@@ -210,6 +230,7 @@ def evaluate(machine: Machine, function: Value, arguments: Sequence[Value], budg
     assert machine.sealed
     fiber = Fiber(1, [])
     machine.fibers = {1: fiber}
+    machine.scopes.clear()
     machine.ready.clear()
     machine.ready.append(1)
     machine.status = MachineStatus.READY

@@ -13,6 +13,7 @@ from flowmetal.bytecode.code import DefinitionKind
 from flowmetal.values import LazySeq, Realise, Unrealised, Value, seq
 from flowmetal.vm.calls import call_value
 from flowmetal.vm.errors import check_data
+from flowmetal.vm.fibers import end
 from flowmetal.vm.state import (
     Define,
     Fiber,
@@ -20,11 +21,10 @@ from flowmetal.vm.state import (
     Finish,
     Frame,
     Machine,
-    MachineStatus,
     Retry,
     Search,
 )
-from flowmetal.vm.unwinding import search, unwind
+from flowmetal.vm.unwinding import take_answer
 from flowmetal.vm.vars import define
 
 
@@ -67,20 +67,13 @@ def finish_frame(machine: Machine, fiber: Fiber, frame: Frame, value: Value) -> 
             if name:
                 define(machine, name, value)
             start_further(machine, fiber)
-        case Search(error, index, row):
+        case Search():
             fiber.frames.pop()
-            if value is None or value is False:
-                search(machine, fiber, error, index, row + 1)
-            else:
-                unwind(machine, fiber, error, index, row)
+            take_answer(machine, fiber, then, value is not None and value is not False)
         case Finish():
-            if not machine.sealed:
+            if fiber.number == 1 and not machine.sealed:
                 check_data(value, "the result of a run")
-            fiber.frames.pop()
-            fiber.status = FiberStatus.DONE
-            fiber.result = value
-            if fiber.number == 1:
-                machine.status = MachineStatus.COMPLETED
+            end(machine, fiber, FiberStatus.DONE, value)
         case _:
             assert_never(then)
 

@@ -5,10 +5,16 @@ Machine
  |- globals          vars by full name; those the program fixes are not saved
  |- inbox            facts delivered and not yet taken in, in recorded order
  |- open             effects asked for and not answered
- `- fibers           by number
+ |- scopes           open ones by number: what holds fibers together (scopes.py)
+ `- fibers           by number, those that have not ended, and the first
      |- bindings     dynamic vars, innermost first
      `- frames       bottom first; each: body, pc, slots and operands, closure, then
 ```
+
+A fiber waits in one of two ways. WAITING: for an effect, that is for the world.
+BLOCKED: for something inside of the machine, a promise, the end of a fiber or of a
+scope's members. It stands at the NATIVE that would have to wait, which is executed
+again when the fiber is woken, and so looks again at what it waited for.
 
 A frame keeps its local slots and its operand stack in one list, slots first.
 ``then`` says what becomes of a frame's result; None: it is pushed on the
@@ -32,7 +38,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from flowmetal.effects.requests import EffectRequest, EffectResult
 from flowmetal.ids import EffectNumber, ProgramHash, RunId
-from flowmetal.values import ErrorValue, LazySeq, Map, Value
+from flowmetal.values import ErrorValue, FiberRef, LazySeq, Map, Promise, Value
 
 if TYPE_CHECKING:
     from flowmetal.vm.link import Image, LinkedBody, LinkedFunction
@@ -105,10 +111,12 @@ class Define:
 class Search:
     """The frame runs a handler's predicate; the result says whether the handler takes ``error``.
 
-    ``frame`` and ``handler`` are the place of that handler; searching goes on after it.
+    ``fiber``, ``frame`` and ``handler`` are the place of that handler, whose fiber may be
+    another one than that which runs the frame; searching goes on after it.
     """
 
     error: ErrorValue
+    fiber: int
     frame: int
     handler: int
 
@@ -194,15 +202,37 @@ class FiberStatus(Enum):
     """Where a fiber is in its life."""
 
     READY = "ready"
-    WAITING = "waiting"
+    WAITING = "waiting"  # for an effect
+    BLOCKED = "blocked"  # for something inside of the machine
     DONE = "done"
     FAILED = "failed"  # parked: ``error`` is what nobody caught, the frames stand
     CANCELLED = "cancelled"
 
 
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """Why a fiber is to stop, and the scope whose end it is: 0 for the run's own."""
+
+    reason: str
+    scope: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Where an error that another fiber raised goes on: a handler, or -1 and -1: the fiber ends."""
+
+    error: ErrorValue
+    frame: int = -1
+    handler: int = -1
+
+
 @dataclass(slots=True, eq=False)
 class Fiber:
-    """One thread of control."""
+    """One thread of control.
+
+    ``home`` is the scope that it belongs to, ``scope`` the innermost that it is in: one
+    that it has opened itself, or else its home. ``handle`` is what the program knows it by.
+    """
 
     number: int
     frames: list[Frame]
@@ -211,7 +241,35 @@ class Fiber:
     bindings: Bindings | None = None
     result: Value = None
     error: ErrorValue | None = None
-    cancelled: str | None = None  # the reason, once raised: it is raised once
+    home: int = 0
+    scope: int = 0
+    handle: FiberRef | None = None
+    blocked_on: Promise | int | None = None  # a promise, a fiber, or the number of a scope
+    origin: Site | None = None  # where it was spawned
+    service: bool = False  # its scope does not wait for it, but cancels it at the end
+    asked: bool = False  # its cancellation has been asked for: that happens once
+    cancel: Cancellation | None = None  # asked for and not raised yet
+    verdict: Verdict | None = None  # what becomes of the error that its await will raise
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    """A form that starts fibers and does not end before they have ended.
+
+    ``depth`` is the frame of ``owner`` that the form is. ``workers`` counts the members
+    that are no services. ``verdict`` is set once, by the first failure that somebody
+    outside takes; ``suppressed`` are the failures after it.
+    """
+
+    number: int
+    owner: int
+    parent: int
+    depth: int
+    members: dict[int, None] = field(default_factory=dict)
+    workers: int = 0
+    closing: bool = False
+    verdict: Verdict | None = None
+    suppressed: list[ErrorValue] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,9 +304,9 @@ class MachineStatus(Enum):
 
     READY = "ready"  # has fuel to burn
     WAITING = "waiting"  # every fiber waits
-    COMPLETED = "completed"  # fiber 1 has ended with a result
-    FAILED = "failed"  # an error that nobody catches; the stack stands
-    CANCELLED = "cancelled"  # a Cancel has unwound fiber 1
+    COMPLETED = "completed"  # fiber 1 has ended with a result, and so have all others
+    FAILED = "failed"  # an error that nobody catches; every stack stands
+    CANCELLED = "cancelled"  # a Cancel has unwound fiber 1, and all others have ended
 
 
 @dataclass(slots=True, eq=False)
@@ -266,12 +324,14 @@ class Machine:
     ready: deque[int] = field(default_factory=deque)
     inbox: list[Delivery] = field(default_factory=list)
     open: dict[int, OpenEffect] = field(default_factory=dict)
+    scopes: dict[int, Scope] = field(default_factory=dict)
     globals: dict[str, Value] = field(default_factory=dict)
     defined: dict[str, None] = field(
         default_factory=dict
     )  # names in globals that are state, in order
     next_effect: int = 1
     next_fiber: int = 1
+    next_scope: int = 1
     next_gensym: int = 1
     random: int = 0  # state of the generator behind rand, 64 bits
     fuel_used: int = 0
@@ -280,6 +340,7 @@ class Machine:
     # What follows belongs to one turn or to the host, and is never in a snapshot.
     output: list[str] = field(default_factory=list)  # written in this turn
     requests: list[EffectRequest] = field(default_factory=list)  # made in this turn
+    running: int = 0  # the fiber that is being executed
     sealed: bool = False  # a copy for macros, queries, eval: every effect is refused
     steps: int = 0  # for an image of single steps: how many are left
     known: set[bytes] = field(default_factory=set)  # chunks of snapshots that the host has

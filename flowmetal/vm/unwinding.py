@@ -6,21 +6,38 @@ is unwound meanwhile, and a handler that asks a function of the program
 runs it in a frame above all others (``Search``). Only when a handler has said
 yes does the **unwinding** drop frames, stopping at each finally block on the
 way (``Pending``). If no handler says yes the fiber is parked: its error is
-noted and its stack stands as it was, with no finally block run.
+noted and every stack stands as it was, with no finally block run.
 
-A cancellation is different in one way: when nobody takes it, it unwinds
-everything, so that finally blocks run, and the fiber ends.
+The search does not end with the fiber. It goes on in the one that awaits it, else
+in the owner of its scope, from the scope's form outwards (``tracing.waiting_for``).
+A handler found there decides the fate of all on the way: the fiber that failed
+unwinds and ends; one that awaits it is told at its ``await!`` (``Fiber.verdict``);
+a scope that it leaves is over: its other members are cancelled, and so is the
+body of the form, which goes on to the handler (``Scope.verdict``).
+
+A cancellation is an error that never leaves its fiber. When nobody takes it, it
+unwinds everything, so that finally blocks run, and the fiber ends; in the owner of a scope
+that has failed it unwinds as far as the form and turns into the failure there.
 """
 
 from __future__ import annotations
 
 from flowmetal.bytecode.code import Handler, HandlerKind
-from flowmetal.source import Span
-from flowmetal.values import ErrorValue, FlowError, Keyword, Value, show
+from flowmetal.values import ErrorValue, FlowError, Keyword, Value, hash_map, keyword, show
 from flowmetal.values.errors import flow_error
+from flowmetal.values.map import EMPTY_MAP
 from flowmetal.vm.calls import call_value
 from flowmetal.vm.errors import error_matches
+from flowmetal.vm.fibers import (
+    answer_is_here,
+    end,
+    has_begun,
+    is_shielded,
+    set_down,
+    stop_waiting,
+)
 from flowmetal.vm.state import (
+    Cancellation,
     Fiber,
     FiberStatus,
     Frame,
@@ -28,13 +45,14 @@ from flowmetal.vm.state import (
     MachineStatus,
     Pending,
     Retry,
+    Scope,
     Search,
+    Verdict,
 )
+from flowmetal.vm.tracing import place, trace, waiting_for
 
 CANCELLED = Keyword.of("flow", "cancelled")
-
-_SHOWN_FRAMES = 40
-"""How many frames an error remembers from the top, and as many from the bottom."""
+_SCOPE = keyword("scope")
 
 
 def thrown(value: Value) -> FlowError:
@@ -56,14 +74,49 @@ def too_deep() -> FlowError:
 def raise_error(machine: Machine, fiber: Fiber, error: ErrorValue) -> None:
     """Begin the search for a handler of an error raised where the fiber stands."""
     if not error.frames:
-        error = error.with_frames(backtrace(fiber))
-    search(machine, fiber, error, len(fiber.frames) - 1, 0)
+        error = error.with_frames(trace(machine, fiber))
+    search(machine, fiber, error, fiber, len(fiber.frames) - 1, 0)
 
 
-def search(machine: Machine, fiber: Fiber, error: ErrorValue, frame: int, row: int) -> None:
-    """Look for a handler from row ``row`` of frame ``frame`` on, and act on what is found."""
-    frames = fiber.frames
+def search(
+    machine: Machine, fiber: Fiber, error: ErrorValue, searched: Fiber, frame: int, row: int
+) -> None:
+    """Look for a handler from row ``row`` of a frame of ``searched`` on, and act on what is found."""
+    if _search_frames(machine, fiber, error, searched, frame, row):
+        return
+    if error.type is CANCELLED:
+        unwind(machine, fiber, error, -1, -1)
+        return
+    on_the_way = searched is not fiber
+    last = fiber
+    for each, top, _ in waiting_for(machine, fiber):
+        last = each
+        if on_the_way:
+            on_the_way = each is not searched
+        elif _search_frames(machine, fiber, error, each, top, 0):
+            return
+    home = machine.scopes.get(last.home) if last.number != 1 else None
+    if home is not None and home.verdict is not None:
+        # The scope has failed already, with an error that somebody takes: this one goes along.
+        home.suppressed.append(error)
+        _decide(machine, fiber, Verdict(error), last)
+        return
+    set_down(machine, fiber, FiberStatus.FAILED)
+    fiber.error = error
+    machine.status = MachineStatus.FAILED
+
+
+def _search_frames(
+    machine: Machine, fiber: Fiber, error: ErrorValue, searched: Fiber, frame: int, row: int
+) -> bool:
+    """Look for a handler in one fiber; say whether there was anything to act on."""
+    frames = searched.frames
+    failed = _failed_scope(machine, searched, error)
     while frame >= 0:
+        if failed is not None and frame == failed.depth:
+            assert failed.verdict is not None
+            go_to(machine, fiber, failed.verdict)
+            return True
         standing = frames[frame]
         pc = place(frames, frame)
         handlers = standing.body.handlers
@@ -72,25 +125,123 @@ def search(machine: Machine, fiber: Fiber, error: ErrorValue, frame: int, row: i
             if handler.start <= pc < handler.end and handler.kind is not HandlerKind.FINALLY:
                 answer = _takes(machine, fiber, handler, standing, error)
                 if isinstance(answer, Frame):
-                    answer.then = Search(error, frame, row)
-                    frames.append(answer)
-                    return
+                    answer.then = Search(error, searched.number, frame, row)
+                    fiber.frames.append(answer)
+                    return True
                 if answer:
-                    unwind(machine, fiber, error, frame, row)
-                    return
+                    _decide(machine, fiber, Verdict(error, frame, row), searched)
+                    return True
             row += 1
         if isinstance(standing.then, Search):
             # The predicate of an outer search has failed itself: it does not take the error.
             unwind(machine, fiber, error, frame, -1)
-            return
+            return True
         frame -= 1
         row = 0
-    if error.type is CANCELLED:
-        unwind(machine, fiber, error, -1, -1)
+    return False
+
+
+def _failed_scope(machine: Machine, fiber: Fiber, error: ErrorValue) -> Scope | None:
+    """Return the failed scope of ``fiber`` that a cancellation is about, if it is about one."""
+    if error.type is not CANCELLED:
+        return None
+    scope = machine.scopes.get(error.data.get(_SCOPE, 0))
+    owned = scope is not None and scope.owner == fiber.number and scope.verdict is not None
+    return scope if owned else None
+
+
+def take_answer(machine: Machine, fiber: Fiber, then: Search, takes: bool) -> None:
+    """Go on after the predicate of a handler has answered."""
+    searched = machine.fibers[then.fiber]
+    if not takes:
+        search(machine, fiber, then.error, searched, then.frame, then.handler + 1)
     else:
-        fiber.status = FiberStatus.FAILED
-        fiber.error = error
-        machine.status = MachineStatus.FAILED
+        _decide(machine, fiber, Verdict(then.error, then.frame, then.handler), searched)
+
+
+def _decide(machine: Machine, fiber: Fiber, verdict: Verdict, taker: Fiber) -> None:
+    """Let an error of ``fiber`` go to its handler in ``taker``; all on the way there end."""
+    if taker is not fiber:
+        before = fiber
+        for each, _, scope in list(waiting_for(machine, fiber)):
+            fate = verdict if each is taker else Verdict(verdict.error)
+            if scope is None:
+                each.verdict = fate
+            else:
+                _fail_scope(machine, scope, fate, before)
+            if each is taker:
+                break
+            before = each
+        verdict = Verdict(verdict.error)
+    go_to(machine, fiber, verdict)
+
+
+def _fail_scope(machine: Machine, scope: Scope, verdict: Verdict, failing: Fiber) -> None:
+    """End a scope because of a member: the others are cancelled, and the body of the form."""
+    scope.verdict = verdict
+    cancellation = Cancellation(f"fiber {failing.number} failed", scope.number)
+    for number in list(scope.members):
+        if number != failing.number:
+            cancel(machine, machine.fibers[number], cancellation)
+    if not scope.closing:
+        cancel(machine, machine.fibers[scope.owner], cancellation)
+
+
+def cancel(machine: Machine, fiber: Fiber, cancellation: Cancellation) -> None:
+    """Ask a fiber to stop: at once if it waits, else at its next switch point; once for its home."""
+    own = machine.scopes.get(cancellation.scope)
+    if own is None or own.owner != fiber.number or fiber.number == 1 and own.number == 0:
+        if fiber.asked:
+            return
+        fiber.asked = True
+    match fiber.status:
+        case FiberStatus.DONE | FiberStatus.CANCELLED:
+            return
+        case FiberStatus.READY:
+            if not has_begun(fiber) and fiber.number != 1:
+                end(machine, fiber, FiberStatus.CANCELLED, _error_of(cancellation))
+                return
+            waits = False
+        case FiberStatus.WAITING:
+            waits = not answer_is_here(machine, fiber) and not is_shielded(fiber)
+        case FiberStatus.BLOCKED:
+            waits = not is_shielded(fiber)
+        case _:
+            waits = True
+    pending = fiber.cancel
+    if pending is None or _reach(machine, fiber, cancellation) < _reach(machine, fiber, pending):
+        fiber.cancel = cancellation
+    if waits:
+        if fiber.status is not FiberStatus.FAILED:
+            stop_waiting(machine, fiber)
+        raise_error(machine, fiber, take_cancellation(fiber))
+
+
+def _reach(machine: Machine, fiber: Fiber, cancellation: Cancellation) -> int:
+    """Return the frame down to which a cancellation unwinds."""
+    scope = machine.scopes.get(cancellation.scope)
+    return scope.depth if scope is not None and scope.owner == fiber.number else -1
+
+
+def take_cancellation(fiber: Fiber) -> ErrorValue:
+    """Return the error of a cancellation that is to be raised now; it will not be raised again."""
+    assert fiber.cancel is not None
+    error = _error_of(fiber.cancel)
+    fiber.cancel = None
+    fiber.verdict = None
+    return error
+
+
+def _error_of(cancellation: Cancellation) -> ErrorValue:
+    data = hash_map(((_SCOPE, cancellation.scope),)) if cancellation.scope else EMPTY_MAP
+    reason = cancellation.reason or "the run was cancelled"
+    return flow_error("FM0702", "flow/cancelled", reason, data).error
+
+
+def check_cancellation(fiber: Fiber) -> None:
+    """Raise what was asked for, if the fiber may be cancelled where it is: a switch point."""
+    if fiber.cancel is not None and not is_shielded(fiber):
+        raise FlowError(take_cancellation(fiber))
 
 
 def _takes(
@@ -107,6 +258,11 @@ def _takes(
                 return False
             answer = call_value(machine, fiber, frame.stack[handler.operand], [error])
             return answer if isinstance(answer, Frame) else answer not in (None, False)
+
+
+def go_to(machine: Machine, fiber: Fiber, verdict: Verdict) -> None:
+    """Unwind to where has been decided."""
+    unwind(machine, fiber, verdict.error, verdict.frame, verdict.handler)
 
 
 def unwind(machine: Machine, fiber: Fiber, error: ErrorValue, target: int, row: int) -> None:
@@ -131,46 +287,15 @@ def unwind(machine: Machine, fiber: Fiber, error: ErrorValue, target: int, row: 
         if top == target:
             outer = frame.then
             assert isinstance(outer, Search), "an unwinding ends at a handler or at a predicate"
-            search(machine, fiber, outer.error, outer.frame, outer.handler + 1)
+            take_answer(machine, fiber, outer, False)
             return
         if frames and not isinstance(frame.then, (Retry, Search)):
             frames[-1].pc -= 1  # back to the call itself, so that its handlers protect it
-    fiber.status = FiberStatus.CANCELLED
-    fiber.error = error
-    if fiber.number == 1:
-        machine.status = MachineStatus.CANCELLED
+    status = FiberStatus.CANCELLED if error.type is CANCELLED else FiberStatus.FAILED
+    end(machine, fiber, status, error)
 
 
 def _enter(frame: Frame, handler: Handler, operands: list[Value]) -> None:
     del frame.stack[frame.body.local_count + handler.depth :]
     frame.stack += operands
     frame.pc = handler.target
-
-
-def place(frames: list[Frame], index: int) -> int:
-    """Return the instruction that frame ``index`` is executing."""
-    frame = frames[index]
-    if index + 1 < len(frames) and not isinstance(frames[index + 1].then, (Retry, Search)):
-        return frame.pc - 1
-    return frame.pc
-
-
-def backtrace(fiber: Fiber) -> tuple[tuple[str, Span | None], ...]:
-    """Return where each frame stands, most recent first, the middle left out if there are many."""
-    frames = fiber.frames
-    indices = list(range(len(frames) - 1, -1, -1))
-    found: list[tuple[str, Span | None]] = []
-    left_out = len(indices) - 2 * _SHOWN_FRAMES
-    for position, index in enumerate(indices):
-        if left_out > 0 and _SHOWN_FRAMES <= position < _SHOWN_FRAMES + left_out:
-            if position == _SHOWN_FRAMES:
-                found.append((f"... {left_out} more frames", None))
-            continue
-        frame = frames[index]
-        found.append((frame.body.owner.name, frame.body.span_at(place(frames, index))))
-        found += [(body.owner.name, body.span_at(pc)) for body, pc in frame.history]
-        lost = frame.dropped - len(frame.history)
-        if lost:
-            plural = "s" if lost > 1 else ""
-            found.append((f"... {lost} frame{plural} dropped by tail calls", None))
-    return tuple(found)

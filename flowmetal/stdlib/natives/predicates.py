@@ -6,6 +6,7 @@ from flowmetal.stdlib.natives.table import Table
 from flowmetal.stdlib.natives.walking import MAPS, SETS
 from flowmetal.values import (
     Atom,
+    Channel,
     Char,
     Cons,
     Delay,
@@ -21,6 +22,7 @@ from flowmetal.values import (
     MapEntry,
     Range,
     Ratio,
+    Promise,
     Record,
     Reduced,
     Regex,
@@ -76,6 +78,8 @@ _is("secret?", Secret)
 _is("regex?", Regex)
 _is("run?", RunRef)
 _is("fiber?", FiberRef)
+_is("promise?", Promise)
+_is("chan?", Channel)
 _is("tagged-literal?", TaggedLiteral)
 _is("list?", List)
 _is("vector?", *_VECTORS)
@@ -164,6 +168,8 @@ _TYPES: dict[type, str] = {
     Regex: "regex",
     RunRef: "run",
     FiberRef: "fiber",
+    Promise: "promise",
+    Channel: "channel",
     TaggedLiteral: "tagged-literal",
     VarRef: "var",
     Vector: "vector",

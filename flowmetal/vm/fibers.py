@@ -1,0 +1,233 @@
+"""Fibers begin, wait, are woken and end; scopes hold them together.
+
+What is here changes who is ready and who is not, and raises nothing in anybody:
+what an error or a cancellation does is in unwinding.py.
+
+The order in which fibers go on is the order in which they became ready, and that
+is decided by the program and the facts alone: a fiber that is spawned or woken goes
+behind those that are ready already, and waiters are woken first come, first served.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from flowmetal.effects.requests import EffectResult
+from flowmetal.values import ErrorValue, FiberRef, FlowError, Promise, Value, show
+from flowmetal.values.cells import BROKEN, KEPT, OPEN, VOID
+from flowmetal.values.errors import flow_error
+from flowmetal.vm.calls import call_value
+from flowmetal.vm.effects import refuse_sealed, step_of_child
+from flowmetal.vm.state import (
+    Bindings,
+    Closure,
+    Fiber,
+    FiberStatus,
+    Finish,
+    Frame,
+    Machine,
+    Scope,
+    Verdict,
+)
+from flowmetal.vm.tracing import origin_of, place
+
+
+class Suspended(Exception):
+    """Raised by a native of the machine that has to wait; it is executed again later.
+
+    With a ``verdict`` an error goes to where has been decided already.
+    """
+
+    def __init__(self, verdict: Verdict | None = None) -> None:
+        super().__init__()
+        self.verdict = verdict
+
+
+def spawn(
+    machine: Machine, fiber: Fiber, function: Value, arguments: list[Value], service: bool
+) -> FiberRef:
+    """Begin a fiber in the nearest scope, under the bindings in force."""
+    refuse_sealed(machine, fiber, "spawning a fiber")
+    if type(function) is not Closure:
+        arguments = [function, *arguments]
+        function = machine.globals["flow.core/-call"]
+    handle = FiberRef(machine.next_fiber)
+    made = Fiber(handle.number, [], handle=handle, home=fiber.scope, scope=fiber.scope)
+    frame = call_value(machine, made, function, arguments)
+    assert isinstance(frame, Frame), "it is code of the language"
+    frame.then = Finish()
+    made.frames.append(frame)
+    made.bindings = _conveyed(fiber)
+    made.origin = origin_of(fiber)
+    made.service = service
+    machine.next_fiber += 1
+    scope = machine.scopes.get(fiber.scope)
+    if scope is None:
+        scope = machine.scopes[0] = Scope(0, 1, 0, -1)
+    scope.members[made.number] = None
+    if not service:
+        scope.workers += 1
+    machine.fibers[made.number] = made
+    machine.ready.append(made.number)
+    return handle
+
+
+def _conveyed(fiber: Fiber) -> Bindings | None:
+    """Return the bindings that a new fiber begins with: a copy, so that set! stays at home."""
+    scopes = []
+    scope = fiber.bindings
+    while scope is not None:
+        scopes.append(scope.values)
+        scope = scope.outer
+    if not scopes:
+        return None
+    values: dict[str, Value] = {}
+    for each in reversed(scopes):
+        values.update(each)
+    step_of_child(values)
+    return Bindings(values, None)
+
+
+def block(machine: Machine, fiber: Fiber, on: Promise | int, what: str) -> NoReturn:
+    """Let the fiber wait for a promise, or for the members of scope ``on``."""
+    refuse_sealed(machine, fiber, what)
+    fiber.status = FiberStatus.BLOCKED
+    fiber.blocked_on = on
+    if not isinstance(on, int):
+        on.waiters.append(fiber.number)
+    raise Suspended
+
+
+def wake(machine: Machine, fiber: Fiber) -> None:
+    """Let a fiber that waited go on, behind those that are ready."""
+    fiber.status = FiberStatus.READY
+    fiber.waiting_for = None
+    fiber.blocked_on = None
+    machine.ready.append(fiber.number)
+
+
+def settle(machine: Machine, promise: Promise, state: int, value: Value) -> bool:
+    """Keep or break a promise and wake those who wait for it; say whether it was open."""
+    if promise.state != OPEN:
+        return False
+    promise.state = state
+    promise.value = value
+    for number in promise.waiters:
+        wake(machine, machine.fibers[number])
+    promise.waiters = []
+    return True
+
+
+def stop_waiting(machine: Machine, fiber: Fiber) -> None:
+    """Take a fiber away from what it waits for; its effect is abandoned, its ticket void."""
+    if fiber.waiting_for is not None:
+        request = machine.open.pop(fiber.waiting_for).request
+        if request in machine.requests:
+            machine.requests.remove(request)
+    on = fiber.blocked_on
+    if isinstance(on, Promise):
+        on.waiters.remove(fiber.number)
+        if on.ticket:
+            on.state = VOID
+    wake(machine, fiber)
+
+
+def answer_is_here(machine: Machine, fiber: Fiber) -> bool:
+    """Say whether the result that a fiber waits for is in the inbox: then it wins."""
+    return any(
+        isinstance(delivery.fact, EffectResult) and delivery.fact.number == fiber.waiting_for
+        for delivery in machine.inbox
+    )
+
+
+def set_down(machine: Machine, fiber: Fiber, status: FiberStatus) -> None:
+    """Give a fiber that was ready a status in which it is not."""
+    if fiber.status is FiberStatus.READY and fiber.number != machine.running:
+        machine.ready.remove(fiber.number)
+    fiber.status = status
+
+
+def end(machine: Machine, fiber: Fiber, status: FiberStatus, value: Value) -> None:
+    """End a fiber, DONE with a result, FAILED with an error or CANCELLED with one; tell who waits."""
+    set_down(machine, fiber, status)
+    fiber.frames.clear()
+    if fiber.number == 1:
+        if status is FiberStatus.DONE:
+            fiber.result = value
+        else:
+            fiber.error = value
+        return
+    del machine.fibers[fiber.number]
+    assert fiber.handle is not None
+    match status:
+        case FiberStatus.DONE:
+            settle(machine, fiber.handle, KEPT, value)
+        case FiberStatus.CANCELLED:
+            settle(machine, fiber.handle, BROKEN, _cancelled(fiber, value))
+        case _:
+            settle(machine, fiber.handle, BROKEN, value)
+    _leave_home(machine, fiber)
+
+
+def _cancelled(fiber: Fiber, error: ErrorValue) -> ErrorValue:
+    """Return what those get who await a fiber that was cancelled; they are not cancelled themselves."""
+    return flow_error(
+        "FM0716", "fiber/cancelled", f"fiber {fiber.number} was cancelled: {error.message}"
+    ).error
+
+
+def _leave_home(machine: Machine, fiber: Fiber) -> None:
+    scope = machine.scopes[fiber.home]
+    del scope.members[fiber.number]
+    if not fiber.service:
+        scope.workers -= 1
+    if scope.number == 0:
+        if not scope.members:
+            del machine.scopes[0]
+        return
+    owner = machine.fibers[scope.owner]
+    waits = owner.status is FiberStatus.BLOCKED and owner.blocked_on == scope.number
+    if waits and not (scope.members if scope.closing else scope.workers):
+        wake(machine, owner)
+
+
+def open_scope(machine: Machine, fiber: Fiber) -> int:
+    """Begin a scope whose form is the frame that calls; fibers are spawned into it from now on."""
+    refuse_sealed(machine, fiber, "a scope")
+    number = machine.next_scope
+    machine.next_scope += 1
+    depth = len(fiber.frames) - 1
+    machine.scopes[number] = Scope(number, fiber.number, fiber.scope, depth)
+    fiber.scope = number
+    return number
+
+
+def is_shielded(fiber: Fiber) -> bool:
+    """Say whether a fiber is in a finally block, where no cancellation is raised."""
+    frames = fiber.frames
+    for index in range(len(frames) - 1, -1, -1):
+        shields = frames[index].body.shields
+        if shields:
+            pc = place(frames, index)
+            if any(start <= pc <= stop for start, stop in shields):
+                return True
+    return False
+
+
+def has_begun(fiber: Fiber) -> bool:
+    """Say whether a fiber has executed an instruction."""
+    return len(fiber.frames) != 1 or fiber.frames[0].pc > 0 or fiber.frames[0].dropped > 0
+
+
+def need_promise(function: str, value: Value) -> Promise:
+    """Return a promise. Raises FlowError for anything else."""
+    if not isinstance(value, Promise):
+        raise flow_error(
+            "FM0501", "type/mismatch", f"`{function}` needs a fiber or a promise, got {show(value)}"
+        )
+    return value
+
+
+def raised(error: ErrorValue) -> FlowError:
+    """Return an error of the language, to be raised."""
+    return FlowError(error)

@@ -1,0 +1,255 @@
+"""What natives of the machine do about fibers: spawn, wait, deliver, join and close, cancel.
+
+The rest of flow.async is written in Flowmetal over these. Those that may have to
+wait raise ``Suspended`` and are executed again when the fiber is woken, so
+each looks first and waits afterwards.
+"""
+
+from __future__ import annotations
+
+from flowmetal.values import (
+    ErrorValue,
+    FiberRef,
+    FlowError,
+    Promise,
+    Value,
+    keyword,
+    seq,
+    show,
+    vector,
+)
+from flowmetal.values.cells import BROKEN, KEPT, OPEN
+from flowmetal.values.errors import flow_error
+from flowmetal.vm.fibers import Suspended, block, need_promise, open_scope, settle, spawn
+from flowmetal.vm.state import (
+    Cancellation,
+    Fiber,
+    FiberStatus,
+    Machine,
+    Native,
+    Pending,
+    Scope,
+    Verdict,
+)
+from flowmetal.vm.tracing import backtrace
+from flowmetal.vm.unwinding import cancel, check_cancellation, raise_error, take_cancellation
+
+_SUPPRESSED = keyword("suppressed")
+
+
+def _spawn(
+    machine: Machine, fiber: Fiber, function: Value, arguments: Value, service: Value
+) -> FiberRef:
+    given = seq(arguments)
+    return spawn(machine, fiber, function, [] if given is None else list(given), bool(service))
+
+
+def _wait(machine: Machine, fiber: Fiber, promise: Value) -> Value:
+    """Return the value of a promise or a fiber, raise its error, or wait for it."""
+    wanted = need_promise("await!", promise)
+    if wanted.state == KEPT:
+        return wanted.value
+    if wanted.state == BROKEN:
+        verdict, fiber.verdict = fiber.verdict, None
+        if verdict is not None:
+            raise Suspended(Verdict(wanted.value, verdict.frame, verdict.handler))
+        raise FlowError(wanted.value)
+    if isinstance(wanted, FiberRef) and wanted.number not in machine.fibers:
+        raise flow_error("FM0717", "fiber/unknown", f"fiber {wanted.number} is not of this run")
+    check_cancellation(fiber)
+    block(machine, fiber, wanted, "waiting")
+
+
+def _deliver(machine: Machine, fiber: Fiber, promise: Value, value: Value) -> bool:
+    return settle(machine, _open_end("deliver!", promise), KEPT, value)
+
+
+def _fail(machine: Machine, fiber: Fiber, promise: Value, error: Value) -> bool:
+    if not isinstance(error, ErrorValue):
+        raise flow_error(
+            "FM0501", "type/mismatch", f"`fail!` needs an error, got {show(error)}"
+        )
+    return settle(machine, _open_end("fail!", promise), BROKEN, error)
+
+
+def _open_end(function: str, promise: Value) -> Promise:
+    if not isinstance(promise, Promise) or isinstance(promise, FiberRef):
+        raise flow_error(
+            "FM0501", "type/mismatch", f"`{function}` needs a promise, got {show(promise)}"
+        )
+    return promise
+
+
+def _is_settled(machine: Machine, fiber: Fiber, promise: Value) -> bool:
+    return need_promise("realized?", promise).state != OPEN
+
+
+def _open(machine: Machine, fiber: Fiber) -> int:
+    return open_scope(machine, fiber)
+
+
+def _join(machine: Machine, fiber: Fiber, number: int) -> None:
+    """Wait until the workers of a scope have ended; raise the failure of one."""
+    scope = machine.scopes[number]
+    if scope.verdict is not None:
+        if fiber.cancel is None:  # the body has caught its cancellation: the scope has failed anyway
+            fiber.cancel = Cancellation("a fiber failed", number)
+        raise FlowError(take_cancellation(fiber))
+    check_cancellation(fiber)
+    if scope.workers:
+        block(machine, fiber, number, "a scope")
+
+
+def _close(machine: Machine, fiber: Fiber, number: int) -> None:
+    """End a scope: cancel the members that are left, wait for them, and let its failure go on."""
+    scope = machine.scopes[number]
+    if not scope.closing:
+        scope.closing = True
+        for member in list(scope.members):
+            cancel(machine, machine.fibers[member], Cancellation("its scope has ended", number))
+    if scope.members:
+        block(machine, fiber, number, "a scope")
+    del machine.scopes[number]
+    assert fiber.scope == number, "scopes end in the order in which they began"
+    fiber.scope = scope.parent
+    _go_on(machine, fiber, scope)
+
+
+def _go_on(machine: Machine, fiber: Fiber, scope: Scope) -> None:
+    """Let the failure of a scope that is over reach its handler, all other failures along with it."""
+    stack = fiber.frames[-1].stack
+    at = next((i for i in range(len(stack) - 1, -1, -1) if type(stack[i]) is Pending), None)
+    pending = None if at is None else stack[at]
+    verdict = scope.verdict
+    if verdict is not None and (pending is None or pending.error is not verdict.error):
+        error = _with_suppressed(machine, fiber, verdict.error, scope)
+        raise Suspended(Verdict(error, verdict.frame, verdict.handler))
+    if pending is not None and scope.suppressed:
+        error = _with_suppressed(machine, fiber, pending.error, scope)
+        stack[at] = Pending(error, pending.frame, pending.handler)
+
+
+def _with_suppressed(
+    machine: Machine, fiber: Fiber, error: ErrorValue, scope: Scope
+) -> ErrorValue:
+    if not scope.suppressed:
+        return error
+    known = error.data.get(_SUPPRESSED)
+    known = [] if known is None else list(known)
+    more = [each for each in scope.suppressed if each not in known]
+    home = machine.scopes.get(fiber.home)
+    if home is not None and home.verdict is not None and home.verdict.error is error:
+        home.suppressed += more  # it goes on there
+    data = error.data.assoc(_SUPPRESSED, vector([*known, *more]))
+    return ErrorValue(
+        error.type, error.message, data, error.cause, error.frames, error.retryable, error.code
+    )
+
+
+def _cancel(machine: Machine, fiber: Fiber, what: Value, reason: Value) -> bool:
+    """Cancel a fiber, or all members of a scope; say whether there was anything to cancel."""
+    text = reason if isinstance(reason, str) else "" if reason is None else show(reason)
+    if isinstance(what, FiberRef):
+        found = machine.fibers.get(what.number)
+        if found is None or found.handle is not what:
+            return False
+        cancel(machine, found, Cancellation(text or "it was cancelled", found.home))
+        return True
+    scope = machine.scopes.get(what)
+    if scope is None:
+        return False
+    for member in list(scope.members):
+        if member != fiber.number:
+            cancel(machine, machine.fibers[member], Cancellation(text or "its scope was cancelled", what))
+    return True
+
+
+def _time_out(machine: Machine, fiber: Fiber, number: int, error: ErrorValue) -> None:
+    """Raise the error of a scope whose time is up, as if where its owner stands."""
+    owner = machine.fibers[machine.scopes[number].owner]
+    raise FlowError(error.with_frames(backtrace(owner)))
+
+
+def _scope_of(machine: Machine, fiber: Fiber) -> int:
+    return fiber.scope
+
+
+def find_deadlock(machine: Machine) -> bool:
+    """Raise :flow/deadlock if every fiber waits for another; say whether that is so."""
+    if machine.open or machine.inbox or machine.ready:
+        return False
+    blocked = [each for each in machine.fibers.values() if each.status is FiberStatus.BLOCKED]
+    free = [each for each in blocked if not _is_closing(machine, each)]
+    if not free:
+        return False
+    stand = [f"fiber {each.number}{_stands_at(each)} waits for {waited_for(each)}" for each in blocked]
+    shown = stand if len(stand) <= 10 else [*stand[:10], f"and {len(stand) - 10} more"]
+    error = flow_error(
+        "FM0715", "flow/deadlock", f"nothing can happen any more: {'; '.join(shown)}"
+    ).error
+    chosen = free[0]
+    on = chosen.blocked_on
+    if isinstance(on, Promise):
+        on.waiters.remove(chosen.number)
+    error = error.with_frames(())
+    _wake_up(machine, chosen)
+    raise_error(machine, chosen, error)
+    return True
+
+
+def _wake_up(machine: Machine, fiber: Fiber) -> None:
+    from flowmetal.vm.fibers import wake
+
+    wake(machine, fiber)
+
+
+def _is_closing(machine: Machine, fiber: Fiber) -> bool:
+    on = fiber.blocked_on
+    return isinstance(on, int) and machine.scopes[on].closing
+
+
+def _stands_at(fiber: Fiber) -> str:
+    from flowmetal.vm.tracing import own_place
+
+    at = own_place(backtrace(fiber))
+    return "" if at is None else f" at {at}"
+
+
+def waited_for(fiber: Fiber) -> str:
+    """Say in words what a blocked fiber waits for."""
+    on = fiber.blocked_on
+    match on:
+        case FiberRef():
+            return f"fiber {on.number}"
+        case Promise():
+            return "a channel" if on.ticket else "a promise"
+        case int():
+            return "the fibers of its scope"
+        case _:
+            return ""
+
+
+WAITING_NATIVES = frozenset({"flow.core/-wait!", "flow.core/-join!", "flow.core/-close-scope!"})
+"""Those at which a fiber may stand blocked."""
+
+
+def _native(name: str, call: object, count: int) -> Native:
+    return Native(f"flow.core/{name}", call, count, count, wants_machine=True)  # type: ignore[arg-type]
+
+
+# fmt: off
+ROWS = (
+    #       name             function     arguments
+    _native("-spawn!",       _spawn,      3),
+    _native("-wait!",        _wait,       1),
+    _native("-deliver!",     _deliver,    2),
+    _native("-fail!",        _fail,       2),
+    _native("-settled?",     _is_settled, 1),
+    _native("-open-scope!",  _open,       0),
+    _native("-join!",        _join,       1),
+    _native("-close-scope!", _close,      1),
+    _native("-scope",        _scope_of,   0),
+    _native("-cancel!",      _cancel,     2),
+    _native("-time-out!",    _time_out,   2),
+)
+# fmt: on
