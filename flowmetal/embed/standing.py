@@ -6,7 +6,7 @@ from flowmetal.embed.views import FiberView
 from flowmetal.ids import ProgramHash
 from flowmetal.runtime.host import Host
 from flowmetal.store.protocol import RunRow, Store
-from flowmetal.vm.unwinding import backtrace
+from flowmetal.vm.tracing import backtrace
 
 
 def fibers_of(host: Host, row: RunRow) -> tuple[FiberView, ...]:

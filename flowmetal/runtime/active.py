@@ -158,6 +158,10 @@ class ActiveRun:
                 return RunState.RUNNING
         return RunState.WAITING
 
+    def not_begun(self) -> list[EffectRequest]:
+        """Return what the machine has asked for and nothing has been done about."""
+        return [*self.local, *self.quick, *(request for request, _ in self.fresh)]
+
     def class_of(self, kind: str) -> EffectClass:
         """Return the class of a kind, as this interpreter can serve it."""
         row = KINDS.get(kind)

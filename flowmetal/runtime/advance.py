@@ -60,19 +60,18 @@ def advance(active: ActiveRun, *, let_go: bool = False, turns: int = 1 << 62) ->
     machine = active.machine
     while active.is_driven() and turns > 0:
         turns -= 1
-        turn = run(machine, BUDGET)
+        turn = run(machine, BUDGET, every=active.host.sync_every)
         if turn.output:
             active.record(kinds.OUTPUT, "", 0, encode_data(turn.output))
             active.output.append(turn.output)
         for request in turn.requests:
             active.ask(request)
-        if active.progress.effects:
-            _abandon(active)
+        _abandon(active)
         active.lease.keep(active.claim)
         if active.progress.cancelled is not None and _is_out_of_grace(active):
             yield stop_cancelled(active)
         elif turn.status is MachineStatus.READY:
-            if _is_time_to_commit(active):
+            if _is_time_to_commit(active) or (active.host.sync_every and turn.requests):
                 yield Step(RunState.RUNNING)
         elif turn.status is not MachineStatus.WAITING:
             yield _end(active, turn)
@@ -201,15 +200,23 @@ def result_bytes(value: Value) -> bytes:
 
 def _abandon(active: ActiveRun) -> None:
     """Let go of effects that no fiber waits for any more: they were cancelled."""
-    effects, machine = active.progress.effects, active.machine
+    effects, wanted = active.progress.effects, active.machine.open
     waiting = len(active.local) + len(active.quick) + len(active.fresh)
-    if len(machine.open) == len(effects) + waiting:
+    if len(wanted) == len(effects) + waiting:
         return
-    for number in [n for n in effects if n not in machine.open]:
-        pending = effects.pop(number)
-        active.record(kinds.ABANDONED, pending.request.kind, number, encode_data(None))
+    for number in [n for n in effects if n not in wanted]:
+        _record_abandoned(active, effects.pop(number).request)
         active.progress.changed = True
-        active.undurable = True
+    for request in [r for r in active.not_begun() if r.number not in wanted]:
+        _record_abandoned(active, request)
+    active.local = [request for request in active.local if request.number in wanted]
+    active.quick = [request for request in active.quick if request.number in wanted]
+    active.fresh = [asked for asked in active.fresh if asked[0].number in wanted]
+
+
+def _record_abandoned(active: ActiveRun, request: EffectRequest) -> None:
+    active.record(kinds.ABANDONED, request.kind, request.number, encode_data(None))
+    active.undurable = True
 
 
 def _is_out_of_grace(active: ActiveRun) -> bool:

@@ -192,9 +192,9 @@ def _more(fiber: Fiber, table: _MachineTable) -> Value:
     """Return what a fiber has to do with others, nil if it has nothing to do with any."""
     cancel, origin = fiber.cancel, fiber.origin
     flags = fiber.service + 2 * fiber.asked
-    if fiber.number == 1 and not fiber.scope and not flags and fiber.blocked_on is None:
-        if cancel is None and fiber.verdict is None:
-            return None
+    others = (fiber.handle, fiber.blocked_on, cancel, fiber.verdict)
+    if not fiber.scope and not flags and others == (None, None, None, None):
+        return None
     return [
         fiber.home,
         fiber.scope,

@@ -30,7 +30,9 @@ from flowmetal.vm.state import (
 
 # A NATIVE calls where a collection is ordered by a function of the program.
 _CALLS = frozenset({Op.CALL, Op.APPLY, Op.NATIVE})
-_STANDING = frozenset({FiberStatus.READY, FiberStatus.WAITING, FiberStatus.FAILED, FiberStatus.BLOCKED})
+_STANDING = frozenset(
+    {FiberStatus.READY, FiberStatus.WAITING, FiberStatus.FAILED, FiberStatus.BLOCKED}
+)
 
 
 def check_fibers(machine: Machine) -> None:

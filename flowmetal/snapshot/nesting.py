@@ -26,7 +26,8 @@ def check_scopes(machine: Machine) -> None:
         where = f"fiber {fiber.number}"
         home = machine.scopes.get(fiber.home)
         require(home is not None and fiber.handle is not None, where)
-        assert home is not None and fiber.handle is not None
+        assert home is not None
+        assert fiber.handle is not None
         require(fiber.handle.number == fiber.number and fiber.handle.state == OPEN, where)
         home.members[fiber.number] = None
         home.workers += not fiber.service
@@ -70,7 +71,9 @@ def _check_fiber(machine: Machine, fiber: Fiber) -> None:
         case Promise() as promise:
             require(promise.state == OPEN and fiber.number in promise.waiters, where)
         case int() as number:
-            require(number in machine.scopes and machine.scopes[number].owner == fiber.number, where)
+            require(
+                number in machine.scopes and machine.scopes[number].owner == fiber.number, where
+            )
         case None:
             return
     top = fiber.frames[-1]

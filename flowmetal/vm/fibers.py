@@ -13,14 +13,13 @@ from __future__ import annotations
 from typing import NoReturn
 
 from flowmetal.effects.requests import EffectResult
-from flowmetal.values import ErrorValue, FiberRef, FlowError, Promise, Value, show
+from flowmetal.values import ErrorValue, FiberRef, Promise, Value, show
 from flowmetal.values.cells import BROKEN, KEPT, OPEN, VOID
 from flowmetal.values.errors import flow_error
 from flowmetal.vm.calls import call_value
 from flowmetal.vm.effects import refuse_sealed, step_of_child
 from flowmetal.vm.state import (
     Bindings,
-    Closure,
     Fiber,
     FiberStatus,
     Finish,
@@ -46,11 +45,8 @@ class Suspended(Exception):
 def spawn(
     machine: Machine, fiber: Fiber, function: Value, arguments: list[Value], service: bool
 ) -> FiberRef:
-    """Begin a fiber in the nearest scope, under the bindings in force."""
+    """Begin a fiber in the nearest scope, under the bindings in force. ``function`` is a closure."""
     refuse_sealed(machine, fiber, "spawning a fiber")
-    if type(function) is not Closure:
-        arguments = [function, *arguments]
-        function = machine.globals["flow.core/-call"]
     handle = FiberRef(machine.next_fiber)
     made = Fiber(handle.number, [], handle=handle, home=fiber.scope, scope=fiber.scope)
     frame = call_value(machine, made, function, arguments)
@@ -172,7 +168,7 @@ def end(machine: Machine, fiber: Fiber, status: FiberStatus, value: Value) -> No
 def _cancelled(fiber: Fiber, error: ErrorValue) -> ErrorValue:
     """Return what those get who await a fiber that was cancelled; they are not cancelled themselves."""
     return flow_error(
-        "FM0716", "fiber/cancelled", f"fiber {fiber.number} was cancelled: {error.message}"
+        "FM0742", "fiber/cancelled", f"fiber {fiber.number} was cancelled: {error.message}"
     ).error
 
 
@@ -226,8 +222,3 @@ def need_promise(function: str, value: Value) -> Promise:
             "FM0501", "type/mismatch", f"`{function}` needs a fiber or a promise, got {show(value)}"
         )
     return value
-
-
-def raised(error: ErrorValue) -> FlowError:
-    """Return an error of the language, to be raised."""
-    return FlowError(error)

@@ -145,4 +145,6 @@ _ROWS = (
 )
 # fmt: on
 
-INTRINSICS: dict[str, Native] = {native.name: native for native in (*_ROWS, *dispatch.ROWS, *scopes.ROWS)}
+INTRINSICS: dict[str, Native] = {
+    native.name: native for native in (*_ROWS, *dispatch.ROWS, *scopes.ROWS)
+}

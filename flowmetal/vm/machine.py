@@ -19,9 +19,9 @@ from flowmetal.ids import RunId
 from flowmetal.values import FlowError, Value
 from flowmetal.values.errors import flow_error
 from flowmetal.vm.calls import arity_error, call_value
-from flowmetal.vm.interpreter import execute
 from flowmetal.vm.effects import seal_of
 from flowmetal.vm.fibers import is_shielded, wake
+from flowmetal.vm.interpreter import execute
 from flowmetal.vm.link import Image
 from flowmetal.vm.returning import start_further
 from flowmetal.vm.scopes import find_deadlock
@@ -81,9 +81,8 @@ def run(machine: Machine, budget: int = UNLIMITED, *, every: bool = False) -> Tu
     while _is_alive(machine):
         if not machine.ready or (machine.quantum_left == QUANTUM and machine.inbox):
             _take_inbox(machine)
-        if not machine.ready and _is_alive(machine):
-            if not _ends(machine) and not find_deadlock(machine):
-                break
+        if not machine.ready and _is_alive(machine) and _waits(machine):
+            break
         if budget <= 0 or not _is_alive(machine) or (every and machine.requests):
             break
         if not machine.ready:
@@ -99,8 +98,7 @@ def run(machine: Machine, budget: int = UNLIMITED, *, every: bool = False) -> Tu
         if fiber.status is not FiberStatus.READY:
             machine.ready.popleft()
             machine.quantum_left = QUANTUM
-            if machine.fibers[1].status in _ENDED:
-                _ends(machine)
+            _ends(machine)
         elif machine.quantum_left <= 0:
             machine.quantum_left = QUANTUM
             _end_quantum(machine, fiber)
@@ -109,6 +107,11 @@ def run(machine: Machine, budget: int = UNLIMITED, *, every: bool = False) -> Tu
     if _is_alive(machine):
         machine.status = MachineStatus.READY if machine.ready else MachineStatus.WAITING
     return _turn(machine, machine.fuel_used - before)
+
+
+def _waits(machine: Machine) -> bool:
+    """Say whether fibers wait for the world; if not, the run ends, or it is a deadlock."""
+    return not _ends(machine) and not find_deadlock(machine)
 
 
 def _ends(machine: Machine) -> bool:

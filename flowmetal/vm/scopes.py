@@ -20,9 +20,18 @@ from flowmetal.values import (
 )
 from flowmetal.values.cells import BROKEN, KEPT, OPEN
 from flowmetal.values.errors import flow_error
-from flowmetal.vm.fibers import Suspended, block, need_promise, open_scope, settle, spawn
+from flowmetal.vm.fibers import (
+    Suspended,
+    block,
+    need_promise,
+    open_scope,
+    settle,
+    spawn,
+    stop_waiting,
+)
 from flowmetal.vm.state import (
     Cancellation,
+    Closure,
     Fiber,
     FiberStatus,
     Machine,
@@ -31,17 +40,21 @@ from flowmetal.vm.state import (
     Scope,
     Verdict,
 )
-from flowmetal.vm.tracing import backtrace
+from flowmetal.vm.tracing import backtrace, own_place
 from flowmetal.vm.unwinding import cancel, check_cancellation, raise_error, take_cancellation
 
 _SUPPRESSED = keyword("suppressed")
 
 
 def _spawn(
-    machine: Machine, fiber: Fiber, function: Value, arguments: Value, service: Value
+    machine: Machine, fiber: Fiber, function: Value, arguments: Value, service: Value, call: Value
 ) -> FiberRef:
-    given = seq(arguments)
-    return spawn(machine, fiber, function, [] if given is None else list(given), bool(service))
+    """Begin a fiber; what is no closure is called by ``call``, which is one."""
+    items = seq(arguments)
+    given = [] if items is None else list(items)
+    if type(function) is not Closure:
+        function, given = call, [function, *given]
+    return spawn(machine, fiber, function, given, bool(service))
 
 
 def _wait(machine: Machine, fiber: Fiber, promise: Value) -> Value:
@@ -55,9 +68,9 @@ def _wait(machine: Machine, fiber: Fiber, promise: Value) -> Value:
             raise Suspended(Verdict(wanted.value, verdict.frame, verdict.handler))
         raise FlowError(wanted.value)
     if isinstance(wanted, FiberRef) and wanted.number not in machine.fibers:
-        raise flow_error("FM0717", "fiber/unknown", f"fiber {wanted.number} is not of this run")
+        raise flow_error("FM0743", "fiber/unknown", f"fiber {wanted.number} is not of this run")
     check_cancellation(fiber)
-    block(machine, fiber, wanted, "waiting")
+    return block(machine, fiber, wanted, "waiting")
 
 
 def _deliver(machine: Machine, fiber: Fiber, promise: Value, value: Value) -> bool:
@@ -66,9 +79,7 @@ def _deliver(machine: Machine, fiber: Fiber, promise: Value, value: Value) -> bo
 
 def _fail(machine: Machine, fiber: Fiber, promise: Value, error: Value) -> bool:
     if not isinstance(error, ErrorValue):
-        raise flow_error(
-            "FM0501", "type/mismatch", f"`fail!` needs an error, got {show(error)}"
-        )
+        raise flow_error("FM0501", "type/mismatch", f"`fail!` needs an error, got {show(error)}")
     return settle(machine, _open_end("fail!", promise), BROKEN, error)
 
 
@@ -92,7 +103,9 @@ def _join(machine: Machine, fiber: Fiber, number: int) -> None:
     """Wait until the workers of a scope have ended; raise the failure of one."""
     scope = machine.scopes[number]
     if scope.verdict is not None:
-        if fiber.cancel is None:  # the body has caught its cancellation: the scope has failed anyway
+        if (
+            fiber.cancel is None
+        ):  # the body has caught its cancellation: the scope has failed anyway
             fiber.cancel = Cancellation("a fiber failed", number)
         raise FlowError(take_cancellation(fiber))
     check_cancellation(fiber)
@@ -118,8 +131,8 @@ def _close(machine: Machine, fiber: Fiber, number: int) -> None:
 def _go_on(machine: Machine, fiber: Fiber, scope: Scope) -> None:
     """Let the failure of a scope that is over reach its handler, all other failures along with it."""
     stack = fiber.frames[-1].stack
-    at = next((i for i in range(len(stack) - 1, -1, -1) if type(stack[i]) is Pending), None)
-    pending = None if at is None else stack[at]
+    at = max((i for i, value in enumerate(stack) if type(value) is Pending), default=-1)
+    pending = stack[at] if at >= 0 else None
     verdict = scope.verdict
     if verdict is not None and (pending is None or pending.error is not verdict.error):
         error = _with_suppressed(machine, fiber, verdict.error, scope)
@@ -129,9 +142,7 @@ def _go_on(machine: Machine, fiber: Fiber, scope: Scope) -> None:
         stack[at] = Pending(error, pending.frame, pending.handler)
 
 
-def _with_suppressed(
-    machine: Machine, fiber: Fiber, error: ErrorValue, scope: Scope
-) -> ErrorValue:
+def _with_suppressed(machine: Machine, fiber: Fiber, error: ErrorValue, scope: Scope) -> ErrorValue:
     if not scope.suppressed:
         return error
     known = error.data.get(_SUPPRESSED)
@@ -160,7 +171,11 @@ def _cancel(machine: Machine, fiber: Fiber, what: Value, reason: Value) -> bool:
         return False
     for member in list(scope.members):
         if member != fiber.number:
-            cancel(machine, machine.fibers[member], Cancellation(text or "its scope was cancelled", what))
+            cancel(
+                machine,
+                machine.fibers[member],
+                Cancellation(text or "its scope was cancelled", what),
+            )
     return True
 
 
@@ -182,25 +197,16 @@ def find_deadlock(machine: Machine) -> bool:
     free = [each for each in blocked if not _is_closing(machine, each)]
     if not free:
         return False
-    stand = [f"fiber {each.number}{_stands_at(each)} waits for {waited_for(each)}" for each in blocked]
+    stand = [
+        f"fiber {each.number}{_stands_at(each)} waits for {waited_for(each)}" for each in blocked
+    ]
     shown = stand if len(stand) <= 10 else [*stand[:10], f"and {len(stand) - 10} more"]
     error = flow_error(
-        "FM0715", "flow/deadlock", f"nothing can happen any more: {'; '.join(shown)}"
+        "FM0741", "flow/deadlock", f"nothing can happen any more: {'; '.join(shown)}"
     ).error
-    chosen = free[0]
-    on = chosen.blocked_on
-    if isinstance(on, Promise):
-        on.waiters.remove(chosen.number)
-    error = error.with_frames(())
-    _wake_up(machine, chosen)
-    raise_error(machine, chosen, error)
+    stop_waiting(machine, free[0])
+    raise_error(machine, free[0], error)
     return True
-
-
-def _wake_up(machine: Machine, fiber: Fiber) -> None:
-    from flowmetal.vm.fibers import wake
-
-    wake(machine, fiber)
 
 
 def _is_closing(machine: Machine, fiber: Fiber) -> bool:
@@ -209,8 +215,6 @@ def _is_closing(machine: Machine, fiber: Fiber) -> bool:
 
 
 def _stands_at(fiber: Fiber) -> str:
-    from flowmetal.vm.tracing import own_place
-
     at = own_place(backtrace(fiber))
     return "" if at is None else f" at {at}"
 
@@ -240,7 +244,7 @@ def _native(name: str, call: object, count: int) -> Native:
 # fmt: off
 ROWS = (
     #       name             function     arguments
-    _native("-spawn!",       _spawn,      3),
+    _native("-spawn!",       _spawn,      4),
     _native("-wait!",        _wait,       1),
     _native("-deliver!",     _deliver,    2),
     _native("-fail!",        _fail,       2),

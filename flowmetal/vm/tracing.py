@@ -77,7 +77,9 @@ def _crossing(fiber: Fiber, places: Places, scope: Scope | None) -> str:
 
 def own_place(places: Places) -> Span | None:
     """Return the first place that is the program's own."""
-    return next((at for name, at in places if at is not None and not name.startswith(LIBRARY)), None)
+    return next(
+        (at for name, at in places if at is not None and not name.startswith(LIBRARY)), None
+    )
 
 
 def origin_of(fiber: Fiber) -> Site | None:

@@ -190,7 +190,7 @@ def _fail_scope(machine: Machine, scope: Scope, verdict: Verdict, failing: Fiber
 def cancel(machine: Machine, fiber: Fiber, cancellation: Cancellation) -> None:
     """Ask a fiber to stop: at once if it waits, else at its next switch point; once for its home."""
     own = machine.scopes.get(cancellation.scope)
-    if own is None or own.owner != fiber.number or fiber.number == 1 and own.number == 0:
+    if own is None or own.owner != fiber.number or own.number == 0:
         if fiber.asked:
             return
         fiber.asked = True

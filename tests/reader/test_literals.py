@@ -13,7 +13,6 @@ from flowmetal.reader import read_string
 from flowmetal.values import (
     Duration,
     ErrorValue,
-    FiberRef,
     Instant,
     Regex,
     RunRef,
@@ -67,7 +66,7 @@ WITHOUT_MEANING = [
     ("##Infinity", "FM0027"), ("##", "FM0027"), ('#inst "soon"', "FM0029"),
     ('#inst "2026-02-30"', "FM0029"), ("#dur 5", "FM0029"), ('#dur "5"', "FM0029"),
     ('#uuid "1"', "FM0029"), ('#bytes "*"', "FM0029"), ("#flow/run 1", "FM0029"),
-    ("#error {:type 1}", "FM0029"), ("#error 1", "FM0029"), ('#fiber "1"', "FM0029"),
+    ("#error {:type 1}", "FM0029"), ("#error 1", "FM0029"),
     ("#=(+ 1 2)", "FM0015"), ("#<obj>", "FM0015"), ("#", "FM0015"), ("# a", "FM0015"),
     ("\x00", "FM0001"), ("a\u200bb", "FM0001"), ("\u202e", "FM0001"), ("\ud800", "FM0001"),
 ]
@@ -168,7 +167,6 @@ def test_a_regular_expression_keeps_its_text() -> None:
         ('#secret "stripe"', Secret("stripe")),
         ('#bytes "AAH/"', b"\x00\x01\xff"),
         ('#flow/run "7f3c"', RunRef("7f3c")),
-        ("#fiber 3", FiberRef(3)),
         (
             '#uuid "123e4567-e89b-12d3-a456-426614174000"',
             UUID("123e4567-e89b-12d3-a456-426614174000"),

@@ -13,7 +13,6 @@ from flowmetal.source import Source, Span
 from flowmetal.values import (
     Duration,
     ErrorValue,
-    FiberRef,
     Instant,
     RunRef,
     Secret,
@@ -57,7 +56,6 @@ _scalar: st.SearchStrategy[Value] = st.one_of(
     st.integers(min_value=-(2**55), max_value=2**55).map(Duration),
     _text.map(Secret),
     _text.map(RunRef),
-    st.integers(min_value=0).map(FiberRef),
     st.tuples(_word, _word).map("/".join).map(VarRef),
 )
 

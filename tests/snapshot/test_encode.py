@@ -19,7 +19,6 @@ from flowmetal.values import (
     Delay,
     Duration,
     ErrorValue,
-    FiberRef,
     IndexedSeq,
     Instant,
     LazySeq,
@@ -81,7 +80,6 @@ SCALARS: list[Value] = [
     Secret("s"),
     Regex("a+", "i"),
     RunRef("r"),
-    FiberRef(1),
     VarRef("user/x"),
 ]
 

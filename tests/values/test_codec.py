@@ -137,7 +137,7 @@ def test_an_error_keeps_all_its_parts():
         (Atom(1), "#atom[1] is not data"),
         (vector([1, hash_map([(A, Atom(1))])]), "#atom[1] is not data (at [1 :a])"),
         (hash_map([(Atom(1), 2)]), "#atom[1] is not data (at [#atom[1]])"),
-        (set_of([FiberRef(1)]), "#fiber 1 is not data (at [0])"),
+        (set_of([FiberRef(1)]), "#flow/fiber 1 is not data (at [0])"),
         (vector([LazySeq(object())]), "an unrealised lazy sequence is not data (at [0])"),
         (Cons(1, LazySeq(object())), "an unrealised lazy sequence is not data (at [nil])"),
         (vector([Reduced(1)]), "#reduced[1] is not data (at [0])"),

@@ -20,9 +20,9 @@ from flowmetal.values import (
     List,
     Map,
     MapEntry,
+    Promise,
     Range,
     Ratio,
-    Promise,
     Record,
     Reduced,
     Regex,
@@ -47,6 +47,7 @@ from flowmetal.values import (
     kind_of,
     kinds,
 )
+from flowmetal.values.cells import OPEN
 from flowmetal.vm.state import Closure, Native
 
 native = Table("flow.core")
@@ -80,6 +81,7 @@ _is("run?", RunRef)
 _is("fiber?", FiberRef)
 _is("promise?", Promise)
 _is("chan?", Channel)
+_is("-waitable?", Promise, FiberRef)
 _is("tagged-literal?", TaggedLiteral)
 _is("list?", List)
 _is("vector?", *_VECTORS)
@@ -128,9 +130,11 @@ _named("qualified-ident?", _NAMES, True)
 
 @native("realized?")
 def is_realized(x: Value) -> bool:
-    """Say whether a lazy sequence or a delay has been computed; other values always are."""
+    """Say whether a lazy sequence, delay, fiber or promise has its value; other values always do."""
     if type(x) is LazySeq:
         return x.thunk is None
+    if isinstance(x, Promise):
+        return x.state != OPEN
     return bool(x.realised) if type(x) is Delay else True
 
 
