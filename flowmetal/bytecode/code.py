@@ -74,6 +74,10 @@ class HandlerKind(Enum):
     TYPE = 1  # operand: constant, a keyword (the error's :type) or a symbol (a class name)
     PREDICATE = 2  # operand: local slot that holds a function of the error
     FINALLY = 3  # takes none; runs while an unwinding passes
+    RESTART = (
+        4  # operand: local slot with restarts [name description function]; takes a choice of one
+    )
+    OBSERVER = 5  # operand: local slot with a function of the error; called, takes none
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,7 +266,7 @@ class _Walk:
                     fits = 0 <= row.operand < len(self.function.constants) and isinstance(
                         self.function.constants[row.operand], (Keyword, Symbol)
                     )
-                case HandlerKind.PREDICATE:
+                case HandlerKind.PREDICATE | HandlerKind.RESTART | HandlerKind.OBSERVER:
                     fits = 0 <= row.operand < self.body.locals
                 case _:
                     fits = row.operand == 0

@@ -264,7 +264,7 @@ def _selection(body: BodyState, catch: Catch, slot: int) -> tuple[HandlerKind, i
         return HandlerKind.ANY, 0
     if isinstance(catch.selector, (Keyword, Symbol)):
         return HandlerKind.TYPE, body.function.constants.index_of(catch.selector)
-    return HandlerKind.PREDICATE, slot
+    return catch.kind, slot
 
 
 def _emit_catch(body: BodyState, catch: Catch, use: Use) -> Steps:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from flowmetal.bytecode.code import HandlerKind
 from flowmetal.bytecode.opcodes import Op
 from flowmetal.source import Span
 from flowmetal.values import Keyword, Symbol, Value
@@ -165,12 +166,16 @@ class Throw:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catch:
-    """``selector``: None takes everything; a constant is a type; a node is a predicate."""
+    """``selector``: None takes everything; a constant is a type; a node is a predicate.
+
+    ``kind`` is for those that take nothing of the kind: a node is then its operand.
+    """
 
     span: Span
     selector: Keyword | Symbol | Node | None
     binding: Binding
     body: Node
+    kind: HandlerKind = HandlerKind.PREDICATE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

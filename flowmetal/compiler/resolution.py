@@ -23,7 +23,7 @@ _CLOJURE = "clojure."
 
 # fmt: off
 SPECIAL_FORMS = frozenset({
-    "def", "if", "do", "let*", "loop*", "recur", "fn*", "letfn*", "quote", "var", "try", "catch",
+    "def", "if", "do", "let*", "loop*", "recur", "fn*", "letfn*", "quote", "var", "try", "catch", "catch*",
     "finally", "throw", "case*", "match*", "no-match*", "set!", "perform", "binding*", "new", ".", "&", "defnative", "defforeign",
 })
 """Names that no syntax quote qualifies and that nothing can shadow at the head of a list."""

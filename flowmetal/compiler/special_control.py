@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 
+from flowmetal.bytecode.code import HandlerKind
 from flowmetal.compiler.context import Ask, Context, Place, SpecialForm, Walk, is_made_up
 from flowmetal.compiler.environment import VarInfo
 from flowmetal.compiler.foreigners import (
@@ -11,7 +12,14 @@ from flowmetal.compiler.foreigners import (
     looks_like_a_class,
     without_package,
 )
-from flowmetal.compiler.forms import Syntax, children, is_sequence, is_symbol, without_spans
+from flowmetal.compiler.forms import (
+    Syntax,
+    children,
+    is_sequence,
+    is_symbol,
+    keyword_text,
+    without_spans,
+)
 from flowmetal.compiler.nodes import (
     Attempts,
     Case,
@@ -132,7 +140,7 @@ def _clauses(items: list[Syntax]) -> tuple[list[Syntax], list[Syntax], Syntax | 
         head = _head(item)
         if cleanup is not None:
             raise CompileError("FM0120", "nothing may follow `finally`", item.span)
-        if head == "catch":
+        if head in ("catch", "catch*"):
             catches.append(item)
         elif head == "finally":
             cleanup = item
@@ -157,6 +165,9 @@ def _head(item: Syntax) -> str | None:
 
 def _catch(context: Context, ask: Ask, clause: Syntax, place: Place) -> Generator[Ask, Node, Catch]:
     items = children(*clause)
+    kind = HandlerKind.PREDICATE
+    if is_symbol(items[0].form, "catch*"):
+        kind, items = _special_kind(clause, items), items[1:]
     if len(items) < 3 or not is_symbol(items[2].form) or items[2].form.ns is not None:
         raise CompileError(
             "FM0120",
@@ -164,11 +175,25 @@ def _catch(context: Context, ask: Ask, clause: Syntax, place: Place) -> Generato
             clause.span,
             hint="write (catch :some/type e ...) or (catch :default e ...)",
         )
-    selector = yield from _selector(context, ask, items[1])
+    if kind is HandlerKind.PREDICATE:
+        selector = yield from _selector(context, ask, items[1])
+    else:
+        selector = yield ask.value(items[1])
     binding = context.scope.bind(items[2].form.name, items[2].span)
     body = yield from sequence(ask, items[3:], place, clause.span)
     context.scope.release(binding)
-    return Catch(clause.span, selector, binding, body)
+    return Catch(clause.span, selector, binding, body, kind)
+
+
+def _special_kind(clause: Syntax, items: list[Syntax]) -> HandlerKind:
+    """Return the kind of ``(catch* :restart offers e ...)``, which with-restart expands to."""
+    named = keyword_text(items[1].form) if len(items) > 1 else None
+    if named not in _KINDS:
+        raise shape("catch*", "a kind of handler", "this", clause.span)
+    return _KINDS[named]
+
+
+_KINDS = {"restart": HandlerKind.RESTART, "observer": HandlerKind.OBSERVER}
 
 
 def _selector(
@@ -262,6 +287,7 @@ CONTROL_FORMS: dict[str, SpecialForm] = {
     "throw": analyse_throw,
     "try": analyse_try,
     "catch": misplaced_clause,
+    "catch*": misplaced_clause,
     "finally": misplaced_clause,
     "case*": analyse_case,
     "match*": analyse_attempts,

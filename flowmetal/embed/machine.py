@@ -22,9 +22,10 @@ from flowmetal.embed.natives import natives
 from flowmetal.errors import SnapshotError
 from flowmetal.ids import EffectNumber, RunId
 from flowmetal.snapshot import decode, encode
-from flowmetal.values import ErrorValue, FlowError, Value
+from flowmetal.values import ErrorValue, FlowError, Value, keyword
 from flowmetal.vm import machine as vm
 from flowmetal.vm.link import Image, Linker
+from flowmetal.vm.restarts import Restart, invoke_restart, restarts
 from flowmetal.vm.state import Cancel, Turn
 from flowmetal.vm.state import Machine as State
 
@@ -96,6 +97,17 @@ class Machine:
     def cancel(self, reason: str = "", *, at_us: int = 0) -> None:
         """Ask the program to stop: :flow/cancelled is raised where it waits, finally blocks run."""
         vm.deliver(self._state, Cancel(reason), at_us)
+
+    def restarts(self) -> tuple[Restart, ...]:
+        """Return the ways on that the program offers where it failed, innermost first."""
+        return restarts(self._state)
+
+    def restart(self, name: str, *arguments: Value) -> None:
+        """Let a program that failed go on at one of its ``restarts``; ``run`` runs it.
+
+        Raises FlowError if it offers no such restart; then nothing has changed.
+        """
+        invoke_restart(self._state, keyword(name), arguments)
 
     def snapshot(self) -> bytes:
         """Return the whole machine as bytes, its program excepted."""

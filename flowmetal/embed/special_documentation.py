@@ -42,6 +42,8 @@ SPECIAL: Final[dict[str, Special]] = {
     "defn-":      Special(_MACRO, ("name doc? [params*] exprs*",), "Define a private function."),
     "defmacro":   Special(_MACRO, ("name doc? [params*] exprs*",), "Define a macro: a function from forms to a form."),
     "match":      Special(_MACRO, ("value pattern result ...",), "Evaluate the result of the first pattern that fits a value."),
+    "with-restart": Special(_MACRO, ("[:name description f ...] exprs*",), "Evaluate expressions and offer ways on: invoke-restart."),
+    "with-handler": Special(_MACRO, ("[selector f ...] exprs*",), "Evaluate expressions; call f with an error before anything is unwound."),
     "declare":    Special(_MACRO, ("names*",), "Announce vars that are defined later."),
     "ns":         Special(_MACRO, ("name doc? (:require [namespace :as alias :refer [names*]])*",), "Begin a namespace."),
     "in-ns":      Special(_MACRO, ("'name",), "Go to another namespace."),

@@ -99,4 +99,11 @@ CODES: tuple[ErrorCode, ...] = (
         wrong="(defn main [] (first (map (fn [_] (now!)) [1])))",
         right="(defn main [] (first (mapv (fn [_] (now!)) [1])))",
     ),
+    ErrorCode(
+        "FM0342",
+        "There is no such restart",
+        "A restart is offered while the body of its with-restart is evaluated. (restarts) says what is\noffered at a point, `fmvm show` what a failed run offers.",
+        wrong="(defn main [] (invoke-restart :skip))",
+        right='(defn main [] (with-restart [:skip "leave it out" (fn [] nil)] (invoke-restart :skip)))',
+    ),
 )

@@ -18,6 +18,7 @@ SOURCES: tuple[str, ...] = (
     "core/lazy.flow",
     "core/groups.flow",
     "core/sorted.flow",
+    "core/conditions.flow",
     "core/types.flow",
     "core/eager.flow",
     "core/effects.flow",

@@ -18,7 +18,7 @@ from flowmetal.values import (
     symbol,
 )
 from flowmetal.values.errors import flow_error
-from flowmetal.vm import dispatch, scopes
+from flowmetal.vm import dispatch, restarts, scopes
 from flowmetal.vm.state import Bindings, Fiber, Machine, Native
 from flowmetal.vm.vars import define, dynamic_value, set_binding
 
@@ -146,5 +146,5 @@ _ROWS = (
 # fmt: on
 
 INTRINSICS: dict[str, Native] = {
-    native.name: native for native in (*_ROWS, *dispatch.ROWS, *scopes.ROWS)
+    native.name: native for native in (*_ROWS, *dispatch.ROWS, *scopes.ROWS, *restarts.ROWS)
 }

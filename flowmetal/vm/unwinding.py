@@ -15,6 +15,10 @@ unwinds and ends; one that awaits it is told at its ``await!`` (``Fiber.verdict`
 a scope that it leaves is over: its other members are cancelled, and so is the
 body of the form, which goes on to the handler (``Scope.verdict``).
 
+A handler may also only look on (OBSERVER): it is called, and the search goes on. It may
+choose a **restart**, one of the ways on that frames further out offer: an error of type
+``:flow/restart`` that only such an offer takes. See ``restarts.py``.
+
 A cancellation is an error that never leaves its fiber. When nobody takes it, it
 unwinds everything, so that finally blocks run, and the fiber ends; in the owner of a scope
 that has failed it unwinds as far as the form and turns into the failure there.
@@ -23,7 +27,7 @@ that has failed it unwinds as far as the form and turns into the failure there.
 from __future__ import annotations
 
 from flowmetal.bytecode.code import Handler, HandlerKind
-from flowmetal.values import ErrorValue, FlowError, Keyword, Value, hash_map, keyword, show
+from flowmetal.values import ErrorValue, FlowError, Keyword, Value, Vector, hash_map, keyword, show
 from flowmetal.values.errors import flow_error
 from flowmetal.values.map import EMPTY_MAP
 from flowmetal.vm.calls import call_value
@@ -52,6 +56,8 @@ from flowmetal.vm.state import (
 from flowmetal.vm.tracing import place, trace, waiting_for
 
 CANCELLED = Keyword.of("flow", "cancelled")
+RESTART = Keyword.of("flow", "restart")
+_NAME = keyword("name")
 _SCOPE = keyword("scope")
 
 
@@ -132,10 +138,17 @@ def _search_frames(
                     _decide(machine, fiber, Verdict(error, frame, row), searched)
                     return True
             row += 1
-        if isinstance(standing.then, Search):
-            # The predicate of an outer search has failed itself: it does not take the error.
-            unwind(machine, fiber, error, frame, -1)
-            return True
+        outer = standing.then
+        if isinstance(outer, Search) and error.type is not RESTART:
+            if not _observes(machine, outer):
+                # The predicate of an outer search has failed itself: it does not take the error.
+                unwind(machine, fiber, error, frame, -1)
+                return True
+            if error.type is not CANCELLED:
+                # An observer has: its error is one of the form that it belongs to.
+                further = machine.fibers[outer.fiber]
+                search(machine, fiber, error, further, outer.frame, outer.handler + 1)
+                return True
         frame -= 1
         row = 0
     return False
@@ -153,7 +166,7 @@ def _failed_scope(machine: Machine, fiber: Fiber, error: ErrorValue) -> Scope | 
 def take_answer(machine: Machine, fiber: Fiber, then: Search, takes: bool) -> None:
     """Go on after the predicate of a handler has answered."""
     searched = machine.fibers[then.fiber]
-    if not takes:
+    if not takes or _observes(machine, then):
         search(machine, fiber, then.error, searched, then.frame, then.handler + 1)
     else:
         _decide(machine, fiber, Verdict(then.error, then.frame, then.handler), searched)
@@ -248,7 +261,13 @@ def _takes(
     machine: Machine, fiber: Fiber, handler: Handler, frame: Frame, error: ErrorValue
 ) -> Value:
     """Answer whether a handler takes an error, or give the frame that will tell."""
+    if error.type is RESTART:
+        return handler.kind is HandlerKind.RESTART and any(
+            offer[0] is error.data.get(_NAME) for offer in offers(frame, handler)
+        )
     match handler.kind:
+        case HandlerKind.RESTART:
+            return False
         case HandlerKind.ANY:
             return error.type is not CANCELLED
         case HandlerKind.TYPE:
@@ -257,7 +276,21 @@ def _takes(
             if error.type is CANCELLED:
                 return False
             answer = call_value(machine, fiber, frame.stack[handler.operand], [error])
-            return answer if isinstance(answer, Frame) else answer not in (None, False)
+            if isinstance(answer, Frame):
+                return answer
+            return handler.kind is HandlerKind.PREDICATE and answer not in (None, False)
+
+
+def _observes(machine: Machine, asked: Search) -> bool:
+    handler = machine.fibers[asked.fiber].frames[asked.frame].body.handlers[asked.handler]
+    return handler.kind is HandlerKind.OBSERVER
+
+
+def offers(frame: Frame, handler: Handler) -> list[Vector]:
+    """Return the restarts that a handler of kind RESTART offers: [name description function]."""
+    given = frame.stack[handler.operand]
+    rows = list(given) if isinstance(given, Vector) else []
+    return [row for row in rows if isinstance(row, Vector) and len(row) == 3]
 
 
 def go_to(machine: Machine, fiber: Fiber, verdict: Verdict) -> None:

@@ -16,6 +16,7 @@ from flowmetal.compiler.expanders.bindings import (
     expand_loop,
 )
 from flowmetal.compiler.expanders.call import MacroCall
+from flowmetal.compiler.expanders.conditions import expand_with_handler, expand_with_restart
 from flowmetal.compiler.expanders.functions import (
     expand_defmacro,
     expand_defn,
@@ -62,6 +63,8 @@ EXPANDERS: dict[str, Expand] = {
     "defn-": expand_private_defn,
     "defmacro": expand_defmacro,
     "declare": expand_declare,
+    "with-restart": expand_with_restart,
+    "with-handler": expand_with_handler,
     "match": expand_match,
     "-here": expand_here,
     "-own-part": expand_own_part,

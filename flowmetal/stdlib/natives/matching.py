@@ -1,4 +1,4 @@
-"""What the code of ``match`` asks about sequences, and its error when no clause matches."""
+"""What the code of ``match`` and ``with-handler`` asks about sequences and errors."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from flowmetal.values import (
     show,
     vector,
 )
+from flowmetal.vm.errors import error_matches
 
 native = Table("flow.core")
 
@@ -62,3 +63,9 @@ def no_clause(value: Value) -> Value:
     """Return the error for a value that no clause takes."""
     data = hash_map([(_VALUE, value)])
     return ErrorValue(_TYPE, f"no clause of match takes {show(value)}", data, code="FM0341")
+
+
+@native("-error-is?")
+def error_is(error: Value, selector: Value) -> bool:
+    """Say whether ``catch`` with this selector would take the error."""
+    return isinstance(error, ErrorValue) and error_matches(error, selector)
