@@ -25,7 +25,7 @@ import httpx2
 from flowmetal.connectors.arguments import choice, flag, items, pairs, refuse, text
 from flowmetal.connectors.pinned import PinnedTransport
 from flowmetal.connectors.retry_after import retry_after_us
-from flowmetal.connectors.secrets import reveal
+from flowmetal.connectors.secrets import hiding_secrets, reveal
 from flowmetal.effects.errors import effect_error, refused
 from flowmetal.effects.requests import Call, EffectFailed, Grants
 from flowmetal.values import (
@@ -67,6 +67,7 @@ class HttpConnector:
         self._clients: dict[Grants, httpx2.AsyncClient] = {}
         self._ssl = httpx2.create_ssl_context()
 
+    @hiding_secrets
     async def perform(self, call: Call) -> Value:
         """Make the request, redirects included, and return the response."""
         started = time.monotonic_ns()

@@ -20,6 +20,7 @@ _OURS: Final = {
     "http": ("flowmetal.connectors.http_request", "HttpConnector"),
     "sh":   ("flowmetal.connectors.sh",           "ShConnector"),
     "fs":   ("flowmetal.connectors.files",        "FilesConnector"),
+    "config": ("flowmetal.connectors.config",     "ConfigConnector"),
 }
 # fmt: on
 

@@ -3,18 +3,41 @@
 ``#secret "stripe-key"`` is the variable ``FLOWMETAL_SECRET_STRIPE_KEY`` of the
 interpreter, or the file ``stripe-key`` in the folder ``$FLOWMETAL_SECRETS``
 (without the line end). The value goes into the request and not into the machine,
-the history or a message.
+the history or a message: where a result or an error repeats it, such as the output of
+``env`` or a server that echoes its request, the name stands instead (``hiding_secrets``).
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from functools import wraps
+from typing import Final, TypeVar
 
 from flowmetal.effects.errors import effect_error
-from flowmetal.effects.requests import EffectFailed
-from flowmetal.values import Secret, Value
+from flowmetal.effects.requests import Call, EffectFailed
+from flowmetal.values import (
+    ErrorValue,
+    Keyword,
+    Map,
+    Secret,
+    Set,
+    Symbol,
+    Value,
+    Vector,
+    encode_data,
+    hash_map,
+    set_of,
+    vector,
+)
+
+SHORTEST_HIDDEN: Final = 4
+"""Characters. To replace what is shorter would make nonsense of texts and hide nothing."""
+
+_revealed: ContextVar[dict[str, str] | None] = ContextVar("revealed", default=None)
+"""What has been revealed in the effect that is being performed: text to name."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -23,6 +46,14 @@ def reveal(value: Value, environment: Mapping[str, str] | None = None) -> Value:
     """Return what a secret stands for, and any other value as it is."""
     if not isinstance(value, Secret):
         return value
+    found = _found(value, environment)
+    seen = _revealed.get()
+    if seen is not None and len(found) >= SHORTEST_HIDDEN:
+        seen[found] = value.name
+    return found
+
+
+def _found(value: Secret, environment: Mapping[str, str] | None) -> str:
     environment = os.environ if environment is None else environment
     if _NAME.fullmatch(value.name):
         variable = "FLOWMETAL_SECRET_" + re.sub(r"[^A-Z0-9]", "_", value.name.upper())
@@ -43,3 +74,71 @@ def reveal(value: Value, environment: Mapping[str, str] | None = None) -> Value:
             {"name": value.name},
         )
     )
+
+
+Self = TypeVar("Self")
+
+
+def hiding_secrets(
+    perform: Callable[[Self, Call], Awaitable[Value]],
+) -> Callable[[Self, Call], Awaitable[Value]]:
+    """Let a connector's ``perform`` return and raise nothing that holds a secret it has used."""
+
+    @wraps(perform)
+    async def hidden(self: Self, call: Call) -> Value:
+        seen: dict[str, str] = {}
+        token = _revealed.set(seen)
+        try:
+            return without(await perform(self, call), seen)
+        except EffectFailed as failed:
+            if not seen:
+                raise
+            raise EffectFailed(without(failed.error, seen), failed.retry_after_us) from None
+        finally:
+            _revealed.reset(token)
+
+    return hidden
+
+
+def without(value: Value, secrets: Mapping[str, str]) -> Value:
+    """Return data in which the names of secrets stand where their texts stood."""
+    if not secrets:
+        return value
+    data = encode_data(value)
+    if not any(secret.encode("utf-8", "surrogatepass") in data for secret in secrets):
+        return value  # it need not be walked
+    # Longest first: one secret may be a part of another.
+    order = sorted(secrets, key=len, reverse=True)
+    texts = [(secret, f"#secret {secrets[secret]}") for secret in order]
+    return _replaced(value, texts)
+
+
+def _replaced(value: Value, texts: list[tuple[str, str]]) -> Value:
+    if isinstance(value, str):
+        for secret, name in texts:
+            value = value.replace(secret, name)
+        return value
+    if isinstance(value, (Keyword, Symbol)):
+        text = _replaced(value.text, texts)
+        return value if text == value.text else text
+    if isinstance(value, bytes):
+        for secret, name in texts:
+            value = value.replace(secret.encode("utf-8", "surrogatepass"), name.encode())
+        return value
+    if isinstance(value, Map):
+        return hash_map((_replaced(k, texts), _replaced(v, texts)) for k, v in value.items())
+    if isinstance(value, Vector):
+        return vector([_replaced(item, texts) for item in value])
+    if isinstance(value, Set):
+        return set_of([_replaced(item, texts) for item in value])
+    if isinstance(value, ErrorValue):
+        return ErrorValue(
+            value.type,
+            _replaced(value.message, texts),
+            _replaced(value.data, texts),
+            _replaced(value.cause, texts),
+            value.frames,
+            value.retryable,
+            value.code,
+        )
+    return value

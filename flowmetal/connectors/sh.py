@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from flowmetal.connectors.arguments import choice, flag, items, pairs, refuse, text
-from flowmetal.connectors.secrets import reveal
+from flowmetal.connectors.secrets import hiding_secrets, reveal
 from flowmetal.effects.errors import effect_error, refused
 from flowmetal.effects.requests import Call, EffectFailed
 from flowmetal.values import Duration, Value, hash_map, json_loads, keyword, vector
@@ -47,6 +47,7 @@ class ShConnector:
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = os.environ if environment is None else environment
 
+    @hiding_secrets
     async def perform(self, call: Call) -> Value:
         """Run a command to its end."""
         argv = self._argv(call)

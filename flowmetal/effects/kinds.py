@@ -48,6 +48,7 @@ _ROWS = (
     EffectKind("http/request",   _C,   "http",     "An HTTP request; args and result as flow.http/request! says."),
     EffectKind("sh/run",         _C,   "sh",       "A command without a shell: {:argv :dir :env :in :timeout :as :check?}."),
     EffectKind("sh/shell",       _C,   "sh",       "A command line for /bin/sh: {:command ...as sh/run}; needs the grant of `sh` itself."),
+    EffectKind("config/read",    _C,   None,       "The :config of the project file: {}; each variable in it needs the grant of its name."),
     EffectKind("fs/read",        _C,   "fs",       "A file's content: {:path :as :text|:bytes}."),
     EffectKind("fs/write",       _C,   "fs",       "Write a file, whole and atomically: {:path :content :append}."),
     EffectKind("fs/exists",      _C,   "fs",       "Whether a path exists: {:path}."),

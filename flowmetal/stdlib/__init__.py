@@ -44,6 +44,8 @@ SOURCES: tuple[str, ...] = (
     "event.flow",
     "log.flow",
     "env.flow",
+    "secret.flow",
+    "config.flow",
     "http.flow",
     "sh.flow",
     "fs.flow",

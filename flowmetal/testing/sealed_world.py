@@ -36,6 +36,7 @@ _EXAMPLES: Final = {
     "http":   "(with-stubs {http/request! (fn [request] {:status 200})} ...)",
     "sh":     "(with-stubs {sh/sh! (fn [& words] {:exit 0 :out \"\"})} ...)",
     "fs":     "(with-stubs {fs/slurp! (fn [path] \"text\")} ...)",
+    "config": "(with-stubs {config/config (fn [& path] \"value\")} ...)",
     "env":    "(with-stubs {env/env! (fn [name] \"value\")} ...)",
 }
 # fmt: on

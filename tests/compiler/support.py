@@ -58,6 +58,7 @@ CORE = """
 (defnative int? [x])
 (defnative pos? [x])
 (defnative map? [x])
+(defn -run-restart [offered e] e)
 (defn concat [& colls]
   (loop [out [] colls (seq colls)]
     (if colls

@@ -1,0 +1,161 @@
+"""Configuration: the ``:config`` of the project file, as whoever runs the interpreter has it.
+
+```
+{:paths ["src"]
+ :config {:db {:url #env "DATABASE_URL"}       ; a variable that has to be there
+          :port #env ["PORT" 8080]             ; or a default; the text is read as what the default is
+          :stripe #secret "stripe-key"}}       ; stays a name, see secrets.py
+```
+
+The file is the one in ``$FLOWMETAL_CONFIG``, else the nearest ``flow.edn`` in or above the
+working directory. It is read once for a run, as an effect, so its result is recorded: what a
+run goes on with after a crash, or on another machine, is what it began with. Giving the file
+is the operator's; each variable in it needs the grant of its name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from flowmetal.effects.errors import effect_error, refused
+from flowmetal.effects.requests import Call, EffectFailed
+from flowmetal.errors import FlowmetalError
+from flowmetal.reader import ReadOptions, decode_source, read_all
+from flowmetal.values import (
+    EMPTY_MAP,
+    Map,
+    Set,
+    Symbol,
+    TaggedLiteral,
+    Value,
+    Vector,
+    hash_map,
+    is_number,
+    keyword,
+    set_of,
+    vector,
+)
+
+PROJECT_FILE: Final = "flow.edn"
+VARIABLE: Final = "FLOWMETAL_CONFIG"
+
+_CONFIG = keyword("config")
+_DEEPEST: Final = 100
+
+
+class ConfigConnector:
+    """Reads the configuration of a run."""
+
+    kinds = frozenset({"config/read"})
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = os.environ if environment is None else environment
+
+    async def perform(self, call: Call) -> Value:
+        return await asyncio.to_thread(self._read, call)
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+    def _read(self, call: Call) -> Value:
+        path = self._path()
+        if path is None:
+            return EMPTY_MAP
+        found = _config_in(path)
+        return self._filled(call, str(path), found, 0)
+
+    def _path(self) -> Path | None:
+        given = self._environment.get(VARIABLE)
+        if given:
+            return Path(given)
+        here = Path.cwd()
+        files = (folder / PROJECT_FILE for folder in (here, *here.parents))
+        return next((file for file in files if file.is_file()), None)
+
+    def _filled(self, call: Call, path: str, value: Value, depth: int) -> Value:
+        """Return the value with the variables that it names."""
+        if depth > _DEEPEST:
+            raise _unreadable(path, f"its :config is nested more than {_DEEPEST} deep")
+        if isinstance(value, TaggedLiteral):
+            if value.tag != Symbol(None, "env"):
+                raise _unreadable(path, f"it has the unknown tag #{value.tag.text}")
+            return self._variable(call, path, value.form)
+        if isinstance(value, Map):
+            pairs = [(k, self._filled(call, path, v, depth + 1)) for k, v in value.items()]
+            return hash_map(pairs)
+        if isinstance(value, Vector):
+            return vector([self._filled(call, path, item, depth + 1) for item in value])
+        if isinstance(value, Set):
+            return set_of([self._filled(call, path, item, depth + 1) for item in value])
+        return value
+
+    def _variable(self, call: Call, path: str, form: Value) -> Value:
+        parts = list(form) if isinstance(form, Vector) else [form]
+        name = parts[0] if parts else None
+        if not isinstance(name, str) or not name or len(parts) > 2:
+            raise _unreadable(
+                path, '#env takes a name, or a name and a default: #env ["PORT" 8080]'
+            )
+        if not call.grants.allows("env", name):
+            why = f"{path} reads the variable {name}, which is not granted"
+            raise EffectFailed(refused("env", name, f"--allow-env={name}", why))
+        text = self._environment.get(name)
+        if text is None:
+            if len(parts) == 2:
+                return parts[1]
+            raise EffectFailed(
+                effect_error(
+                    "FM0725",
+                    "config/missing",
+                    f"the variable {name}, which {path} needs, is not set",
+                    {"variable": name},
+                )
+            )
+        return _as_default(path, name, text, parts[1] if len(parts) == 2 else "")
+
+
+def _config_in(path: Path) -> Value:
+    """Return what the file has under :config. Raises EffectFailed."""
+    try:
+        source = decode_source(str(path), path.read_bytes())
+        forms = read_all(source, ReadOptions(edn=True))
+    except OSError as error:
+        raise _unreadable(str(path), (error.strerror or str(error)).lower()) from None
+    except FlowmetalError as error:
+        raise _unreadable(str(path), str(error)) from None
+    found = forms[0] if len(forms) == 1 else None
+    if not isinstance(found, Map):
+        raise _unreadable(str(path), "it is not one map")
+    config = found.get(_CONFIG, EMPTY_MAP)
+    if not isinstance(config, Map):
+        raise _unreadable(str(path), "its :config is not a map")
+    return config
+
+
+def _as_default(path: str, name: str, text: str, default: Value) -> Value:
+    """Return a variable's text as what its default is: text, a number, true or false, a keyword."""
+    if isinstance(default, bool):
+        if text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        raise _unreadable(path, f"the variable {name} must be true or false")
+    if is_number(default):
+        try:
+            forms = read_all(decode_source(name, text.encode()), ReadOptions(edn=True))
+        except FlowmetalError:
+            forms = []
+        if len(forms) == 1 and is_number(forms[0]):
+            return forms[0]
+        raise _unreadable(path, f"the variable {name} must be a number")
+    return keyword(text.removeprefix(":")) if type(default) is type(_CONFIG) else text
+
+
+def _unreadable(path: str, why: str) -> EffectFailed:
+    return EffectFailed(
+        effect_error(
+            "FM0724", "config/unreadable", f"the configuration in {path} is of no use: {why}", {}
+        )
+    )

@@ -1,0 +1,36 @@
+"""From the name of a secret to the secret, and no way back."""
+
+from __future__ import annotations
+
+import pytest
+
+from flowmetal.connectors.secrets import without
+from flowmetal.effects.errors import effect_error
+from flowmetal.values import from_json, hash_map, vector
+
+
+@pytest.mark.parametrize(
+    ("value", "hidden"),
+    [
+        ("a s3cret b s3cret", "a #secret k b #secret k"),
+        (b"a s3cret", b"a #secret k"),
+        (
+            from_json({"s3cret": [1, "xs3cretx"]}),
+            hash_map([("#secret k", vector([1, "x#secret kx"]))]),
+        ),
+        ("nothing", "nothing"),
+    ],
+)
+def test_the_name_stands_where_the_text_stood(value, hidden) -> None:
+    assert without(value, {"s3cret": "k"}) == hidden
+
+
+def test_an_error_is_freed_of_it_too() -> None:
+    error = effect_error("FM0713", "sh/failed", "s3cret", {"out": "s3cret"})
+    found = without(error, {"s3cret": "k"})
+    assert "s3cret" not in repr(found)
+    assert found.code == "FM0713"
+
+
+def test_a_longer_secret_is_replaced_before_one_that_it_holds() -> None:
+    assert without("abcdefgh", {"abcd": "short", "abcdefgh": "long"}) == "#secret long"
