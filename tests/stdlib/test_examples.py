@@ -44,6 +44,9 @@ def test_examples_give_what_they_say(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SHOP_REGION", "north")
+    monkeypatch.setenv("DATABASE_URL", "postgresql:///shop")
+    config = '{:config {:port 8080 :db {:url #env "DATABASE_URL"}}}'
+    (tmp_path / "flow.edn").write_text(config)
     wrong = [one for section in group.sections for one in evaluation.complaints(group, section)]
     assert not wrong, "\n" + "\n".join(wrong)
 

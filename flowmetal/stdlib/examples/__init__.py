@@ -44,6 +44,8 @@ FILES: tuple[str, ...] = (
     "event.flow",
     "log.flow",
     "env.flow",
+    "config.flow",
+    "secret.flow",
     "http.flow",
     "sh.flow",
     "fs.flow",
