@@ -17,7 +17,7 @@ from flowmetal.cli.output import say, say_json
 @click.argument("run", metavar="RUN")
 def command(store_url: str | None, as_json: bool, reason: str, now: bool, run: str) -> None:
     """Cancel RUN. Its `finally` blocks run when it is driven next, unless --now."""
-    with open_engine(store_url, as_json=True) as engine:
+    with open_engine(store_url, must_exist=True, as_json=True) as engine:
         found = engine.find(run)
         state = engine.cancel(found, reason, now=now)
     if as_json:

@@ -24,14 +24,19 @@ def open_engine(
     modules: Sequence[str] = (),
     sync: str | None = None,
     as_json: bool = False,
+    must_exist: bool = False,
 ) -> Engine:
-    """Open the engine of a verb that drives runs; their output and logs go to this terminal."""
+    """Open the engine of a verb that drives runs; their output and logs go to this terminal.
+
+    ``must_exist``: the verb is about runs that are there, so no store is made for it.
+    """
     from flowmetal.embed.engine import Engine
 
     gc.freeze()  # what is loaded stays
     gc.enable()
     return Engine(
         store_url,
+        must_exist=must_exist,
         modules=modules,
         sync_every=sync == "every",
         on_output=_print_output_apart if as_json else _print_output,

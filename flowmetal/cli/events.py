@@ -18,7 +18,7 @@ def command(store_url: str | None, as_json: bool, follow: bool, run: str) -> int
     """Show the history of RUN, oldest first."""
     from flowmetal.embed.views import iso
 
-    with open_engine(store_url) as engine:
+    with open_engine(store_url, must_exist=True) as engine:
         found = engine.find(run)
         if as_json and not follow:
             say_json([event.as_json() for event in engine.events(found)])

@@ -33,7 +33,7 @@ def command(
     """Write RUN (program, snapshot, history) to one file and move it away from this store."""
     if fork is not None and not copy:
         raise click.UsageError("--id goes with --copy: a run that moves keeps its id")
-    with open_engine(store_url) as engine:
+    with open_engine(store_url, must_exist=True) as engine:
         found = engine.find(run)
         if copy:
             path, forked = engine.export_copy(found, output, id=fork)

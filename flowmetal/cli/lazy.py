@@ -19,6 +19,7 @@ class LazyGroup(click.Group):
     def __init__(self, name: str, verbs: Mapping[str, tuple[str, str]], help: str) -> None:
         super().__init__(name, help=help, context_settings={"help_option_names": ["-h", "--help"]})
         self.verbs = verbs
+        self.params.append(_version_option(name))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.verbs)
@@ -46,3 +47,25 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
             formatter.write_dl([(name, line) for name, (_, line) in self.verbs.items()])
+
+
+def _version_option(name: str) -> click.Option:
+    """Return ``--version``, which says the version and where it runs."""
+
+    def show(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
+        if wanted and not ctx.resilient_parsing:
+            import platform
+
+            from flowmetal._version import __version__
+
+            click.echo(f"{name} {__version__} (Python {platform.python_version()})")
+            ctx.exit()
+
+    return click.Option(
+        ["--version", "-V"],
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=show,
+        help="Show the version and exit.",
+    )

@@ -16,7 +16,7 @@ from flowmetal.cli.output import say, say_json
 @click.argument("run", metavar="RUN")
 def command(store_url: str | None, as_json: bool, reason: str, run: str) -> None:
     """Keep RUN from being driven until `fmvm unpause`. What comes in is kept for it."""
-    with open_engine(store_url) as engine:
+    with open_engine(store_url, must_exist=True) as engine:
         found = engine.find(run)
         state = engine.pause(found, reason)
     if as_json:

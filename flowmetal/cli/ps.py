@@ -33,7 +33,7 @@ def command(
     limit: int,
 ) -> None:
     """List runs, newest first: state, program, age and what each waits for."""
-    with open_engine(store_url) as engine:
+    with open_engine(store_url, must_exist=True) as engine:
         views = engine.runs(states=states, program=program, tags=read_tags(tags), limit=limit)
         now_us = engine.now_us()
     if as_json:

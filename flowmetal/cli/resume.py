@@ -21,5 +21,7 @@ def command(
     RUN is an id or the beginning of one. The result of a completed run is
     printed again.
     """
-    with open_engine(store_url, modules=modules, sync=sync, as_json=as_json) as engine:
+    with open_engine(
+        store_url, must_exist=True, modules=modules, sync=sync, as_json=as_json
+    ) as engine:
         return drive(engine, engine.find(run), store_url, as_json)

@@ -18,7 +18,7 @@ from flowmetal.cli.output import ago, coloured, render, say, say_json
 @click.argument("run", metavar="RUN")
 def command(store_url: str | None, as_json: bool, full: bool, run: str) -> None:
     """Show RUN: state, result or error, fibers and where each stands, what it waits for."""
-    with open_engine(store_url) as engine:
+    with open_engine(store_url, must_exist=True) as engine:
         view = engine.show(engine.find(run))
         now_us = engine.now_us()
         sources = engine.sources(view.program) if view.state == "failed" else {}

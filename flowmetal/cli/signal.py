@@ -30,7 +30,7 @@ def command(
 ) -> None:
     """Send RUN the signal NAME with a value (JSON, @FILE or - for standard input; default null)."""
     payload = None if value is None else read_json(value, "JSON")
-    with open_engine(store_url) as engine:
+    with open_engine(store_url, must_exist=True) as engine:
         found = engine.find(run)
         receipt = engine.signal(found, name, payload, id=message_id)
     if as_json:

@@ -15,7 +15,7 @@ from flowmetal.cli.output import say, say_json
 @click.argument("run", metavar="RUN")
 def command(store_url: str | None, as_json: bool, run: str) -> None:
     """Let the paused RUN go on: an interpreter takes it, or `fmvm resume` does."""
-    with open_engine(store_url) as engine:
+    with open_engine(store_url, must_exist=True) as engine:
         found = engine.find(run)
         state = engine.unpause(found)
     if as_json:

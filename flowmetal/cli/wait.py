@@ -17,7 +17,7 @@ from flowmetal.cli.output import complain
 def command(store_url: str | None, as_json: bool, timeout: str | None, run: str) -> int:
     """Wait until RUN ends, driven by somebody else, and print its result."""
     timeout_us = None if timeout is None else read_duration_us(timeout)
-    with open_engine(store_url) as engine:
+    with open_engine(store_url, must_exist=True) as engine:
         found = engine.find(run)
         try:
             view = engine.wait(found, timeout_us)

@@ -15,7 +15,7 @@ from flowmetal.cli.output import say, say_json
 @click.argument("run", metavar="RUN")
 def command(store_url: str | None, as_json: bool, run: str) -> None:
     """Say what RUN is waiting for, since when, who could wake it and what was tried."""
-    with open_engine(store_url) as engine:
+    with open_engine(store_url, must_exist=True) as engine:
         found = engine.find(run)
         text = engine.why(found)
     if as_json:

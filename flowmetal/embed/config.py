@@ -36,7 +36,7 @@ def source_roots(file: Path, given: Sequence[str] = ()) -> tuple[Path, ...]:
     """Return the folders in which ``require`` looks; empty: those that FILE's namespace implies.
 
     ``given`` (--path), else $FLOW_PATH, else ``:paths`` of the nearest ``flow.edn``
-    above ``file``, relative to that file.
+    above ``file``, relative to that file, and those of its ``:deps``.
     """
     if given:
         return tuple(Path(root) for root in given)
@@ -44,27 +44,10 @@ def source_roots(file: Path, given: Sequence[str] = ()) -> tuple[Path, ...]:
     if from_environment:
         return tuple(Path(root) for root in from_environment.split(os.pathsep) if root)
     for folder in file.resolve().parents:
-        project = folder / PROJECT_FILE
-        if project.is_file():
-            return _paths_of(project)
+        if (folder / PROJECT_FILE).is_file():
+            from flowmetal.embed.dependencies import roots_of
+            from flowmetal.embed.project_file import project_in
+
+            project = project_in(folder)
+            return roots_of(folder) if project.says_paths or project.dependencies else ()
     return ()
-
-
-def _paths_of(project: Path) -> tuple[Path, ...]:
-    from flowmetal.embed.files import read_source
-    from flowmetal.errors import UsageError
-    from flowmetal.reader import read_all
-    from flowmetal.values import Map, Vector, keyword
-
-    forms = read_all(read_source(str(project)))
-    found = forms[0] if len(forms) == 1 else None
-    paths = found.get(keyword("paths")) if isinstance(found, Map) else None
-    if paths is None and isinstance(found, Map):
-        return ()
-    if not isinstance(paths, Vector) or not all(isinstance(path, str) for path in paths):
-        raise UsageError(
-            "FM1317",
-            f"{project} does not say where sources are",
-            hint='write {:paths ["src"]} into it',
-        )
-    return tuple(project.parent / path for path in paths)

@@ -52,6 +52,7 @@ class Engine:
         self,
         store_url: str | None = None,
         *,
+        must_exist: bool = False,
         modules: Sequence[str] = (),
         functions: Iterable[Callable[..., Any]] = (),
         sync_every: bool = False,
@@ -59,7 +60,7 @@ class Engine:
         on_log: Callable[[str, str], None] | None = None,
         on_held: Callable[[str, str], None] | None = None,
     ) -> None:
-        self.store = open_store(config.store_url(store_url))
+        self.store = open_store(config.store_url(store_url), must_exist=must_exist)
         self.name = f"{os.getpid()}-{os.urandom(4).hex()}"
         self._modules = modules
         self._functions = list(functions)

@@ -17,11 +17,11 @@ from flowmetal.store.protocol import Store
 ENTRY_POINT_GROUP = "flowmetal.stores"
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, *, must_exist: bool = False) -> Store:
     """Open the store that ``url`` names; a SQLite store is made if it is not there.
 
-    Raises StoreError FM1012 for a scheme that nobody serves, and whatever the
-    store itself has to complain about.
+    ``must_exist``: it is not. Raises StoreError FM1012 for a scheme that nobody serves,
+    FM1030 for a store that is not there, and whatever the store itself has to complain about.
     """
     scheme, colon, rest = url.partition(":")
     if not colon:
@@ -30,7 +30,14 @@ def open_store(url: str) -> Store:
         case "sqlite":
             from flowmetal.store.sqlite import SqliteStore
 
-            return SqliteStore(_sqlite_path(rest))
+            path = _sqlite_path(rest, make=not must_exist)
+            if must_exist and not path.exists():
+                raise StoreError(
+                    "FM1030",
+                    f"there is no store at {path} yet",
+                    hint="`fmvm run` makes it with the first run; --store names another one",
+                )
+            return SqliteStore(path)
         case "memory":
             from flowmetal.store.memory import MemoryStore
 
@@ -42,14 +49,15 @@ def open_store(url: str) -> Store:
     return _open_plugin(scheme, url)
 
 
-def _sqlite_path(rest: str) -> Path:
+def _sqlite_path(rest: str, *, make: bool = True) -> Path:
     """Return the file that a ``sqlite:`` address names; ``sqlite:///x`` is the absolute path /x."""
     if rest.startswith("//"):
         rest = rest[2:]
     if rest:
         return Path(rest).expanduser()
     folder = default_folder()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if make:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder / "flowmetal.db"
 
 

@@ -1,0 +1,36 @@
+"""A verb about runs that are there makes no store; and the version."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.shell import Shell
+
+VERBS = ("cancel", "events", "export", "pause", "resume", "show", "unpause", "wait", "why")
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "ps", "signal"])
+def test_a_verb_about_runs_says_that_there_is_no_store_and_makes_none(
+    shell: Shell, verb: str
+) -> None:
+    words = [verb, *(["run-1"] if verb != "ps" else []), *(["go"] if verb == "signal" else [])]
+    done = shell("fmvm", *words, "--store", f"sqlite:{shell.folder}/none.db")
+    assert done.status == 2
+    assert f"error[FM1030]: there is no store at {shell.folder}/none.db yet" in done.err
+    assert list(shell.folder.iterdir()) == []
+
+
+def test_nor_does_it_make_the_folder_of_the_store_of_the_user(shell: Shell) -> None:
+    shell.monkeypatch.delenv("FLOWMETAL_STORE", raising=False)
+    shell.monkeypatch.setenv("XDG_STATE_HOME", str(shell.folder / "state"))
+    assert shell("fmvm", "ps").status == 2
+    assert list(shell.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("program", ["fmc", "fmvm"])
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_both_programs_say_their_version(shell: Shell, program: str, option: str) -> None:
+    done = shell(program, option)
+    assert (done.status, done.err) == (0, "")
+    assert done.out.startswith(f"{program} ")
+    assert "(Python " in done.out
