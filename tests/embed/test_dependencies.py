@@ -84,7 +84,7 @@ def test_a_program_uses_a_commit_and_asks_the_network_once(
 def test_a_folder_below_the_root_of_a_repository_may_be_the_library(
     tmp_path: Path, repository: tuple[Path, str]
 ) -> None:
-    folder, sha = repository
+    _folder, sha = repository
     where = f'{{:git/url "../units" :git/sha "{sha}" :deps/root "src"}}'
     found = roots(project(tmp_path / "a", f"{{:deps {{acme/units {where}}}}}"))
     assert found == ["a/src", f"cache/flowmetal/git/{sha}/src"]
