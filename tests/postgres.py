@@ -39,6 +39,11 @@ _SETTINGS = {
     "log_min_messages": "fatal",
 }
 
+_TABLES = (
+    *("program", "run", "head", "event", "message", "chunk", "interpreter"),
+    *("record", "task"),
+)
+
 _HBA = """
 local all all trust
 host all guarded 127.0.0.1/32 scram-sha-256
@@ -176,6 +181,14 @@ class Server:
             self._process.wait(30)
             self._process = None
 
+    def reload(self) -> None:
+        """Let the server read its settings again."""
+        with psycopg.connect(self.socket_url(), autocommit=True) as connection:
+            before = connection.execute("SELECT pg_conf_load_time()").fetchone()
+            connection.execute("SELECT pg_reload_conf()")
+            while connection.execute("SELECT pg_conf_load_time()").fetchone() == before:
+                time.sleep(0.01)
+
     def remove(self) -> None:
         self.stop()
         self._sweeper.communicate(b"")
@@ -205,20 +218,13 @@ class Server:
         free = self._free.setdefault(frozen, [])
         url = free.pop() if free else self._make_store(frozen)
         yield url
-        schema = url.rpartition("=")[2]
-        tables = [
-            "program",
-            "run",
-            "head",
-            "event",
-            "message",
-            "chunk",
-            "interpreter",
-            "record",
-            "task",
-        ]
-        self.execute("; ".join(f"DELETE FROM {schema}.{table}" for table in tables))
+        self.empty(url)
         free.append(url)
+
+    def empty(self, url: str) -> None:
+        """Delete all rows of a store but those of the clock and the version."""
+        schema = url.rpartition("=")[2]
+        self.execute("; ".join(f"DELETE FROM {schema}.{table}" for table in _TABLES))
 
     def _make_store(self, frozen: bool) -> str:
         url = self.new_store()

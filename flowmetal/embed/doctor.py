@@ -102,6 +102,7 @@ def _store(url: str) -> Iterator[Finding]:
         yield Finding("fine", "store", f"{store.url} opens")
         yield from _permissions(store.url)
         yield from _clock(store.now_us())
+        yield from _postgresql(url)
         stuck = store.runs(RunQuery(states=(RunState.EXPORTING,), limit=1000))
         for row in stuck:
             if row.owner is None:
@@ -121,6 +122,15 @@ def _store(url: str) -> Iterator[Finding]:
         yield _of_error("store", error)
     finally:
         store.close()
+
+
+def _postgresql(url: str) -> Iterator[Finding]:
+    if not url.startswith(("postgresql:", "postgres:")):
+        return
+    from flowmetal.store.postgres.health import examine as examine_server
+
+    for level, about, message, remedy in examine_server(url):
+        yield Finding(level, about, message, remedy)
 
 
 def _permissions(url: str) -> Iterator[Finding]:

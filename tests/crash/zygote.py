@@ -1,6 +1,6 @@
 """A process that has everything imported and forks a child for each line of its standard input.
 
-A line is ``STORE JOURNAL CASE NTH``: drive the case on that store in a child that
+A line is ``STORE-URL JOURNAL CASE NTH``: drive the case on that store in a child that
 kills itself (SIGKILL) at point NTH of its life (0: never), and answer with the
 child's exit status. What the child performs goes into the journal, which is
 the world: it outlives the child. Started twice with different ``PYTHONHASHSEED``s, it
@@ -29,10 +29,10 @@ from tests.crash.harness import linker, program_of
 RUN = RunId("r")
 
 
-def live(store_path: str, journal: str, name: str, nth: int) -> None:
+def live(store_url: str, journal: str, name: str, nth: int) -> None:
     """Drive a case on a real store until it ends or this process does."""
     case = BY_NAME[name]
-    store = open_store(f"sqlite:{store_path}")
+    store = open_store(store_url)
     store.hooks = DeathAt(nth, really=True)
     place = world()
     told = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -68,12 +68,12 @@ def main() -> None:
         program_of(case.name)
     _answer("ready")
     for line in sys.stdin:
-        store_path, journal, name, nth = line.split()
+        store_url, journal, name, nth = line.split()
         child = os.fork()
         if child == 0:
             status = 1
             try:
-                live(store_path, journal, name, int(nth))
+                live(store_url, journal, name, int(nth))
                 status = 0
             except BaseException:
                 import traceback

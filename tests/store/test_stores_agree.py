@@ -1,10 +1,13 @@
-"""The SQLite store does whatever the memory store does, in any order of any calls."""
+"""The other stores do whatever the memory store does, in any order of any calls."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -12,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from flowmetal.errors import FlowmetalError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store.memory import MemoryStore
+from flowmetal.store.postgres import PostgresStore
 from flowmetal.store.protocol import (
     Claim,
     Commit,
@@ -24,7 +28,8 @@ from flowmetal.store.protocol import (
     Store,
 )
 from flowmetal.store.sqlite import SqliteStore
-from tests.contracts.test_store import SteppedClock
+from tests.contracts.test_store import DatabaseClock, SteppedClock
+from tests.postgres import Server
 
 RUNS = st.sampled_from([RunId("a"), RunId("b"), RunId("c")])
 OWNERS = st.sampled_from([InterpreterId("ann"), InterpreterId("bob")])
@@ -53,6 +58,8 @@ COMMITS = st.builds(
     snapshot_format=st.integers(1, 2),
 )
 
+MortalStore = SqliteStore | PostgresStore
+
 
 class StoresAgree(RuleBasedStateMachine):
     def __init__(self) -> None:
@@ -60,16 +67,19 @@ class StoresAgree(RuleBasedStateMachine):
         self.clock = SteppedClock()
         self.folder = tempfile.TemporaryDirectory()
         self.memory = MemoryStore(self.clock)
-        self.sqlite = SqliteStore(Path(self.folder.name) / "store.db", self.clock)
+        self.other = self.open(Path(self.folder.name))
         self.claims = [Claim(RunId("a"), InterpreterId("ann"), 1, 0)]
 
+    def open(self, folder: Path) -> MortalStore:
+        return SqliteStore(folder / "store.db", self.clock)
+
     def teardown(self) -> None:
-        self.sqlite.close()
+        self.other.close()
         self.folder.cleanup()
 
     def both(self, call: str, *arguments: object, **named: object) -> object:
         """Call both stores, and see the same answer or the same error."""
-        answers = [outcome(store, call, arguments, named) for store in (self.memory, self.sqlite)]
+        answers = [outcome(store, call, arguments, named) for store in (self.memory, self.other)]
         assert answers[0] == answers[1], (call, arguments, named)
         return answers[0]
 
@@ -89,7 +99,7 @@ class StoresAgree(RuleBasedStateMachine):
         # Runs that are due at one time may come in any order, so all are taken.
         found = [
             store.claim_ready(owner, 10, 9, snapshot_format=readable)
-            for store in (self.memory, self.sqlite)
+            for store in (self.memory, self.other)
         ]
         first, second = (sorted(claims, key=lambda claim: claim.run) for claims in found)
         assert first == second
@@ -105,7 +115,7 @@ class StoresAgree(RuleBasedStateMachine):
     def commit_all(self, commits: list[Commit]) -> None:
         latest = {claim.run: claim for claim in self.claims}
         steps = list(zip(latest.values(), commits, strict=False))
-        answers = [store.commit_all(steps) for store in (self.memory, self.sqlite)]
+        answers = [store.commit_all(steps) for store in (self.memory, self.other)]
         shown = [[a if isinstance(a, Claim) else a.code for a in answer] for answer in answers]
         assert shown[0] == shown[1]
         self.claims += [claim for claim in answers[0] if isinstance(claim, Claim)]
@@ -137,7 +147,7 @@ class StoresAgree(RuleBasedStateMachine):
 
     @rule(owner=OWNERS)
     def die(self, owner: InterpreterId) -> None:
-        self.sqlite.abandon(owner)
+        self.other.abandon(owner)
         self.memory.abandon(owner)
 
     @invariant()
@@ -164,5 +174,33 @@ def outcome(
     return answer
 
 
+@pytest.fixture(scope="class")
+def frozen(request: pytest.FixtureRequest, postgres: Server) -> Iterator[None]:
+    with postgres.empty_store(frozen=True) as url:
+        PostgresAgrees.url, PostgresAgrees.server = url, postgres
+        yield
+
+
+class PostgresAgrees(StoresAgree):
+    """The same for PostgreSQL: fewer examples, for each call goes to a server."""
+
+    url: ClassVar[str]
+    server: ClassVar[Server]
+
+    def open(self, folder: Path) -> MortalStore:
+        self.server.empty(self.url)
+        self.clock = DatabaseClock(self.url)
+        self.memory = MemoryStore(self.clock)
+        return PostgresStore(self.url, clock_lasts_s=0)
+
+    def teardown(self) -> None:
+        super().teardown()
+        assert isinstance(self.clock, DatabaseClock)
+        self.clock.close()
+
+
 TestStoresAgree = StoresAgree.TestCase
 TestStoresAgree.settings = settings(max_examples=40, stateful_step_count=40)
+
+TestPostgresAgrees = pytest.mark.usefixtures("frozen")(PostgresAgrees.TestCase)
+TestPostgresAgrees.settings = settings(max_examples=6, stateful_step_count=30)

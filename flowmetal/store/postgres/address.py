@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -48,7 +48,7 @@ def read_address(url: str) -> Address:
         parts = urlsplit(url)
         query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         ours = {key: value for key, value in query if key in _OURS}
-        theirs = urlencode([pair for pair in query if pair[0] not in _OURS])
+        theirs = urlencode([pair for pair in query if pair[0] not in _OURS], quote_via=quote)
         plain = urlunsplit(("postgresql", parts.netloc, parts.path, theirs, ""))
         if not parts.netloc and not url.partition(":")[2].startswith("//"):
             raise ValueError("it goes on with // after the colon")

@@ -99,16 +99,15 @@ class Pool:
 
 
 def _has_been_closed(connection: Connection) -> bool:
-    """Say whether the server has ended a connection that waits for nothing."""
-    try:
-        poll = select.poll()
-        poll.register(connection.fileno(), select.POLLIN)
-        if not poll.poll(0):
-            return False
-        connection.pgconn.consume_input()  # a notice, or the end
-    except (psycopg.Error, OSError):
+    """Say whether the server has ended a connection that waits for nothing.
+
+    Whatever the server says unasked is taken for its last word: a new connection costs little.
+    """
+    if connection.closed:
         return True
-    return connection.closed or bool(connection.broken)
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _watch_forks(pool: Pool) -> None:

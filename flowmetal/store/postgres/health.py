@@ -1,0 +1,155 @@
+"""Is a server set up so that what the store promises holds: what ``fmvm doctor`` asks.
+
+Each finding is (level, what about, what was found, remedy); the level is fine, note or wrong.
+Nothing is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import psycopg
+
+from flowmetal.store.postgres.address import Address, read_address
+from flowmetal.store.postgres.connecting import SETTINGS, Connection, alter_role, connect
+from flowmetal.store.postgres.errors import from_psycopg
+from flowmetal.store.postgres.schema import in_schema
+
+Found = tuple[str, str, str, str]
+
+# fmt: off
+_NEEDED: Final = (
+    ("fsync",              "a crash of the server's machine can destroy the database"),
+    ("full_page_writes",   "a crash of the server's machine can destroy the database"),
+    ("synchronous_commit", "what the store has acknowledged can be lost in a crash"),
+    ("autovacuum",         "the tables grow without end"),
+)
+# fmt: on
+_TABLES: Final = (
+    "program",
+    "run",
+    "head",
+    "event",
+    "message",
+    "chunk",
+    "record",
+    "task",
+    "interpreter",
+)
+_NEARLY_FULL: Final = 0.9
+
+
+def examine(url: str) -> list[Found]:
+    """Return what is found at an address that can be connected to. Raises StoreError if not."""
+    address = read_address(url)
+    try:
+        with connect(address) as connection:
+            found = [
+                *_server(connection),
+                *_durability(connection),
+                *_room(connection),
+                *_schema(connection, address),
+                *_settings(connection, address),
+            ]
+        with connect(address, direct=True) as connection:
+            return found + list(_line(connection, address))
+    except psycopg.Error as error:
+        raise from_psycopg(error, address.place) from error
+
+
+def _server(connection: Connection) -> Iterator[Found]:
+    version = connection.info.server_version
+    here = f"PostgreSQL {version // 10000}.{version % 10000}, psycopg {psycopg.__version__}"
+    yield "fine", "server", here, ""
+
+
+def _durability(connection: Connection) -> Iterator[Found]:
+    lacking = [(name, why) for name, why in _NEEDED if _show(connection, name) in ("off", "local")]
+    for name, why in lacking:
+        yield "wrong", "durability", f"{name} is off: {why}", f"set {name} = on in postgresql.conf"
+    if not lacking:
+        yield "fine", "durability", "the server writes to disk before it answers", ""
+
+
+def _room(connection: Connection) -> Iterator[Found]:
+    used, allowed = _row(
+        connection,
+        "SELECT count(*), current_setting('max_connections')::bigint FROM pg_stat_activity"
+        " WHERE backend_type = 'client backend'",
+    )
+    if int(str(used)) > _NEARLY_FULL * int(str(allowed)):
+        yield (
+            "note", "connections", f"{used} of {allowed} connections are in use",
+            "raise max_connections, or put a pooler in between (docs/operations.md)",
+        )  # fmt: skip
+    else:
+        yield "fine", "connections", f"{used} of {allowed} are in use", ""
+
+
+def _schema(connection: Connection, address: Address) -> Iterator[Found]:
+    select = in_schema("SELECT schema_version, current_user FROM flowmetal.store", address.schema)
+    version, user = _row(connection, select)
+    yield "fine", "schema", f"{address.schema} has version {version}", ""
+    missing = [
+        table
+        for table in _TABLES
+        for (may,) in [
+            _row(
+                connection,
+                "SELECT bool_and(has_table_privilege(%s::text, right_))"
+                " FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS right_",
+                f"{address.schema}.{table}",
+            )
+        ]
+        if not may
+    ]
+    if missing:
+        yield (
+            "wrong", "permissions", f"{user} may not read and write {', '.join(missing)}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {address.schema} TO {user}",
+        )  # fmt: skip
+    else:
+        yield "fine", "permissions", f"{user} may read and write every table", ""
+
+
+def _settings(connection: Connection, address: Address) -> Iterator[Found]:
+    """Look whether connections have the settings that we ask for: a pooler does not pass them on."""
+    other = [
+        name
+        for name, value in SETTINGS.items()
+        if _row(connection, "SELECT setting FROM pg_settings WHERE name = %s", name)[0] != value
+    ]
+    # A socket of the machine itself knows no TCP.
+    other = [name for name in other if not name.startswith("tcp_")]
+    if other:
+        user, database = connection.info.user, connection.info.dbname
+        yield (
+            "wrong", "settings", f"not as they have to be on this connection: {', '.join(other)}",
+            "; ".join(alter_role(user, database)),
+        )  # fmt: skip
+    else:
+        yield "fine", "settings", "time-outs and planner are as they have to be", ""
+
+
+def _line(connection: Connection, address: Address) -> Iterator[Found]:
+    """Look whether the direct connection is one: a pooler makes the server's process up."""
+    (pid,) = _row(connection, "SELECT pg_backend_pid()")
+    if pid != connection.info.backend_pid:
+        yield (
+            "wrong", "direct connection", "a pooler answers, so that nobody can tell who is alive",
+            f"name the server itself: {address.shown}?direct_host=HOST&direct_port=5432",
+        )  # fmt: skip
+    else:
+        yield "fine", "direct connection", "the server itself answers", ""
+
+
+def _show(connection: Connection, name: str) -> str:
+    return str(_row(connection, "SELECT current_setting(%s)", name)[0])
+
+
+def _row(connection: Connection, sql: str | bytes, *values: object) -> tuple[object, ...]:
+    text = sql.encode() if isinstance(sql, str) else sql
+    found = connection.execute(text, values).fetchone()
+    assert found is not None
+    return tuple(found)
