@@ -15,6 +15,7 @@ from flowmetal.bytecode.code import DefinitionKind
 from flowmetal.compiler.environment import Environment, Namespace, VarInfo
 from flowmetal.compiler.foreigners import CLASSES_OF_EVERYTHING, is_class_name
 from flowmetal.compiler.forms import CORE
+from flowmetal.compiler.statics import STATICS
 from flowmetal.source import Source, Span
 from flowmetal.values import Symbol, Value
 from flowmetal.values.classes import class_named
@@ -126,7 +127,8 @@ class Names:
             return self._find_plain(symbol.name)
         space = self.namespace_of(symbol.ns)
         if space is None:
-            return None
+            static = STATICS.get(symbol.text)
+            return None if static is None else self.environment.var(static)
         found = self.environment.var(f"{space}/{symbol.name}")
         if found is None and space == CORE:
             return self._expander(symbol.name)

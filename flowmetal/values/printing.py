@@ -23,6 +23,7 @@ from flowmetal.values.kinds import KINDS, Value
 from flowmetal.values.lazy import Unrealised
 from flowmetal.values.names import keyword
 from flowmetal.values.number_text import float_text, integer_text, number_text
+from flowmetal.values.record import tag_of
 from flowmetal.values.scalars import Regex, RunRef, Secret, TaggedLiteral
 from flowmetal.values.time_text import duration_text, instant_text
 from flowmetal.values.vector import Vector
@@ -287,7 +288,7 @@ class _Printer:
                 "]" if vector else ")",
             )
         elif kind == kinds.MAP:
-            opener = "{" if value.record is None else f"#{value.record}{{"
+            opener = "{" if value.record is None else f"#{tag_of(value.record)}{{"
             self._open(opener, chain.from_iterable(value.items()), "}", True)
         elif kind == kinds.SET:
             self._open("#{", iter(value), "}")

@@ -68,6 +68,12 @@ def record_of(
     return Record(record, len(fields), made.body)
 
 
+def tag_of(record: str) -> str:
+    """Return how a type of records is printed: as Clojure names the class, ``my_shop.orders.Order``."""
+    namespace, _, name = record.rpartition("/")
+    return f"{namespace.replace('-', '_')}.{name}" if namespace else name
+
+
 def is_whole(made: Map, basis: int) -> bool:
     """Say whether a map can be a record with so many fields: it begins with as many keywords."""
     names = list(islice(made.keys(), basis))

@@ -323,6 +323,10 @@ def _rebuilt(machine: Machine, form: Value, children: list[Value]) -> Value:
 def _revived(machine: Machine, tag: Symbol, form: Value) -> Value:
     name = tag.text if tag.ns is not None else "/".join(tag.text.rpartition(".")[::2])
     fields = machine.globals.get(part_name(name, "@fields"))
+    if fields is None:
+        space, _, last = name.rpartition("/")
+        name = f"{space.replace('_', '-')}/{last}"
+        fields = machine.globals.get(part_name(name, "@fields"))
     if fields is None or type(form) is not Map:
         return TaggedLiteral(tag, form)
     names = list(fields)

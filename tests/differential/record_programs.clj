@@ -1,7 +1,8 @@
 ;; Runs every program of the file named first and writes what each prints into the file
 ;; named second. See programs.py and record_programs.py.
 (ns programs.recording
-  (:require [clojure.string :as str])
+  (:require [clojure.string :as str]
+            [clojure.test])
   (:import [clojure.lang LineNumberingPushbackReader]
            [java.io StringReader StringWriter]))
 

@@ -22,7 +22,7 @@ WANTED = (
     "12 [:shape #inst",
     "[[:w 1 3] [:w 3 9]]",
     "[[19 361] 49 18",
-    ":somebody #types/Item{:cost 1, :n 2, :extra #{1}} #reified[types/Priced] #fn[types/area]",
+    ":somebody #types.Item{:cost 1, :n 2, :extra #{1}} #reified[types/Priced] #fn[types/area]",
 )
 
 

@@ -195,7 +195,7 @@ def test_dividing_by_zero_is_an_error(act, one, zero):
 
 @pytest.mark.parametrize("act", [quot, rem, mod])
 def test_dividing_floats_by_zero_has_no_whole_quotient(act):
-    with pytest.raises(FlowError, match="cannot divide by zero"):
+    with pytest.raises(FlowError, match="Divide by zero"):
         act(1.5, 0.0)
     with pytest.raises(FlowError, match="infinite"):
         act(INF, 2.0)

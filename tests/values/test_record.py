@@ -53,7 +53,7 @@ def test_a_record_of_many_entries_is_still_one() -> None:
 
 
 def test_a_record_prints_its_type() -> None:
-    assert pr_str(order()) == "#shop/Order{:id 1, :total 2}"
+    assert pr_str(order()) == "#shop.Order{:id 1, :total 2}"
     assert json_dumps(order()) == '{"id":1,"total":2}'
 
 

@@ -45,7 +45,7 @@ def test_a_function_changes_code_in_test_programs_only() -> None:
 def test_a_program_that_never_prints_by_methods_does_not_have_them() -> None:
     machine = ran("(defrecord R [x]) (defn main [] (pr-str [(->R 1)]))")
     assert "flow.core/print-method" not in machine.globals
-    assert machine.fibers[1].result == "[#a/R{:x 1}]"
+    assert machine.fibers[1].result == "[#a.R{:x 1}]"
     assert list(machine.defined) == []
 
 

@@ -26,6 +26,8 @@ FILES: tuple[str, ...] = (
     "string.flow",
     "set.flow",
     "walk.flow",
+    "zip.flow",
+    "data.flow",
     "edn.flow",
     "json.flow",
     "csv.flow",

@@ -313,4 +313,4 @@ def are_distinct(first: Value, *others: Value) -> bool:
 @native("-no-match")
 def no_match(value: Value) -> Value:
     """Raise: no clause of a ``case`` or ``condp`` takes ``value``."""
-    fail("FM0508", "case/no-match", f"no clause matches {show(value)}")
+    fail("FM0508", "case/no-match", f"No matching clause: {show(value)}")

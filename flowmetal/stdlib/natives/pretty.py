@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from flowmetal.stdlib.natives.arguments import need_int
 from flowmetal.stdlib.natives.table import Table
 from flowmetal.values import Map, Set, Value, Vector, is_seq, pr_str, require_realised
-from flowmetal.values.record import Record
+from flowmetal.values.record import Record, tag_of
 from flowmetal.values.sorted import SortedMap, SortedSet
 
 native = Table("flow.pprint")
@@ -82,7 +82,7 @@ def _is_collection(value: Value) -> bool:
 
 def _brackets(value: Value) -> tuple[str, str]:
     if isinstance(value, Record):
-        return f"#{value.record}{{", "}"
+        return f"#{tag_of(value.record)}{{", "}"
     if isinstance(value, (Map, SortedMap)):
         return "{", "}"
     if isinstance(value, (Set, SortedSet)):
