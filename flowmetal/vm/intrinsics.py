@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from flowmetal.values import (
+    Keyword,
     Map,
     Symbol,
     Value,
     VarRef,
+    describe,
     hash_map,
     show,
     symbol,
+    type_error,
 )
 from flowmetal.values.errors import flow_error
 from flowmetal.vm import dispatch, restarts, scopes
@@ -41,6 +44,8 @@ def _next_number(machine: Machine, fiber: Fiber) -> int:
 
 
 def _gensym(machine: Machine, fiber: Fiber, prefix: Value = "G__") -> Symbol:
+    if not isinstance(prefix, (str, Symbol, Keyword)):
+        raise type_error("FM0501", f"`gensym` needs a string, argument 1 is {describe(prefix)}")
     text = prefix if isinstance(prefix, str) else prefix.text
     return symbol(f"{text}{_next_number(machine, fiber)}")
 
@@ -75,6 +80,8 @@ def _check_var(var: Value) -> None:
 
 
 def _find_var(machine: Machine, fiber: Fiber, name: Value) -> VarRef | None:
+    if not isinstance(name, (str, Symbol)):
+        raise type_error("FM0501", f"`find-var` needs a symbol, argument 1 is {describe(name)}")
     text = name if isinstance(name, str) else name.text
     return VarRef(text) if text in machine.globals else None
 
@@ -102,7 +109,11 @@ def _bindings(machine: Machine, fiber: Fiber) -> Map:
     return hash_map((VarRef(name), value) for name, value in merged.items())
 
 
-def _push_bindings(machine: Machine, fiber: Fiber, bindings: Map) -> None:
+def _push_bindings(machine: Machine, fiber: Fiber, bindings: Value) -> None:
+    if not isinstance(bindings, Map):
+        raise type_error(
+            "FM0501", f"`with-bindings` needs a map of vars, argument 1 is {describe(bindings)}"
+        )
     values: dict[str, Value] = {}
     for var, value in bindings.items():
         _check_var(var)

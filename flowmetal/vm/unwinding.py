@@ -40,6 +40,7 @@ from flowmetal.vm.fibers import (
     set_down,
     stop_waiting,
 )
+from flowmetal.vm.naming import named
 from flowmetal.vm.state import (
     Cancellation,
     Fiber,
@@ -80,7 +81,7 @@ def too_deep() -> FlowError:
 def raise_error(machine: Machine, fiber: Fiber, error: ErrorValue) -> None:
     """Begin the search for a handler of an error raised where the fiber stands."""
     if not error.frames:
-        error = error.with_frames(trace(machine, fiber))
+        error = named(error, fiber).with_frames(trace(machine, fiber))
     search(machine, fiber, error, fiber, len(fiber.frames) - 1, 0)
 
 

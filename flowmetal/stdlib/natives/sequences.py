@@ -34,6 +34,7 @@ from flowmetal.values import (
     cons,
     count,
     first,
+    gt,
     is_endless,
     is_number,
     list_of,
@@ -233,7 +234,7 @@ native.add("-numbers", lambda: Range(0, None, 1))
 @native("-need-positive")
 def need_positive(function: Value, position: Value, n: Value) -> Value:
     """Return ``n``, which must be a number above zero."""
-    if not is_number(n) or not n > 0:
+    if not is_number(n) or not gt(n, 0):
         raise wrong(function, "a number above zero", position, n)
     return n
 

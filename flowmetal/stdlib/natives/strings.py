@@ -187,11 +187,12 @@ def index_of(text: Value, part: Value, start: Value = 0) -> int | None:
 @native("last-index-of")
 def last_index_of(text: Value, part: Value, end: Value = MISSING) -> int | None:
     """Return where ``part`` last occurs, at or before ``end``, or nil."""
+    searched = _t("last-index-of", text)
     sought = _part("last-index-of", part)
-    stop = len(_t("last-index-of", text)) if end is MISSING else need_int("last-index-of", 3, end)
+    stop = len(searched) if end is MISSING else need_int("last-index-of", 3, end)
     if stop < 0:
         return None
-    found = text.rfind(sought, 0, stop + len(sought))
+    found = searched.rfind(sought, 0, stop + len(sought))
     return None if found < 0 else int(found)
 
 

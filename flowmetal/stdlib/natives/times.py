@@ -10,6 +10,7 @@ from flowmetal.stdlib.natives.arguments import (
     need_duration,
     need_instant,
     need_int,
+    need_map,
     need_text,
     wrong,
 )
@@ -210,7 +211,8 @@ def in_zone(x: Value, zone: Value) -> Map:
 @native("from-zone")
 def from_zone(fields: Value, zone: Value) -> Instant:
     """Return the instant at which clocks in a zone show a map of fields; the earlier of two."""
-    values = [fields.get(keyword(f), 1 if f in ("month", "day") else 0) for f in _FIELDS]
+    shown = need_map("from-zone", 1, fields)
+    values = [shown.get(keyword(f), 1 if f in ("month", "day") else 0) for f in _FIELDS]
     try:
         local = datetime(*values).replace(tzinfo=_zone(need_text("from-zone", 2, zone)))
     except (TypeError, ValueError, OverflowError) as error:
