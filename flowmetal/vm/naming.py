@@ -22,7 +22,7 @@ _NO_FUNCTION: Final = " is not a function"
 
 def named(error: ErrorValue, fiber: Fiber) -> ErrorValue:
     """Return the error with the function in its message, if it is one that does not name any."""
-    text = error.message
+    text = error.message or ""
     if error.code == "FM0323" and text.startswith(_NO_COLLECTION):
         called = next(_library_functions(fiber), None) or _native(fiber)
         if called is not None:
@@ -31,7 +31,7 @@ def named(error: ErrorValue, fiber: Fiber) -> ErrorValue:
         called = next(_library_functions(fiber), None)
         if called is not None:
             text = f"`{called}` needs a function, got {text.removesuffix(_NO_FUNCTION)}"
-    if text is error.message:
+    if text == (error.message or ""):
         return error
     return ErrorValue(
         error.type, text, error.data, error.cause, error.frames, error.retryable, error.code

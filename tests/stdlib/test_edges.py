@@ -14,8 +14,8 @@ from flowmetal.values import Value, keyword, vector
 from tests.lang.test_lang import Session
 
 _VALUES = '[nil [] () "" "abc" 0 2 -1 1/2 2.5 1.5M :a \'b \\c {:a 1} #{1} (map inc [1 2]) inc]'
-_PAIRS = '[nil [1 2] "abc" 1/2 {:a 1} inc]'
-_TRIPLES = "[nil 1 {:a 1} inc]"
+_PAIRS = '[nil [1 2] "abc" 1/2 {:a 1}]'
+_TRIPLES = "[nil 1 {:a 1}]"
 _BUDGET = 3_000
 """Fuel for a call: some of them have no end."""
 
