@@ -13,9 +13,8 @@ from flowmetal.bytecode.opcodes import Op, Operand
 from flowmetal.compiler.context import Ask, Context, Walk
 from flowmetal.compiler.environment import VarInfo
 from flowmetal.compiler.forms import CORE, Syntax, is_vector
-from flowmetal.compiler.macroexpansion import wrong_count
+from flowmetal.compiler.macroexpansion import defined_here, wrong_count
 from flowmetal.compiler.nodes import Apply, Call, NativeCall, Node, Operation
-from flowmetal.errors import Label
 from flowmetal.values import Keyword, Symbol
 
 _APPLY = frozenset({f"{CORE}/apply", f"{CORE}/-apply"})
@@ -102,7 +101,7 @@ def _takes(context: Context, ask: Ask, var: VarInfo, count: int) -> bool:
         return False
     if any(least <= count and (most is None or count <= most) for least, most in arities):
         return True
-    labels = () if var.span is None else (Label(var.span, "defined here", primary=False),)
+    labels = defined_here(var)
     name = var.name
     if name.startswith((f"{CORE}/", f"{context.namespace_name}/")):
         name = name.partition("/")[2]

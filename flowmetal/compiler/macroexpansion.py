@@ -12,11 +12,14 @@ from flowmetal.compiler.environment import VarInfo, arity_of
 from flowmetal.compiler.evaluator import EvaluationFailed
 from flowmetal.compiler.expanders import EXPANDERS
 from flowmetal.compiler.expanders.call import MacroCall
-from flowmetal.compiler.forms import children, span_of
+from flowmetal.compiler.forms import CORE, children, span_of
 from flowmetal.compiler.resolution import Expander
 from flowmetal.errors import CompileError, Diagnostic, Label
 from flowmetal.source import Span
-from flowmetal.values import Vector
+from flowmetal.values import Vector, keyword
+
+_LIBRARY = "flow."
+_WRONG_FORM = keyword("macro/wrong-form")
 
 MOST_EXPANSIONS = 1_000
 """Macro calls inside macro calls that no source text comes in between."""
@@ -46,6 +49,10 @@ def _call(context: Context, ask: Ask, macro: VarInfo) -> object:
     try:
         return context.evaluator.call(macro.name, values)
     except EvaluationFailed as failure:
+        error = failure.error
+        if error.type is _WRONG_FORM and macro.name.startswith(_LIBRARY):
+            # One of the library's own macros says what is wrong with its call: it stands alone.
+            raise CompileError("FM0105", error.message or macro.name, ask.span) from None
         raise failed(failure, f"the macro `{macro.name}` failed", "FM0105", ask.span) from None
 
 
@@ -73,13 +80,21 @@ def _check_count(macro: VarInfo, count: int, span: Span) -> None:
         least <= count and (most is None or count <= most) for least, most in arities
     ):
         return
-    labels = () if macro.span is None else (Label(macro.span, "defined here", primary=False),)
+    name = macro.name.removeprefix(f"{CORE}/")
+    labels = defined_here(macro)
     raise CompileError(
         "FM0103",
-        wrong_count(macro.name, macro.arglists, count),
+        wrong_count(name, macro.arglists, count),
         span,
         labels=labels,
     )
+
+
+def defined_here(var: VarInfo) -> tuple[Label, ...]:
+    """Return the label for where a var comes from; nobody looks into the library for that."""
+    if var.span is None or var.name.startswith(_LIBRARY):
+        return ()
+    return (Label(var.span, "defined here", primary=False),)
 
 
 def wrong_count(name: str, arglists: tuple[Vector, ...], count: int) -> str:

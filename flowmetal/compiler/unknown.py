@@ -73,9 +73,15 @@ def _unknown(context: Context, symbol: Symbol, span: Span) -> Diagnostic:
     )
 
 
+_QUOTES = "“”„«»‘’"
+"""What word processors make of quotation marks."""
+
+
 def _help_for(context: Context, name: str) -> tuple[str, ...]:
     if name in MISSING_NAMES:
         return (MISSING_NAMES[name],)
+    if any(quote in name for quote in _QUOTES):
+        return ('write plain quotation marks: "text"',)
     elsewhere = tuple(_elsewhere(context, name)) if len(name) > 1 else ()
     if elsewhere and name not in FOREIGN_NAMES:
         return elsewhere[:1]

@@ -177,7 +177,8 @@ def split_name(text: str) -> tuple[str | None, str]:
         namespace, _, name = text.partition("/")
     bad = _name_fault(namespace, name)
     if bad:
-        raise Unreadable("FM0025", f"`{cut(text)}` is not a name", label=bad)
+        shown = cut(text) or ":"  # a keyword comes without its colon
+        raise Unreadable("FM0025", f"`{shown}` is not a name", label=bad)
     return namespace, name
 
 

@@ -43,6 +43,7 @@ MESSAGES = {
     "FM0140": "a set is no pattern",
     "FM0141": "nothing is left for this clause of `match`",
     "FM0142": "`with-restart` needs a name, a description and a function for each restart",
+    "FM0143": "`~` stands outside of a syntax quote",
     "FM0201": "`:like` is not understood here",
     "FM0202": "`:import` is not part of Flowmetal",
     "FM0203": "there is no namespace `no.such.thing`",

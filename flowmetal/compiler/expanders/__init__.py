@@ -53,6 +53,17 @@ def refuse_inside(call: MacroCall) -> Syntax:
     )
 
 
+def refuse_unquote(call: MacroCall) -> Syntax:
+    """Refuse what only has a meaning inside of a syntax quote, where the reader takes it away."""
+    sign = "~@" if call.name == "unquote-splicing" else "~"
+    raise call.wrong(
+        "FM0143",
+        f"`{sign}` stands outside of a syntax quote",
+        None,
+        "it belongs into a form after `",
+    )
+
+
 EXPANDERS: dict[str, Expand] = {
     "let": expand_let,
     "loop": expand_loop,
@@ -72,6 +83,8 @@ EXPANDERS: dict[str, Expand] = {
     "-method-part": expand_method_part,
     "-if-function": expand_if_function,
     "-this-namespace": expand_this_namespace,
+    "unquote": refuse_unquote,
+    "unquote-splicing": refuse_unquote,
     "ns": refuse_inside,
     "in-ns": refuse_inside,
     "require": refuse_inside,
