@@ -19,6 +19,7 @@ class EffectClass(Enum):
     CONNECTOR = "connector"
     TASK = "task"
     WAITING = "waiting"
+    STORE = "store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class EffectKind:
 
 
 _L, _C, _W = EffectClass.LOCAL, EffectClass.CONNECTOR, EffectClass.WAITING
+_S = EffectClass.STORE
 
 # fmt: off
 _ROWS = (
@@ -45,6 +47,29 @@ _ROWS = (
     EffectKind("env/get",        _L,   "env",      "An environment variable: {:name :default}."),
     EffectKind("time/sleep",     _W,   None,       "Wait: {:for duration} or {:until instant}."),
     EffectKind("signal/receive", _W,   None,       "Take the next signal: {:name :timeout :else}."),
+    EffectKind("topic/receive",  _W,   None,       "Take the next message of a subscription: {:name :timeout :else}."),
+    EffectKind("run/status",     _L,   None,       "Say how far this run is: {:value}, shown by ps."),
+    EffectKind("run/start",      _S,   None,       "Start a run: {:entry :args} or {:program :entry :args}, :id :if-exists :on-parent-end :delay :queue :tags."),
+    EffectKind("run/await",      _S,   None,       "Wait for the end of a run: {:run :timeout :else}."),
+    EffectKind("run/cancel",     _S,   None,       "Ask a run to stop: {:run :reason}."),
+    EffectKind("signal/send",    _S,   None,       "Send a signal to a run: {:run :name :value :id}."),
+    EffectKind("callback/open",  _S,   None,       "Make a one-time address: {:timeout :heartbeat}; {:id :url :token :expires}."),
+    EffectKind("callback/await", _S,   None,       "Wait for the answer of a callback: {:id :timeout :else}."),
+    EffectKind("promise/await",  _S,   None,       "Wait for a promise that runs share: {:name :timeout :else}."),
+    EffectKind("promise/settle", _S,   None,       "Keep such a promise or break it: {:name :value | :error}."),
+    EffectKind("topic/publish",  _S,   None,       "Tell all subscribers: {:topic :value}."),
+    EffectKind("topic/subscribe",_S,   None,       "Get what is published from now on, or from the start: {:topic :from}."),
+    EffectKind("topic/unsubscribe",_S, None,       "Get no more: {:topic :subscription}."),
+    EffectKind("lock/acquire",   _S,   None,       "Wait for permits: {:name :limit :permits :lease :timeout :else}; {:name :token :expires}."),
+    EffectKind("lock/release",   _S,   None,       "Give permits back: {:name :token}."),
+    EffectKind("lock/renew",     _S,   None,       "Begin the lease again: {:name :token :lease}."),
+    EffectKind("rate/take",      _S,   None,       "Take a place under a rate limit: {:name :limit :per :most}; when it may be used."),
+    EffectKind("state/get",      _S,   None,       "Read a shared key: {:key}; {:value :version}."),
+    EffectKind("state/put",      _S,   None,       "Write a shared key: {:key :value :ttl :if-version}; {:version :conflict}."),
+    EffectKind("state/delete",   _S,   None,       "Delete a shared key: {:key :if-version}."),
+    EffectKind("state/scan",     _S,   None,       "Read shared keys in order: {:prefix :after :limit}."),
+    EffectKind("queue/dead",     _S,   None,       "List the runs of a queue that failed: {:queue :limit}."),
+    EffectKind("queue/redrive",  _S,   None,       "Enqueue such runs anew: {:queue :runs :limit}."),
     EffectKind("http/request",   _C,   "http",     "An HTTP request; args and result as flow.http/request! says."),
     EffectKind("sh/run",         _C,   "sh",       "A command without a shell: {:argv :dir :env :in :timeout :as :check?}."),
     EffectKind("sh/shell",       _C,   "sh",       "A command line for /bin/sh: {:command ...as sh/run}; needs the grant of `sh` itself."),

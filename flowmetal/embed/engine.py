@@ -428,6 +428,10 @@ class _Observer:
         if self._on_held:
             self._on_held(run, holder)
 
+    def troubled(self, run: RunId, problem: str) -> None:
+        if self._on_held:
+            self._on_held(run, problem)
+
     def wrote(self, run: RunId, text: str) -> None:
         if self._on_output:
             self._on_output(run, text)

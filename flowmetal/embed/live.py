@@ -206,7 +206,8 @@ class LiveMachine:
         info = run_info(self.run, "repl", clock.now_us(), {})
         local = Locals(clock, host.entropy, host.world.environment, self._grants, info, [])
         lease = Lease(host.store, clock, host.lease_us, clock.monotonic_us())
-        active = UnkeptRun(host, claim, lease, machine, self._grants, local)
+        program = Program("user", ()).hash
+        active = UnkeptRun(host, claim, lease, machine, self._grants, local, program)
         self._running.append(machine)
         try:
             drive_unkept(active, self._interruption)

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.advance import advance, may_start, take_in
 from flowmetal.runtime.committing import Steps
+from flowmetal.store.protocol import Commit, RunState
 from flowmetal.vm.machine import deliver
 from flowmetal.vm.state import Cancel
 
@@ -56,6 +57,9 @@ class UnkeptRun(ActiveRun):
             except StopIteration as done:
                 answer: T = done.value
                 return answer
+            if self.operations:  # nobody but the store in memory can perform them
+                asked = Commit((), RunState.RUNNING, operations=self.operations)
+                self.claim = self.host.store.commit(self.claim, asked)
             self.settle(step, self.claim)
 
 
@@ -78,6 +82,7 @@ class _Drive:
             if may_start(active):
                 asyncio.run(self._in_loop())
                 return
+            active.host.store.attend()
             if not active.go_through(take_in(active)):
                 clock.wait(active.host.store, self._patience_us())
 

@@ -130,6 +130,9 @@ class _Shown:
     def held(self, run: str, holder: str) -> None:
         pass
 
+    def troubled(self, run: str, problem: str) -> None:
+        pass
+
     def logged(self, run: str, line: LogLine) -> None:
         from flowmetal.embed.views import log_text
 

@@ -16,17 +16,19 @@ from flowmetal.effects import events as kinds
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.kinds import KINDS, EffectClass
 from flowmetal.effects.requests import EffectRequest, EffectResult
+from flowmetal.ids import ProgramHash
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.local import Locals
 from flowmetal.runtime.options import idempotency_key
-from flowmetal.runtime.progress import Progress
+from flowmetal.runtime.progress import Pending, Progress
 from flowmetal.runtime.waiting import encode_waiting
 from flowmetal.snapshot import encode
 from flowmetal.snapshot.format import VERSION
+from flowmetal.store.operations.vocabulary import Asked, Enqueue, StartRun, Withdraw
 from flowmetal.store.protocol import Claim, Commit, InboxRow, NewEvent, RunState
-from flowmetal.values import DataError, ErrorValue, Value, hash_map, keyword
+from flowmetal.values import DataError, ErrorValue, Map, Value, hash_map, keyword
 from flowmetal.values.codec import encode_data
 from flowmetal.vm.machine import deliver
 from flowmetal.vm.state import Machine, MachineStatus
@@ -71,8 +73,10 @@ class ActiveRun:
     machine: Machine
     grants: RunGrants
     locals: Locals
+    program: ProgramHash
     progress: Progress = field(default_factory=Progress)
     mailbox: list[InboxRow] = field(default_factory=list)  # signals not consumed, oldest first
+    answers: dict[int, InboxRow] = field(default_factory=dict)  # of the store, by effect number
     seen: int = 0
     arrivals: list[Arrival] = field(default_factory=list)
 
@@ -84,7 +88,10 @@ class ActiveRun:
     # Not durable yet.
     events: list[NewEvent] = field(default_factory=list)
     consumed: list[int] = field(default_factory=list)
+    operations: list[Asked] = field(default_factory=list)
     output: list[str] = field(default_factory=list)
+    has_started: bool = False  # it has started another run
+    is_new: bool = False  # it was never driven before
     undurable: bool = False  # the machine holds something that no commit does
 
     left: RunState | None = None
@@ -120,6 +127,7 @@ class ActiveRun:
             consumed=self.consumed,
             release=step.leave,
             snapshot_format=VERSION,
+            operations=self.operations,
         )
 
     def settle(self, step: Step, claim: Claim) -> None:
@@ -127,6 +135,10 @@ class ActiveRun:
         self.claim = claim
         self.events = []
         self.consumed = []
+        self.has_started = self.has_started or any(
+            isinstance(asked.operation, StartRun | Enqueue) for asked in self.operations
+        )
+        self.operations = []
         self.undurable = False
         self.progress.changed = False
         self.committed_us = self.host.clock.monotonic_us()
@@ -173,6 +185,25 @@ class ActiveRun:
         if self.host.world.connector(kind) is not None:
             return EffectClass.CONNECTOR
         return EffectClass.TASK
+
+    def declared(self, kind: str) -> Map | None:
+        """Return the options with which the program declares a kind of effect."""
+        for module in self.machine.image.program.modules:
+            for found in module.kinds:
+                if found.kind == kind:
+                    return found.options
+        return None
+
+    def effect_id(self, number: int) -> str:
+        """Return the name under which the store answers an effect."""
+        return f"{self.machine.generation}.{number}"
+
+    def withdraw(self, pending: Pending) -> None:
+        """Let the store know that nobody waits for an effect any more."""
+        if pending.effect_class in (EffectClass.STORE, EffectClass.TASK):
+            effect = self.effect_id(pending.request.number)
+            self.operations.append(Asked("", Withdraw(effect)))
+            self.undurable = True
 
     def ask(self, request: EffectRequest) -> None:
         """Take a new request of the machine."""

@@ -22,6 +22,7 @@ from flowmetal.effects.errors import effect_error
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.runtime.active import ActiveRun, Arrival, Step
+from flowmetal.runtime.answering import result_of
 from flowmetal.runtime.committing import Steps
 from flowmetal.runtime.entering import facts_entering
 from flowmetal.runtime.grace import update_grace
@@ -29,6 +30,7 @@ from flowmetal.runtime.messages import take_messages
 from flowmetal.runtime.opening import in_doubt, open_effect
 from flowmetal.runtime.options import AT_MOST_ONCE
 from flowmetal.runtime.progress import Pending
+from flowmetal.store.operations.answers import RESULT
 from flowmetal.store.protocol import RunState
 from flowmetal.values import DataError, Instant, Value, hash_map, keyword, pr_str
 from flowmetal.values.codec import encode_data
@@ -46,6 +48,8 @@ _OUTCOME_UNKNOWN: Final = frozenset(
 )
 """Errors after which nobody knows whether the effect was performed."""
 
+STATUS: Final = "run/status"
+_VALUE = keyword("value")
 _FLUSH_US: Final = 250_000
 _CHECKPOINT_US: Final = 10_000_000
 
@@ -81,6 +85,8 @@ def advance(active: ActiveRun, *, let_go: bool = False, turns: int = 1 << 62) ->
                 yield Step(RunState.RUNNING)
         elif active.fresh:
             _open_fresh(active)
+            if active.operations:
+                yield from _ask_store(active)
         elif active.quick:
             yield from _perform_quick(active)
         else:
@@ -97,6 +103,9 @@ def _answer_locals(active: ActiveRun) -> None:
     for request in active.local:
         try:
             value, error = active.locals.perform(request), None
+            if request.kind == STATUS:
+                active.progress.status = request.args.get(_VALUE)
+                active.progress.changed = True
         except EffectFailed as failed:
             value, error = None, failed.error
         active.resolve(request, value, error, clock.now_us())
@@ -114,6 +123,14 @@ def _open_fresh(active: ActiveRun) -> None:
     active.undurable = True
     if waits:
         _let_facts_in(active, now)
+
+
+def _ask_store(active: ActiveRun) -> Steps[None]:
+    """Let the store perform what was asked of it, and take in what it has answered."""
+    yield Step(active.parked_state(active.host.clock.now_us()))
+    yield from take_messages(active)
+    if active.is_driven():
+        _let_facts_in(active, active.host.clock.now_us())
 
 
 def _perform_quick(active: ActiveRun) -> Steps[None]:
@@ -205,7 +222,9 @@ def _abandon(active: ActiveRun) -> None:
     if len(wanted) == len(effects) + waiting:
         return
     for number in [n for n in effects if n not in wanted]:
-        _record_abandoned(active, effects.pop(number).request)
+        pending = effects.pop(number)
+        active.withdraw(pending)
+        _record_abandoned(active, pending.request)
         active.progress.changed = True
     for request in [r for r in active.not_begun() if r.number not in wanted]:
         _record_abandoned(active, request)
@@ -262,10 +281,16 @@ def _let_facts_in(active: ActiveRun, now_us: int) -> None:
         for pending in active.progress.effects.values()
         if pending.effect_class is not EffectClass.CONNECTOR
     ]
-    for entering in facts_entering(waits, active.mailbox, now_us):
+    for entering in facts_entering(waits, active.mailbox, now_us, active.answers):
         result, row = entering.result, entering.message
         pending = active.progress.effects[result.number]
-        if row is not None:
+        if row is None:
+            active.withdraw(pending)
+        elif row.message.kind == RESULT:
+            del active.answers[int(result.number)]
+            active.consumed.append(row.number)
+            result = result_of(active, pending, row)
+        else:
             active.mailbox.remove(row)
             active.consumed.append(row.number)
             active.record(

@@ -11,15 +11,17 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from flowmetal.effects.kinds import EffectClass
 from flowmetal.errors import Conflict, RunError, StoreError
 from flowmetal.ids import RunId
 from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.advance import advance, may_start, take_in
 from flowmetal.runtime.committing import Alone, carry_out
+from flowmetal.runtime.family import LIVING, Family
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.loading import open_run
 from flowmetal.snapshot.format import VERSION
-from flowmetal.store.protocol import ENDED, Claim, Held, RunRow, RunState
+from flowmetal.store.protocol import ENDED, Claim, Held, RunQuery, RunRow, RunState
 
 if TYPE_CHECKING:
     from flowmetal.runtime.grouping import Committer
@@ -35,6 +37,13 @@ POLL_US: Final = 100_000
 TURNS: Final = 50
 """Turns of a machine before other coroutines of the loop get theirs."""
 
+FAMILY_POLL_US: Final = 10_000
+"""How often messages are looked for by a run whose descendants are driven beside it."""
+
+ATTEND_US: Final = 200_000
+"""How often a run that waits for others sees to what is due in the store: leases, expiries."""
+
+_ATTENDED: Final = frozenset({EffectClass.STORE, EffectClass.TASK})
 _LONGEST_WAIT_US: Final = 60_000_000
 
 _SET_ASIDE: Final = frozenset({RunState.PAUSED, RunState.EXPORTING})
@@ -71,6 +80,9 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
                 raise RunError("FM1101", f"there is no run {run}", hint="`fmvm ps` lists the runs")
             case Held(state=state) if state in ENDED or state in _SET_ASIDE:
                 return Driven(_row(host, run))
+            case Held(state=RunState.QUEUED) if wait_for_others:
+                host.store.attend()
+                host.clock.wait(host.store, POLL_US)
             case Held() as held if not wait_for_others:
                 raise RunError("FM1107", f"run {run} is being driven by {held.owner_description}")
             case Held() as held:
@@ -96,7 +108,7 @@ def _drive_claimed(host: Host, claim: Claim, taken_us: int) -> None:
     active = None
     try:
         active = open_run(host, claim, taken_us, patient=True)
-        if not _drive_without_loop(active):
+        if has_children(active) or not _drive_without_loop(active):
             import asyncio
 
             asyncio.run(_drive_alone(active))
@@ -108,14 +120,15 @@ def _drive_claimed(host: Host, claim: Claim, taken_us: int) -> None:
 
 
 def _drive_without_loop(active: ActiveRun) -> bool:
-    """Drive until the run is left (True) or a connector effect is to begin (False)."""
+    """Drive until the run is left (True); or a connector effect is to begin, or there is a child (False)."""
     host = active.host
     while active.is_driven():
         carry_out(active, advance(active))
         if not active.is_driven():
             break
-        if may_start(active):
+        if may_start(active) or active.has_started:
             return False
+        host.store.attend()
         if not carry_out(active, take_in(active)) and active.is_driven():
             host.clock.wait(host.store, _patience_us(active))
             active.lease.keep(active.claim)
@@ -124,9 +137,13 @@ def _drive_without_loop(active: ActiveRun) -> bool:
 
 
 async def drive_in_loop(
-    active: ActiveRun, committer: Alone | Committer, *, let_go: bool = False
+    active: ActiveRun,
+    committer: Alone | Committer,
+    *,
+    let_go: bool = False,
+    family: Family | None = None,
 ) -> None:
-    """Drive in the running event loop until the run is left.
+    """Drive in the running event loop until the run is left. ``family`` is driven beside it.
 
     Other coroutines get their turn between two turns of the machine, and while a commit is made.
     """
@@ -145,10 +162,17 @@ async def drive_in_loop(
                 continue
             if not active.is_driven():
                 return
+            if family is not None and active.has_started:
+                family.begin()
+            if not let_go:
+                active.host.store.attend()
             await carry_out(active, attempts.begin())
             if not await carry_out(active, take_in(active)) and active.is_driven():
                 woken.clear()
-                if attempts or let_go:
+                if family:
+                    family.check()
+                    await clock.pause(woken, min(FAMILY_POLL_US, _patience_us(active)))
+                elif attempts or let_go:
                     await clock.pause(woken, min(POLL_US, _patience_us(active)))
                 else:  # nothing else is in this loop: wait for the store itself
                     clock.wait(active.host.store, _patience_us(active))
@@ -159,15 +183,34 @@ async def drive_in_loop(
 
 
 async def _drive_alone(active: ActiveRun) -> None:
+    family = Family(active.host, active.machine.run, _drive_member)
     try:
-        await drive_in_loop(active, Alone())
+        if has_children(active):
+            family.begin()
+        await drive_in_loop(active, Alone(), family=family)
+        await family.finish()
     finally:
+        await family.stop()
         await active.host.world.close()
+
+
+async def _drive_member(active: ActiveRun) -> None:
+    await drive_in_loop(active, Alone(), let_go=True)
+
+
+def has_children(active: ActiveRun) -> bool:
+    """Say whether a run has started others that have not ended."""
+    if active.is_new:
+        return False
+    query = RunQuery(parents=(active.machine.run,), states=LIVING, limit=1)
+    return bool(active.host.store.runs(query))
 
 
 def _patience_us(active: ActiveRun) -> int:
     """Return how long nothing can happen to the run but by others."""
     waits = [_LONGEST_WAIT_US, max(active.lease.left_us(), 1000)]
+    if any(p.effect_class in _ATTENDED for p in active.progress.effects.values()):
+        waits.append(ATTEND_US)
     due = active.progress.next_due_us()
     if due is not None:
         waits.append(max(0, due - active.host.clock.now_us()))

@@ -7,7 +7,7 @@ while nobody was there does not lose to a signal that came later.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,10 +19,13 @@ from flowmetal.store.protocol import InboxRow
 from flowmetal.values import ErrorValue, Keyword, Value, keyword
 from flowmetal.values.codec import decode_data
 
+EMPTY: Final[Mapping[int, InboxRow]] = {}
 _NAME = keyword("name")
 _ELSE = keyword("else")
 _MISSING: Final = object()
-RECEIVE: Final = "signal/receive"
+RECEIVES: Final = {"signal/receive": "signal", "topic/receive": "topic"}
+"""The kinds that take from the inbox, and the kind of messages that each takes."""
+
 SLEEP: Final = "time/sleep"
 
 
@@ -36,14 +39,23 @@ class Entering:
 
 
 def facts_entering(
-    waits: Iterable[Pending], signals: Sequence[InboxRow], now_us: int
+    waits: Iterable[Pending],
+    signals: Sequence[InboxRow],
+    now_us: int,
+    answers: Mapping[int, InboxRow] = EMPTY,
 ) -> list[Entering]:
-    """Return what the waits come to at ``now_us``, in order. ``signals`` are not yet taken."""
+    """Return what the waits come to at ``now_us``, in order. ``signals`` are not yet taken.
+
+    ``answers`` are those of the store, by effect; the result of one is read by answering.py.
+    """
     entering: list[Entering] = []
     receives: list[Pending] = []
     for pending in waits:
-        if pending.request.kind == RECEIVE:
+        answer = answers.get(pending.request.number)
+        if pending.request.kind in RECEIVES:
             receives.append(pending)
+        elif answer is not None and not (is_over(pending, answer.time_us - 1)):
+            entering.append(Entering(answer.time_us, EffectResult(pending.request.number), answer))
         elif is_over(pending, now_us):
             assert pending.due_us is not None
             entering.append(Entering(pending.due_us, _when_over(pending)))
@@ -89,6 +101,8 @@ def timeout_error(kind: str, effect_class: EffectClass, timeout_us: int | None) 
 def _taker(receives: Sequence[Pending], row: InboxRow) -> Pending | None:
     """Return the oldest receive that waits for this signal and was not over when it came."""
     for pending in receives:
+        if RECEIVES[pending.request.kind] != row.message.kind:
+            continue
         if signal_name(pending.request.args.get(_NAME)) != row.message.name:
             continue
         if pending.due_us is None or row.time_us <= pending.due_us:

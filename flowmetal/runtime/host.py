@@ -31,6 +31,9 @@ class Host:
     entropy: Entropy = field(default_factory=SystemEntropy)
     observer: Observer = field(default_factory=Silent)
     lease_us: int = LEASE_US
+    callback_url: str | None = (
+        None  # where a server takes answers of callbacks; None: there is none
+    )
     sync_every: bool = False  # a commit for local effects too
     images: dict[ProgramHash, Image] = field(default_factory=dict)
 

@@ -47,6 +47,7 @@ class Interpreter:
         self._concurrency = concurrency
         self._driving: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._taken = False
         self._freed = asyncio.Event()
         self._committer = Committer(host.store)
         self._end: BaseException | None = None
@@ -95,6 +96,7 @@ class Interpreter:
         host = self._host
         taken = host.clock.monotonic_us()
         try:
+            host.store.attend()
             claims = host.store.claim_ready(
                 host.owner, host.lease_us, room, snapshot_format=VERSION
             )
@@ -102,6 +104,7 @@ class Interpreter:
             _report(trouble)
             await asyncio.sleep(_TROUBLE_S)
             return 0
+        self._taken = bool(claims)
         for claim in claims:
             task = asyncio.create_task(self._drive(claim, taken))
             self._driving.add(task)
@@ -146,7 +149,9 @@ class Interpreter:
             try:
                 due = store.next_wake_us()
                 wait = _LOOK_S
-                if due is not None:
+                # What is due and was not taken belongs to a queue of which enough is driven here:
+                # it has to wait for a change.
+                if due is not None and (self._taken or due > self._host.clock.now_us()):
                     wait = min(wait, max(0.0, (due - self._host.clock.now_us()) / 1e6))
                 await loop.run_in_executor(pool, store.wait_for_change, wait)
             except StoreError:

@@ -16,7 +16,7 @@ from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.local import Locals, run_info
 from flowmetal.runtime.messages import take_message
 from flowmetal.runtime.opening import take_up
-from flowmetal.runtime.progress import decode_progress
+from flowmetal.runtime.progress import decode_progress, decode_status
 from flowmetal.runtime.starting import decode_input
 from flowmetal.snapshot import decode
 from flowmetal.store.protocol import Claim, Loaded, RunState
@@ -50,7 +50,9 @@ def open_run(host: Host, claim: Claim, taken_us: int, *, patient: bool = False) 
         machine,
         grants,
         Locals(host.clock, host.entropy, host.world.environment, grants, info, []),
+        row.program,
         seen=row.received,
+        is_new=loaded.snapshot is None,
         committed_us=host.clock.monotonic_us(),
     )
     if row.attempts > 1:
@@ -62,6 +64,7 @@ def open_run(host: Host, claim: Claim, taken_us: int, *, patient: bool = False) 
             commit_step(active, _put_aside(active, row.attempts - 1))
             return active
     notes, active.progress.cancelled = decode_progress(row.progress)
+    active.progress.status = decode_status(row.progress)
     now = host.clock.now_us()
     for number in sorted(machine.open.keys() - _answered(machine)):
         take_up(active, machine.open[number].request, notes.get(number), now)

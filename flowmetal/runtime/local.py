@@ -117,5 +117,6 @@ _PERFORM: Final[dict[str, Callable[[Locals, EffectRequest], Value]]] = {
     "step/begin": _scope,
     "step/end": _nothing,
     "run/info": _info,
+    "run/status": _nothing,
     "env/get": _env,
 }

@@ -13,6 +13,7 @@ from flowmetal.effects import events as kinds
 from flowmetal.effects.errors import effect_error
 from flowmetal.runtime.active import ActiveRun, Step
 from flowmetal.runtime.committing import Steps
+from flowmetal.store.operations.answers import PREFIX
 from flowmetal.store.protocol import InboxRow, RunState
 from flowmetal.values import Map, Value, keyword
 from flowmetal.values.codec import decode_data, encode_data
@@ -39,14 +40,35 @@ def take_messages(active: ActiveRun) -> Steps[None]:
 def take_message(active: ActiveRun, row: InboxRow) -> Steps[None]:
     """Take one message."""
     match row.message.kind:
-        case "signal":
+        case "signal" | "topic":
             active.mailbox.append(row)
+        case "result":
+            take_answer(active, row)
         case "cancel":
             yield from _cancel(active, row)
         case "pause":
             yield _pause(active, row)
         case _:
             pass
+
+
+def take_answer(active: ActiveRun, row: InboxRow) -> None:
+    """Keep an answer of the store for the effect that waits for it; any other is late."""
+    number = number_of(active, row)
+    if number is not None and number in active.progress.effects:
+        active.answers[number] = row
+        return
+    active.consumed.append(row.number)
+    active.record(kinds.LATE, "", number or 0, encode_data(None), row.time_us)
+    active.undurable = True
+
+
+def number_of(active: ActiveRun, row: InboxRow) -> int | None:
+    """Return the effect of this machine that an answer is for; None for one of another fork."""
+    generation, _, number = row.message.id.removeprefix(PREFIX).partition(".")
+    if generation != str(active.machine.generation) or not number.isdecimal():
+        return None
+    return int(number)
 
 
 def _cancel(active: ActiveRun, row: InboxRow) -> Steps[None]:

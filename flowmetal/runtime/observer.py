@@ -14,6 +14,9 @@ class Observer(Protocol):
     def held(self, run: RunId, holder: str) -> None:
         """Somebody else drives the run, and this process waits for its end."""
 
+    def troubled(self, run: RunId, problem: str) -> None:
+        """A descendant of a run cannot be driven here."""
+
     def wrote(self, run: RunId, text: str) -> None:
         """The run printed ``text``."""
 
@@ -25,6 +28,9 @@ class Silent:
     """Shows nothing; the history has it all."""
 
     def held(self, run: RunId, holder: str) -> None:
+        pass
+
+    def troubled(self, run: RunId, problem: str) -> None:
         pass
 
     def wrote(self, run: RunId, text: str) -> None:

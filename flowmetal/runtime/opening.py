@@ -7,15 +7,22 @@ at-most-once effect that may have been performed resolves to an error.
 
 from __future__ import annotations
 
+from typing import Final
+
 from flowmetal.effects.errors import bad_argument, effect_error
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.runtime.active import ActiveRun
+from flowmetal.runtime.asking import is_task, operation_of
 from flowmetal.runtime.entering import SLEEP
 from flowmetal.runtime.options import Options, options_of
 from flowmetal.runtime.progress import Note, Pending
 from flowmetal.runtime.retry import duration_us
+from flowmetal.store.operations.vocabulary import Asked
 from flowmetal.values import ErrorValue, Instant, keyword
+
+WAITS: Final = frozenset(("run/await", "callback/await", "promise/await", "lock/acquire"))
+"""Kinds performed by the store that take a while, and whose ``:timeout`` bounds that."""
 
 _FOR = keyword("for")
 _UNTIL = keyword("until")
@@ -36,6 +43,15 @@ def open_effect(
         EffectClass.CONNECTOR,
         EffectClass.IN_PROCESS,
     )
+    if effect_class is EffectClass.STORE or (
+        effect_class is EffectClass.TASK and is_task(active, request)
+    ):
+        try:
+            operation = operation_of(active, request, due)
+        except EffectFailed as failed:
+            active.resolve(request, None, failed.error, now_us)
+            return None
+        active.operations.append(Asked(active.effect_id(request.number), operation))
     active.progress.effects[request.number] = pending
     active.progress.changed = True
     return pending
@@ -96,6 +112,8 @@ def _due_us(
     if request.kind == SLEEP:
         return _end_of_sleep(request, now_us)
     if effect_class in (EffectClass.CONNECTOR, EffectClass.IN_PROCESS):
+        return None
+    if effect_class is EffectClass.STORE and request.kind not in WAITS:
         return None
     return None if options.timeout_us is None else now_us + options.timeout_us
 

@@ -5,7 +5,8 @@ the runtime's own note, committed in the same transaction:
 
 ```
 {:effects {number [attempts first-us due-us begun]}   ; due-us nil: nothing is due
- :cancel  [us reason]}                                  ; once a cancellation was taken in
+ :cancel  [us reason]                                   ; once a cancellation was taken in
+ :status  value}                                        ; what the program says of itself
 ```
 
 ``attempts`` counts those that ended in an error; ``due-us`` is when a timer rings, a
@@ -25,6 +26,7 @@ from flowmetal.values import Value, hash_map, keyword, vector
 from flowmetal.values.codec import decode_data, encode_data
 
 _EFFECTS: Final = keyword("effects")
+_STATUS: Final = keyword("status")
 _CANCEL: Final = keyword("cancel")
 
 
@@ -50,6 +52,7 @@ class Progress:
     effects: dict[int, Pending] = field(default_factory=dict)
     cancelled: tuple[int, str] | None = None
     changed: bool = False
+    status: Value = None
     stop_us: int | None = None  # when a cancelled run is out of grace; not kept (grace.py)
 
     def encode(self) -> bytes:
@@ -60,6 +63,8 @@ class Progress:
             pairs.append((_EFFECTS, hash_map(rows)))
         if self.cancelled is not None:
             pairs.append((_CANCEL, vector(self.cancelled)))
+        if self.status is not None:
+            pairs.append((_STATUS, self.status))
         return encode_data(hash_map(pairs)) if pairs else b""
 
     def next_due_us(self) -> int | None:
@@ -89,6 +94,11 @@ def decode_progress(data: bytes) -> tuple[dict[int, Note], tuple[int, str] | Non
     notes = {} if effects is None else {n: Note(*row) for n, row in effects.items()}
     cancel = found.get(_CANCEL)
     return notes, None if cancel is None else (cancel.nth(0), cancel.nth(1))
+
+
+def decode_status(data: bytes) -> Value:
+    """Read what the program said of itself last; nil if it said nothing."""
+    return decode_data(data).get(_STATUS) if data else None
 
 
 def _row(pending: Pending) -> Value:

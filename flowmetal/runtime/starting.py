@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from flowmetal.bytecode.code import Program
 from flowmetal.effects import events as kinds
 from flowmetal.errors import RunError, UsageError
-from flowmetal.ids import RunId
+from flowmetal.ids import ProgramHash, RunId
 from flowmetal.runtime.entropy import Entropy
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.host import Host
@@ -56,14 +56,6 @@ def start_run(
     data = encode_input(name, arguments, seed)
     host.store.put_program(program.hash, program_bytes)
     tags = tags or {}
-    started = hash_map(
-        (
-            (_ENTRY, name),
-            (_ARGS, vector(arguments)),
-            (keyword("program"), program.hash),
-            (keyword("tags"), hash_map((k, tags[k]) for k in sorted(tags))),
-        )
-    )
     return host.store.create_run(
         NewRun(
             run,
@@ -71,9 +63,25 @@ def start_run(
             data,
             (grants or RunGrants()).encode(),
             tags,
-            NewEvent(kinds.STARTED, name, 0, encode_data(started)),
+            NewEvent(kinds.STARTED, name, 0, started_event(program.hash, name, arguments, tags)),
             wake_at_us,
             parent,
+        )
+    )
+
+
+def started_event(
+    program: ProgramHash, entry: str, arguments: Sequence[Value], tags: Mapping[str, str]
+) -> bytes:
+    """Return the data of a run's first event."""
+    return encode_data(
+        hash_map(
+            (
+                (_ENTRY, entry),
+                (_ARGS, vector(arguments)),
+                (keyword("program"), program),
+                (keyword("tags"), hash_map((k, tags[k]) for k in sorted(tags))),
+            )
         )
     )
 

@@ -560,5 +560,6 @@ def _matches(row: RunRow, query: RunQuery) -> bool:
         and row.program.startswith(query.program)
         and all(row.tags.get(key) == value for key, value in query.tags.items())
         and row.id.startswith(query.id_prefix)
+        and (not query.parents or row.parent in query.parents)
         and (query.before is None or (row.created_us, row.id) < query.before)
     )

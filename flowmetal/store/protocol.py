@@ -231,6 +231,7 @@ class RunQuery:
     program: str = ""  # prefix of the hash, or a deployed name
     tags: Mapping[str, str] = field(default_factory=dict)
     id_prefix: str = ""
+    parents: Sequence[RunId] = ()
     limit: int = 100
     before: tuple[int, str] | None = None  # (created_us, id) of the last row of the page before
 

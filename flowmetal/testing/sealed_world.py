@@ -12,7 +12,7 @@ from typing import Final
 
 from flowmetal.effects.kinds import KINDS, EffectClass
 from flowmetal.effects.requests import EffectFailed, EffectRequest
-from flowmetal.runtime.entering import RECEIVE, SLEEP, timeout_error
+from flowmetal.runtime.entering import RECEIVES, SLEEP, timeout_error
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.local import Locals, LogLine, run_info
 from flowmetal.runtime.retry import duration_us
@@ -88,7 +88,7 @@ class SealedWorld:
 
 def is_wait(request: EffectRequest) -> bool:
     """Say whether a request is for time to pass or for somebody to say something."""
-    return request.kind in (SLEEP, RECEIVE)
+    return request.kind == SLEEP or request.kind in RECEIVES
 
 
 def when_over(request: EffectRequest) -> Value:

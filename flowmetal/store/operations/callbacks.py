@@ -101,7 +101,7 @@ def open_callback(records: Records, asker: Asker, operation: OpenCallback) -> An
     _keep(records, operation.id, callback)
     keep(records, operation.token_hash, Token(operation.id))
     bind(records, asker.run, CALLBACK, operation.id, Tie(CALLBACK, operation.id))
-    return answer(id=operation.id, expires=callback.expires_us())
+    return answer(id=operation.id, token=operation.token, expires=callback.expires_us())
 
 
 def await_callback(records: Records, asker: Asker, operation: AwaitCallback) -> Answer | None:

@@ -128,8 +128,11 @@ def _wrong(operation: Enqueue) -> Answer | None:
     return None
 
 
-def _queue(records: Records, name: str, policy: QueuePolicy) -> Queue:
+def _queue(records: Records, name: str, policy: QueuePolicy | None) -> Queue:
     found = find(records, Queue, name)
+    if policy is None and found is not None:
+        return found
+    policy = policy or QueuePolicy()
     number, taken = (0, list[int]()) if found is None else (found.number, found.taken)
     return Queue(**asdict(policy), number=number, taken=taken)
 

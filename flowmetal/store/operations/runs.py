@@ -49,6 +49,9 @@ def start_run(records: Records, asker: Asker | None, operation: StartRun) -> Ans
         case IfExists.ATTACH:
             return answer(run=new.id, made=False)
         case IfExists.FAIL:
+            standing = records.run(new.id)
+            if operation.again and standing is not None and standing.parent == new.parent:
+                return answer(run=new.id, made=False)
             return refuse("FM1104", "run/exists", f"run {new.id} is there already", run=new.id)
         case IfExists.CANCEL:
             return _start_anew(records, new, operation.on_parent_end)

@@ -43,6 +43,7 @@ class StartRun:
     new: NewRun
     if_exists: IfExists = IfExists.ATTACH
     on_parent_end: OnParentEnd = OnParentEnd.FOLLOW
+    again: bool = False  # the asker may have asked before: a child of its own is no reason to FAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ class ScanState:
 
 @dataclass(frozen=True, slots=True)
 class OpenCallback:
-    """Make a one-time address for the asking run. ``{:id :expires us-or-nil}``.
+    """Make a one-time address for the asking run. ``{:id :token :expires us-or-nil}``.
 
     ``token_hash`` is the SHA-256 of its token, in hexadecimal. It expires ``timeout_us`` from now
     and, if ``heartbeat_us`` is set, that long after the last sign of life.
@@ -170,6 +171,7 @@ class OpenCallback:
     token_hash: str
     timeout_us: int | None = None
     heartbeat_us: int | None = None
+    token: str = ""  # for the answer alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +269,7 @@ class Enqueue:
     """
 
     queue: str
-    policy: QueuePolicy
+    policy: QueuePolicy | None  # None: what the queue has
     new: NewRun
     priority: int = 0
     dedup_key: str = ""

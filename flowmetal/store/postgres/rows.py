@@ -198,6 +198,8 @@ def select_runs(query: RunQuery) -> tuple[str, list[Any]]:
         add("tags @> %s", Jsonb(dict(query.tags)))
     if query.id_prefix:
         add("run.id >= %s AND run.id < %s", query.id_prefix, query.id_prefix + "\U0010ffff")
+    if query.parents:
+        add("parent = ANY (%s::text[])", Texts(query.parents))
     if query.before is not None:
         add("(created_us, run.id) < (%s, %s)", *query.before)
     where = f"WHERE {' AND '.join(terms)}" if terms else ""

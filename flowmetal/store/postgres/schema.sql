@@ -37,6 +37,7 @@ CREATE TABLE flowmetal.run (
 );
 
 CREATE INDEX run_newest ON flowmetal.run (created_us, id);
+CREATE INDEX run_parent ON flowmetal.run (parent) WHERE parent IS NOT NULL;
 
 -- Where a run stands. state is queued, ready (also while it runs), waiting, completed,
 -- failed, cancelled, paused, exporting or moved. due_us: when whoever is free

@@ -144,6 +144,8 @@ def select_runs(query: RunQuery) -> tuple[str, list[str | int]]:
         add("EXISTS (SELECT 1 FROM json_each(tags) WHERE key = ? AND value = ?)", key, value)
     if query.id_prefix:
         add("run.id >= ? AND run.id < ?", query.id_prefix, query.id_prefix + "\U0010ffff")
+    if query.parents:
+        add("parent IN (SELECT value FROM json_each(?))", json.dumps(list(query.parents)))
     if query.before is not None:
         add("(created_us, run.id) < (?, ?)", *query.before)
     where = f"WHERE {' AND '.join(terms)}" if terms else ""

@@ -36,6 +36,7 @@ CREATE TABLE run (
 ) STRICT;
 
 CREATE INDEX run_newest ON run (created_us, id);
+CREATE INDEX run_parent ON run (parent) WHERE parent IS NOT NULL;
 
 -- Where a run stands. state is queued, ready (also while it runs), waiting, completed,
 -- failed, cancelled, paused, exporting or moved. due_us: when whoever is free

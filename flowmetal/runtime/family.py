@@ -1,0 +1,134 @@
+"""The descendants of a run, driven beside it in one process: what ``fmvm run`` does for children.
+
+A descendant that only waits is let go of, as by an interpreter. When the run at the root has ended, the
+descendants are driven on as long as one of them can go on; those that wait then are left to others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from flowmetal.errors import Conflict, FlowmetalError, StoreError
+from flowmetal.ids import RunId
+from flowmetal.runtime.active import ActiveRun
+from flowmetal.runtime.host import Host
+from flowmetal.runtime.loading import open_run
+from flowmetal.snapshot.format import VERSION
+from flowmetal.store.protocol import ENDED, Claim, RunQuery, RunRow, RunState
+
+LIVING: Final = tuple(state for state in RunState if state not in ENDED)
+
+MOST: Final = 100
+"""Descendants that are driven at a time."""
+
+_LOOK_S: Final = 0.01
+_ROWS: Final = 10_000
+
+
+class Family:
+    """See the module's docstring. Nothing is done before ``begin``."""
+
+    def __init__(
+        self, host: Host, root: RunId, drive: Callable[[ActiveRun], Awaitable[None]]
+    ) -> None:
+        self._host = host
+        self._known = {root}
+        self._root = root
+        self._drive_member = drive
+        self._driving: dict[RunId, asyncio.Task[None]] = {}
+        self._watch: asyncio.Task[None] | None = None
+        self._troubled: set[RunId] = set()
+        self._crash: BaseException | None = None
+
+    def __bool__(self) -> bool:
+        return self._watch is not None
+
+    def begin(self) -> None:
+        """Look for descendants from now on."""
+        if self._watch is None:
+            self._watch = asyncio.get_running_loop().create_task(self._look_again_and_again())
+            self._watch.add_done_callback(lambda done: self._ended(self._root, done))
+
+    async def finish(self) -> None:
+        """Drive on until no descendant can go on at once."""
+        if self._watch is None:
+            return
+        self._watch.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._watch
+        while self._look() or self._driving:
+            await asyncio.sleep(_LOOK_S)
+            self.check()
+
+    async def stop(self) -> None:
+        """Give back whatever is still driven."""
+        tasks = [*self._driving.values(), *(() if self._watch is None else (self._watch,))]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _look_again_and_again(self) -> None:
+        while True:
+            with contextlib.suppress(StoreError):  # the next look finds out more
+                self._look()
+            await asyncio.sleep(_LOOK_S)
+
+    def _look(self) -> int:
+        """Take what can go on; return how many were taken."""
+        host = self._host
+        host.store.attend()
+        query = RunQuery(parents=tuple(self._known), states=LIVING, limit=_ROWS)
+        rows = host.store.runs(query)
+        self._known.update(row.id for row in rows)
+        taken = 0
+        for row in reversed(rows):  # the oldest first
+            if len(self._driving) < MOST and self._can_go_on(row):
+                taken += self._take(row.id)
+        return taken
+
+    def _can_go_on(self, row: RunRow) -> bool:
+        if row.id == self._root or row.id in self._driving or row.id in self._troubled:
+            return False
+        if row.owner is not None:  # of somebody who may be dead: the claim finds out
+            return row.state is RunState.RUNNING and row.owner != self._host.owner
+        return row.wake_at_us is not None and row.wake_at_us <= self._host.clock.now_us()
+
+    def _take(self, run: RunId) -> int:
+        host = self._host
+        taken_us = host.clock.monotonic_us()
+        claim = host.store.claim(run, host.owner, host.lease_us, snapshot_format=VERSION)
+        if not isinstance(claim, Claim):
+            return 0
+        task = asyncio.get_running_loop().create_task(self._drive(claim, taken_us))
+        self._driving[run] = task
+        task.add_done_callback(lambda done: self._ended(run, done))
+        return 1
+
+    def _ended(self, run: RunId, task: asyncio.Task[None]) -> None:
+        self._driving.pop(run, None)
+        if not task.cancelled() and task.exception() is not None:
+            self._crash = self._crash or task.exception()
+
+    def check(self) -> None:
+        """Raise what a task died of: it is ours to mend, or the end of the process."""
+        if self._crash is not None:
+            raise self._crash
+
+    async def _drive(self, claim: Claim, taken_us: int) -> None:
+        active = None
+        try:
+            active = open_run(self._host, claim, taken_us)
+            await self._drive_member(active)
+        except Conflict:
+            return  # somebody else has it now
+        except FlowmetalError as problem:
+            # It stays where it is, for somebody who can; the root waits or goes on without it.
+            self._troubled.add(claim.run)
+            self._host.observer.troubled(claim.run, str(problem))
+        finally:
+            if active is None or active.is_driven():
+                with contextlib.suppress(StoreError):
+                    self._host.store.release(claim if active is None else active.claim)
