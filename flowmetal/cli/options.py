@@ -50,21 +50,10 @@ def path_option(command: Command) -> Command:
     )(command)
 
 
-def start_options(command: Command) -> Command:
-    """Add what ``run`` and ``start`` say about a new run."""
+def grant_options(command: Command) -> Command:
+    """Add what a run may touch."""
     for add in reversed(
         (
-            click.option("--entry", metavar="NAME", default="main", help="The function to call."),
-            click.option(
-                "--input",
-                "input_text",
-                metavar="JSON",
-                help="Give the function one value instead of ARGs; @FILE, or - for standard input.",
-            ),
-            click.option(
-                "--id", "run_id", metavar="ID", help="The run's id; attaches if it is there."
-            ),
-            click.option("--tag", "tags", metavar="K=V", multiple=True, help="Label the run."),
             click.option(
                 "--allow-http", metavar="HOST[:PORT]", multiple=True, help="Hosts it may ask."
             ),
@@ -78,6 +67,28 @@ def start_options(command: Command) -> Command:
                 "--allow-fs", metavar="read:DIR|write:DIR", multiple=True, help="Files it may use."
             ),
             click.option("-A", "--allow-all", is_flag=True, help="Grant everything."),
+        )
+    ):
+        command = add(command)
+    return command
+
+
+def start_options(command: Command) -> Command:
+    """Add what ``run`` and ``start`` say about a new run."""
+    command = grant_options(command)
+    for add in reversed(
+        (
+            click.option("--entry", metavar="NAME", default="main", help="The function to call."),
+            click.option(
+                "--input",
+                "input_text",
+                metavar="JSON",
+                help="Give the function one value instead of ARGs; @FILE, or - for standard input.",
+            ),
+            click.option(
+                "--id", "run_id", metavar="ID", help="The run's id; attaches if it is there."
+            ),
+            click.option("--tag", "tags", metavar="K=V", multiple=True, help="Label the run."),
         )
     ):
         command = add(command)

@@ -7,9 +7,10 @@ import click
 from flowmetal.cli.driving import open_engine
 from flowmetal.cli.options import json_option, read_tags, store_option
 from flowmetal.cli.output import ago, complain, say, say_json, table
+from flowmetal.embed.views import RunView
 
 STATES = (
-    "ready", "running", "waiting", "completed", "failed", "cancelled", "paused", "exporting", "moved",
+    "queued", "ready", "running", "waiting", "completed", "failed", "cancelled", "paused", "exporting", "moved",
 )  # fmt: skip
 
 
@@ -43,7 +44,13 @@ def command(
         complain("no runs")
         return
     rows = [
-        (v.id, v.state, v.program[:12], ago(v.created_us, now_us), v.waiting_text(now_us))
-        for v in views
+        (v.id, v.state, v.program[:12], ago(v.created_us, now_us), _says(v, now_us)) for v in views
     ]
     say(table(("RUN", "STATE", "PROGRAM", "CREATED", "WAITS FOR"), rows))
+
+
+def _says(view: RunView, now_us: int) -> str:
+    """Return what a run waits for, after what it says of itself."""
+    waits = view.waiting_text(now_us)
+    status = view.status_text()
+    return f"{status}: {waits}" if status and waits else status or waits

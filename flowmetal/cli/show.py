@@ -36,6 +36,8 @@ def command(store_url: str | None, as_json: bool, full: bool, run: str) -> None:
     lines += [f"tag      {key}={value}" for key, value in sorted(view.tags.items())]
     if view.parent is not None:
         lines.append(f"parent   {view.parent}")
+    if view.status is not None:
+        lines.append(f"status   {view.status_text()}")
     lines += [f"waits    {wait.text(now_us)}" for wait in view.waiting]
     for fiber in view.fibers:
         lines.append(f"fiber {fiber.number:<3}{fiber.status}")

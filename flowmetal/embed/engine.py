@@ -22,15 +22,19 @@ from flowmetal.ids import InterpreterId, RunId
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.host import Host
 from flowmetal.store import open_store
+from flowmetal.store.operations.vocabulary import SendMessage
 from flowmetal.store.protocol import ENDED, Message, NewEvent, RunQuery, RunRow, RunState
 from flowmetal.values import Value, encode_data, hash_map, keyword
 from flowmetal.values.names import reads_as_keyword
 
 if TYPE_CHECKING:
     from flowmetal.bytecode.code import Program
+    from flowmetal.embed.sharing import CallbackReceipt, DeployedProgram, TaskClaim
     from flowmetal.embed.world import HostWorld
     from flowmetal.runtime.local import LogLine
+    from flowmetal.store.operations.vocabulary import Operation
     from flowmetal.store.protocol import InboxRow
+    from flowmetal.values import Map
 
 _PAGE = 1000
 _LOOK_S = 0.25
@@ -205,7 +209,11 @@ class Engine:
         if row.state is RunState.PAUSED:
             self.unpause(run)
         body = hash_map(((keyword("reason"), reason), (keyword("now"), now)))
-        self._send(run, "cancel", "", encode_data(body), None)
+        if row.state is RunState.QUEUED:  # it begins in order to be cancelled
+            message = Message(os.urandom(8).hex(), "cancel", "", encode_data(body))
+            self.perform(SendMessage(row.id, message))
+        else:
+            self._send(run, "cancel", "", encode_data(body), None)
         try:
             return self.drive(run, attach=False).state
         except RefusedError:  # whoever drives it takes the message
@@ -231,6 +239,89 @@ class Engine:
         event = NewEvent(UNPAUSED, "", 0, encode_data(None))
         expected = (RunState.PAUSED,)
         return self.store.set_state(RunId(run), expected, RunState.READY, event).state.value
+
+    # What runs share
+
+    def perform(self, operation: Operation) -> Map:
+        """Perform an operation of the store (``store/operations/vocabulary.py``) and return its answer.
+
+        Raises RunError, UsageError or RefusedError for one that is refused.
+        """
+        from flowmetal.embed.sharing import perform
+
+        return perform(self.store, operation)
+
+    def complete_callback(
+        self,
+        callback: str | None = None,
+        value: Value = None,
+        *,
+        token: str | None = None,
+        failed: bool = False,
+        delivery: str = "",
+    ) -> CallbackReceipt:
+        """Answer a callback, by its id or its token, or let it fail ({:type :message :data}).
+
+        The first answer wins; all others get its receipt. It is durable when this returns.
+        Raises RunError FM0730 if there is none, RefusedError FM0731 if it takes no answer any more.
+        """
+        from flowmetal.embed import sharing
+
+        name = sharing.callback_name(callback, token)
+        return sharing.complete_callback(self.store, name, value, failed=failed, delivery=delivery)
+
+    def beat_callback(self, callback: str | None = None, *, token: str | None = None) -> int | None:
+        """Say that somebody still works on a callback; return when it expires."""
+        from flowmetal.embed import sharing
+
+        return sharing.beat_callback(self.store, sharing.callback_name(callback, token))
+
+    def claim_task(self, queue: str, worker: str, names: Sequence[str] = ()) -> TaskClaim | None:
+        """Take the oldest task of a queue for a worker; None: there is none now."""
+        from flowmetal.embed import sharing
+
+        return sharing.claim_task(self.store, queue, worker, names)
+
+    def beat_task(self, id: str, attempt: int) -> bool:
+        """Extend the lease of a task. False: it is lost, stop working."""
+        from flowmetal.embed import sharing
+
+        return sharing.beat_task(self.store, id, attempt)
+
+    def end_task(self, id: str, attempt: int, result: str, *, failed: bool = False) -> bool:
+        """Say how a task ended, in JSON. False: the attempt is lost, and nobody listens."""
+        from flowmetal.embed import sharing
+
+        return sharing.end_task(self.store, id, attempt, result, failed=failed)
+
+    def publish(self, topic: str, value: Value) -> int:
+        """Tell all subscribers of a topic; return how many there were."""
+        from flowmetal.embed import sharing
+
+        return sharing.publish(self.store, topic, value)
+
+    def deploy(self, program: Program, name: str, *, grants: RunGrants | None = None) -> str | None:
+        """Let ``name`` stand for a program with its grants; return the hash that it stood for before.
+
+        Runs in flight keep their program.
+        """
+        from flowmetal.bytecode.file import write_program
+        from flowmetal.embed import sharing
+
+        data = write_program(program)
+        return sharing.deploy(self.store, program, data, name, grants or RunGrants())
+
+    def deployed(self, name: str = "") -> list[DeployedProgram]:
+        """Return what is deployed, by name."""
+        from flowmetal.embed import sharing
+
+        return sharing.deployed(self.store, name)
+
+    def undeploy(self, name: str) -> bool:
+        """Take a name away; say whether it was there. Its runs go on."""
+        from flowmetal.embed import sharing
+
+        return sharing.undeploy(self.store, name)
 
     # Looking
 
@@ -295,7 +386,7 @@ class Engine:
         from flowmetal.embed.explanation import why
 
         row = self._row(run)
-        return why(row, self.store.inbox(row.id, 0), self.now_us())
+        return why(row, self.store.inbox(row.id, 0), self.store)
 
     def sources(self, program: str) -> dict[str, str]:
         """Return the sources that a stored program carries, by path."""

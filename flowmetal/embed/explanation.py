@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from flowmetal.embed.views import RunView, Wait, iso, rough_time, run_view
-from flowmetal.store.protocol import InboxRow, RunRow, RunState
+from flowmetal.ids import RunId
+from flowmetal.store.operations.vocabulary import ShowCallback, ShowPermit
+from flowmetal.store.protocol import InboxRow, RunRow, RunState, Store
+from flowmetal.values import keyword
 
 
-def why(row: RunRow, inbox: Sequence[InboxRow], now_us: int) -> str:
+def why(row: RunRow, inbox: Sequence[InboxRow], store: Store) -> str:
     """Return one paragraph about a run."""
+    now_us = store.now_us()
     view = run_view(row)
     sentences = [f"Run {row.id} is {row.state.value}{_driver(row)}."]
     match row.state:
@@ -26,7 +30,7 @@ def why(row: RunRow, inbox: Sequence[InboxRow], now_us: int) -> str:
         case RunState.EXPORTING:
             sentences.append(f"It is on its way into a file; `fmvm export {row.id}` finishes that.")
         case _:
-            sentences += _living(row, view, now_us)
+            sentences += _living(row, view, store)
     unread = [one.message.name for one in inbox if one.message.kind == "signal"]
     if unread and row.state not in (RunState.COMPLETED, RunState.CANCELLED):
         names = ", ".join(f"`{name}`" for name in dict.fromkeys(unread))
@@ -43,8 +47,14 @@ def _ended(view: RunView, now_us: int) -> str:
     return f"It ended{when} and waits for nothing."
 
 
-def _living(row: RunRow, view: RunView, now_us: int) -> list[str]:
-    sentences = [_wait(wait, row.id, now_us) for wait in view.waiting]
+def _living(row: RunRow, view: RunView, store: Store) -> list[str]:
+    if row.state is RunState.QUEUED:
+        return [f"It begins when the queue {row.queue} lets it; nothing of it has run."]
+    now_us = store.now_us()
+    sentences = [
+        _wait_for_others(wait, row.id, store) or _wait(wait, row.id, now_us)
+        for wait in view.waiting
+    ]
     if row.owner is None:
         due = not view.waiting or row.state is RunState.READY
         can = "It can go on at once" if due else "When that has come, it can go on"
@@ -61,6 +71,61 @@ def _living(row: RunRow, view: RunView, now_us: int) -> list[str]:
     return sentences
 
 
+def _wait_for_others(wait: Wait, run: str, store: Store) -> str:
+    """Explain a wait for what runs share; empty for any other."""
+    tell = _TELL.get(wait.kind)
+    if tell is None:
+        return ""
+    now_us = store.now_us()
+    since = ""
+    if wait.since_us is not None:
+        since = f" since {iso(wait.since_us)} ({rough_time((now_us - wait.since_us) / 1e6)})"
+    until = f" It waits until {iso(wait.until_us)}." if wait.until_us is not None else ""
+    return tell(str(wait.name), since, store) + until
+
+
+def _lock(name: str, since: str, store: Store) -> str:
+    found = store.operate(ShowPermit(name))
+    holders = [
+        f"run {holder.get(keyword('run'))} (token {holder.get(keyword('token'))}"
+        + ("" if (end := holder.get(keyword("expires"))) is None else f", lease until {iso(end)}")
+        + ")"
+        for holder in found.get(keyword("value"))
+    ]
+    held = " and ".join(holders) if holders else "nobody"
+    line = found.get(keyword("waiting"))
+    return f"It waits for the lock `{name}`{since}, held by {held}; {line} in line."
+
+
+def _child(name: str, since: str, store: Store) -> str:
+    row = store.run(RunId(name))
+    stands = "which is not in this store" if row is None else f"which is {row.state.value}"
+    return f"It waits for the end of run {name}{since}, {stands}; `fmvm why {name}` says more."
+
+
+def _callback(name: str, since: str, store: Store) -> str:
+    expires = store.operate(ShowCallback(name)).get(keyword("expires"))
+    end = "" if expires is None else f" It expires at {iso(expires)}."
+    return f"It waits for the callback {name}{since}. `fmvm callback {name} JSON` answers it.{end}"
+
+
+def _promise(name: str, since: str, store: Store) -> str:
+    return f"It waits until some run keeps the shared promise `{name}`{since}."
+
+
+def _topic(name: str, since: str, store: Store) -> str:
+    return f"It waits for the next message of a topic that it has subscribed to{since}."
+
+
+_TELL: dict[str, Callable[[str, str, Store], str]] = {
+    "lock/acquire": _lock,
+    "run/await": _child,
+    "callback/await": _callback,
+    "promise/await": _promise,
+    "topic/receive": _topic,
+}
+
+
 def _wait(wait: Wait, run: str, now_us: int) -> str:
     since = ""
     if wait.since_us is not None:
@@ -75,7 +140,7 @@ def _wait(wait: Wait, run: str, now_us: int) -> str:
     if wait.effect_class == "task":
         return (
             f"It waits{since} for somebody to perform {wait.kind}, which this installation does not "
-            "serve: `--python MODULE` registers functions."
+            "serve: a worker of its queue does, or `--python MODULE`, which registers functions."
         )
     if wait.attempts:
         again = (

@@ -59,6 +59,11 @@ class Wait(NamedTuple):
 _WORDS = {
     "signal/receive": "the signal",
     "time/sleep": "time to pass",
+    "topic/receive": "a message of the subscription",
+    "run/await": "the end of run",
+    "callback/await": "the callback",
+    "promise/await": "the shared promise",
+    "lock/acquire": "the lock",
     "http/request": "an HTTP answer",
     "sh/run": "a command",
     "sh/shell": "a command",
@@ -93,6 +98,7 @@ class RunView(NamedTuple):
     started_us: int | None
     ended_us: int | None
     fibers: tuple[FiberView, ...] = ()
+    status: Value = None
 
     @property
     def reason(self) -> str:
@@ -105,6 +111,12 @@ class RunView(NamedTuple):
     def result_json(self) -> Any:
         return to_json(self.result)
 
+    def status_text(self) -> str:
+        """Return what the program says of itself, empty if nothing."""
+        if self.status is None:
+            return ""
+        return self.status if isinstance(self.status, str) else pr_str(self.status)
+
     def waiting_text(self, now_us: int) -> str:
         return "; ".join(wait.text(now_us) for wait in self.waiting)
 
@@ -115,6 +127,7 @@ class RunView(NamedTuple):
             "state": self.state,
             "program": self.program,
             "waiting": [wait.as_json() for wait in self.waiting],
+            "status": to_json(self.status),
             "tags": dict(self.tags),
             "created": iso(self.created_us),
             "started": iso(self.started_us),
@@ -133,6 +146,7 @@ class RunView(NamedTuple):
             "program": self.program,
             "entry": self.entry,
             "parent": self.parent,
+            "status": to_json(self.status),
             "tags": dict(self.tags),
             "created": iso(self.created_us),
             "started": iso(self.started_us),
@@ -191,7 +205,14 @@ def run_view(row: RunRow, fibers: tuple[FiberView, ...] = ()) -> RunView:
         started_us=row.started_us,
         ended_us=row.ended_us,
         fibers=fibers,
+        status=_status(row.progress),
     )
+
+
+def _status(progress: bytes) -> Value:
+    """Return what the program said of itself last (set-status!)."""
+    found = _decoded(progress)
+    return found.get(keyword("status")) if isinstance(found, Map) else None
 
 
 _WAITING = frozenset({RunState.WAITING, RunState.READY, RunState.RUNNING, RunState.PAUSED})

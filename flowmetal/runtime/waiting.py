@@ -10,10 +10,10 @@ from collections.abc import Iterable
 
 from flowmetal.runtime.entering import signal_name
 from flowmetal.runtime.progress import Pending
-from flowmetal.values import Instant, Value, hash_map, keyword, vector
+from flowmetal.values import Instant, Map, RunRef, Value, hash_map, keyword, vector
 from flowmetal.values.codec import encode_data
 
-_NAME = keyword("name")
+_NAMES = tuple(keyword(name) for name in ("name", "run", "id", "queue", "topic"))
 _FIELDS = tuple(
     keyword(name) for name in ("kind", "name", "until", "effect", "since", "attempts", "class")
 )
@@ -24,9 +24,18 @@ def encode_waiting(effects: Iterable[Pending]) -> bytes:
     return encode_data(vector([_row(pending) for pending in effects]))
 
 
+def _name(args: Map) -> Value:
+    """Return what is waited for: the name, the run, the callback."""
+    for key in _NAMES:
+        found = args.get(key)
+        if found is not None:
+            return found.id if isinstance(found, RunRef) else found
+    return None
+
+
 def _row(pending: Pending) -> Value:
     request = pending.request
-    name = request.args.get(_NAME)
+    name = _name(request.args)
     until = None if pending.due_us is None else Instant(pending.due_us)
     values = (
         request.kind,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.ids import EffectNumber
-from flowmetal.runtime.entering import RECEIVE, SLEEP, facts_entering
+from flowmetal.runtime.entering import SLEEP, facts_entering
 from flowmetal.runtime.options import Options
 from flowmetal.runtime.progress import Pending
 from flowmetal.runtime.retry import ONCE
@@ -19,7 +19,7 @@ def sleep(number: int, due_us: int) -> Pending:
 
 
 def receive(number: int, name: str, due_us: int | None = None, **more: Value) -> Pending:
-    return _pending(number, RECEIVE, due_us, args(name=keyword(name), **more))
+    return _pending(number, "signal/receive", due_us, args(name=keyword(name), **more))
 
 
 def _pending(number: int, kind: str, due_us: int | None, given: Value) -> Pending:

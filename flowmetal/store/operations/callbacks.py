@@ -32,6 +32,7 @@ from flowmetal.store.operations.vocabulary import (
     CompleteCallback,
     OpenCallback,
     SettlePromise,
+    ShowCallback,
 )
 
 CALLBACK = "callback"
@@ -157,6 +158,14 @@ def beat(records: Records, operation: BeatCallback) -> Answer:
         found.beat_us = records.now_us()
         _keep(records, id_, found)
     return answer(id=id_, run=found.run, expires=found.expires_us(), state=found.state)
+
+
+def show(records: Records, operation: ShowCallback) -> Answer:
+    id_ = _id_of(records, operation.callback)
+    found = find(records, Callback, id_)
+    if found is None:
+        return refuse("FM0730", "callback/unknown", "there is no such callback")
+    return answer(id=id_, run=found.run, state=found.state, expires=found.expires_us())
 
 
 def _refusal(found: Callback | None, name: str) -> Answer | None:

@@ -47,6 +47,8 @@ from flowmetal.store.operations.vocabulary import (
     ScanState,
     SendMessage,
     SettlePromise,
+    ShowCallback,
+    ShowPermit,
     StartRun,
     Subscribe,
     Throttle,
@@ -114,6 +116,8 @@ def _perform(records: Records, asker: Asker | None, operation: Operation) -> Ans
             return runs.send_message(records, operation)
         case ReleasePermit():
             return permits.release(records, asker, operation)
+        case ShowPermit():
+            return permits.show(records, operation)
         case Throttle():
             return permits.throttle(records, operation)
         case GetState():
@@ -128,6 +132,8 @@ def _perform(records: Records, asker: Asker | None, operation: Operation) -> Ans
             return callbacks.complete(records, operation)
         case BeatCallback():
             return callbacks.beat(records, operation)
+        case ShowCallback():
+            return callbacks.show(records, operation)
         case SettlePromise():
             return callbacks.settle(records, operation)
         case Publish():

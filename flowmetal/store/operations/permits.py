@@ -20,8 +20,10 @@ from flowmetal.store.operations.vocabulary import (
     AcquirePermit,
     ReleasePermit,
     RenewPermit,
+    ShowPermit,
     Throttle,
 )
+from flowmetal.values import vector
 
 PERMIT = "permit"
 """The kind of ties of holders and of those that wait."""
@@ -173,6 +175,23 @@ def renew(records: Records, asker: Asker, operation: RenewPermit) -> Answer:
     keep(records, place, holder)
     serve(records, operation.name)
     return answer(value=True)
+
+
+def show(records: Records, operation: ShowPermit) -> Answer:
+    name = operation.name
+    semaphore = find(records, Semaphore, name)
+    holders = [
+        answer(
+            run=holder.run,
+            token=int(key.rpartition(TAB)[2], 16),
+            since=holder.since_us,
+            expires=holder.expires_us,
+        )
+        for key, holder in each(records, Holder, f"{name}{TAB}")
+    ]
+    waiting = sum(1 for _ in each(records, Ticket, f"{name}{TAB}"))
+    limit = 0 if semaphore is None else semaphore.limit
+    return answer(limit=limit, waiting=waiting, value=vector(holders))
 
 
 def leave_line(records: Records, place: str) -> None:

@@ -103,6 +103,13 @@ class RenewPermit:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowPermit:
+    """Say who has permits. ``{:limit n :waiting n :value [{:run :token :since us :expires us} ...]}``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Throttle:
     """Take a place under a rate limit. ``{:at us}``: when it may be used, now or later.
 
@@ -198,6 +205,13 @@ class CompleteCallback:
 @dataclass(frozen=True, slots=True)
 class BeatCallback:
     """Say that somebody still works on the answer. ``{:id :expires us-or-nil}``."""
+
+    callback: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowCallback:
+    """Say how a callback stands. ``{:id :run :state :expires us-or-nil}``."""
 
     callback: str
 
@@ -386,6 +400,7 @@ Operation = (
     | AcquirePermit
     | ReleasePermit
     | RenewPermit
+    | ShowPermit
     | Throttle
     | GetState
     | PutState
@@ -395,6 +410,7 @@ Operation = (
     | AwaitCallback
     | CompleteCallback
     | BeatCallback
+    | ShowCallback
     | AwaitPromise
     | SettlePromise
     | Publish

@@ -1,0 +1,153 @@
+"""What a host program does with what runs share: callbacks, tasks of queues, topics, deployed programs.
+
+``Engine`` has these as methods; here is what they do with the store's answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flowmetal.errors import RefusedError, RunError, UsageError
+from flowmetal.ids import ProgramHash
+from flowmetal.runtime.grants import RunGrants, decode_grants
+from flowmetal.store.operations.vocabulary import (
+    BeatCallback,
+    BeatTask,
+    ClaimTask,
+    CompleteCallback,
+    Deploy,
+    Deployments,
+    EndTask,
+    Operation,
+    Publish,
+    Undeploy,
+)
+from flowmetal.store.protocol import Store
+from flowmetal.values import ErrorValue, Map, Value, decode_data, encode_data, hash_map, keyword
+
+if TYPE_CHECKING:
+    from flowmetal.bytecode.code import Program
+
+_REFUSED = {"FM0731": RefusedError, "FM0703": UsageError}
+
+
+class CallbackReceipt(NamedTuple):
+    """What is said to whoever answers a callback: that of the first answer, whoever asks again."""
+
+    id: str
+    run: str
+    delivery: str
+    time_us: int
+    state: str  # completed or failed
+    first: bool
+
+
+class TaskClaim(NamedTuple):
+    """A task that a worker has to do now. Without a heartbeat within ``lease_us`` it is lost."""
+
+    id: str
+    attempt: int
+    name: str
+    arguments: str  # JSON
+    run: str
+    idempotency_key: str
+    lease_us: int
+
+
+class DeployedProgram(NamedTuple):
+    """A name and what it stands for."""
+
+    name: str
+    program: str
+    grants: RunGrants
+    time_us: int
+    details: Value
+
+
+def perform(store: Store, operation: Operation) -> Map:
+    """Perform an operation and return its answer. Raises RunError for one that is refused."""
+    found = store.operate(operation)
+    error = found.get(keyword("error"))
+    if isinstance(error, ErrorValue):
+        code = error.code or "FM0703"
+        raise _REFUSED.get(code, RunError)(code, error.message or "it is refused")
+    return found
+
+
+def callback_name(callback: str | None, token: str | None) -> str:
+    """Return how the store knows a callback: by its id or by the hash of its token."""
+    if (callback is None) == (token is None):
+        raise TypeError("either callback or token")
+    if token is None:
+        return str(callback)
+    return f"sha256:{hashlib.sha256(token.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def complete_callback(
+    store: Store, callback: str, value: Value, *, failed: bool, delivery: str
+) -> CallbackReceipt:
+    found = perform(store, CompleteCallback(callback, encode_data(value), failed, delivery))
+    return CallbackReceipt(
+        *(_of(found, name) for name in ("id", "run", "delivery", "time", "state", "first"))
+    )
+
+
+def beat_callback(store: Store, callback: str) -> int | None:
+    """Say that somebody still works on it; return when it expires now."""
+    expires: int | None = _of(perform(store, BeatCallback(callback)), "expires")
+    return expires
+
+
+def claim_task(store: Store, queue: str, worker: str, names: Sequence[str]) -> TaskClaim | None:
+    found = perform(store, ClaimTask(queue, worker, tuple(names)))
+    if _of(found, "id") is None:
+        return None
+    return TaskClaim(
+        *(_of(found, name) for name in ("id", "attempt", "name", "args", "run", "key", "lease"))
+    )
+
+
+def beat_task(store: Store, id: str, attempt: int) -> bool:
+    return bool(_of(perform(store, BeatTask(id, attempt)), "value"))
+
+
+def end_task(store: Store, id: str, attempt: int, result: str, *, failed: bool) -> bool:
+    return bool(_of(perform(store, EndTask(id, attempt, result, failed)), "value"))
+
+
+def publish(store: Store, topic: str, value: Value) -> int:
+    """Tell all subscribers; return how many there were."""
+    return int(_of(perform(store, Publish(topic, encode_data(value))), "told"))
+
+
+def deploy(store: Store, program: Program, data: bytes, name: str, grants: RunGrants) -> str | None:
+    """Let ``name`` stand for a program; return the hash of the one before."""
+    details = hash_map(((keyword("entry"), program.entry),))
+    store.put_program(program.hash, data)
+    wish = Deploy(name, program.hash, grants.encode(), encode_data(details))
+    previous: str | None = _of(perform(store, wish), "previous")
+    return previous
+
+
+def deployed(store: Store, name: str = "") -> list[DeployedProgram]:
+    rows = _of(perform(store, Deployments(name)), "value")
+    return [
+        DeployedProgram(
+            _of(row, "name"),
+            ProgramHash(_of(row, "program")),
+            decode_grants(_of(row, "grants")),
+            _of(row, "time"),
+            decode_data(_of(row, "details")),
+        )
+        for row in rows
+    ]
+
+
+def undeploy(store: Store, name: str) -> bool:
+    return bool(_of(perform(store, Undeploy(name)), "value"))
+
+
+def _of(found: Map, name: str) -> Any:
+    return found.get(keyword(name))
