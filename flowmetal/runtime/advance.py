@@ -121,7 +121,7 @@ def _open_fresh(active: ActiveRun) -> None:
         waits = waits or (pending is not None and effect_class is not EffectClass.CONNECTOR)
     active.fresh.clear()
     active.undurable = True
-    if waits:
+    if waits and not active.operations:  # what the store is asked may be answered at once
         _let_facts_in(active, now)
 
 

@@ -15,6 +15,7 @@ from flowmetal.effects.errors import effect_error
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.effects.requests import EffectResult
 from flowmetal.runtime.progress import Pending
+from flowmetal.store.operations.answers import AT_ONCE
 from flowmetal.store.protocol import InboxRow
 from flowmetal.values import ErrorValue, Keyword, Value, keyword
 from flowmetal.values.codec import decode_data
@@ -54,7 +55,7 @@ def facts_entering(
         answer = answers.get(pending.request.number)
         if pending.request.kind in RECEIVES:
             receives.append(pending)
-        elif answer is not None and not (is_over(pending, answer.time_us - 1)):
+        elif answer is not None and not _is_late(pending, answer):
             entering.append(Entering(answer.time_us, EffectResult(pending.request.number), answer))
         elif is_over(pending, now_us):
             assert pending.due_us is not None
@@ -72,6 +73,11 @@ def facts_entering(
             entering.append(Entering(pending.due_us, _when_over(pending)))
     entering.sort(key=lambda entry: (entry.at_us, entry.result.number))
     return entering
+
+
+def _is_late(pending: Pending, answer: InboxRow) -> bool:
+    """Say whether the time of a wait was up before its answer came."""
+    return answer.message.name != AT_ONCE and is_over(pending, answer.time_us - 1)
 
 
 def is_over(pending: Pending, now_us: int) -> bool:

@@ -15,6 +15,9 @@ from flowmetal.values.codec import encode_data
 RESULT: Final = "result"
 """The kind of message that brings an answer."""
 
+AT_ONCE: Final = "at-once"
+"""The name of an answer that came with its question: no time has passed that could be up."""
+
 PREFIX: Final = "effect/"
 _LONGEST_NAME = 500
 
@@ -55,12 +58,10 @@ def bad_name(name: str, what: str) -> Answer | None:
     )
 
 
-def result_message(effect: str, found: Answer) -> Message:
-    """Return the message that brings an answer to the run that asked."""
-    return Message(f"{PREFIX}{effect}", RESULT, "", encode_data(found))
-
-
-def reply(records: Records, run: RunId | str, effect: str, found: Answer) -> None:
-    """Bring an answer to a run, unless it has ended."""
+def reply(
+    records: Records, run: RunId | str, effect: str, found: Answer, *, at_once: bool = False
+) -> None:
+    """Bring an answer to a run, unless it has ended. ``at_once``: in the step that asked for it."""
     if effect:
-        records.deliver(RunId(run), result_message(effect, found))
+        name = AT_ONCE if at_once else ""
+        records.deliver(RunId(run), Message(f"{PREFIX}{effect}", RESULT, name, encode_data(found)))

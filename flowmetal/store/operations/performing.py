@@ -68,7 +68,7 @@ def perform_all(records: Records, run: RunId, asked: Sequence[Asked]) -> None:
         asker = Asker(run, one.effect)
         found = _perform_for(records, asker, one.operation)
         if found is not None:
-            reply(records, run, one.effect, found)
+            reply(records, run, one.effect, found, at_once=True)
 
 
 def operate(records: Records, operation: Operation) -> Answer:
@@ -143,7 +143,7 @@ def _perform(records: Records, asker: Asker | None, operation: Operation) -> Ans
         case DeadLetters():
             return queues.dead(records, operation)
         case Redrive():
-            return queues.redrive(records, operation)
+            return queues.redrive(records, asker, operation)
         case ClaimTask():
             return tasks.claim(records, operation)
         case BeatTask():

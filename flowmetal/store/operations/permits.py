@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from flowmetal.ids import RunId
 from flowmetal.store.operations.answers import Answer, Asker, answer, bad_name, refuse, reply
 from flowmetal.store.operations.records import TAB, Kept, Records, drop, each, find, first, keep
 from flowmetal.store.operations.ties import OPEN, Tie, bind, tie_of, unbind, wait_at, waits_no_more
@@ -88,7 +89,7 @@ def acquire(records: Records, asker: Asker, operation: AcquirePermit) -> Answer 
     key = _ordered(name, turn)
     keep(records, key, ticket)
     wait_at(records, asker, PERMIT, key)
-    _serve(records, name, semaphore)
+    _serve(records, name, semaphore, asker)
     return None
 
 
@@ -109,7 +110,7 @@ def serve(records: Records, name: str) -> None:
         _serve(records, name, semaphore)
 
 
-def _serve(records: Records, name: str, semaphore: Semaphore) -> None:
+def _serve(records: Records, name: str, semaphore: Semaphore, asker: Asker | None = None) -> None:
     now = records.now_us()
     holders = list(each(records, Holder, f"{name}{TAB}"))
     free = semaphore.limit - sum(holder.permits for _, holder in holders)
@@ -122,7 +123,8 @@ def _serve(records: Records, name: str, semaphore: Semaphore) -> None:
         if free < ticket.permits:
             break
         semaphore.token += 1
-        holders.append(_grant(records, name, semaphore.token, key, ticket, now))
+        at_once = asker == Asker(RunId(ticket.run), ticket.effect)
+        holders.append(_grant(records, name, semaphore.token, key, ticket, now, at_once=at_once))
         free -= ticket.permits
     due = [h.expires_us for _, h in holders if h.expires_us is not None] if head else []
     keep(records, name, semaphore, due_us=min(due, default=None))
@@ -137,7 +139,14 @@ def _expired(holders: list[tuple[str, Holder]], now: int) -> tuple[str, Holder] 
 
 
 def _grant(
-    records: Records, name: str, token: int, key: str, ticket: Ticket, now: int
+    records: Records,
+    name: str,
+    token: int,
+    key: str,
+    ticket: Ticket,
+    now: int,
+    *,
+    at_once: bool,
 ) -> tuple[str, Holder]:
     drop(records, Ticket, key)
     expires = None if ticket.lease_us is None else now + ticket.lease_us
@@ -147,7 +156,7 @@ def _grant(
     waits_no_more(records, ticket.run, ticket.effect)
     bind(records, ticket.run, HOLD, ticket.effect, Tie(PERMIT, place))
     granted = answer(name=name, token=token, expires=expires)
-    reply(records, ticket.run, ticket.effect, granted)
+    reply(records, ticket.run, ticket.effect, granted, at_once=at_once)
     return place, holder
 
 

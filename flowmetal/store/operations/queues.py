@@ -238,8 +238,8 @@ def _letter(record: Record) -> Answer:
     return hash_map((keyword(name), value) for name, value in values)
 
 
-def redrive(records: Records, operation: Redrive) -> Answer:
-    """Enqueue dead letters anew. A new run is named after the old one."""
+def redrive(records: Records, asker: Asker | None, operation: Redrive) -> Answer:
+    """Enqueue dead letters anew. A new run is named after the old one, and is a child of who asks."""
     name = operation.queue
     queue = find(records, Queue, name)
     renewed: list[tuple[str, str]] = []
@@ -248,7 +248,7 @@ def redrive(records: Records, operation: Redrive) -> Answer:
             break
         if operation.runs and letter.run not in operation.runs:
             continue
-        new = _copy(records, RunId(letter.run), name)
+        new = _copy(records, asker, RunId(letter.run), name)
         drop(records, DeadLetter, key)
         if new is None or queue is None:
             continue
@@ -260,12 +260,14 @@ def redrive(records: Records, operation: Redrive) -> Answer:
     return answer(value=vector([vector(pair) for pair in renewed]))
 
 
-def _copy(records: Records, run: RunId, queue: str) -> NewRun | None:
+def _copy(records: Records, asker: Asker | None, run: RunId, queue: str) -> NewRun | None:
     """Make a queued run like the one that failed; None if that is gone."""
     for count in range(2, _LOOK_AHEAD):
         new = records.again(run, RunId(f"{run}-{count}"), queue)
         if new is None:
             return None
+        if asker is not None:
+            new = replace(new, parent=asker.run)
         if records.create_run(new):
             return new
     return None

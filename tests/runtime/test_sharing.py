@@ -1,0 +1,443 @@
+"""What runs do to each other: children, signals, callbacks, locks, queues, shared state.
+
+Every claim is tried with the machine saved at each effect by the store, and on SQLite with more than
+one interpreter where several contend.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import flowmetal
+from flowmetal.embed.views import RunView
+from flowmetal.errors import RefusedError, RunError
+from flowmetal.values import ErrorValue, Value, hash_map, keyword, pr_str
+
+HEAD = """(ns p
+  (:require [flow.event :as event] [flow.lock :as lock :refer [with-lock! with-permit!]]
+            [flow.queue :as queue :refer [defqueue]] [flow.state :as state]))
+"""
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[flowmetal.Engine]:
+    with flowmetal.Engine(f"sqlite:{tmp_path / 'store.db'}") as opened:
+        yield opened
+
+
+def program(text: str) -> flowmetal.Program:
+    return flowmetal.compile(HEAD + text)
+
+
+def drive(engine: flowmetal.Engine, text: str, *arguments: Value) -> RunView:
+    run, _ = engine.start(program(text), arguments)
+    return engine.drive(run)
+
+
+def result(engine: flowmetal.Engine, text: str, *arguments: Value) -> str:
+    view = drive(engine, text, *arguments)
+    assert view.error is None, view.error.message
+    return pr_str(view.result)
+
+
+def error(engine: flowmetal.Engine, text: str) -> ErrorValue:
+    found = drive(engine, text).error
+    assert found is not None
+    return found
+
+
+def start(engine: flowmetal.Engine, text: str, id: str) -> str:
+    """Start a run and let it go as far as it gets by itself."""
+    run, _ = engine.start(program(text), id=id)
+    engine.interpret(until_idle=True)
+    return run
+
+
+# Children
+
+
+def test_a_child_gives_its_result_to_whoever_awaits_it(engine) -> None:
+    text = "(defn double [x] (* 2 x)) (defn main [] (await! (start! double [21])))"
+    assert result(engine, text) == "42"
+
+
+def test_a_run_is_a_value_that_prints_and_reads_back(engine) -> None:
+    text = """(defn child [] 1)
+              (defn main [] (let [c (start! child [] {:id "c-1"})]
+                              [(pr-str c) (await! (read-string (pr-str c)))]))"""
+    assert result(engine, text) == '["#flow/run \\"c-1\\"" 1]'
+
+
+def test_a_childs_error_is_thrown_with_its_id(engine) -> None:
+    text = """(defn child [] (throw (ex-info "no" {:type :bad :a 1})))
+              (defn main [] (try (await! (start! child [] {:id "c"}))
+                                 (catch :bad e [(ex-message e) (ex-data e)])))"""
+    assert result(engine, text) == '["no" {:type :bad, :a 1, :run "c"}]'
+    assert engine.view("c").state == "failed"
+
+
+def test_a_child_that_was_cancelled_is_an_error_that_can_be_caught(engine) -> None:
+    text = """(defn child [] (sleep! #dur "1h"))
+              (defn main [] (let [c (start! child [])]
+                              (cancel! c "enough")
+                              (try (await! c) (catch :run/cancelled e (ex-message e)))))"""
+    assert result(engine, text) == '"enough"'
+
+
+def test_children_run_beside_each_other_and_have_children(engine) -> None:
+    text = """(defn leaf [n] (sleep! #dur "5ms") n)
+              (defn branch [n] (+ (await! (start! leaf [n])) (await! (start! leaf [n]))))
+              (defn main [] (let [runs (mapv (fn [n] (start! branch [n])) [1 2 3])]
+                              (mapv await! runs)))"""
+    assert result(engine, text) == "[2 4 6]"
+
+
+def test_waiting_for_a_child_can_time_out(engine) -> None:
+    text = """(defn child [] (event/receive! :never))
+              (defn main [] (await! (start! child []) {:timeout #dur "20ms" :else :late}))"""
+    assert result(engine, text) == ":late"
+    text = """(defn child [] (event/receive! :never))
+              (defn main [] (await! (start! child []) {:timeout #dur "20ms"}))"""
+    assert error(engine, text).type is keyword("timeout")
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ('{:id "c"}', ":run/exists"),
+        ('{:id "c" :if-exists :attach}', ":first"),
+        ('{:id "c" :if-exists :cancel}', ":second"),
+    ],
+)
+def test_a_child_whose_id_is_taken(engine, options: str, wanted: str) -> None:
+    text = f"""(defn child [x] (event/receive! :go {{:timeout #dur "30ms" :else x}}))
+               (defn main []
+                 (start! child [:first] {{:id "c"}})
+                 (try (await! (start! child [:second] {options}))
+                      (catch :default e (:type (ex-data e) (-type e)))))"""
+    text = text.replace("(:type (ex-data e) (-type e))", ":run/exists")
+    assert result(engine, text) == wanted
+
+
+def test_only_functions_of_the_program_can_begin_a_run(engine) -> None:
+    found = error(engine, "(defn main [] (start! (fn [] 1) []))")
+    assert (found.code, found.type) == ("FM0501", keyword("type/mismatch"))
+    found = error(engine, "(defn child [x] x) (defn main [] (start! child [1 2]))")
+    assert found.type is keyword("run/cannot-start")
+
+
+def test_an_option_that_is_not_known_is_an_error(engine) -> None:
+    found = error(engine, "(defn child [] 1) (defn main [] (start! child [] {:dealy 1}))")
+    assert found.code == "FM0512"
+    found = error(engine, "(defn child [] 1) (defn main [] (start! child [] {:if-exists :maybe}))")
+    assert ":fail or :attach or :cancel" in (found.message or "")
+
+
+def test_cancelling_a_parent_cancels_its_child(engine) -> None:
+    text = """(defn child [] (event/receive! :never))
+              (defn main [] (await! (start! child [] {:id "c"})))"""
+    run = start(engine, text, "p")
+    assert engine.cancel(run) == "cancelled"
+    engine.interpret(until_idle=True)
+    assert engine.view("c").state == "cancelled"
+
+
+def test_a_child_goes_on_when_its_parent_completes(engine) -> None:
+    text = """(defn child [] (sleep! #dur "20ms") :done)
+              (defn main [] (start! child [] {:id "c"}) :over)"""
+    assert result(engine, text) == ":over"
+    assert engine.drive("c").result is keyword("done")
+
+
+def test_a_deployed_program_is_started_by_its_name(engine) -> None:
+    engine.deploy(flowmetal.compile("(ns other) (defn main [x] [:other x])"), "other")
+    assert result(engine, '(defn main [] (await! (start! "other" [1])))') == "[:other 1]"
+    assert error(engine, '(defn main [] (start! "nobody" []))').code == "FM0732"
+
+
+# Signals
+
+
+def test_a_run_signals_another(engine) -> None:
+    text = """(defn child [] (event/receive! :go))
+              (defn main [] (let [c (start! child [])]
+                              (event/signal! c :go {:a 1})
+                              (await! c)))"""
+    assert result(engine, text) == "{:a 1}"
+
+
+def test_a_signal_with_reply(engine) -> None:
+    text = """(defn server [] (let [{:keys [from n]} (event/receive! :ask)]
+                                (event/signal! from :answer (* n n))))
+              (defn main [] (let [s (start! server [])]
+                              (event/signal! s :ask {:from (:run (run-info)) :n 7})
+                              (event/receive! :answer)))"""
+    assert result(engine, text) == "49"
+
+
+def test_a_signal_to_nobody_is_an_error(engine) -> None:
+    found = error(engine, '(defn main [] (event/signal! #flow/run "nobody" :go))')
+    assert (found.type, found.code) == (keyword("run/unknown"), "FM1101")
+
+
+# Callbacks
+
+CALLS = """(defn main [ms]
+  (let [cb (event/callback! {:timeout #dur "1h"})]
+    (event/set-status! (:id cb))
+    (event/receive! :go {:timeout #dur "5ms" :else nil})
+    [(event/await-callback! cb) (event/await-callback! cb)]))"""
+
+
+@pytest.mark.parametrize("moment", ["before", "during", "after"])
+def test_a_callback_delivered_five_times_at_once_counts_once(engine, moment: str) -> None:
+    text = """(defn main []
+      (let [cb (event/callback!)]
+        (event/set-status! (:id cb))
+        (event/receive! :wait)
+        (let [found (event/await-callback! cb)]
+          (event/receive! :end)
+          found)))"""
+    run = start(engine, text, "r")
+    callback = engine.view(run).status
+    if moment != "before":
+        engine.signal(run, "wait")
+        engine.interpret(until_idle=True)
+    if moment == "after":
+        engine.complete_callback(callback, 0, delivery="first")
+        engine.interpret(until_idle=True)
+    receipts = []
+
+    def deliver(n: int) -> None:
+        with flowmetal.Engine(engine.store_url) as other:
+            receipts.append(other.complete_callback(callback, n, delivery=f"d{n}"))
+
+    threads = [threading.Thread(target=deliver, args=(n,)) for n in range(1, 6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({(r.delivery, r.time_us) for r in receipts}) == 1
+    assert sum(r.first for r in receipts) == (0 if moment == "after" else 1)
+    if moment == "before":
+        engine.signal(run, "wait")
+    engine.signal(run, "end")
+    view = engine.drive(run)
+    wanted = 0 if moment == "after" else int(receipts[0].delivery[1:])
+    assert view.result == wanted
+    taken = [event for event in engine.events(run) if event.name == "callback/await"]
+    assert [event.kind for event in taken] == ["effect-requested", "effect-resolved"]
+
+
+def test_a_callback_is_answered_by_its_token_and_failed(engine) -> None:
+    text = """(defn main []
+      (let [cb (event/callback!)]
+        (event/set-status! (:token cb))
+        (try (event/await-callback! cb) (catch :callback/failed e [(ex-message e) (ex-data e)]))))"""
+    run = start(engine, text, "r")
+    token = engine.view(run).status
+    assert len(token) == 43
+    said = hash_map([(keyword("type"), "card"), (keyword("message"), "declined")])
+    engine.complete_callback(token=token, value=said, failed=True)
+    assert pr_str(engine.drive(run).result) == '["declined" {:type :card}]'
+
+
+@pytest.mark.parametrize("after", ["timeout", "heartbeat"])
+def test_a_callback_that_expires_is_a_timeout_that_says_by_what(engine, after: str) -> None:
+    text = f"""(defn main []
+      (let [cb (event/callback! {{:{after} #dur "10ms"}})]
+        (try (event/await-callback! cb) (catch :timeout e (:after (ex-data e))))))"""
+    assert result(engine, text) == f":{after}"
+
+
+def test_a_callback_of_nobody_and_of_a_run_that_has_ended(engine) -> None:
+    with pytest.raises(RunError, match="no callback") as caught:
+        engine.complete_callback("nobody.1", 1)
+    assert caught.value.code == "FM0730"
+    text = "(defn main [] (event/set-status! (:id (event/callback!))) :done)"
+    run, _ = engine.start(program(text))
+    view = engine.drive(run)
+    with pytest.raises(RefusedError) as refused:
+        engine.complete_callback(view.status, 1)
+    assert refused.value.code == "FM0731"
+
+
+# Promises and topics
+
+
+def test_a_promise_of_several_runs(engine) -> None:
+    text = """(defn waits [] (event/await-shared! "p"))
+              (defn main [] (let [c (start! waits []) d (start! waits [])]
+                              [(event/keep-shared! "p" 1) (event/keep-shared! "p" 2)
+                               (await! c) (await! d)]))"""
+    assert result(engine, text) == "[true false 1 1]"
+    text = """(defn main [] (event/break-shared! "q" {:a 1})
+                            (try (event/await-shared! "q") (catch :promise/broken e (ex-data e))))"""
+    assert result(engine, text) == "{:value {:a 1}}"
+
+
+def test_a_topic(engine) -> None:
+    text = """(defn main []
+      (event/publish! :t 0)
+      (let [now (event/subscribe! :t) start (event/subscribe! :t {:from :start})]
+        (event/publish! :t 1)
+        [(event/receive! now) (event/receive! start) (event/receive! start)
+         (event/unsubscribe! now) (event/publish! :t 2)
+         (event/receive! now {:timeout #dur "1ms" :else :none})]))"""
+    assert result(engine, text) == "[1 0 1 true 1 :none]"
+
+
+# Locks
+
+
+def test_a_lock_gives_growing_tokens_and_is_free_afterwards(engine) -> None:
+    text = """(defn main [] [(with-lock! "l" (lock/token)) (with-lock! "l" {:lease #dur "1m"} (lock/token))
+                             (try (with-lock! "l" (throw (ex-info "x" {:type :x}))) (catch :x e :caught))
+                             (with-lock! "l" {:wait #dur "0s"} (lock/token))])"""
+    assert result(engine, text) == "[1 2 :caught 4]"
+    assert error(engine, "(defn main [] (lock/token))").type is keyword("lock/none")
+
+
+def test_who_waits_too_long_for_a_lock_gets_a_timeout_or_its_else(engine) -> None:
+    text = """(defn holds [] (with-lock! "l" (event/receive! :end)))
+              (defn main []
+                (let [c (start! holds [])]
+                  (sleep! #dur "30ms")
+                  (let [found [(with-lock! "l" {:wait #dur "10ms" :else :no} :yes)
+                               (try (with-lock! "l" {:wait #dur "10ms"} :yes) (catch :timeout e :late))
+                               (lock/singleton! "l" :in)]]
+                    (event/signal! c :end)
+                    (await! c)
+                    (conj found (with-lock! "l" {:wait #dur "1s"} :yes)))))"""
+    assert result(engine, text) == "[:no :late :busy :yes]"
+
+
+def test_a_failed_run_holds_no_lock(engine) -> None:
+    text = """(defn child [] (with-lock! "l" (throw (ex-info "x" {}))))
+              (defn main [] (try (await! (start! child [])) (catch :default e nil))
+                            (with-lock! "l" {:wait #dur "1s"} (lock/token)))"""
+    assert result(engine, text) == "2"
+
+
+def test_two_interpreters_contend_for_a_lock_and_never_share_it(engine) -> None:
+    text = """(defn main []
+      (dotimes [_ 3]
+        (with-lock! "l"
+          (let [n (state/get! "n" 0)]
+            (assert (nil? (state/get! "inside")))
+            (state/put! "inside" (lock/token))
+            (state/put! "n" (inc n))
+            (state/delete! "inside"))))
+      :done)"""
+    made = [engine.start(program(text))[0] for _ in range(6)]
+
+    def interpret() -> None:
+        with flowmetal.Engine(engine.store_url) as other:
+            for run in made:
+                other.wait(run, 1) or other.interpret(until_idle=True)
+
+    threads = [threading.Thread(target=interpret) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {engine.drive(run).state for run in made} == {"completed"}
+    assert result(engine, '(defn main [] (state/get! "n"))') == "18"
+
+
+def test_permits_rates_and_debouncing(engine) -> None:
+    text = """(defn main []
+      (let [sem (lock/semaphore "s" 2)
+            rate (lock/rate-limit "r" {:limit 1 :per #dur "1h"})]
+        [(with-permit! sem (with-permit! sem (with-permit! sem {:wait #dur "0s" :else :full} :in)))
+         (lock/throttle! rate)
+         (lock/throttle! rate {:wait #dur "1s" :else :too-many})
+         (lock/debounce! "d" #dur "1ms" (fn [] :called))]))"""
+    assert result(engine, text) == "[:full nil :too-many :called]"
+
+
+# State
+
+
+def test_shared_state(engine) -> None:
+    text = """(defn main []
+      [(state/get! "k") (state/get! "k" :none) (state/put! "k" {:a 1}) (state/put! :k [2] {:if-version 1})
+       (try (state/put! "k" 3 {:if-version 1}) (catch :state/conflict e (:version (ex-data e))))
+       (state/get-with-version! "k") (state/update! "n" (fnil + 10) 5) (state/scan! "k")
+       (state/delete! "k") (state/delete! "k")
+       (state/put! "t" 1 {:ttl #dur "5ms"}) (sleep! #dur "10ms") (state/get! "t")])"""
+    assert result(engine, text) == (
+        '[nil :none 1 2 2 {:value [2], :version 2} 15 [{:key "k", :value [2], :version 2}]'
+        " true false 1 nil nil]"
+    )
+
+
+# Queues
+
+
+def test_a_queue_lets_one_run_after_the_other_begin_by_priority(engine) -> None:
+    text = """(defqueue jobs {:concurrency 1})
+      (defn job [x] (state/update! "order" (fnil conj []) x) x)
+      (defn first-job [] (event/receive! :go))
+      (defn main []
+        (let [a (queue/enqueue! jobs first-job [])
+              b (queue/enqueue! jobs job [:b])
+              c (queue/enqueue! jobs job [:c] {:priority 5})
+              d (queue/enqueue! jobs job [:d] {:dedup-key "k"})
+              e (queue/enqueue! jobs job [:e] {:dedup-key "k"})]
+          (event/signal! a :go)
+          [(mapv await! [b c d e]) (= d e) (state/get! "order")]))"""
+    assert result(engine, text) == "[[:b :c :d :d] true [:c :b :d]]"
+
+
+def test_dead_letters_are_listed_and_driven_again(engine) -> None:
+    text = """(defqueue jobs {:concurrency 1})
+      (defn job [x] (if (state/get! "fixed") x (throw (ex-info "no" {:type :bad}))))
+      (defn main []
+        (let [a (queue/enqueue! jobs job [1] {:id "a"})
+              failed (try (await! a) (catch :bad e :failed))
+              letters (queue/dead jobs)]
+          (state/put! "fixed" true)
+          [failed (mapv (fn [l] [(:run l) (ex-message (:error l))]) letters)
+           (mapv await! (queue/redrive! jobs)) (queue/dead jobs)]))"""
+    assert result(engine, text) == '[:failed [[#flow/run "a" "no"]] [1] []]'
+
+
+# Tasks
+
+
+def test_a_foreign_function_with_a_queue_is_performed_by_a_worker(engine) -> None:
+    text = """(defforeign resize {:queue "images" :retry 2} [url width])
+              (defn main [] [(resize "u" 10) (try (resize "v" 1) (catch :image/bad e (ex-data e)))])"""
+    run = start(engine, text, "r")
+    task = engine.claim_task("images", "w1")
+    assert task is not None
+    assert (task.name, task.arguments, task.run) == ("p/resize", '["u",10]', "r")
+    assert engine.end_task(task.id, task.attempt, '{"size": 3}')
+    engine.interpret(until_idle=True)
+    task = engine.claim_task("images", "w1")
+    assert task is not None
+    assert engine.beat_task(task.id, task.attempt)
+    said = '{"type": "image/bad", "message": "no image", "data": {"at": 1}, "retryable": false}'
+    assert engine.end_task(task.id, task.attempt, said, failed=True)
+    view = engine.drive(run)
+    assert pr_str(view.result) == ('[{:size 3} {:at 1, :kind "p/resize", :attempts 1}]')
+
+
+# What is shown
+
+
+def test_why_says_who_holds_what(engine) -> None:
+    start(engine, '(defn main [] (with-lock! "l" {:lease #dur "1h"} (event/receive! :end)))', "a")
+    start(engine, '(defn main [] (with-lock! "l" :in))', "b")
+    assert "the lock `l`" in engine.why("b")
+    assert "held by run a (token 1, lease until " in engine.why("b")
+    start(engine, "(defn main [] (event/await-callback! (event/callback!)))", "c")
+    assert "`fmvm callback c.1 JSON` answers it" in engine.why("c")
+    start(engine, '(defn main [] (await! #flow/run "b"))', "d")
+    assert "the end of run b" in engine.why("d")
+    assert "which is waiting" in engine.why("d")
