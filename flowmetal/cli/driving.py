@@ -23,6 +23,7 @@ def open_engine(
     *,
     modules: Sequence[str] = (),
     sync: str | None = None,
+    limits: Sequence[str] = (),
     as_json: bool = False,
     must_exist: bool = False,
 ) -> Engine:
@@ -30,6 +31,7 @@ def open_engine(
 
     ``must_exist``: the verb is about runs that are there, so no store is made for it.
     """
+    from flowmetal.embed import config
     from flowmetal.embed.engine import Engine
 
     gc.freeze()  # what is loaded stays
@@ -39,6 +41,7 @@ def open_engine(
         must_exist=must_exist,
         modules=modules,
         sync_every=sync == "every",
+        limits=config.limits_of(limits),
         on_output=_print_output_apart if as_json else _print_output,
         on_log=_print_log,
         on_held=_print_held,

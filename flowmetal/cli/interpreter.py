@@ -21,6 +21,7 @@ def command(
     store_url: str | None,
     modules: tuple[str, ...],
     sync: str | None,
+    limits: tuple[str, ...],
     concurrency: int,
     until_idle: bool,
 ) -> int:
@@ -29,7 +30,7 @@ def command(
     Several interpreters may share a store. What runs print goes to standard
     output, what they log to standard error.
     """
-    with open_engine(store_url, modules=modules, sync=sync) as engine:
+    with open_engine(store_url, modules=modules, sync=sync, limits=limits) as engine:
         complain(f"interpreter {engine.name} on {engine.store_url}")
         try:
             engine.interpret(concurrency=concurrency, until_idle=until_idle)

@@ -102,6 +102,13 @@ def host_options(command: Command) -> Command:
         type=click.Choice(["every"]),
         help="every: one commit per effect, with many fibers too.",
     )(command)
+    command = click.option(
+        "--limit",
+        "limits",
+        metavar="NAME=N",
+        multiple=True,
+        help="bits, characters, items, frames or snapshot: what a run may use (repeatable).",
+    )(command)
     return click.option(
         "--python",
         "modules",

@@ -14,7 +14,12 @@ from flowmetal.cli.options import host_options, json_option, store_option
 @json_option
 @click.argument("run", metavar="RUN")
 def command(
-    store_url: str | None, modules: tuple[str, ...], sync: str | None, as_json: bool, run: str
+    store_url: str | None,
+    modules: tuple[str, ...],
+    sync: str | None,
+    limits: tuple[str, ...],
+    as_json: bool,
+    run: str,
 ) -> int:
     """Drive RUN here until it ends and print its result, as `fmvm run` does.
 
@@ -22,6 +27,11 @@ def command(
     printed again.
     """
     with open_engine(
-        store_url, must_exist=True, modules=modules, sync=sync, as_json=as_json
+        store_url,
+        must_exist=True,
+        modules=modules,
+        sync=sync,
+        limits=limits,
+        as_json=as_json,
     ) as engine:
         return drive(engine, engine.find(run), store_url, as_json)

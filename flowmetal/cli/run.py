@@ -29,6 +29,7 @@ def command(
     store_url: str | None,
     modules: tuple[str, ...],
     sync: str | None,
+    limits: tuple[str, ...],
     as_json: bool,
     file: str,
     args: tuple[str, ...],
@@ -39,6 +40,8 @@ def command(
     The function gets the ARGs as strings, or the one value of --input. Prints
     its result. Ctrl-C leaves the run in the store: `fmvm resume` goes on.
     """
-    with open_engine(store_url, modules=modules, sync=sync, as_json=as_json) as engine:
+    with open_engine(
+        store_url, modules=modules, sync=sync, limits=limits, as_json=as_json
+    ) as engine:
         run = start_from_words(engine, file, args, words)
         return drive(engine, run, store_url, as_json)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from flowmetal.errors import FlowmetalError
     from flowmetal.values.json_mapping import from_json as from_python
     from flowmetal.values.json_mapping import to_json as to_python
+    from flowmetal.values.meter import Limits
 
 # fmt: off
 _HOMES = {
@@ -28,6 +29,7 @@ _HOMES = {
     "Engine":         ("flowmetal.embed.engine",        "Engine"),
     "EffectFailed":   ("flowmetal.effects.requests",    "EffectFailed"),
     "FlowmetalError": ("flowmetal.errors",              "FlowmetalError"),
+    "Limits":         ("flowmetal.values.meter",        "Limits"),
     "Machine":        ("flowmetal.embed.machine",       "Machine"),
     "Program":        ("flowmetal.bytecode.code",       "Program"),
     "RunFailed":      ("flowmetal.embed.engine",        "RunFailed"),
@@ -43,6 +45,7 @@ __all__ = [
     "EffectFailed",
     "Engine",
     "FlowmetalError",
+    "Limits",
     "Machine",
     "Program",
     "RunFailed",

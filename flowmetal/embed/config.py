@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from flowmetal.runtime.grants import RunGrants, parse_grants
+from flowmetal.values.meter import DEFAULT, LEAST, NAMES, UNTRUSTED, Limits
 
 PROJECT_FILE = "flow.edn"
 
@@ -51,3 +52,60 @@ def source_roots(file: Path, given: Sequence[str] = ()) -> tuple[Path, ...]:
             project = project_in(folder)
             return roots_of(folder) if project.says_paths or project.dependencies else ()
     return ()
+
+
+def limits_of(words: Iterable[str] = ()) -> Limits:
+    """Return the limits of runs: ``NAME=N`` each, or ``untrusted``. Raises UsageError FM1325.
+
+    What ``words`` do not say is taken from ``:limits`` of ``flow.edn`` in the folder or above it.
+    """
+    from flowmetal.errors import UsageError
+
+    limits = DEFAULT
+    given: list[str] = [*_project_limits(), *words]
+    for word in given:
+        name, equals, number = word.partition("=")
+        if word == "untrusted":
+            limits = UNTRUSTED
+            continue
+        plain = number.replace("_", "")
+        least = getattr(LEAST, name) if name in NAMES else 0
+        if not equals or not least or not plain.isascii() or not plain.isdigit():
+            raise UsageError(
+                "FM1325",
+                f"`{word}` is not a limit",
+                hint=f"write NAME=N, a name of {', '.join(NAMES)}; or untrusted",
+            )
+        if int(plain) < least:
+            raise UsageError("FM1325", f"the limit {name} cannot be less than {least:,}")
+        limits = limits.with_changes(**{name: int(plain)})
+    return limits
+
+
+def _project_limits() -> list[str]:
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        project = folder / PROJECT_FILE
+        if project.is_file():
+            return _limits_in(project)
+    return []
+
+
+def _limits_in(project: Path) -> list[str]:
+    from flowmetal.embed.files import read_source
+    from flowmetal.errors import UsageError
+    from flowmetal.reader import read_all
+    from flowmetal.values import Keyword, Map, keyword
+
+    forms = read_all(read_source(str(project)))
+    found = forms[0].get(keyword("limits")) if forms and isinstance(forms[0], Map) else None
+    if found is None:
+        return []
+    if not isinstance(found, Map) or not all(
+        isinstance(name, Keyword) for name, _ in found.items()
+    ):
+        raise UsageError(
+            "FM1325",
+            f"the :limits of {project} are not understood",
+            hint="write {:limits {:frames 10000}}",
+        )
+    return [f"{name.text}={number}" for name, number in found.items()]

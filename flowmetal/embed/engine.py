@@ -25,6 +25,7 @@ from flowmetal.store import open_store
 from flowmetal.store.operations.vocabulary import SendMessage
 from flowmetal.store.protocol import ENDED, Message, NewEvent, RunQuery, RunRow, RunState
 from flowmetal.values import Value, encode_data, hash_map, keyword
+from flowmetal.values.meter import DEFAULT, Limits
 from flowmetal.values.names import reads_as_keyword
 
 if TYPE_CHECKING:
@@ -47,9 +48,10 @@ class Engine:
     """An interpreter on a store. See the module's docstring.
 
     ``modules`` are Python modules, ``functions`` Python functions that runs may call
-    (``flowmetal.foreign``). ``on_output(run, text)`` and ``on_log(run, line)`` are
-    called when what a run printed or logged is durable, ``on_held(run, holder)`` when a
-    run is to be driven that another process drives: its end is waited for.
+    (``flowmetal.foreign``). ``limits`` say what one instruction and one fiber of a run
+    may use. ``on_output(run, text)`` and ``on_log(run, line)`` are called when what a run
+    printed or logged is durable, ``on_held(run, holder)`` when a run is to be driven that
+    another process drives: its end is waited for.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Engine:
         modules: Sequence[str] = (),
         functions: Iterable[Callable[..., Any]] = (),
         sync_every: bool = False,
+        limits: Limits = DEFAULT,
         on_output: Callable[[str, str], None] | None = None,
         on_log: Callable[[str, str], None] | None = None,
         on_held: Callable[[str, str], None] | None = None,
@@ -69,6 +72,7 @@ class Engine:
         self._modules = modules
         self._functions = list(functions)
         self._sync_every = sync_every
+        self._limits = limits
         self._observer = _Observer(on_output, on_log, on_held)
         self._host: Host | None = None
 
@@ -448,6 +452,7 @@ class Engine:
             read_program=read_program,
             observer=self._observer,
             sync_every=self._sync_every,
+            limits=self._limits,
         )
 
     def _world(self) -> HostWorld:

@@ -23,6 +23,7 @@ from flowmetal.errors import SnapshotError
 from flowmetal.ids import EffectNumber, RunId
 from flowmetal.snapshot import decode, encode
 from flowmetal.values import ErrorValue, FlowError, Value, keyword
+from flowmetal.values.meter import DEFAULT, Limits
 from flowmetal.vm import machine as vm
 from flowmetal.vm.link import Image, Linker
 from flowmetal.vm.restarts import Restart, invoke_restart, restarts
@@ -49,17 +50,20 @@ class Machine:
         entry: str = "main",
         run: str = "machine",
         seed: int = 0,
+        limits: Limits = DEFAULT,
     ) -> None:
         """Stand before the first instruction of ``entry``, a function of the program's namespace.
 
-        ``seed`` decides what ``rand`` gives. Raises RunError FM1120 or FM1121 if there is no
+        ``seed`` decides what ``rand`` gives, ``limits`` what one instruction and
+        one fiber may use. Raises RunError FM1120 or FM1121 if there is no
         such function or it does not take these arguments.
         """
         name = entry if "/" in entry else f"{program.entry}/{entry}"
         self._state: State = vm.start(image_of(program), name, arguments, RunId(run), seed)
+        self._state.limits = limits
 
     @classmethod
-    def restore(cls, data: bytes, program: Program) -> Machine:
+    def restore(cls, data: bytes, program: Program, *, limits: Limits = DEFAULT) -> Machine:
         """Rebuild the machine that ``snapshot`` saved. Raises SnapshotError for other bytes."""
         try:
             body, chunks = msgpack.unpackb(data)
@@ -68,6 +72,7 @@ class Machine:
             raise SnapshotError("FM0910", "the bytes are not a snapshot") from None
         restored = cls.__new__(cls)
         restored._state = decode(body, image_of(program), _chooser(known))
+        restored._state.limits = limits
         return restored
 
     def run(self, budget: int = vm.UNLIMITED) -> Turn:

@@ -68,5 +68,8 @@ CODES = (
     ErrorCode("FM1320", "A signal cannot have this name",
               "A program receives a signal by a keyword, so its name is that of a keyword, with or without the colon.",
               "fmvm signal RUN 'a b'", "fmvm signal RUN approved"),
+    ErrorCode("FM1325", "A limit is not understood",
+              "Limits are bits (of an integer), characters (of a text), items (that one instruction goes through), frames (of a fiber) and snapshot (bytes from which on a warning is logged). `untrusted` lowers them for programs of strangers. They stand in :limits of flow.edn, too, and each has a least value.",
+              "fmvm run FILE --limit depth=5", "fmvm run FILE --limit frames=10000"),
 )
 # fmt: on

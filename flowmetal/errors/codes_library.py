@@ -87,8 +87,9 @@ CODES: tuple[ErrorCode, ...] = (
     ErrorCode(
         "FM0514",
         "A result would be too large",
-        "A text or collection of more than 67 million characters or items does not belong into a\n"
-        "run, whose state is saved again and again. Keep it in a file and its path in the run.",
+        "A text of more than 67 million characters, or four million items made at once, do not belong\n"
+        "into a run, whose state is saved again and again: keep them in a file and its path in the\n"
+        "run. Type :limit/characters or :limit/items; `--limit items=N` raises a limit.",
         wrong="(defn main [] (count (vec (range 1000000000))))",
         right="(defn main [] (count (range 1000000000)))",
     ),

@@ -30,7 +30,7 @@ CODES: tuple[ErrorCode, ...] = (
         "FM0321",
         "A number is too large",
         "Integers have at most 65,536 bits (about 19,700 digits), decimals as many digits. A result that\n"
-        "would be larger fails before it is computed. Type :arithmetic/overflow.",
+        "would be larger fails before it is computed. Type :limit/bits; `--limit bits=N` raises the limit.",
         wrong="(reduce * (repeat 70000 2))",
         right="(reduce * (repeat 60000 2))",
     ),

@@ -57,7 +57,7 @@ CODES: tuple[ErrorCode, ...] = (
         "FM0308",
         "Recursion has no end",
         "Calls that are not in tail position may nest a million deep. A call in tail\n"
-        "position costs nothing, and neither does recur.",
+        "position costs nothing, and neither does recur. Type :limit/frames; `--limit frames=N` raises it.",
     ),
     ErrorCode(
         "FM0309",

@@ -20,7 +20,7 @@ from flowmetal.ids import ProgramHash
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.lease import Lease
-from flowmetal.runtime.local import Locals
+from flowmetal.runtime.local import Locals, LogLine
 from flowmetal.runtime.options import idempotency_key
 from flowmetal.runtime.progress import Pending, Progress
 from flowmetal.runtime.waiting import encode_waiting
@@ -92,6 +92,7 @@ class ActiveRun:
     output: list[str] = field(default_factory=list)
     has_started: bool = False  # it has started another run
     is_new: bool = False  # it was never driven before
+    is_large: bool = False  # it was said that its snapshots are
     undurable: bool = False  # the machine holds something that no commit does
 
     left: RunState | None = None
@@ -112,6 +113,8 @@ class ActiveRun:
         progress = self.progress
         changed = progress.changed
         encoded = None if step.state is RunState.COMPLETED else encode(self.machine)
+        if encoded is not None and not self.is_large:
+            self._warn_if_large(len(encoded.data))
         waits = step.state is RunState.WAITING
         return Commit(
             events=self.events,
@@ -146,6 +149,17 @@ class ActiveRun:
             self.left = step.state
         if self.output or self.locals.lines:
             self.show()
+
+    def _warn_if_large(self, size: int) -> None:
+        """Say once that every commit writes much: what is no chunk is written again each time."""
+        most = self.host.limits.snapshot
+        if size > most:
+            self.is_large = True
+            message = (
+                f"a snapshot of this run takes {size:,} bytes at every commit, more than {most:,}: "
+                "keep many small values in one collection, or large ones outside of the run"
+            )
+            self.locals.lines.append(LogLine(self.host.clock.now_us(), "warn", message, None))
 
     def show(self) -> None:
         """Tell the observer what was printed and logged since the last time."""

@@ -13,6 +13,7 @@ from flowmetal.runtime.clock import Clock
 from flowmetal.runtime.entropy import Entropy, SystemEntropy
 from flowmetal.runtime.observer import Observer, Silent
 from flowmetal.store.protocol import Store
+from flowmetal.values.meter import DEFAULT, Limits
 from flowmetal.vm.link import Image, Linker
 
 LEASE_US = 10_000_000
@@ -35,6 +36,7 @@ class Host:
         None  # where a server takes answers of callbacks; None: there is none
     )
     sync_every: bool = False  # a commit for local effects too
+    limits: Limits = DEFAULT
     images: dict[ProgramHash, Image] = field(default_factory=dict)
 
     def image(self, program: ProgramHash) -> Image:

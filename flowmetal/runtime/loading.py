@@ -42,6 +42,7 @@ def open_run(host: Host, claim: Claim, taken_us: int, *, patient: bool = False) 
     row = loaded.row
     grants = decode_grants(row.grants)
     machine = _machine(host, loaded)
+    machine.limits = host.limits
     info = run_info(row.id, row.program, row.created_us, row.tags)
     active = ActiveRun(
         host,

@@ -22,7 +22,6 @@ from flowmetal.values.kinds import KINDS, Value
 from flowmetal.values.lists import list_of
 from flowmetal.values.map import Map, hash_map
 from flowmetal.values.names import Keyword, Symbol, VarRef, keyword, symbol
-from flowmetal.values.numbers import INTEGER_BITS
 from flowmetal.values.record import Record, is_whole
 from flowmetal.values.scalars import (
     Duration,
@@ -101,8 +100,8 @@ def _read_integer(data: bytes) -> int:
     number = int.from_bytes(data, "big", signed=True)
     if -(2**63) <= number < 2**64:
         raise damaged("a small integer is written as a large one")
-    if number.bit_length() > INTEGER_BITS:
-        raise damaged(f"an integer has more than {INTEGER_BITS:,} bits")
+    if number.bit_length() > _MOST_BITS:
+        raise damaged(f"an integer has more than {_MOST_BITS:,} bits")
     return number
 
 
@@ -267,6 +266,7 @@ def _read_frame(frame: Value) -> tuple[str, Span | None]:
     return name, Span(*place)
 
 
+_MOST_BITS: Final = 1 << 24  # far above what a run may have at first; no bytes ask for more memory
 _USED: Final = _Reference(-1)
 
 

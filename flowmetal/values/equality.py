@@ -20,6 +20,7 @@ from typing import Final
 from flowmetal.values import kinds
 from flowmetal.values.hashing import hash_of
 from flowmetal.values.kinds import KINDS, Value
+from flowmetal.values.meter import charge
 
 
 class _Missing:
@@ -58,6 +59,7 @@ def identical(a: Value, b: Value) -> bool:
 
 def _equal_collections(a: Value, b: Value, kind: int) -> bool:
     stack = [_pairs(a, b, kind)]
+    inner = 0
     while stack:
         for x, y in stack[-1]:
             kind = KINDS[type(x)]
@@ -68,9 +70,11 @@ def _equal_collections(a: Value, b: Value, kind: int) -> bool:
                 if kind == kinds.OPAQUE or KINDS[type(y)] != kind:
                     return False
                 stack.append(_pairs(x, y, kind))
+                inner += 1
                 break
         else:
             stack.pop()
+    charge(inner >> 1)
     return True
 
 
@@ -84,6 +88,7 @@ def _pairs(a: Value, b: Value, kind: int) -> Pairs:
         return zip(a.parts(), b.parts(), strict=True)
     if len(a) != len(b) or _hashes_differ(a, b):
         return iter(_UNEQUAL)
+    charge(len(a) >> 2)
     if kind == kinds.MAP and a.record != b.record:
         return iter(_UNEQUAL)
     if b.by_order:
@@ -109,7 +114,10 @@ def _sequence_pairs(a: Value, b: Value) -> Pairs:
     left = len(a) if a.is_counted else a.known_count
     right = len(b) if b.is_counted else b.known_count
     if left is not None and right is not None:
-        return zip(a, b, strict=True) if left == right else iter(_UNEQUAL)
+        if left != right:
+            return iter(_UNEQUAL)
+        charge(left >> 3)
+        return zip(a, b, strict=True)
     return zip_longest(_cells(a, right), _cells(b, left), fillvalue=MISSING)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from flowmetal.values import kinds
+from flowmetal.values.hashing import hash_integer
 from flowmetal.values.kinds import KINDS, Value
 from flowmetal.values.names import Keyword
 
@@ -38,6 +39,31 @@ class WrappedKey:
         return hash(self.value) ^ 0x6B
 
 
+MANY: Final = 1_024
+"""So many keys may share a hash in a dictionary before anybody would notice (15 ms)."""
+
+_MODULUS: Final = (1 << 61) - 1  # Python hashes an integer by its rest, so its multiples collide
+
+
+class LargeKey(WrappedKey):
+    """An integer whose hash whoever chose it cannot have chosen; for dictionaries of many keys."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is LargeKey and bool(self.value == other.value)
+
+    def __hash__(self) -> int:
+        return hash_integer(self.value)
+
+
+def key_of_many(value: Value) -> Value:
+    """Return what stands for ``value`` in a dictionary of more than ``MANY`` keys."""
+    if type(value) is int and not -_MODULUS < value < _MODULUS:
+        return LargeKey(value)
+    return key_of(value)
+
+
 def key_of(value: Value) -> Value:
     """Return what stands for ``value`` in a dictionary."""
     if type(value) in PLAIN_KEYS or KINDS[type(value)] not in _WRAPPED_KINDS:
@@ -47,4 +73,4 @@ def key_of(value: Value) -> Value:
 
 def value_of_key(key: Value) -> Value:
     """Return the value that ``key`` stands for."""
-    return key.value if type(key) is WrappedKey else key
+    return key.value if isinstance(key, WrappedKey) else key

@@ -17,6 +17,7 @@ from flowmetal.values import kinds
 from flowmetal.values.equality import equal
 from flowmetal.values.hashing import hash_of
 from flowmetal.values.kinds import Value
+from flowmetal.values.meter import charge
 
 
 class Realise(Enum):
@@ -146,7 +147,8 @@ def walk(cell: Value, depth: Realise, bound: int | None = None) -> Iterator[Valu
             cell = cell.value
         else:
             yield from cell
-            return
+            break
+    charge(walked >> 3)
 
 
 def realised(cell: LazySeq) -> Value:

@@ -13,7 +13,7 @@ from flowmetal.source import Span
 from flowmetal.values import kinds
 from flowmetal.values.equality import equal
 from flowmetal.values.hashing import hash_of
-from flowmetal.values.keys import PLAIN_KEYS, WrappedKey, key_of, value_of_key
+from flowmetal.values.keys import MANY, PLAIN_KEYS, WrappedKey, key_of, key_of_many, value_of_key
 from flowmetal.values.kinds import Value
 from flowmetal.values.trie import SHRINK, SMALL, Entry, IndexNode, Node, TableTrie
 from flowmetal.values.vector import NO_SPANS, MapEntry, Spans
@@ -160,7 +160,7 @@ class Map:
 
 
 def _entries(body: dict[Value, Value]) -> list[Entry]:
-    return [(k.value if type(k) is WrappedKey else k, v) for k, v in body.items()]
+    return [(k.value if isinstance(k, WrappedKey) else k, v) for k, v in body.items()]
 
 
 EMPTY_MAP: Final = Map({})
@@ -173,6 +173,13 @@ def hash_map(
     item_spans: tuple[Span, ...] | None = None,
 ) -> Map:
     """Return a map of ``pairs``; of equal keys the first keeps its place, the last its value."""
-    body = {key if type(key) in PLAIN_KEYS else key_of(key): value for key, value in pairs}
+    pairs = [*pairs]
+    body = (
+        {key if type(key) in PLAIN_KEYS else key_of(key): value for key, value in pairs}
+        if len(pairs) <= MANY
+        else {key_of_many(key): value for key, value in pairs}
+    )
+    if len(body) <= SMALL and len(pairs) > MANY:
+        body = {key_of(value_of_key(key)): value for key, value in body.items()}
     spans = NO_SPANS if span is None and item_spans is None else (span, item_spans)
     return Map(body if len(body) <= SMALL else TableTrie.of(_entries(body)), meta, spans)

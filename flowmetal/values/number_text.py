@@ -15,7 +15,9 @@ from typing import Final
 from flowmetal.values import kinds
 from flowmetal.values.errors import fail
 from flowmetal.values.kinds import KINDS, Value
-from flowmetal.values.numbers import INTEGER_BITS, divide_by_zero, too_large
+from flowmetal.values.limits import need_bits
+from flowmetal.values.meter import charge_integers
+from flowmetal.values.numbers import divide_by_zero, too_large
 from flowmetal.values.scalars import ratio
 
 _PIECE: Final = 4_000  # digits that Python converts at once
@@ -92,8 +94,8 @@ def _in_radix(digits: str, radix: int, sign: int) -> int | None:
     plain = digits.replace("_", "").lower()
     if any(_DIGITS.index(digit) >= radix for digit in plain):
         return None
-    if len(plain) > INTEGER_BITS:
-        too_large("parse-long")
+    need_bits("parse-long", len(plain))
+    charge_integers(4 * len(plain), 4 * len(plain))
     number = 0
     for at in range(0, len(plain), 1_000):
         piece = plain[at : at + 1_000]
@@ -106,8 +108,8 @@ def parse_digits(digits: str) -> int:
     plain = digits.replace("_", "")
     if len(plain) <= _PIECE:
         return int(plain)
-    if len(plain) > INTEGER_BITS:
-        too_large("parse-long")
+    need_bits("parse-long", len(plain))
+    charge_integers(4 * len(plain), 4 * len(plain))
     number = 0
     for at in range(0, len(plain), _PIECE):
         piece = plain[at : at + _PIECE]
@@ -116,8 +118,7 @@ def parse_digits(digits: str) -> int:
 
 
 def _limited(number: int) -> int:
-    if number.bit_length() > INTEGER_BITS:
-        too_large("parse-long")
+    need_bits("parse-long", number.bit_length())
     return number
 
 
@@ -125,6 +126,7 @@ def integer_text(number: int) -> str:
     """Return the decimal digits of an integer of any size."""
     if _NEGATIVE_SHORT < number < _SHORT:
         return str(number)
+    charge_integers(number.bit_length(), number.bit_length())
     pieces = []
     rest = abs(number)
     while rest >= _SHORT:

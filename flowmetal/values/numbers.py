@@ -16,6 +16,8 @@ from typing import Final
 from flowmetal.values import kinds
 from flowmetal.values.errors import FlowError, fail, type_error
 from flowmetal.values.kinds import KINDS, Value
+from flowmetal.values.limits import limit_error, need_bits
+from flowmetal.values.meter import charge_integers
 from flowmetal.values.scalars import Ratio, ratio
 
 INTEGER_BITS: Final = 65_536  # a multiplication of two such takes about a millisecond
@@ -41,17 +43,18 @@ def number_error(operator: str, operands: Sequence[Value]) -> FlowError:
 
 
 def checked(operator: str, number: int) -> int:
-    """Return ``number``; FM0321 if it has more than ``INTEGER_BITS`` bits."""
+    """Return ``number``; FM0321 if it has more bits than the limit, ``INTEGER_BITS`` at least."""
     if _SMALLEST <= number <= _LARGEST:
         return number
-    too_large(operator)
+    need_bits(operator, number.bit_length())
     return number
 
 
 def too_large(operator: str) -> None:
-    """Raise FM0321."""
-    message = f"the result of `{operator}` is larger than {INTEGER_BITS:,} bits"
-    fail("FM0321", "arithmetic/overflow", message)
+    """Raise FM0321 for what has too many digits under any limit."""
+    raise limit_error(
+        "FM0321", "bits", f"the result of `{operator}` is larger than {INTEGER_BITS:,} bits"
+    )
 
 
 def divide_by_zero(operator: str) -> None:
@@ -84,8 +87,11 @@ def sub(a: Value, b: Value) -> Value:
 def mul(a: Value, b: Value) -> Value:
     """Return ``a * b``."""
     if type(a) is int and type(b) is int:
-        if a.bit_length() + b.bit_length() > INTEGER_BITS:
-            too_large("*")
+        bits, other_bits = a.bit_length(), b.bit_length()
+        if bits > 1024 and other_bits > 1024:
+            charge_integers(bits, other_bits)
+        if bits + other_bits > INTEGER_BITS:
+            need_bits("*", bits + other_bits)
         return a * b
     if type(a) is float and type(b) is float:
         number = a * b
@@ -96,6 +102,7 @@ def mul(a: Value, b: Value) -> Value:
 def div(a: Value, b: Value) -> Value:
     """Return ``a / b``, of integers a ratio where it does not divide."""
     if type(a) is int and type(b) is int and b:
+        charge_integers(a.bit_length(), b.bit_length())
         return ratio(a, b)
     return _dispatch("/", a, b)
 
@@ -113,6 +120,8 @@ def rem(a: Value, b: Value) -> Value:
 def mod(a: Value, b: Value) -> Value:
     """Return ``a`` modulo ``b``, with the sign of ``b``."""
     if type(a) is int and type(b) is int and b:
+        if a.bit_length() > 1024:
+            charge_integers(a.bit_length(), b.bit_length())
         return a % b
     return _dispatch("mod", a, b)
 
@@ -216,8 +225,10 @@ def power(base: Value, exponent: Value) -> Value:
     if exponent < 0:
         return div(1, power(base, -exponent))
     if type(base) is int:
-        if base.bit_length() * exponent > INTEGER_BITS and base not in (0, 1, -1):
-            too_large("pow")
+        if base not in (0, 1, -1):
+            bits = base.bit_length() * exponent
+            need_bits("pow", bits)
+            charge_integers(bits, bits)
         return base**exponent
     if type(base) is Ratio:
         top = power(base.numerator, exponent)
@@ -311,6 +322,8 @@ def _rational(operator: str, a: Value, b: Value) -> Value:
         return _checked_ratio(operator, top * other_top, bottom * other_bottom)
     if operator in ("/", "quot", "rem", "mod") and other_top == 0:
         divide_by_zero(operator)
+    charge_integers(top.bit_length(), other_top.bit_length())
+    charge_integers(bottom.bit_length(), other_bottom.bit_length())
     left = top * other_bottom
     right = other_top * bottom
     if operator == "/":

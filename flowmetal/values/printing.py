@@ -21,6 +21,7 @@ from flowmetal.values.cells import Atom, Delay, Reduced, Volatile
 from flowmetal.values.errors import ErrorValue
 from flowmetal.values.kinds import KINDS, Value
 from flowmetal.values.lazy import Unrealised
+from flowmetal.values.meter import charge
 from flowmetal.values.names import keyword
 from flowmetal.values.number_text import float_text, integer_text, number_text
 from flowmetal.values.record import tag_of
@@ -235,6 +236,7 @@ class _Printer:
         text = "".join(self.out)
         if self.limit is not None and len(text) > self.limit:
             return text[: max(0, self.limit - 3)] + "..."
+        charge(len(text) >> 5)
         return text
 
     def _is_full(self) -> bool:

@@ -16,6 +16,7 @@ from flowmetal.values.errors import FlowError, fail, type_error
 from flowmetal.values.hashing import hash_of
 from flowmetal.values.kinds import KINDS, Value
 from flowmetal.values.lazy import Cons, LazySeq, Realise, realised, walk
+from flowmetal.values.limits import need_items
 from flowmetal.values.lists import EMPTY_LIST, List
 from flowmetal.values.map import Map
 from flowmetal.values.numbers import add, ge, gt, lt
@@ -33,18 +34,6 @@ _LONGEST_WALK: Final = 1_000_000
 
 def _no_end() -> NoReturn:
     fail("FM0324", "type/mismatch", "the sequence has no end: (take n xs) gives it one")
-
-
-_MOST_ELEMENTS: Final = 1 << 26
-"""A sequence of numbers costs nothing however long it is; what walks it in native code does."""
-
-
-def _need_bearable(count: int) -> None:
-    if count > _MOST_ELEMENTS:
-        message = (
-            f"a sequence of {count:,} elements is walked at once, the limit is {_MOST_ELEMENTS:,}"
-        )
-        fail("FM0514", "limit/size", message)
 
 
 class Range:
@@ -101,7 +90,7 @@ class Range:
     def __iter__(self) -> Iterator[Value]:
         count = self.known_count
         if count is not None:
-            _need_bearable(count)
+            need_items("seq", count)
             return iter(range(self.start, self.start + count * self.step, self.step or 1))
         return self._iterate()
 
@@ -160,7 +149,7 @@ class Repeat:
     def __iter__(self) -> Iterator[Value]:
         if self.count is None:
             return self._iterate()
-        _need_bearable(self.count)
+        need_items("seq", self.count)
         return repeat(self.value, self.count)
 
     def _iterate(self) -> Iterator[Value]:

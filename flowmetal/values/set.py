@@ -9,7 +9,7 @@ from flowmetal.source import Span
 from flowmetal.values import kinds
 from flowmetal.values.equality import equal
 from flowmetal.values.hashing import hash_of
-from flowmetal.values.keys import PLAIN_KEYS, WrappedKey, key_of, value_of_key
+from flowmetal.values.keys import MANY, PLAIN_KEYS, WrappedKey, key_of, key_of_many, value_of_key
 from flowmetal.values.kinds import Value
 from flowmetal.values.trie import SHRINK, SMALL, IndexNode, Node, TableTrie, entries_of
 from flowmetal.values.vector import NO_SPANS, Spans
@@ -147,7 +147,11 @@ def set_of(
     item_spans: tuple[Span, ...] | None = None,
 ) -> Set:
     """Return a set of ``items``; of equal ones the first is kept."""
-    body: dict[Value, None] = dict.fromkeys(map(key_of, items))
+    items = [*items]
+    key = key_of if len(items) <= MANY else key_of_many
+    body: dict[Value, None] = dict.fromkeys(map(key, items))
+    if len(body) <= SMALL and len(items) > MANY:
+        body = dict.fromkeys(key_of(value_of_key(each)) for each in body)
     spans = NO_SPANS if span is None and item_spans is None else (span, item_spans)
     if len(body) <= SMALL:
         return Set(body, meta, spans)

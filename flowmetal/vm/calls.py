@@ -31,6 +31,7 @@ from flowmetal.values import (
     show,
 )
 from flowmetal.values.errors import flow_error
+from flowmetal.values.limits import need_items
 from flowmetal.vm.link import LinkedBody, LinkedFunction
 from flowmetal.vm.state import Closure, Fiber, Frame, Machine, Native
 from flowmetal.vm.vars import dynamic_value
@@ -194,10 +195,12 @@ def _items(rest: Value) -> list[Value]:
     remaining = seq(rest)
     while remaining is not None:
         if type(remaining) is not Cons:
+            need_items("apply", len(items) + (remaining.known_count or 0))
             return items + list(remaining)
         items.append(first(remaining))
         try:
             remaining = next_(remaining)
         except Unrealised as need:
             raise Unrealised(need.lazy, Realise.ALL) from None
+    need_items("apply", len(items))
     return items

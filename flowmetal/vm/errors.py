@@ -16,7 +16,7 @@ from flowmetal.values import (
 # fmt: off
 _CLASSES: dict[str, frozenset[str]] = {
     # class name                     types, or "namespace/*"
-    "ArithmeticException":           frozenset({"arithmetic/*"}),
+    "ArithmeticException":           frozenset({"arithmetic/*", "limit/bits"}),
     "IndexOutOfBoundsException":     frozenset({"index/*"}),
     "StringIndexOutOfBoundsException": frozenset({"index/*"}),
     "ClassCastException":            frozenset({"type/*"}),

@@ -12,7 +12,9 @@ the end of fuel can be executed again, and the pc of a frame that raised stands
 at the instruction that raised.
 
 Number operators take the short way for two ints and leave everything else to
-``values.numbers``. Fuel is counted at calls and at loop edges.
+``values.numbers``. Fuel is counted at calls and at loop edges, and what an
+instruction has charged for large operands (``values.meter``) is taken off it as
+soon as the instruction is done; so fuel may go below 0.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ from flowmetal.values import (
     sub,
     vector,
 )
+from flowmetal.values.meter import meter_for, taken
 from flowmetal.vm.calls import apply_value, by_order, call_value
 from flowmetal.vm.effects import perform
 from flowmetal.vm.fibers import Suspended
@@ -133,6 +136,7 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
     """Run ``fiber`` until it is no longer ready or ``fuel`` is 0; return what is left."""
     frames = fiber.frames
     variables = machine.globals
+    due = meter_for(machine.limits).due
     value: Value
     while True:
         frame = frames[-1]
@@ -220,6 +224,8 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                             value = a == b
                         else:
                             value = a is b if type(a) is Keyword else equal(a, b)
+                            if due:
+                                fuel -= taken(due)
                         stack.pop()
                         stack[-1] = value
                     elif op == _INC:
@@ -252,6 +258,8 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                         value = mul(stack[-2], stack[-1])
                         stack.pop()
                         stack[-1] = value
+                        if due:
+                            fuel -= taken(due)
                     elif op == _VECTOR:
                         base = len(stack) - arg
                         items = stack[base:]
@@ -274,6 +282,8 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                         value = native(machine, fiber, *stack[base:])
                         del stack[base:]
                         stack.append(value)
+                        if due:
+                            fuel -= taken(due)
                     elif op == STOP:
                         if machine.steps <= 0:
                             frame.pc = pc - 1
@@ -286,7 +296,7 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                 elif op == _CALL:
                     if fuel <= 0:
                         frame.pc = pc - 1
-                        return 0
+                        return fuel
                     base = len(stack) - arg
                     callee = stack[base - 1]
                     body = callee.function.by_count.get(arg) if type(callee) is Closure else None
@@ -304,7 +314,7 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                         pc = 0
                     else:
                         called = call_value(machine, fiber, callee, stack[base:])
-                        fuel -= 1
+                        fuel -= 1 + taken(due) if due else 1
                         del stack[base - 1 :]
                         if type(called) is Frame:
                             frame.pc = pc
@@ -329,6 +339,8 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                         value = native(*stack[-count:])
                         del stack[-count:]
                         stack.append(value)
+                    if due:
+                        fuel -= taken(due)
                 elif op == _RETURN:
                     value = stack[-1]
                     then = frame.then
@@ -367,13 +379,13 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                 elif op == _LOOP:
                     if fuel <= 0:
                         frame.pc = pc - 1
-                        return 0
+                        return fuel
                     fuel -= 1
                     pc = arg
                 elif op == _TAIL_CALL:
                     if fuel <= 0:
                         frame.pc = pc - 1
-                        return 0
+                        return fuel
                     base = len(stack) - arg
                     callee = stack[base - 1]
                     body = callee.function.by_count.get(arg) if type(callee) is Closure else None
@@ -391,7 +403,7 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                         pc = 0
                     else:
                         called = call_value(machine, fiber, callee, stack[base:])
-                        fuel -= 1
+                        fuel -= 1 + taken(due) if due else 1
                         if type(called) is Frame:
                             frame.replaced_by(called, pc - 1)
                             frames[-1] = frame = called
@@ -439,10 +451,10 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                 elif op in (_APPLY, _TAIL_APPLY):
                     if fuel <= 0:
                         frame.pc = pc - 1
-                        return 0
+                        return fuel
                     base = len(stack) - arg - 1
                     called = apply_value(machine, fiber, stack[base - 1], stack[base:-1], stack[-1])
-                    fuel -= 1
+                    fuel -= 1 + taken(due) if due else 1
                     if op == _APPLY:
                         del stack[base - 1 :]
                         frame.pc = pc
@@ -532,6 +544,8 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
         except RecursionError:
             frame.pc = pc - 1
             raise_error(machine, fiber, too_deep().error)
+        if due:  # an instruction that did not succeed is charged for what it did, too
+            fuel -= taken(due)
         if fiber.status is not FiberStatus.READY:
             return fuel
 

@@ -10,19 +10,21 @@ from collections.abc import Callable
 
 from flowmetal.values import (
     Keyword,
+    LazySeq,
     Map,
     Symbol,
     Value,
     VarRef,
     describe,
     hash_map,
+    seq,
     show,
     symbol,
     type_error,
 )
 from flowmetal.values.errors import flow_error
 from flowmetal.vm import dispatch, restarts, scopes
-from flowmetal.vm.state import Bindings, Fiber, Machine, Native
+from flowmetal.vm.state import Bindings, Closure, Fiber, Machine, Native
 from flowmetal.vm.vars import define, dynamic_value, set_binding
 
 _MASK = 0xFFFFFFFFFFFFFFFF
@@ -127,6 +129,16 @@ def _pop_bindings(machine: Machine, fiber: Fiber) -> None:
     fiber.bindings = fiber.bindings.outer
 
 
+def _pending_concat(machine: Machine, fiber: Fiber, coll: Value) -> Value:
+    thunk = coll.thunk if type(coll) is LazySeq else None
+    if type(thunk) is Closure and thunk.function.name.startswith(_CONCAT):
+        return seq(thunk.captured[0])
+    return None
+
+
+_CONCAT = "flow.core/-concat-all"
+
+
 def _write(machine: Machine, fiber: Fiber, text: str) -> None:
     """Do what the instruction WRITE does, for the rare call that is not compiled to it."""
     machine.output.append(text)
@@ -152,6 +164,7 @@ _ROWS = (
     _native("-bindings",       _bindings,      0, 0),
     _native("-push-bindings!", _push_bindings, 1, 1),
     _native("-pop-bindings!",  _pop_bindings,  0, 0),
+    _native("-pending-concat", _pending_concat, 1, 1),
     _native("-write",          _write,         1, 1),
 )
 # fmt: on

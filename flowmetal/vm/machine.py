@@ -18,6 +18,7 @@ from flowmetal.errors import RunError
 from flowmetal.ids import RunId
 from flowmetal.values import FlowError, Value
 from flowmetal.values.errors import flow_error
+from flowmetal.values.limits import limit_error
 from flowmetal.vm.calls import arity_error, call_value
 from flowmetal.vm.effects import seal_of
 from flowmetal.vm.fibers import is_shielded, wake
@@ -41,9 +42,6 @@ from flowmetal.vm.state import (
     Turn,
 )
 from flowmetal.vm.unwinding import cancel, raise_error, take_cancellation
-
-FRAME_LIMIT = 1_200_000
-"""Frames per fiber before recursion counts as endless; about 300 MB of memory."""
 
 UNLIMITED = 1 << 62
 """A budget that no program spends."""
@@ -142,11 +140,16 @@ def _end_quantum(machine: Machine, fiber: Fiber) -> None:
         machine.ready.rotate(-1)
     if fiber.cancel is not None and not is_shielded(fiber):
         raise_error(machine, fiber, take_cancellation(fiber))
-    elif len(fiber.frames) > FRAME_LIMIT:
-        error = flow_error(
-            "FM0308", "limit/frames", f"recursion is more than {FRAME_LIMIT:,} frames deep"
-        )
+    elif _is_too_deep(machine, fiber):
+        most = machine.limits.frames
+        error = limit_error("FM0308", "frames", f"recursion is more than {most:,} frames deep")
         raise_error(machine, fiber, error.error)
+
+
+def _is_too_deep(machine: Machine, fiber: Fiber) -> bool:
+    """Compare with the limit and a hundredth more: a million is for recursion a million deep."""
+    most = machine.limits.frames
+    return len(fiber.frames) > most + most // 100
 
 
 def deliver(machine: Machine, fact: Fact, at_us: int, order: int = 0) -> None:

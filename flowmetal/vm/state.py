@@ -39,6 +39,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from flowmetal.effects.requests import EffectRequest, EffectResult
 from flowmetal.ids import EffectNumber, ProgramHash, RunId
 from flowmetal.values import ErrorValue, FiberRef, LazySeq, Map, Promise, Value
+from flowmetal.values.meter import DEFAULT as DEFAULT_LIMITS
+from flowmetal.values.meter import Limits
 
 if TYPE_CHECKING:
     from flowmetal.vm.link import Image, LinkedBody, LinkedFunction
@@ -341,6 +343,7 @@ class Machine:
     output: list[str] = field(default_factory=list)  # written in this turn
     requests: list[EffectRequest] = field(default_factory=list)  # made in this turn
     running: int = 0  # the fiber that is being executed
+    limits: Limits = DEFAULT_LIMITS  # what one instruction and one fiber may use
     sealed: bool = False  # a copy for macros, queries, eval: every effect is refused
     steps: int = 0  # for an image of single steps: how many are left
     known: set[bytes] = field(default_factory=set)  # chunks of snapshots that the host has

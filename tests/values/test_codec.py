@@ -238,7 +238,7 @@ def ext(code, data=b""):
         packed(ext(6, b"1E99999999999999999999")),
         packed(ext(6, b"1E+1")),
         packed(ext(6, b"1E3000000000")),
-        packed(ext(4, b"\x7f" * 10_000)),
+        packed(ext(4, b"\x7f" * 3_000_000)),
         packed(ext(7, b"\x00\x05")),
         packed(ext(9, b"short")),
         packed(ext(10, b"no slash")),

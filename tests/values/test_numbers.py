@@ -225,7 +225,7 @@ def test_dividing_floats_by_zero_has_no_whole_quotient(act):
 def test_a_result_that_is_too_large_is_an_error_before_the_work(act):
     with pytest.raises(FlowError) as caught:
         act()
-    assert caught.value.error.type is keyword("arithmetic/overflow")
+    assert caught.value.error.type is keyword("limit/bits")
     assert caught.value.error.code == "FM0321"
 
 

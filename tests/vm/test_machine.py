@@ -5,6 +5,7 @@ from flowmetal.embed.natives import natives
 from flowmetal.errors import RunError
 from flowmetal.ids import RunId
 from flowmetal.values import vector
+from flowmetal.values.meter import DEFAULT
 from flowmetal.vm import machine as vm
 from flowmetal.vm.link import Image
 from flowmetal.vm.state import MachineStatus
@@ -50,12 +51,14 @@ def test_recursion_a_million_deep_is_bounded_by_memory_alone() -> None:
     assert result(text) == 1_000_000
 
 
-def test_endless_recursion_is_an_error_of_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vm, "FRAME_LIMIT", 50_000)
-    error = run("(defn deep [n] (inc (deep n)))\n(defn main [] (deep 1))").error
+def test_endless_recursion_is_an_error_of_the_language() -> None:
+    limits = DEFAULT.with_changes(frames=50_000)
+    text = "(defn deep [n] (inc (deep n)))\n(defn main [] (deep 1))"
+    error = Machine(program(text), limits=limits).run().error
     assert error.code == "FM0308"
+    assert "--limit frames=N" in error.message
     text = "(defn deep [n] (inc (deep n)))\n(defn main [] (try (deep 1) (catch StackOverflowError e :caught)))"
-    assert result(text) is k("caught")
+    assert Machine(program(text), limits=limits).run().result is k("caught")
 
 
 def test_tail_calls_do_not_grow_the_stack() -> None:

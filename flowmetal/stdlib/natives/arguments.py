@@ -70,20 +70,6 @@ def need_instant(function: str, position: int, value: Value) -> Instant:
     return value
 
 
-LARGEST = 1 << 26
-"""Characters of a text, or items of a collection, that one native call may make: 67 million."""
-
-
-def need_room(function: str, size: int) -> None:
-    """Raise if a result would be larger than what a machine should hold; called before the work."""
-    if size > LARGEST:
-        raise library_error(
-            "FM0514",
-            "limit/size",
-            f"the result of `{function}` would have a size of {size:,}, the limit is {LARGEST:,}",
-        )
-
-
 def out_of_bounds(function: str, index: int, count: int) -> FlowError:
     """Return the error to raise: there is no item ``index`` among ``count``."""
     items = "1 item" if count == 1 else f"{count} items"

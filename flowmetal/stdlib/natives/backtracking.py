@@ -38,6 +38,7 @@ from flowmetal.stdlib.natives.regex_parsing import (
     width,
 )
 from flowmetal.values import fail, pr_str
+from flowmetal.values.meter import charge
 
 STEPS = 1_000_000
 STEPS_PER_CHARACTER = 200
@@ -263,10 +264,12 @@ class Backtracking:
                     pc += 1
                 continue
             elif not whole or at == length:
+                charge((left[0] - steps) >> 3)
                 left[0] = steps
                 return Match(text, registers, self._tree.groups, self._tree.names)
             # What was tried does not lead on: back to the last choice.
             if not stack:
+                charge((left[0] - steps) >> 3)
                 left[0] = steps
                 return None
             choice = stack.pop()

@@ -11,12 +11,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from flowmetal.stdlib.natives.arguments import library_error, need_room, need_text, wrong
+from flowmetal.stdlib.natives.arguments import library_error, need_text, wrong
 from flowmetal.stdlib.natives.options import need_options, refused
 from flowmetal.stdlib.natives.table import Table
 from flowmetal.stdlib.natives.walking import MAPS, SETS, items_of
 from flowmetal.stdlib.natives.words import words_of
 from flowmetal.values import FlowError, Map, Value, hash_map, keyword, show, vector
+from flowmetal.values.limits import need_characters
 
 native = Table("flow.csv")
 
@@ -105,7 +106,7 @@ def write(rows: Value, options: Value = None) -> str:
     lines = [_line(keys, separator)] if keys else []
     for row in found:
         lines.append(_line(_cells(row, keys), separator))
-    need_room("write", sum(map(len, lines)))
+    need_characters("write", sum(map(len, lines)))
     return "".join(lines)
 
 

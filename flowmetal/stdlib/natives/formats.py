@@ -20,6 +20,7 @@ from flowmetal.values import (
     pr_str,
     vector,
 )
+from flowmetal.values.meter import charge
 
 core = Table("flow.core")
 json = Table("flow.json")
@@ -37,6 +38,7 @@ def parse_json(text: Value, options: Value = None) -> Value:
         raise wrong("parse", ":keyword or :string as :keys", 2, options)
     from flowmetal.values import json_loads
 
+    charge(len(text) >> 3 if type(text) is str else 0)
     try:
         found = json_loads(need_text("parse", 1, text))
     except DataError as error:
@@ -100,6 +102,7 @@ def _read(function: str, options: Value, text: Value, edn_only: bool) -> Value:
         options, text = None, options
     if text is None:
         return None
+    charge(16 * len(text) if type(text) is str else 0)
     source = Source("<string>", need_text(function, 2 if options is not None else 1, text))
     try:
         for form in read_forms(source, ReadOptions(edn=edn_only)):

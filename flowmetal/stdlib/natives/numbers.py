@@ -18,6 +18,7 @@ from flowmetal.values import (
     parse_double,
     parse_long,
 )
+from flowmetal.values.limits import need_bits
 
 native = Table("flow.core")
 
@@ -242,9 +243,10 @@ def _shift(function: str, value: Value, count: Value) -> tuple[int, int]:
 
 def shift_left(bits: int, places: int) -> int:
     """Shift to the left, unless the result would be too large."""
-    if bits and places > numbers.INTEGER_BITS:
-        numbers.too_large("bit-shift-left")
-    return numbers.checked("bit-shift-left", bits << places if bits else 0)
+    if not bits:
+        return 0
+    need_bits("bit-shift-left", bits.bit_length() + places)
+    return bits << places
 
 
 @native("bit-shift-left")

@@ -21,6 +21,7 @@ from flowmetal.stdlib.natives.backtracking import Backtracking
 from flowmetal.stdlib.natives.regex_parsing import Tree, Wrong, parse
 from flowmetal.stdlib.natives.table import Table
 from flowmetal.values import Regex, Value, fail, list_of, pr_str, vector
+from flowmetal.values.meter import charge
 
 native = Table("flow.core")
 
@@ -167,16 +168,22 @@ def match_value(found: Match | None) -> Value:
     return vector((found.group(0), *groups)) if groups else found.group(0)
 
 
+def _subject(function: str, text: Value) -> str:
+    """Return the text to be searched, and charge for it."""
+    charge(len(need_text(function, 2, text)) >> 6)
+    return str(text)
+
+
 @native("re-find")
 def re_find(pattern: Value, text: Value) -> Value:
     """Return the first match, nil if there is none."""
-    return match_value(compiled("re-find", pattern).search(need_text("re-find", 2, text)))
+    return match_value(compiled("re-find", pattern).search(_subject("re-find", text)))
 
 
 @native("re-matches")
 def re_matches(pattern: Value, text: Value) -> Value:
     """Return the match of the whole text, nil if it does not match."""
-    return match_value(compiled("re-matches", pattern).fullmatch(need_text("re-matches", 2, text)))
+    return match_value(compiled("re-matches", pattern).fullmatch(_subject("re-matches", text)))
 
 
 @native("re-seq")
@@ -189,4 +196,5 @@ def re_seq(pattern: Value, text: Value) -> Value:
 
 def matches_in(machine: Compiled, text: str) -> list[Match]:
     """Return all matches from left to right that do not overlap."""
+    charge(len(text) >> 6)
     return list(machine.finditer(text))

@@ -44,6 +44,7 @@ from flowmetal.values import (
     seq,
     vector,
 )
+from flowmetal.values.meter import charge
 
 native = Table("flow.core")
 
@@ -282,13 +283,16 @@ def unrealised(value: Value, todo: Value) -> Value:
 def sort(coll: Value) -> Value:
     """Sort by the default order."""
     items = items_of("sort", coll)
+    _charge_sorting(len(items))
     return list_of(_sorted(items, items))
 
 
 @native("-sort-by")
 def sort_by(keys: Value, coll: Value) -> Value:
     """Sort the items of ``coll`` by the default order of the keys at the same places."""
-    return list_of(_sorted(items_of("sort-by", keys), items_of("sort-by", coll)))
+    items = items_of("sort-by", coll)
+    _charge_sorting(len(items))
+    return list_of(_sorted(items_of("sort-by", keys), items))
 
 
 def _sorted(keys: Sequence[Value], items: Sequence[Value]) -> list[Value]:
@@ -299,6 +303,10 @@ def _sorted(keys: Sequence[Value], items: Sequence[Value]) -> list[Value]:
         order = cmp_to_key(compare)
         return [items[at] for at in sorted(range(len(items)), key=lambda at: order(key(at)))]
     return [items[at] for at in sorted(range(len(items)), key=key)]
+
+
+def _charge_sorting(size: int) -> None:
+    charge(size * size.bit_length() >> 1)
 
 
 _SHORT = 32

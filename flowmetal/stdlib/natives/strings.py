@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from flowmetal.stdlib.natives.arguments import need_int, need_room, need_text, wrong
+from flowmetal.stdlib.natives.arguments import need_int, need_text, wrong
 from flowmetal.stdlib.natives.regex import Match, compile_regex, compiled, match_value, matches_in
 from flowmetal.stdlib.natives.table import MISSING, Table
 from flowmetal.stdlib.natives.text import to_text
@@ -21,6 +21,7 @@ from flowmetal.values import (
     list_of,
     vector,
 )
+from flowmetal.values.limits import need_characters
 
 native = Table("flow.string")
 
@@ -36,7 +37,7 @@ def join(separator: Value, coll: Value = MISSING) -> str:
     except Unrealised:
         raise all_of(vector(items)) from None
     between = to_text(separator)
-    need_room("join", sum(map(len, texts)) + len(between) * len(texts))
+    need_characters("join", sum(map(len, texts)) + len(between) * len(texts))
     return between.join(texts)
 
 
@@ -95,7 +96,7 @@ def replace(text: Value, pattern: Value, by: Value, once: Value) -> str:
         by = by.text
     if type(pattern) is str:
         need_text("replace", 3, by)
-        need_room("replace", len(text) + text.count(pattern) * len(by))
+        need_characters("replace", len(text) + text.count(pattern) * len(by))
         return str(text.replace(pattern, by, 1 if once else -1))
     machine = compiled("replace", pattern)
     template = need_text("replace", 3, by)
@@ -104,7 +105,7 @@ def replace(text: Value, pattern: Value, by: Value, once: Value) -> str:
     for found in matches_in(machine, text)[: 1 if once else None]:
         parts += [text[at : found.start()], _filled(template, found)]
         size += len(parts[-1])
-        need_room("replace", size)
+        need_characters("replace", size)
         at = found.end()
     return "".join([*parts, text[at:]])
 
@@ -235,7 +236,7 @@ def pad_right(text: Value, width: Value, fill: Value = " ") -> str:
 def _fill(function: str, text: Value, width: Value, fill: Value) -> str:
     unit = fill.text if type(fill) is Char else need_text(function, 3, fill)
     missing = need_int(function, 2, width) - len(to_text(text))
-    need_room(function, missing)
+    need_characters(function, missing)
     if missing <= 0 or not unit:
         return ""
     return str(unit * (missing // len(unit) + 1))[:missing]

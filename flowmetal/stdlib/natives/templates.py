@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from flowmetal.stdlib.natives.arguments import library_error, need_map, need_room, need_text
+from flowmetal.stdlib.natives.arguments import library_error, need_map, need_text
 from flowmetal.stdlib.natives.table import MISSING, Table
 from flowmetal.stdlib.natives.text import to_text
 from flowmetal.stdlib.natives.walking import MAPS, all_of, unrealised_inside
 from flowmetal.values import FlowError, Keyword, Value, fail, keyword, list_of, show, vector
+from flowmetal.values.limits import need_characters
 
 native = Table("flow.template")
 
@@ -38,7 +39,7 @@ def render(template: Value, values: Value) -> str:
             if unrealised_inside(found):
                 raise all_of(vector((found,)))
             parts.append(to_text(found))
-        need_room("render", sum(map(len, parts[-2:])))
+        need_characters("render", sum(map(len, parts[-2:])))
     return "".join((*parts, text[at:]))
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from flowmetal.stdlib.natives.arguments import (
     library_error,
-    need_room,
     need_text,
     out_of_bounds,
     wrong,
@@ -40,6 +39,8 @@ from flowmetal.values import (
 if TYPE_CHECKING:
     from decimal import Decimal
 
+from flowmetal.values.limits import need_characters
+
 native = Table("flow.core")
 
 
@@ -61,7 +62,7 @@ def plain_text(*values: Value) -> str:
         texts = [v if type(v) is str else display_top(v) for v in values]
     except Unrealised:
         raise all_of(vector(values)) from None
-    need_room("str", sum(map(len, texts)))
+    need_characters("str", sum(map(len, texts)))
     return "".join(texts)
 
 
@@ -226,7 +227,7 @@ def _number(negative: bool, digits: str, flags: str, width: str | None) -> str:
         return _padded(f"({digits})", flags, width)
     sign = "-" if negative else "+" if "+" in flags else " " if " " in flags else ""
     if "0" in flags and width is not None and "-" not in flags:
-        need_room("format", int(width[:12]))
+        need_characters("format", int(width[:12]))
         digits = digits.rjust(int(width) - len(sign), "0")
     return _padded(sign + digits, flags, width)
 
@@ -234,7 +235,7 @@ def _number(negative: bool, digits: str, flags: str, width: str | None) -> str:
 def _padded(text: str, flags: str, width: str | None) -> str:
     if width is None:
         return text
-    need_room("format", int(width[:12]))
+    need_characters("format", int(width[:12]))
     return text.ljust(int(width)) if "-" in flags else text.rjust(int(width))
 
 

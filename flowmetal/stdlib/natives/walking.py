@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
-from flowmetal.stdlib.natives.arguments import need_room, wrong
+from flowmetal.stdlib.natives.arguments import wrong
 from flowmetal.values import (
     Cons,
     IndexedSeq,
@@ -35,6 +35,8 @@ from flowmetal.values import (
     is_endless,
     seq,
 )
+from flowmetal.values.limits import need_items
+from flowmetal.values.meter import charge
 
 MAPS = frozenset({Map, Record, SortedMap})
 SETS = frozenset({Set, SortedSet})
@@ -54,12 +56,15 @@ def items_of(function: str, coll: Value) -> Sequence[Value]:
     """
     kind = type(coll)
     if kind is Vector or kind is MapEntry or kind is List or kind in SETS:
+        charge(len(coll) >> 3)
         return list(coll)
     if coll is None:
         return ()
     if kind in MAPS:
+        charge(len(coll) >> 2)
         return entries_of(coll)
     if kind is str:
+        charge(len(coll) >> 2)
         return [char(c) for c in coll]
     if kind is LazySeq or kind is Cons:
         return _items_of_cells(function, coll)
@@ -83,9 +88,8 @@ def _items_of_cells(function: str, coll: Value) -> Sequence[Value]:
             if coll.thunk is not None:
                 raise Unrealised(coll, Realise.ALL)
             coll = coll.value
-        elif coll is None:
-            return items
         else:
+            need_items(function, len(items))
             items.extend(items_of(function, coll))
             return items
 
@@ -93,7 +97,7 @@ def _items_of_cells(function: str, coll: Value) -> Sequence[Value]:
 def _finite(function: str, coll: Value) -> Sequence[Value]:
     if is_endless(coll):
         fail("FM0324", "type/mismatch", f"`{function}` needs an end, the sequence has none")
-    need_room(function, coll.known_count or 0)
+    need_items(function, coll.known_count or 0)
     return list(coll)
 
 

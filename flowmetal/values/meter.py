@@ -1,0 +1,91 @@
+"""What one instruction may cost: charges by the size of its operands, and the limits.
+
+Fuel counts calls and loop edges; an instruction on a text of ten million
+characters is one of these too. So whatever works through an operand **charges**
+for what is beyond the small: a unit is about a microsecond, as is a unit of fuel.
+The interpreter takes the charges off the fuel as soon as the instruction is done.
+They depend on the operands alone, so the same program uses the same fuel
+everywhere, saved and restored or not; a native that is run again after a sequence
+has been realised charges again, and that happens everywhere too.
+
+Charging bounds the time of a run; the **limits** bound the time and the space of
+a single instruction. They belong to whoever drives the run, not to its state: a
+run that failed at a limit can be retried under a larger one.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass, fields
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run may use; each has its name in the error that says it was exceeded."""
+
+    bits: int = 65_536  # of an integer; one multiplication takes about a millisecond
+    characters: int = 1 << 26  # of one text
+    items: int = 1 << 22  # that one instruction goes through
+    frames: int = 1_000_000  # of one fiber
+    snapshot: int = 256 * 1024  # bytes beside chunks from which on a warning is logged
+
+    def with_changes(self, **changes: int) -> Limits:
+        """Return the limits with some of them changed."""
+        return Limits(**{field.name: getattr(self, field.name) for field in fields(self)} | changes)
+
+
+DEFAULT: Final = Limits()
+UNTRUSTED: Final = Limits(characters=1 << 22, items=1 << 20, frames=10_000)
+"""For programs of strangers: less of what would keep others waiting."""
+
+NAMES: Final = tuple(field.name for field in fields(Limits))
+LEAST: Final = Limits(bits=65_536, characters=1_000, items=1_000, frames=100, snapshot=1_000)
+"""What a limit cannot go below; the short way of additions knows the 65,536 bits."""
+
+
+class Meter:
+    """The charges that the interpreter has not taken yet, and the limits of the run."""
+
+    __slots__ = ("due", "limits")
+
+    def __init__(self) -> None:
+        self.due: list[int] = []
+        self.limits = DEFAULT
+
+
+_METER: ContextVar[Meter] = ContextVar("flowmetal.meter")
+
+
+def meter() -> Meter:
+    """Return the meter of this thread."""
+    found = _METER.get(None)
+    if found is None:
+        found = Meter()
+        _METER.set(found)
+    return found
+
+
+def meter_for(limits: Limits) -> Meter:
+    """Return the meter of this thread, set to the limits of a run."""
+    found = meter()
+    found.limits = limits
+    return found
+
+
+def taken(due: list[int]) -> int:
+    """Return the sum of the charges and forget them."""
+    total = sum(due)
+    due.clear()
+    return total
+
+
+def charge(units: int) -> None:
+    """Charge for work beyond the small; below 8 units it is not worth while."""
+    if units >= 8:
+        meter().due.append(units)
+
+
+def charge_integers(bits: int, other_bits: int) -> None:
+    """Charge for a multiplication, a division or the printing of large integers."""
+    charge((bits >> 10) * (other_bits >> 10) >> 2)

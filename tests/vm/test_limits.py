@@ -1,0 +1,132 @@
+"""One instruction is charged for large operands, and is bounded.
+
+Every limit gives an error of its own that a program can catch, that says how the
+limit is raised, and that parks the run if nobody catches it.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from flowmetal.embed.machine import Machine
+from flowmetal.values.meter import DEFAULT, UNTRUSTED, Limits
+from flowmetal.vm.state import MachineStatus, Turn
+from tests.vm.programs import k, program
+
+
+def ended(body: str, limits: Limits = DEFAULT) -> Turn:
+    return Machine(program(f"(defn main [] {body})"), limits=limits).run()
+
+
+RUNAWAYS = {
+    '(apply str (repeat 1000000000 "x"))': "limit/items",
+    "(vec (range 1000000000000))": "limit/items",
+    "(reverse (range 1000000000000))": "limit/items",
+    "(set (repeat 1000000000000 1))": "limit/items",
+    "(hash (range 1000000000000))": "limit/items",
+    "(= (range 1000000000000) (range 0 1000000000000 1))": "limit/items",
+    "(pr-str (range 1000000000000))": "limit/items",
+    "(apply + (range 1000000000000))": "limit/items",
+    "(sort (range 1000000000000))": "limit/items",
+    "(str (bit-shift-left 1 1000000))": "limit/bits",
+    "(reduce * (range 1 100000))": "limit/bits",
+    '(format "%1000000000d" 1)': "limit/characters",
+    '(count (nth (iterate (fn [s] (str s s)) "x") 40))': "limit/characters",
+    "((fn deep [n] (inc (deep n))) 1)": "limit/frames",
+}
+
+
+@pytest.mark.parametrize("body", RUNAWAYS)
+def test_what_would_run_away_is_an_error_that_says_how_to_raise_the_limit(body: str) -> None:
+    turn = ended(body, UNTRUSTED)
+    assert turn.status is MachineStatus.FAILED
+    assert turn.error.type is k(RUNAWAYS[body])
+    name = RUNAWAYS[body].partition("/")[2]
+    assert f"--limit {name}=N" in turn.error.message
+
+
+def test_the_error_of_a_limit_can_be_caught() -> None:
+    body = "(try (vec (range 1000000000000)) (catch :limit/items e :caught))"
+    assert ended(body).result is k("caught")
+
+
+def test_an_endless_sequence_needs_an_end() -> None:
+    assert ended("(vec (range))").error.type is k("type/mismatch")
+
+
+def test_a_raised_limit_lets_a_run_go_further() -> None:
+    body = "(count (vec (range 2000)))"
+    assert ended(body, DEFAULT.with_changes(items=1_000)).error.type is k("limit/items")
+    assert ended(body, DEFAULT.with_changes(items=2_000)).result == 2_000
+    large = "(= 0 (bit-shift-left 1 100000))"
+    assert ended(large, DEFAULT.with_changes(bits=200_000)).result is False
+
+
+def test_an_integer_above_the_usual_limit_is_saved_and_restored() -> None:
+    source = program(
+        "(defn main [] (let [n (bit-shift-left 1 100000)] (perform :time/now {}) (dec (quot n (dec n)))))"
+    )
+    limits = DEFAULT.with_changes(bits=200_000)
+    machine = Machine(source, limits=limits)
+    machine.run()
+    restored = Machine.restore(machine.snapshot(), source, limits=limits)
+    restored.deliver(1, None)
+    assert restored.run().result == 0
+
+
+LARGE = {
+    "a product": ("(* {0} {0})", "(bit-shift-left 1 30000)", "7"),
+    "digits": ("(count (str {0}))", "(bit-shift-left 1 60000)", "7"),
+    "a text": ("(count (str {0} {0}))", '(apply str (repeat 100000 "x"))', '"x"'),
+    "a sorting": ("(count (sort {0}))", "(vec (range 10000))", "[1]"),
+    "an equality": ("(= {0} [1 2])", "(vec (range 10000))", "[1 2]"),
+    "a hash": ("(hash {0})", "(vec (range 10000))", "[1]"),
+    "an expression": ('(re-find #"y" {0})', '(apply str (repeat 100000 "x"))', '"x"'),
+    "a printing": ("(count (pr-str {0}))", "(vec (range 10000))", "[1]"),
+    "arguments": ("(apply + {0})", "(vec (range 10000))", "[1]"),
+    "a set": ("(count (set {0}))", "(vec (range 10000))", "[1]"),
+}
+
+
+@pytest.mark.parametrize("what", [name for name in LARGE if name != "an equality"])
+def test_a_large_operand_costs_fuel(what: str) -> None:
+    form, large, small = LARGE[what]
+
+    def cost(operand: str) -> int:
+        made = ended(f"(let [x {operand}] (count [x]))").fuel
+        return ended(f"(let [x {operand}] (count [x]) {form.format('x')})").fuel - made
+
+    assert cost(large) > cost(small) + 50
+
+
+def test_charges_do_not_depend_on_where_a_host_pauses_or_saves() -> None:
+    text = """
+    (defn work [n]
+      (let [xs (vec (range (* 500 n)))
+            text (apply str xs)]
+        (+ (count (pr-str (map inc xs))) (count (sort-by - xs)) (count (re-seq #"1" text)))))
+    (defn main [] (mapv work (range 8)))"""
+    source = program(text)
+    whole = Machine(source)
+    wanted = whole.run()
+    paused = Machine(source)
+    turn = paused.run(501)
+    while turn.status is MachineStatus.READY:
+        paused = Machine.restore(paused.snapshot(), source)
+        turn = paused.run(501)
+    assert turn.result == wanted.result
+    assert paused.state.fuel_used == whole.state.fuel_used
+    assert paused.state.quantum_left == whole.state.quantum_left
+
+
+def test_keys_that_collide_in_python_do_not_stall_an_instruction() -> None:
+    modulus = (1 << 61) - 1
+    body = f"(let [xs (mapv (fn [i] (* i {modulus})) (range 20000))] [(count (set xs)) (get (zipmap xs (range)) {modulus})])"
+    turn = ended(body)
+    assert list(turn.result) == [20_000, 1]
+
+
+def test_five_thousand_nested_concats_are_walked_in_linear_time() -> None:
+    few = ended("(count (reduce concat (map list (range 500))))").fuel
+    many = ended("(count (reduce concat (map list (range 5000))))").fuel
+    assert many < 12 * few
