@@ -154,6 +154,7 @@ class Evaluation:
         return text.replace(SHOWN_SERVER, self.server)
 
     def _shown(self, text: str) -> str:
-        return text.replace(self.server, SHOWN_SERVER).replace(
-            f"examples.section-{self.count}/", "user/"
-        )
+        """Return what a page shows: as if the section had been typed at a REPL, with its server."""
+        for own, shown in (("section-", "user/"), ("section_", "user.")):  # names, classes
+            text = text.replace(f"examples.{own}{self.count}{shown[-1]}", shown)
+        return text.replace(self.server, SHOWN_SERVER)
