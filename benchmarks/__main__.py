@@ -10,7 +10,8 @@ HERE = Path(__file__).parent
 
 
 def main(names: list[str]) -> None:
-    known = sorted(path.stem for path in HERE.glob("*.py") if not path.stem.startswith("_"))
+    found = (path.stem for path in HERE.glob("*.py") if not path.stem.startswith("_"))
+    known = sorted(name for name in found if name != "servers")
     for name in names or known:
         if name not in known:
             sys.exit(f"there is no benchmark {name}: {', '.join(known)}")

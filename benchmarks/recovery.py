@@ -4,16 +4,16 @@ A run performs so many effects and waits. Another interpreter takes it: claim,
 load, decode, ready to compute. What that costs follows the live state and not
 the length of the history, so the two medians should be alike.
 
-    python -m benchmarks.recovery [--effects 100000] [--rounds 15] [--folder DIR]
+    python -m benchmarks.recovery [--effects 100000] [--rounds 15] [--stores sqlite,postgresql]
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-import tempfile
 import time
 
+from benchmarks.servers import add_options, stores
 from flowmetal.embed import Engine, compile, foreign
 from flowmetal.ids import InterpreterId, RunId
 from flowmetal.runtime.loading import open_run
@@ -57,18 +57,19 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--effects", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--folder")
+    add_options(parser)
     options = parser.parse_args()
     program = compile(SOURCE)
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        url = f"sqlite:{folder}/store.db"
-        with Engine(url, functions=[touch]) as engine:
-            runs = [RunId(engine.start(program, [n])[0]) for n in (FEW, options.effects)]
-            engine.interpret(until_idle=True)
-        few, many = (measure_recovery(url, run, options.rounds) for run in runs)
-    print(f"recovery after {FEW:>7} effects   median {few:7.0f} us")
-    print(f"recovery after {options.effects:>7} effects   median {many:7.0f} us")
-    print(f"ratio {many / few:.2f}")
+    with stores(options) as found:
+        for name, places in found:
+            url = places.new()
+            with Engine(url, functions=[touch]) as engine:
+                runs = [RunId(engine.start(program, [n])[0]) for n in (FEW, options.effects)]
+                engine.interpret(until_idle=True)
+            few, many = (measure_recovery(url, run, options.rounds) for run in runs)
+            print(f"{name}: recovery after {FEW:>7} effects   median {few:7.0f} us")
+            print(f"{name}: recovery after {options.effects:>7} effects   median {many:7.0f} us")
+            print(f"{name}: ratio {many / few:.2f}")
 
 
 if __name__ == "__main__":

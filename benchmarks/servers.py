@@ -4,7 +4,7 @@
     --postgresql URL             a server of yours; else one is started for the time being
     --folder DIR                 where SQLite's files are
 
-Not a benchmark itself: it measures the raw commits of a server.
+Not a benchmark itself.
 """
 
 from __future__ import annotations

@@ -34,6 +34,9 @@ PATIENCE: Final = 10
 POLL_US: Final = 100_000
 """How often messages are looked for while connector effects are in flight."""
 
+REMOTE_POLL_US: Final = 500_000
+"""The same where each look is a way to a server and back."""
+
 TURNS: Final = 50
 """Turns of a machine before other coroutines of the loop get theirs."""
 
@@ -154,6 +157,7 @@ async def drive_in_loop(
     woken = asyncio.Event()
     attempts = Attempts(active, woken.set)
     clock = active.host.clock
+    poll_us = REMOTE_POLL_US if active.host.store.is_remote else POLL_US
     carry_out = committer.carry_out
     try:
         while active.is_driven():
@@ -173,7 +177,7 @@ async def drive_in_loop(
                     family.check()
                     await clock.pause(woken, min(FAMILY_POLL_US, _patience_us(active)))
                 elif attempts or let_go:
-                    await clock.pause(woken, min(POLL_US, _patience_us(active)))
+                    await clock.pause(woken, min(poll_us, _patience_us(active)))
                 else:  # nothing else is in this loop: wait for the store itself
                     clock.wait(active.host.store, _patience_us(active))
                 active.lease.keep(active.claim)

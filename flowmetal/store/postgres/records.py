@@ -48,6 +48,18 @@ NEXT_DUE: Final = """
     (SELECT min(due_us) FROM flowmetal.record WHERE due_us IS NOT NULL),
     (SELECT 0 FROM flowmetal.task WHERE state IN ('done', 'failed') LIMIT 1),
     (SELECT min(lease_expires_us) FROM flowmetal.task WHERE state = 'claimed'))"""
+NEXT_WAKE: Final = f"""
+  SELECT least(
+    (SELECT due_us FROM flowmetal.head WHERE due_us IS NOT NULL AND owner IS NULL
+     AND snapshot_format <= %s ORDER BY due_us LIMIT 1),
+    ({NEXT_DUE}))"""
+
+# Those of some runs on which something hangs, in the order given (the key of a tie: ties.py).
+TIED: Final = """
+  SELECT given.id FROM unnest(%s::text[]) WITH ORDINALITY AS given (id, place)
+  WHERE EXISTS (SELECT FROM flowmetal.record WHERE space = 'tie'
+    AND key COLLATE "C" > given.id || E'\\t' AND key COLLATE "C" < given.id || E'\\n')
+  ORDER BY place"""
 
 
 class PostgresRecords:

@@ -64,7 +64,7 @@ CREATE TABLE flowmetal.head (
   snapshot         bytea,             -- the latest
   result           bytea,
   error            bytea
-) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05);
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
 
 CREATE INDEX head_due   ON flowmetal.head (due_us) WHERE due_us IS NOT NULL AND owner IS NULL;
 CREATE INDEX head_owner ON flowmetal.head (owner) WHERE owner IS NOT NULL;

@@ -43,46 +43,52 @@ _EVENT = (
 _CHUNK = (("id", "text"), ("name", "text"), ("data", "bytea"))
 _CONSUMED = (("id", "text"), ("number", "bigint"))
 
-_LOCKED = """, locked AS MATERIALIZED (
-  SELECT head.number FROM flowmetal.run JOIN flowmetal.head USING (number)
-  WHERE run.id = ANY (%(given_id)s::text[]) ORDER BY run.id FOR UPDATE OF head
+# The rows to change, with what is given for them: found by key, and in a group locked in order.
+_TARGET = """, target AS MATERIALIZED (
+  SELECT run.number, given.* FROM given JOIN flowmetal.run USING (id){locked}
 )"""
+_LOCKED = """
+    JOIN flowmetal.head USING (number) ORDER BY given.id FOR UPDATE OF head"""
 
 _STEP = """, step AS (
-  UPDATE flowmetal.head SET seq = given.after,
-    state = CASE WHEN head.received > given.seen THEN 'ready' ELSE given.state END,
-    due_us = CASE WHEN head.received > given.seen THEN 0 ELSE given.due_us END,
+  UPDATE flowmetal.head SET seq = target.after,
+    state = CASE WHEN head.received > target.seen THEN 'ready' ELSE target.state END,
+    due_us = CASE WHEN head.received > target.seen THEN 0 ELSE target.due_us END,
     state_before = CASE head.state WHEN 'exporting' THEN head.state_before ELSE head.state END,
-    ended_us = CASE WHEN given.ended THEN coalesce(head.ended_us, clock.us) END,
-    snapshot = coalesce(given.snapshot, head.snapshot),
-    snapshot_format = coalesce(given.format, head.snapshot_format),
-    waiting = coalesce(given.waiting, head.waiting),
-    progress = coalesce(given.progress, head.progress),
-    result = given.result, error = given.error, attempts = 0,
-    owner = CASE WHEN NOT given.release THEN head.owner END,
-    lease_expires_us = CASE WHEN NOT given.release THEN head.lease_expires_us ELSE 0 END
-  FROM given JOIN flowmetal.run USING (id), clock{locked}
-  WHERE head.number = run.number{in_order}
-    AND head.epoch = given.epoch AND head.seq = given.seq AND head.owner = given.owner
-  RETURNING head.number, given.id
+    ended_us = CASE WHEN target.ended THEN coalesce(head.ended_us, clock.us) END,
+    snapshot = coalesce(target.snapshot, head.snapshot),
+    snapshot_format = coalesce(target.format, head.snapshot_format),
+    waiting = coalesce(target.waiting, head.waiting),
+    progress = coalesce(target.progress, head.progress),
+    result = target.result, error = target.error, attempts = 0,
+    owner = CASE WHEN NOT target.release THEN head.owner END,
+    lease_expires_us = CASE WHEN NOT target.release THEN head.lease_expires_us ELSE 0 END
+  FROM target, clock
+  WHERE head.number = target.number
+    AND head.epoch = target.epoch AND head.seq = target.seq AND head.owner = target.owner
+  RETURNING target.id
 )"""
+
+# A join with `step` would be a loop in a loop; IS TRUE makes it a look into a hash table.
+_DONE = "({name}.id IN (SELECT id FROM step)) IS TRUE"
 
 _EVENTS = """, told AS (
   INSERT INTO flowmetal.event (run, seq, time_us, effect, kind, name, data)
-  SELECT step.number, event.seq, CASE event.time_us WHEN 0 THEN clock.us ELSE event.time_us END,
+  SELECT run.number, event.seq, CASE event.time_us WHEN 0 THEN clock.us ELSE event.time_us END,
     event.effect, event.kind, event.name, event.data
-  FROM {event} JOIN step USING (id), clock
+  FROM {event} JOIN flowmetal.run USING (id), clock WHERE {done}
 )"""
 
 _CHUNKS = """, kept AS (
   INSERT INTO flowmetal.chunk (run, name, data)
-  SELECT step.number, chunk.name, chunk.data FROM {chunk} JOIN step USING (id)
+  SELECT run.number, chunk.name, chunk.data FROM {chunk} JOIN flowmetal.run USING (id) WHERE {done}
   ON CONFLICT (run, name) DO NOTHING
 )"""
 
 _TAKEN = """, taken AS (
-  UPDATE flowmetal.message SET consumed = true FROM {read} JOIN step USING (id)
-  WHERE message.run = step.number AND message.number = read.number AND NOT message.consumed
+  UPDATE flowmetal.message SET consumed = true FROM {read} JOIN flowmetal.run USING (id)
+  WHERE message.run = run.number AND message.number = read.number AND NOT message.consumed
+    AND {done}
 )"""
 
 
@@ -92,16 +98,17 @@ def _sql(*, many: bool, events: bool, chunks: bool, consumed: bool) -> str:
     return (
         "WITH clock AS MATERIALIZED (SELECT flowmetal.now_us() AS us)"
         f", given AS MATERIALIZED (SELECT * FROM {_unnest('given', _GIVEN)})"
-        + (_LOCKED if many else "")
-        + _STEP.format(
-            locked=", locked" if many else "",
-            in_order=" AND head.number = locked.number" if many else "",
-        )
-        + (_EVENTS.format(event=_unnest("event", _EVENT)) if events else "")
-        + (_CHUNKS.format(chunk=_unnest("chunk", _CHUNK)) if chunks else "")
-        + (_TAKEN.format(read=_unnest("read", _CONSUMED)) if consumed else "")
+        + _TARGET.format(locked=_LOCKED if many else "")
+        + _STEP
+        + (_part(_EVENTS, "event", _EVENT) if events else "")
+        + (_part(_CHUNKS, "chunk", _CHUNK) if chunks else "")
+        + (_part(_TAKEN, "read", _CONSUMED) if consumed else "")
         + " SELECT id FROM step"
     )
+
+
+def _part(text: str, name: str, columns: Sequence[tuple[str, str]]) -> str:
+    return text.format(**{name: _unnest(name, columns), "done": _DONE.format(name=name)})
 
 
 def _unnest(name: str, columns: Sequence[tuple[str, str]]) -> str:

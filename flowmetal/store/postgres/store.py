@@ -17,7 +17,14 @@ from flowmetal.store.operations.vocabulary import Operation
 from flowmetal.store.postgres import claims, rows, steps
 from flowmetal.store.postgres.address import read_address
 from flowmetal.store.postgres.arrays import BigInts, Texts
-from flowmetal.store.postgres.records import LOCK, NEXT_DUE, Execute, PostgresRecords
+from flowmetal.store.postgres.records import (
+    LOCK,
+    NEXT_DUE,
+    NEXT_WAKE,
+    TIED,
+    Execute,
+    PostgresRecords,
+)
 from flowmetal.store.postgres.session import Session
 from flowmetal.store.protocol import (
     ENDED,
@@ -251,13 +258,15 @@ class PostgresStore:
             execute(LOCK, None)
         written = execute(*steps.statement(steps_))
         changed = {row[0] for row in written}
+        done = [(claim.run, commit) for claim, commit in steps_ if claim.run in changed]
         records = PostgresRecords(execute)
-        for claim, commit in steps_:
-            if claim.run in changed:
-                if commit.operations:
-                    perform_all(records, claim.run, commit.operations)
-                if commit.state in ENDED:
-                    end_run(records, claim.run)
+        for run, commit in done:
+            if commit.operations:
+                perform_all(records, run, commit.operations)
+        ended = Texts(run for run, commit in done if commit.state in ENDED)
+        # Most runs end with nothing hanging on them: one look for all.
+        for (run,) in execute(TIED, (ended,)) if ended else ():
+            end_run(records, RunId(run))
         return written
 
     def operate(self, operation: Operation) -> Map:
@@ -317,15 +326,8 @@ class PostgresStore:
         return [rows.event(row) for row in self._session.read(rows.SELECT_EVENTS, values)]
 
     def next_wake_us(self, *, snapshot_format: int = 1) -> int | None:
-        select = (
-            "SELECT due_us FROM flowmetal.head WHERE due_us IS NOT NULL AND owner IS NULL"
-            " AND snapshot_format <= %s ORDER BY due_us LIMIT 1"
-        )
-        found = (
-            _only(self._session.read(select, (snapshot_format,))),
-            _only(self._session.read(NEXT_DUE)),
-        )
-        return min((us for us in found if us is not None), default=None)
+        due_us: int | None = _only(self._session.read(NEXT_WAKE, (snapshot_format,)))
+        return due_us
 
     def set_state(
         self, run: RunId, expected: Sequence[RunState], state: RunState, event: NewEvent

@@ -1,0 +1,58 @@
+"""Statements find their rows by key, also when they were planned for tables with nothing in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flowmetal.ids import InterpreterId, ProgramHash, RunId
+from flowmetal.store.postgres import PostgresStore, claims, rows, steps
+from flowmetal.store.postgres.arrays import BigInts, Texts
+from flowmetal.store.protocol import Claim, Commit, NewEvent, NewRun, RunState
+from tests.postgres import Server
+
+EVENT = NewEvent("a", "", 0, b"")
+STEP = Commit([EVENT], RunState.RUNNING, b"s", {"k": b"v"}, consumed=[1])
+CLAIMED = [(Claim(RunId(f"r{n}"), InterpreterId("ann"), 1, 0), STEP) for n in range(20)]
+CLAIM = {"owner": "ann", "lease_us": 1, "limit": 10, "format": 1, "lock_class": 0}
+SEND = {"run": "r1", "id": "m", "kind": "k", "name": "n", "body": b"", "closed": Texts()}
+RENEW = {"runs": Texts(["r1"]), "epochs": BigInts([1]), "owners": Texts(["ann"]), "lease_us": 1}
+
+STATEMENTS: dict[str, tuple[str, Any]] = {
+    "one step": steps.statement(CLAIMED[:1]),
+    "many steps": steps.statement(CLAIMED),
+    "claims": (claims.CLAIM_READY, CLAIM),
+    "send": (claims.SEND, SEND),
+    "renew": (claims.RENEW, RENEW),
+    "release": (claims.RELEASE, ("r1", 1, "ann")),
+    "load": (rows.SELECT_LOADED, ("r1",)),
+    "inbox": (rows.SELECT_INBOX, ("r1", 0)),
+    "history": (rows.SELECT_EVENTS, ("r1", 0, 10)),
+}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_statement_reads_no_table_from_end_to_end(postgres: Server, name: str) -> None:
+    sql, values = STATEMENTS[name]
+    with postgres.empty_store() as url:
+        store = PostgresStore(url)
+        plan = [row[0] for row in store._session.read(f"EXPLAIN (COSTS OFF) {sql}", values)]
+        store.close()
+    tables = ("run", "head", "event", "message", "chunk")
+    whole = [line for line in plan if any(f"Seq Scan on {table}" in line for table in tables)]
+    assert whole == []
+
+
+def test_the_work_of_a_group_grows_with_its_size_and_not_with_its_square(postgres: Server) -> None:
+    with postgres.empty_store() as url:
+        store = PostgresStore(url)
+        for claim, _ in CLAIMED:
+            store.create_run(NewRun(claim.run, ProgramHash("f"), b"", b""))
+        claimed = store.claim_ready(InterpreterId("ann"), 10_000_000, len(CLAIMED))
+        sql, values = steps.statement([(claim, STEP) for claim in claimed])
+        explain = f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {sql}"
+        plan = [row[0] for row in store._session.read(explain, values)]
+        store.close()
+    removed = [line for line in plan if "Removed by Join Filter" in line]
+    assert removed == [], "\n".join(plan)
