@@ -10,7 +10,13 @@ from __future__ import annotations
 
 from flowmetal.bytecode.opcodes import Op
 from flowmetal.compiler.calls import analyse_call, called_var
-from flowmetal.compiler.classes import class_of_symbol, record_literal, symbol_of_class
+from flowmetal.compiler.classes import (
+    class_of_symbol,
+    constant_of_class,
+    construction,
+    record_literal,
+    symbol_of_class,
+)
 from flowmetal.compiler.context import Ask, Context, SpecialForm, Walk
 from flowmetal.compiler.environment import VarInfo
 from flowmetal.compiler.forms import CORE, Syntax, children, is_sequence, meta_of, without_spans
@@ -109,6 +115,10 @@ def _list(context: Context, ask: Ask) -> Node | Walk | Ask:
         return expand(context, ask, macro)
     items = children(ask.form, ask.span)
     if isinstance(head, Symbol) and head.ns is None:
+        if head.name == "new" or _constructs(head):
+            made = _constructed(context, ask, items)
+            if made is not None:
+                return made
         special = SPECIALS.get(head.name)
         if special is not None:
             return special(context, ask, items)
@@ -118,6 +128,24 @@ def _list(context: Context, ask: Ask) -> Node | Walk | Ask:
     if _calls_broken_macro(context, items[0]):
         return Constant(ask.span, None)
     return analyse_call(context, ask, items)
+
+
+def _constructs(head: Symbol) -> bool:
+    """Say whether a name is spelled as a constructor of the host: ``Order.``."""
+    return len(head.name) > 1 and head.name.endswith(".") and head.name != ".."
+
+
+def _constructed(context: Context, ask: Ask, items: list[Syntax]) -> Ask | None:
+    """Return the request for what ``(Order. a b)`` or ``(new Order a b)`` means here."""
+    head, *arguments = items
+    if head.form.name == "new":
+        if not arguments or not isinstance(arguments[0].form, Symbol):
+            return None
+        cls: Symbol = arguments.pop(0).form
+    else:
+        cls = Symbol(None, head.form.name[:-1], None, head.span)
+    made = construction(context.names, cls, [item.form for item in arguments])
+    return None if made is None else ask._replace(form=made, made=ask.made + 1)
 
 
 # -- names -------------------------------------------------------------------------------
@@ -144,6 +172,8 @@ def _symbol(context: Context, ask: Ask, symbol: Symbol) -> Node:
         )
     elif (cls := class_of_symbol(context.names, symbol)) is not None:
         return Constant(ask.span, symbol_of_class(cls))
+    elif (value := constant_of_class(context.names, symbol)) is not None:
+        return Constant(ask.span, value)
     elif is_interop(symbol):
         report_interop(context, symbol.text, ask.span)
     else:

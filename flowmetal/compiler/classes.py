@@ -7,23 +7,26 @@ they stand; the type of a record is a var whose metadata says ``:class``, and
 
 from __future__ import annotations
 
-from flowmetal.compiler.definitions import is_data
 from flowmetal.compiler.environment import VarInfo
-from flowmetal.compiler.forms import flag
+from flowmetal.compiler.foreigners import without_package
+from flowmetal.compiler.forms import CORE, flag, is_data
+from flowmetal.compiler.host_names import CONSTANTS, CONSTRUCTORS
 from flowmetal.compiler.resolution import Names
 from flowmetal.errors import CompileError
 from flowmetal.source import Span
 from flowmetal.values import (
     Keyword,
+    List,
     Map,
     Symbol,
     TaggedLiteral,
     Value,
     Vector,
     keyword,
+    list_of,
     record_of,
 )
-from flowmetal.values.classes import class_named
+from flowmetal.values.classes import ancestry, class_named
 
 _FIELDS = keyword("fields")
 
@@ -33,7 +36,7 @@ def class_of_symbol(names: Names, symbol: Symbol) -> str | None:
     found = names.find(symbol)
     if isinstance(found, VarInfo):
         return found.name if flag(found.meta, "class") else None
-    known = class_named(symbol.text)
+    known = class_named(symbol.text) or class_named(names.namespace.aliases.get(symbol.text, ""))
     if known is not None:
         return known
     record = _record_named(names, symbol)
@@ -44,6 +47,30 @@ def symbol_of_class(name: str) -> Symbol:
     """Return the value of a class."""
     space, slash, plain = name.partition("/")
     return Symbol(space, plain) if slash else Symbol(None, name)
+
+
+def constant_of_class(names: Names, symbol: Symbol) -> Value:
+    """Return the constant that ``Class/NAME`` is, None if there is none."""
+    if symbol.ns is None or names.namespace_of(symbol.ns) in names.environment.names():
+        return None
+    return CONSTANTS.get(f"{without_package(symbol.ns)}/{symbol.name}")
+
+
+def construction(names: Names, class_symbol: Symbol, arguments: list[Value]) -> List | None:
+    """Return the form that ``(new Class argument ...)`` means, None if it means nothing here."""
+    cls = class_of_symbol(names, class_symbol)
+    if cls is None:
+        return None
+    space, slash, plain = cls.partition("/")
+    if slash:
+        return list_of((Symbol(space, f"->{plain}"), *arguments))
+    if cls in CONSTRUCTORS:
+        space, _, plain = CONSTRUCTORS[cls].partition("/")
+        return list_of((Symbol(space, plain), *arguments))
+    if "java.lang.Throwable" in ancestry(cls):
+        quoted = list_of((Symbol(None, "quote"), Symbol(None, cls)))
+        return list_of((Symbol(CORE, "-exception"), quoted, *arguments))
+    return None
 
 
 def record_literal(names: Names, literal: TaggedLiteral, span: Span) -> Value:

@@ -20,7 +20,6 @@ from flowmetal.source import Span
 from flowmetal.values import EMPTY_MAP, Map, Symbol, keyword
 
 _REFUSED = {
-    "import": "there are no classes: leave it out, or require a namespace",
     "gen-class": "there are no classes: any public function can be an entry point",
     "load": "require a namespace instead",
 }
@@ -54,6 +53,7 @@ class NamespaceForm:
     meta: Map
     required: list[Required] = field(default_factory=list)
     core: Required | None = None
+    imports: list[Name] = field(default_factory=list)
 
 
 def parse_ns(items: list[Syntax], span: Span, problems: Problems) -> NamespaceForm:
@@ -85,6 +85,9 @@ def _clause(made: NamespaceForm, clause: Syntax) -> None:
     if kind in ("require", "use", "require-macros"):
         for spec in parts[1:]:
             made.required += parse_spec(spec, use=kind == "use")
+    elif kind == "import":
+        for spec in parts[1:]:
+            made.imports += parse_import(spec)
     elif kind in ("refer-clojure", "refer-flow", "refer"):
         made.core = _options(Required(Name("flow.core", parts[0].span)), parts[1:])
     elif kind in _REFUSED:
@@ -96,7 +99,7 @@ def _clause(made: NamespaceForm, clause: Syntax) -> None:
             "FM0202",
             "an `ns` form has no such clause" if kind is None else f"`ns` has no clause `:{kind}`",
             clause.span,
-            hint="clauses are (:require ...), (:use ...) and (:refer-clojure ...)",
+            hint="clauses are (:require ...), (:use ...), (:import ...) and (:refer-clojure ...)",
         )
 
 
@@ -117,6 +120,22 @@ def parse_spec(spec: Syntax, *, use: bool) -> list[Required]:
     _options(made, parts[1:])
     made.refer_all = made.refer_all or (use and not made.refer)
     return [made]
+
+
+def parse_import(spec: Syntax) -> list[Name]:
+    """Parse ``java.util.Date`` or ``(java.util Date UUID)``: the full names of classes."""
+    if is_symbol(spec.form):
+        return [Name(spec.form.text, spec.span)]
+    parts = children(*spec) if is_vector(spec.form) or is_sequence(spec.form) else []
+    if not parts or not all(is_symbol(part.form) for part in parts):
+        raise CompileError(
+            "FM0201",
+            "the names of classes are expected here",
+            spec.span,
+            hint="write (:import [my.namespace Record])",
+        )
+    package = parts[0].form.text
+    return [Name(f"{package}.{part.form.text}", part.span) for part in parts[1:]]
 
 
 def _prefixed(prefix: Syntax, required: Required) -> Required:

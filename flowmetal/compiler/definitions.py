@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from flowmetal.compiler.context import Context
 from flowmetal.compiler.forms import (
     Syntax,
+    is_data,
     is_sequence,
     is_symbol,
     meta_of,
@@ -21,13 +22,9 @@ from flowmetal.errors import CompileError
 from flowmetal.source import Span
 from flowmetal.values import (
     EMPTY_MAP,
-    LazySeq,
-    List,
     Map,
-    Set,
     Symbol,
     Value,
-    Vector,
     keyword,
 )
 from flowmetal.values.parts import is_part
@@ -99,17 +96,3 @@ def data_of_meta(meta: Map | None) -> Map:
 
 def _is_quoted(form: Value) -> bool:
     return is_sequence(form) and is_symbol(next(iter(form), None), "quote") and len(list(form)) == 2
-
-
-def is_data(form: Value) -> bool:
-    """Say whether a form means itself: no symbols and no lists anywhere in it."""
-    tasks = [form]
-    while tasks:
-        current = tasks.pop()
-        if isinstance(current, (Symbol, List, LazySeq)) or is_sequence(current):
-            return False
-        if isinstance(current, Map):
-            tasks += [part for pair in current.items() for part in pair]
-        elif isinstance(current, (Vector, Set)):
-            tasks += list(current)
-    return True

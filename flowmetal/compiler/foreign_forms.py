@@ -9,13 +9,14 @@ from flowmetal.bytecode.code import DeclaredKind, Definition, DefinitionKind
 from flowmetal.bytecode.code import Function as FunctionCode
 from flowmetal.bytecode.opcodes import Op
 from flowmetal.compiler.context import Context
-from flowmetal.compiler.definitions import data_of_meta, is_data
+from flowmetal.compiler.definitions import data_of_meta
 from flowmetal.compiler.emit_functions import emit_function
 from flowmetal.compiler.forms import (
     Syntax,
     bracketed,
     children,
     core,
+    is_data,
     is_sequence,
     is_symbol,
     is_vector,

@@ -70,23 +70,114 @@ FOREIGN_CLASSES: dict[str, str] = {
     "System/getenv":            "the environment is an effect: `env!` of flow.env",
     "System/getProperty":       "the environment is an effect: `env!` of flow.env",
     "System/exit":              "end the program by returning from `main`",
-    "Integer/parseInt":         "write (parse-long text)",
-    "Long/parseLong":           "write (parse-long text)",
-    "Double/parseDouble":       "write (parse-double text)",
-    "Boolean/parseBoolean":     "write (parse-boolean text)",
-    "UUID/randomUUID":          "a fresh UUID is an effect: (uuid!)",
-    "Math/random":              "write (rand)",
-    "String/format":            "write (format text arguments ...)",
-    "String/valueOf":           "write (str x)",
-    "Math/abs":                 "write (abs x)",
-    "Math/max":                 "write (max a b)",
-    "Math/min":                 "write (min a b)",
+    "UUID/randomUUID":          "a fresh UUID is an effect: (uuid!); (random-uuid) is pure",
     "Instant/now":              "reading the clock is an effect: (now!)",
     "LocalDate/now":            "reading the clock is an effect: (today!) of flow.time",
 }
 # fmt: on
 
-CLASSES_OF_EVERYTHING = frozenset({"Throwable", "Exception", "Error", "Object", "RuntimeException"})
+CONSTRUCTIONS: dict[str, str] = {
+    # (Class. ...)      help
+    "StringBuilder": "collect texts in a vector and join them with (apply str texts)",
+    "StringBuffer": "collect texts in a vector and join them with (apply str texts)",
+    "StringWriter": "write (with-out-str ...)",
+    "StringReader": "a text is read with (read-string text)",
+    "ArrayList": "use a vector: (vec coll)",
+    "LinkedList": "use a list or a vector",
+    "ArrayDeque": "use a vector, or a channel of flow.async",
+    "HashMap": "use a map: (into {} entries)",
+    "LinkedHashMap": "use a map, which keeps its order: (into {} entries)",
+    "TreeMap": "use (sorted-map k v ...)",
+    "HashSet": "use a set: (set coll)",
+    "LinkedHashSet": "use a set, which keeps its order: (set coll)",
+    "TreeSet": "use (sorted-set x ...)",
+    "File": "a file is its path, a string: see flow.fs",
+    "URL": "an address is a string: see flow.url",
+    "URI": "an address is a string: see flow.url",
+    "Random": "write (rand) or (rand-int n)",
+    "Thread": "there are no threads: see `spawn!` of flow.async",
+    "AtomicLong": "use an atom",
+    "AtomicInteger": "use an atom",
+    "AtomicReference": "use an atom",
+    "CountDownLatch": "see the promises and scopes of flow.async",
+    "Object": "write (reify)",
+    "SimpleDateFormat": "write (time/format instant pattern) of flow.time",
+}
+
+METHODS: dict[str, str] = {
+    # (.method x ...)   help
+    "length": "write (count text)",
+    "size": "write (count coll)",
+    "isEmpty": "write (empty? x)",
+    "toUpperCase": "write (str/upper-case text) of flow.string",
+    "toLowerCase": "write (str/lower-case text) of flow.string",
+    "trim": "write (str/trim text) of flow.string",
+    "contains": "write (str/includes? text part) of flow.string, or (contains? coll x)",
+    "containsKey": "write (contains? m k)",
+    "startsWith": "write (str/starts-with? text part) of flow.string",
+    "endsWith": "write (str/ends-with? text part) of flow.string",
+    "indexOf": "write (str/index-of text part) of flow.string",
+    "lastIndexOf": "write (str/last-index-of text part) of flow.string",
+    "replace": "write (str/replace text part by) of flow.string",
+    "replaceAll": 'write (str/replace text #"..." by) of flow.string',
+    "split": 'write (str/split text #"...") of flow.string',
+    "substring": "write (subs text from to)",
+    "charAt": "write (nth text n)",
+    "concat": "write (str a b)",
+    "repeat": "write (apply str (repeat n text))",
+    "getBytes": "write (utf8-bytes text) of flow.string",
+    "toString": "write (str x)",
+    "equals": "write (= a b)",
+    "hashCode": "write (hash x)",
+    "compareTo": "write (compare a b)",
+    "getClass": "write (class x)",
+    "getName": "write (str class), or (name x) of a keyword",
+    "getSimpleName": "write (str class)",
+    "getMessage": "write (ex-message e)",
+    "getCause": "write (ex-cause e)",
+    "getData": "write (ex-data e)",
+    "getStackTrace": "the frames of an error are (:frames e)",
+    "printStackTrace": "write (println e); an error that nobody catches is shown with its frames",
+    "get": "write (get coll k)",
+    "getOrDefault": "write (get coll k default)",
+    "put": "write (assoc m k v)",
+    "add": "write (conj coll x)",
+    "remove": "write (dissoc m k) or (disj set x)",
+    "keySet": "write (keys m)",
+    "entrySet": "write (seq m)",
+    "values": "write (vals m)",
+    "getKey": "write (key entry)",
+    "getValue": "write (val entry)",
+    "iterator": "write (seq coll)",
+    "hasNext": "write (seq coll)",
+    "next": "write (next coll)",
+    "nth": "write (nth coll n)",
+    "count": "write (count coll)",
+    "cons": "write (cons x coll)",
+    "invoke": "write (f x)",
+    "applyTo": "write (apply f args)",
+    "deref": "write (deref x) or @x",
+    "getTime": "write (inst-ms x)",
+    "toMillis": "write (inst-ms x)",
+    "intValue": "write (int x)",
+    "longValue": "write (long x)",
+    "doubleValue": "write (double x)",
+    "sym": "write (symbol v)",
+    "ns": "write (namespace (symbol v))",
+    "close": "no open handle is ever a value: leave it out",
+    "write": "write (print x), or bind *out*",
+    "append": "write (str a b), or collect texts in a vector",
+    "start": "there are no threads: see `spawn!` of flow.async",
+    "run": "write (f)",
+    "call": "write (f)",
+    "matches": 'write (re-matches #"..." text)',
+    "find": "write (re-find matcher)",
+    "group": "write (nth (re-groups matcher) n)",
+    "meta": "write (meta x)",
+    "withMeta": "write (with-meta x m)",
+}
+
+CLASSES_OF_EVERYTHING = frozenset({"Throwable", "Exception", "Object"})
 """Class names that a catch of every error may have, also with their package in front."""
 
 _PACKAGES = ("java.", "javax.", "clojure.lang.", "js/")
@@ -97,6 +188,11 @@ _HOST_CLASS = re.compile(r"(?:[a-z]\w*\.)*[A-Z]\w*\Z")
 def is_class_name(text: str) -> bool:
     """Say whether a name can only mean a class of errors of a host language."""
     return text.startswith(_PACKAGES) or _CLASS.match(text) is not None
+
+
+def is_host_class(text: str) -> bool:
+    """Say whether a name is that of a class of a package of the JVM."""
+    return text.startswith(_PACKAGES)
 
 
 def looks_like_a_class(text: str) -> bool:
@@ -111,8 +207,11 @@ def without_package(text: str) -> str:
 
 def hint_for_class(qualifier: str, name: str) -> str | None:
     """Return what to write instead of ``Class/name``."""
-    plain = without_package(qualifier)
-    found = FOREIGN_CLASSES.get(f"{plain}/{name}")
-    if found is None and plain == "Math":
-        return f"write ({name} ...) of flow.math"
-    return found
+    return FOREIGN_CLASSES.get(f"{without_package(qualifier)}/{name}")
+
+
+def hint_for_method(name: str) -> str | None:
+    """Return what to write instead of ``(.name x ...)`` or the field ``(.-name x)``."""
+    if name.startswith(".-"):
+        return f"a field of a record is (:{name[2:]} x)"
+    return METHODS.get(name[1:])

@@ -200,3 +200,17 @@ def _rebuilt(form: Value, parts: list[Value]) -> Value:
     if isinstance(form, Vector):
         return vector(parts, meta)
     return list_of(parts, meta)
+
+
+def is_data(form: Value) -> bool:
+    """Say whether a form means itself: no symbols and no lists anywhere in it."""
+    tasks = [form]
+    while tasks:
+        current = tasks.pop()
+        if isinstance(current, (Symbol, List, LazySeq)) or is_sequence(current):
+            return False
+        if isinstance(current, Map):
+            tasks += [part for pair in current.items() for part in pair]
+        elif isinstance(current, (Vector, Set)):
+            tasks += list(current)
+    return True

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
+from flowmetal.compiler.classes import class_of_symbol
 from flowmetal.compiler.clauses import Name, NamespaceForm, Required
 from flowmetal.compiler.environment import Environment, Namespace
-from flowmetal.compiler.foreigners import MISSING_NAMES
+from flowmetal.compiler.foreigners import MISSING_NAMES, is_host_class
 from flowmetal.compiler.forms import CORE
 from flowmetal.compiler.problems import Problems
 from flowmetal.compiler.resolution import Names, flow_name
 from flowmetal.errors import CompileError, Label, ReadError
 from flowmetal.errors.suggestions import did_you_mean
 from flowmetal.source import Span
+from flowmetal.values import Symbol
 
 Require = Callable[[str, Span], None]
 """Makes a namespace known to the environment. Raises CompileError or ReadError if it cannot."""
@@ -27,6 +30,8 @@ def apply_ns(names: Names, form: NamespaceForm, require: Require, problems: Prob
         _refer_core(names, form.core)
     for required in form.required:
         apply_required(names, required, require, problems)
+    for name in form.imports:
+        apply_import(names, name, problems)
 
 
 def apply_required(names: Names, required: Required, require: Require, problems: Problems) -> None:
@@ -47,6 +52,23 @@ def apply_required(names: Names, required: Required, require: Require, problems:
     if required.alias is not None:
         _alias(space, required.alias, name, problems)
     _refer(names, known, required, problems)
+
+
+def apply_import(names: Names, name: Name, problems: Problems) -> None:
+    """Let a class be named without its package: one of the table, or a type of records."""
+    space, symbol = names.namespace, Symbol(None, name.text)
+    plain = re.split(r"[.$]", name.text)[-1]
+    cls = class_of_symbol(names, symbol)
+    if cls is None and is_host_class(name.text):
+        return  # what it is used for will be refused, with a hint, where it is used
+    if cls is None:
+        help = "a type of records is imported from its namespace, which is required before"
+        problems.report("FM0202", f"there is no class {name.text}", name.span, help=(help,))
+        names.ignore(plain)
+    elif "/" in cls:
+        space.refers[plain] = cls
+    else:
+        space.aliases[plain] = cls
 
 
 def _loadable(written: Name, ours: str, require: Require, problems: Problems) -> str | None:

@@ -13,8 +13,9 @@ from typing import Protocol
 
 from flowmetal.bytecode.code import DefinitionKind
 from flowmetal.compiler.environment import Environment, Namespace, VarInfo
-from flowmetal.compiler.foreigners import CLASSES_OF_EVERYTHING, is_class_name
+from flowmetal.compiler.foreigners import CLASSES_OF_EVERYTHING, is_class_name, without_package
 from flowmetal.compiler.forms import CORE
+from flowmetal.compiler.host_names import FUNCTIONS
 from flowmetal.compiler.statics import STATICS
 from flowmetal.source import Source, Span
 from flowmetal.values import Symbol, Value
@@ -126,9 +127,13 @@ class Names:
         if symbol.ns is None:
             return self._find_plain(symbol.name)
         space = self.namespace_of(symbol.ns)
+        if space is None or self.environment.namespace(space) is None:
+            member = f"{without_package(symbol.ns)}/{symbol.name}"
+            full = STATICS.get(member) or FUNCTIONS.get(member)
+            if full is not None:
+                return self.environment.var(full)
         if space is None:
-            static = STATICS.get(symbol.text)
-            return None if static is None else self.environment.var(static)
+            return None
         found = self.environment.var(f"{space}/{symbol.name}")
         if found is None and space == CORE:
             return self._expander(symbol.name)

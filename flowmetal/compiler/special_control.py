@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 from flowmetal.bytecode.code import HandlerKind
+from flowmetal.compiler.classes import class_of_symbol
 from flowmetal.compiler.context import Ask, Context, Place, SpecialForm, Walk, is_made_up
 from flowmetal.compiler.environment import VarInfo
 from flowmetal.compiler.foreigners import (
@@ -36,6 +37,7 @@ from flowmetal.compiler.nodes import (
 from flowmetal.errors import CompileError
 from flowmetal.source import Span
 from flowmetal.values import Keyword, Symbol, Value, Vector, key_of, pr_str
+from flowmetal.values.classes import CLASSES_BY_NAME
 
 
 def analyse_if(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
@@ -206,8 +208,11 @@ def _selector(
         plain = without_package(form.text)
         if plain in CLASSES_OF_EVERYTHING:
             return None
+        cls = class_of_symbol(context.names, form)
+        if cls is not None and "/" not in cls:
+            return Symbol(None, cls)
         if looks_like_a_class(form.text):
-            return Symbol(None, plain)
+            return Symbol(None, CLASSES_BY_NAME.get(plain, form.text))
     return (yield ask.value(item))
 
 

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from flowmetal.compiler.context import Context, is_made_up
 from flowmetal.compiler.environment import VarInfo
 from flowmetal.compiler.foreigners import (
+    CONSTRUCTIONS,
     MISSING_NAMES,
     hint_for_class,
-    is_class_name,
+    hint_for_method,
     looks_like_a_class,
+    without_package,
 )
 from flowmetal.compiler.forms import CORE
 from flowmetal.compiler.resolution import flow_name
@@ -47,7 +49,10 @@ def report_private(context: Context, var: VarInfo, span: Span) -> None:
 
 def report_interop(context: Context, text: str, span: Span) -> None:
     """Report ``Foo.``, ``.method`` and their like."""
-    help = ("write (ex-info message data)",) if is_class_name(text.rstrip(".")) else ()
+    hint = hint_for_method(text) if text.startswith(".") else None
+    if hint is None and text.endswith("."):
+        hint = CONSTRUCTIONS.get(without_package(text[:-1]))
+    help = () if hint is None else (hint,)
     context.problems.report(
         "FM0107", INTEROP, span, label=f"`{text}` is a call of the host", help=help
     )

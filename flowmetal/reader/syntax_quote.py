@@ -105,7 +105,7 @@ class SyntaxQuote:
             return symbol
         if symbol.ns is None and name.endswith("."):
             stem = self._resolve(Symbol(None, name[:-1], None, symbol.span))
-            return Symbol(stem.ns, stem.name + ".")
+            return Symbol(None, stem.text.replace("/", ".") + ".")
         return self._resolve(symbol)
 
     def _assemble(self, template: _Template) -> Value:

@@ -20,6 +20,7 @@ SOURCES: tuple[str, ...] = (
     "core/sorted.flow",
     "core/conditions.flow",
     "core/types.flow",
+    "core/host.flow",
     "core/eager.flow",
     "core/effects.flow",
     "core/runs.flow",

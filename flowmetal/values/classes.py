@@ -12,11 +12,13 @@ and, nearest first, everything that a class is one of.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Final
 
 from flowmetal.values import kinds
 from flowmetal.values.cells import Atom, Channel, Delay, FiberRef, Promise, Reduced, Volatile
+from flowmetal.values.error_classes import class_of_error
 from flowmetal.values.errors import ErrorValue
 from flowmetal.values.kinds import Value, kind_of
 from flowmetal.values.lazy import Cons, LazySeq
@@ -76,11 +78,69 @@ _TABLE: Final[dict[str, str]] = {
     "java.lang.Boolean":               "java.lang.Comparable",
     "java.lang.Character":             "java.lang.Comparable",
     "java.lang.String":                "java.lang.CharSequence java.lang.Comparable",
+    "java.lang.Class":                 "",
+    "java.util.Iterator":              "",
+    "java.net.URI":                    "java.lang.Comparable",
     "java.lang.Throwable":             "",
+    "java.lang.Error":                 "java.lang.Throwable",
+    "java.lang.AssertionError":        "java.lang.Error",
+    "java.lang.VirtualMachineError":   "java.lang.Error",
+    "java.lang.StackOverflowError":    "java.lang.VirtualMachineError",
+    "java.lang.OutOfMemoryError":      "java.lang.VirtualMachineError",
     "java.lang.Exception":             "java.lang.Throwable",
+    "java.lang.InterruptedException":  "java.lang.Exception",
+    "java.lang.ClassNotFoundException": "java.lang.Exception",
+    "java.io.IOException":             "java.lang.Exception",
+    "java.io.FileNotFoundException":   "java.io.IOException",
+    "java.io.EOFException":            "java.io.IOException",
+    "java.util.concurrent.TimeoutException": "java.lang.Exception",
+    "java.util.concurrent.ExecutionException": "java.lang.Exception",
+    "java.util.concurrent.CancellationException": "java.lang.IllegalStateException",
     "java.lang.RuntimeException":      "java.lang.Exception",
+    "java.lang.ArithmeticException":   "java.lang.RuntimeException",
+    "java.lang.ClassCastException":    "java.lang.RuntimeException",
+    "java.lang.IllegalArgumentException": "java.lang.RuntimeException",
+    "java.lang.IllegalStateException": "java.lang.RuntimeException",
+    "java.lang.IndexOutOfBoundsException": "java.lang.RuntimeException",
+    "java.lang.StringIndexOutOfBoundsException": "java.lang.IndexOutOfBoundsException",
+    "java.lang.ArrayIndexOutOfBoundsException": "java.lang.IndexOutOfBoundsException",
+    "java.lang.NegativeArraySizeException": "java.lang.RuntimeException",
+    "java.lang.NullPointerException":  "java.lang.RuntimeException",
+    "java.lang.NumberFormatException": "java.lang.IllegalArgumentException",
+    "java.lang.SecurityException":     "java.lang.RuntimeException",
+    "java.lang.UnsupportedOperationException": "java.lang.RuntimeException",
+    "java.util.NoSuchElementException": "java.lang.RuntimeException",
+    "java.util.ConcurrentModificationException": "java.lang.RuntimeException",
+    "java.util.regex.PatternSyntaxException": "java.lang.IllegalArgumentException",
+    "java.time.format.DateTimeParseException": "java.lang.RuntimeException",
+    "clojure.lang.ArityException":     "java.lang.IllegalArgumentException",
+    "clojure.lang.Compiler$CompilerException": "java.lang.RuntimeException clojure.lang.IExceptionInfo",
+    "clojure.lang.LispReader$ReaderException": "java.lang.RuntimeException",
     "clojure.lang.IExceptionInfo":     "",
     "clojure.lang.ExceptionInfo":      "clojure.lang.IExceptionInfo java.lang.RuntimeException",
+    "clojure.lang.Namespace":          "",
+    "clojure.lang.MultiFn":            "clojure.lang.AFn",
+    "clojure.lang.ReaderConditional":  "clojure.lang.ILookup",
+    "clojure.lang.IHashEq":            "",
+    "clojure.lang.IReduceInit":        "",
+    "clojure.lang.IReduce":            "clojure.lang.IReduceInit",
+    "clojure.lang.IKVReduce":          "",
+    "clojure.lang.IEditableCollection": "",
+    "clojure.lang.IChunkedSeq":        "clojure.lang.ISeq clojure.lang.Sequential",
+    "clojure.lang.IMapIterable":       "",
+    "clojure.lang.IBlockingDeref":     "",
+    "clojure.lang.IReference":         "clojure.lang.IMeta",
+    "clojure.lang.IAtom2":             "clojure.lang.IAtom",
+    "clojure.lang.IType":              "",
+    "clojure.lang.PersistentQueue":    "clojure.lang.IPersistentList clojure.lang.IObj clojure.lang.Counted java.util.Collection",
+    "clojure.lang.Agent":              "clojure.lang.ARef",
+    "clojure.lang.Ref":                "clojure.lang.ARef clojure.lang.IFn java.lang.Comparable",
+    "clojure.lang.Range":              "clojure.lang.ASeq clojure.lang.Counted clojure.lang.IReduce",
+    "clojure.lang.Iterate":            "clojure.lang.ASeq clojure.lang.IReduce clojure.lang.IPending",
+    "clojure.lang.Cycle":              "clojure.lang.ASeq clojure.lang.IReduce clojure.lang.IPending",
+    "clojure.lang.ChunkedCons":        "clojure.lang.ASeq clojure.lang.IChunkedSeq",
+    "clojure.lang.ArraySeq":           "clojure.lang.IndexedSeq",
+    "clojure.lang.StringSeq":          "clojure.lang.IndexedSeq",
     "clojure.lang.IMeta":              "",
     "clojure.lang.IObj":               "clojure.lang.IMeta",
     "clojure.lang.IFn":                "java.util.concurrent.Callable java.lang.Runnable",
@@ -95,8 +155,8 @@ _TABLE: Final[dict[str, str]] = {
     "clojure.lang.IPending":           "",
     "clojure.lang.IAtom":              "",
     "clojure.lang.ARef":               "clojure.lang.IRef clojure.lang.IMeta",
-    "clojure.lang.Var":                "clojure.lang.ARef clojure.lang.IFn",
-    "clojure.lang.Atom":               "clojure.lang.ARef clojure.lang.IAtom",
+    "clojure.lang.Var":                "clojure.lang.ARef clojure.lang.IFn clojure.lang.IReference",
+    "clojure.lang.Atom":               "clojure.lang.ARef clojure.lang.IAtom2 clojure.lang.IReference",
     "clojure.lang.Volatile":           "clojure.lang.IDeref",
     "clojure.lang.Delay":              "clojure.lang.IDeref clojure.lang.IPending",
     "clojure.lang.Reduced":            "clojure.lang.IDeref",
@@ -117,23 +177,25 @@ _TABLE: Final[dict[str, str]] = {
     "clojure.lang.IPersistentMap":     "java.lang.Iterable clojure.lang.Associative clojure.lang.Counted",
     "clojure.lang.IPersistentSet":     "clojure.lang.IPersistentCollection clojure.lang.Counted",
     "clojure.lang.IMapEntry":          "java.util.Map$Entry",
-    "clojure.lang.ASeq":               "clojure.lang.ISeq clojure.lang.IObj clojure.lang.Sequential java.util.List",
-    "clojure.lang.APersistentVector":  "clojure.lang.AFn clojure.lang.IPersistentVector java.util.List"
+    "clojure.lang.ASeq":               "clojure.lang.ISeq clojure.lang.IObj clojure.lang.Sequential java.util.List clojure.lang.IHashEq",
+    "clojure.lang.APersistentVector":  "clojure.lang.AFn clojure.lang.IPersistentVector java.util.List clojure.lang.IHashEq"
                                        " java.lang.Comparable java.util.RandomAccess",
-    "clojure.lang.APersistentMap":     "clojure.lang.AFn clojure.lang.IPersistentMap java.util.Map",
-    "clojure.lang.APersistentSet":     "clojure.lang.AFn clojure.lang.IPersistentSet java.util.Set",
-    "clojure.lang.PersistentVector":   "clojure.lang.APersistentVector clojure.lang.IObj",
+    "clojure.lang.APersistentMap":     "clojure.lang.AFn clojure.lang.IPersistentMap java.util.Map clojure.lang.IHashEq"
+    " clojure.lang.IKVReduce",
+    "clojure.lang.APersistentSet":     "clojure.lang.AFn clojure.lang.IPersistentSet java.util.Set clojure.lang.IHashEq",
+    "clojure.lang.PersistentVector":   "clojure.lang.APersistentVector clojure.lang.IObj clojure.lang.IEditableCollection"
+                                       " clojure.lang.IReduce clojure.lang.IKVReduce",
     "clojure.lang.MapEntry":           "clojure.lang.IMapEntry clojure.lang.APersistentVector",
     "clojure.lang.PersistentList":     "clojure.lang.ASeq clojure.lang.IPersistentList clojure.lang.Counted",
     "clojure.lang.Cons":               "clojure.lang.ASeq",
     "clojure.lang.LazySeq":            "clojure.lang.ISeq clojure.lang.IObj clojure.lang.Sequential clojure.lang.IPending java.util.List",
-    "clojure.lang.LongRange":          "clojure.lang.ASeq clojure.lang.Counted",
-    "clojure.lang.Repeat":             "clojure.lang.ASeq",
+    "clojure.lang.LongRange":          "clojure.lang.ASeq clojure.lang.Counted clojure.lang.IReduce",
+    "clojure.lang.Repeat":             "clojure.lang.ASeq clojure.lang.IReduce clojure.lang.IPending",
     "clojure.lang.IndexedSeq":         "clojure.lang.ASeq clojure.lang.Counted",
-    "clojure.lang.PersistentHashMap":  "clojure.lang.APersistentMap clojure.lang.IObj",
+    "clojure.lang.PersistentHashMap":  "clojure.lang.APersistentMap clojure.lang.IObj clojure.lang.IEditableCollection",
     "clojure.lang.PersistentArrayMap": "clojure.lang.PersistentHashMap",
     "clojure.lang.PersistentTreeMap":  "clojure.lang.APersistentMap clojure.lang.IObj clojure.lang.Reversible clojure.lang.Sorted",
-    "clojure.lang.PersistentHashSet":  "clojure.lang.APersistentSet clojure.lang.IObj",
+    "clojure.lang.PersistentHashSet":  "clojure.lang.APersistentSet clojure.lang.IObj clojure.lang.IEditableCollection",
     "clojure.lang.PersistentTreeSet":  "clojure.lang.APersistentSet clojure.lang.IObj clojure.lang.Reversible clojure.lang.Sorted",
     "clojure.lang.IRecord":            "",
     "clojure.lang.TaggedLiteral":      "clojure.lang.ILookup",
@@ -182,7 +244,6 @@ _CLASSES: Final[dict[type, str]] = {
     Volatile:   "clojure.lang.Volatile",
     Delay:      "clojure.lang.Delay",
     Reduced:    "clojure.lang.Reduced",
-    ErrorValue: "clojure.lang.ExceptionInfo",
     Reified:    "flow.lang.Reified",
 }
 # fmt: on
@@ -197,6 +258,10 @@ _SHORT: Final = {
 """Classes that need no package in front, as in Clojure."""
 
 
+CLASSES_BY_NAME: Final = {re.split(r"[.$]", name)[-1]: name for name in _TABLE}
+"""Every class by its name without the package, for a catch in a namespace that does not import it."""
+
+
 def class_name(value: Value) -> str:
     """Return the name of the class of a value, "nil" for nil."""
     cls = type(value)
@@ -204,6 +269,8 @@ def class_name(value: Value) -> str:
         return "java.lang.Long" if -(1 << 63) <= value < 1 << 63 else "clojure.lang.BigInt"
     if cls is Record:
         return str(value.record)
+    if cls is ErrorValue:
+        return class_of_error(value)
     found = _CLASSES.get(cls)
     if found is not None:
         return found

@@ -12,41 +12,21 @@ from flowmetal.values import (
     flow_error,
     require_realised,
 )
+from flowmetal.values.classes import ancestry
+from flowmetal.values.error_classes import also_caught, class_of_error
 
-# fmt: off
-_CLASSES: dict[str, frozenset[str]] = {
-    # class name                     types, or "namespace/*"
-    "ArithmeticException":           frozenset({"arithmetic/*", "limit/bits"}),
-    "IndexOutOfBoundsException":     frozenset({"index/*"}),
-    "StringIndexOutOfBoundsException": frozenset({"index/*"}),
-    "ClassCastException":            frozenset({"type/*"}),
-    "IllegalArgumentException":      frozenset({"type/*", "arity", "argument/*", "key/*", "index/*", "data/*", "case/*"}),
-    "ArityException":                frozenset({"arity"}),
-    "NumberFormatException":         frozenset({"parse/*"}),
-    "NullPointerException":          frozenset({"type/*"}),
-    "AssertionError":                frozenset({"assertion/*", "contract/*"}),
-    "IllegalStateException":         frozenset({"state/*", "var/*", "atom/*"}),
-    "UnsupportedOperationException": frozenset({"type/*", "operation/*"}),
-    "StackOverflowError":            frozenset({"limit/*"}),
-    "TimeoutException":              frozenset({"timeout"}),
-}
-# fmt: on
+CANCELLED = Keyword.of("flow", "cancelled")
 
 
 def error_matches(error: ErrorValue, selector: Value) -> bool:
-    """Say whether a catch clause for ``selector``, a keyword or a class name, takes ``error``.
-
-    A class of the JVM that has no like here takes nothing; ``ExceptionInfo`` takes what
-    ``ex-info`` made, which is what has no code.
-    """
+    """Say whether a catch clause for ``selector``, a keyword or a class name, takes ``error``."""
     if isinstance(selector, Keyword):
         return error.type is selector
     assert isinstance(selector, Symbol)
-    name = selector.name.rpartition(".")[2]
-    if name in ("ExceptionInfo", "IExceptionInfo"):
-        return error.code is None
-    types = _CLASSES.get(name, frozenset())
-    return error.type.text in types or f"{error.type.ns}/*" in types
+    if error.type is CANCELLED:
+        return False
+    cls = selector.text
+    return cls in ancestry(class_of_error(error)) or also_caught(cls, error)
 
 
 def check_data(value: Value, what: str) -> None:

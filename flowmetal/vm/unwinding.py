@@ -31,7 +31,7 @@ from flowmetal.values import ErrorValue, FlowError, Keyword, Value, Vector, hash
 from flowmetal.values.errors import flow_error
 from flowmetal.values.map import EMPTY_MAP
 from flowmetal.vm.calls import call_value
-from flowmetal.vm.errors import error_matches
+from flowmetal.vm.errors import CANCELLED, error_matches
 from flowmetal.vm.fibers import (
     answer_is_here,
     end,
@@ -56,7 +56,6 @@ from flowmetal.vm.state import (
 )
 from flowmetal.vm.tracing import place, trace, waiting_for
 
-CANCELLED = Keyword.of("flow", "cancelled")
 RESTART = Keyword.of("flow", "restart")
 _NAME = keyword("name")
 _SCOPE = keyword("scope")

@@ -16,10 +16,10 @@ See ``values.parts`` for the names of the entries.
 from __future__ import annotations
 
 from flowmetal.compiler.classes import class_of_symbol, symbol_of_class
-from flowmetal.compiler.definitions import is_data as means_itself
 from flowmetal.compiler.environment import VarInfo
 from flowmetal.compiler.expanders.call import MacroCall
 from flowmetal.compiler.forms import Syntax, core, flag, is_symbol, listed, local
+from flowmetal.compiler.forms import is_data as means_itself
 from flowmetal.compiler.unknown import report_unknown
 from flowmetal.values import Map, Set, Symbol, Value, Vector, hash_map, keyword, vector
 from flowmetal.values.parts import method_key, part_name

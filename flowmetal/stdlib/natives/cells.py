@@ -28,6 +28,7 @@ from flowmetal.values import (
     keyword,
     vector,
 )
+from flowmetal.values.error_classes import host_class
 
 native = Table("flow.core")
 
@@ -196,7 +197,9 @@ def make_error(kind: Value, message: Value, data: Value, code: Value) -> ErrorVa
 
 @native("ex-data")
 def ex_data(error: Value) -> Value:
-    return error.data if type(error) is ErrorValue else None
+    if type(error) is not ErrorValue or host_class(error) is not None:
+        return None
+    return error.data
 
 
 @native("ex-message")

@@ -59,6 +59,8 @@ def is_instance(cls: Value, x: Value) -> bool:
     """Say whether the class of ``x`` is ``cls`` or one of it."""
     if type(cls) is not Symbol:
         raise wrong("instance?", "a class", 1, cls)
+    if cls.text == "java.lang.Class":
+        return is_class(x)
     return cls.text in ancestry(class_name(x))
 
 
