@@ -14,3 +14,17 @@ CodeHash = NewType("CodeHash", str)
 ProgramHash = NewType("ProgramHash", str)
 EffectNumber = NewType("EffectNumber", int)
 InterpreterId = NewType("InterpreterId", str)
+
+COMPILER_MACROS = frozenset(
+    (
+        *("let", "loop", "fn", "letfn", "binding", "defn", "defn-", "defmacro", "declare"),
+        *("ns", "in-ns", "require", "use", "import", "alias", "refer"),
+        *("refer-clojure", "refer-flow"),
+    )
+)
+"""Macros of flow.core that the compiler itself provides: names like others, without a var's value."""
+
+
+def flow_name(namespace: str) -> str:
+    """Return our name of a namespace of Clojure's, else the name itself."""
+    return "flow." + namespace[8:] if namespace.startswith("clojure.") else namespace

@@ -125,17 +125,28 @@ def _module_as_list(module: Module) -> list[Value]:
         module.library,
         [_definition_as_list(definition) for definition in module.definitions],
         [
-            [bytes.fromhex(name), pack_function(function), pack_notes(function)]
+            [bytes.fromhex(name), *_packed_function(function)]
             for name, function in functions.items()
         ],
     ]
 
 
+def _packed_function(function: Function) -> tuple[bytes, bytes]:
+    """Return code and notes; what nobody has looked at is packed already."""
+    unpack = function.__dict__.get("unpack")
+    if isinstance(unpack, partial) and unpack.func is _late_function:
+        code, notes, _ = unpack.args
+        return code, notes
+    return pack_function(function), pack_notes(function)
+
+
 def _definition_as_list(definition: Definition) -> list[Value]:
     function = definition.function
-    span = definition.span
-    place = None if span is None else [span.path, span.line, span.col, span.end_line, span.end_col]
-    notes = None if definition.meta is None and place is None else pack([definition.meta, place])
+    unpack = definition.__dict__.get("unpack")
+    if isinstance(unpack, partial) and unpack.func is _definition_notes:
+        notes = unpack.args[0]
+    else:
+        notes = _packed_notes(definition)
     return [
         definition.name,
         definition.kind.value,
@@ -143,6 +154,12 @@ def _definition_as_list(definition: Definition) -> list[Value]:
         pack([definition.value]),
         notes,
     ]
+
+
+def _packed_notes(definition: Definition) -> bytes | None:
+    span = definition.span
+    place = None if span is None else [span.path, span.line, span.col, span.end_line, span.end_col]
+    return None if definition.meta is None and place is None else pack([definition.meta, place])
 
 
 def _packed(value: Value) -> bytes | None:

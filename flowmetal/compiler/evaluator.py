@@ -8,11 +8,14 @@ and has a budget; embed passes it in, so the compiler knows no machine.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from flowmetal.bytecode.code import Definition, Function
 from flowmetal.ids import CodeHash
 from flowmetal.values import ErrorValue, Value
+
+if TYPE_CHECKING:
+    from flowmetal.compiler.environment import Environment
 
 
 class EvaluationFailed(Exception):
@@ -25,6 +28,9 @@ class EvaluationFailed(Exception):
 
 class Evaluator(Protocol):
     """A sealed machine for compile time."""
+
+    def enter(self, environment: Environment, namespace: str) -> None:
+        """Hear which namespace is current from now on, and what is known of it and of others."""
 
     def load(self, definition: Definition, functions: Mapping[CodeHash, Function]) -> None:
         """Give a var its value, or run an expression. Raises EvaluationFailed."""

@@ -5,6 +5,10 @@ form of the library that defines or extends something is kept if the var that
 it is about is reachable: an initialiser with its var; a bare expression with any
 var that holds state (an initialiser's, such as a table of methods) that it mentions,
 itself or through functions of its module. A native that is only called needs no var.
+
+A program that may find vars by names which it computes (``ASKING``: ``resolve``,
+``eval`` and their like, outside of macros) keeps the library whole, documentation
+included; else the documentation of a var stays if users' code mentions the var itself.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from dataclasses import replace
 
 from flowmetal.bytecode.code import Definition, DefinitionKind, Function, Module, Program
 from flowmetal.bytecode.opcodes import Operand
-from flowmetal.compiler.forms import CORE
+from flowmetal.compiler.forms import CORE, flag
 from flowmetal.errors import CompileError
 from flowmetal.ids import CodeHash
 from flowmetal.values import ErrorValue, Map, Set, Value, VarRef, Vector, is_seq, keyword
@@ -22,6 +26,16 @@ from flowmetal.values.parts import is_part, table_of
 
 ALWAYS = (f"{CORE}/-realise-all", f"{CORE}/-realise-deep")
 """Functions that the machine calls by name."""
+
+ASKING = frozenset(
+    f"{CORE}/{name}"
+    for name in (
+        *("resolve", "ns-resolve", "requiring-resolve", "find-var", "eval", "load-string"),
+        *("find-ns", "the-ns", "all-ns", "ns-map", "ns-publics", "ns-interns", "ns-refers"),
+        *("macroexpand", "macroexpand-1"),
+    )
+)
+"""Functions that find things by names which are computed: they may ask for all of the library."""
 
 _DOC = keyword("doc")
 _EXAMPLE = keyword("example")
@@ -43,6 +57,10 @@ def link(modules: Sequence[Module], entry: str, flags: frozenset[str] = frozense
     for name in ALWAYS:
         marked.reach(name)
     marked.finish()
+    if marked.asks:
+        library = [module for module in modules if module.library]
+        users = [by_name[name] for name in ordered if not by_name[name].library]
+        return Program(entry, (*library, *users), flags)
     order = _complete_order(by_name, ordered, marked)
     kept = [marked.pruned(by_name[name]) for name in order]
     return Program(entry, tuple(module for module in kept if _says_something(module)), flags)
@@ -90,6 +108,9 @@ class _Marking:
     def __init__(self, by_name: dict[str, Module]) -> None:
         self._by_name = by_name
         self.modules: set[str] = set()
+        self.asks = False
+        self._quiet = False  # what is visited runs when something is compiled, or is asking itself
+        self._as_vars: set[str] = set()  # library vars that users' code mentions as values
         self._names: set[str] = set()
         self._waiting: list[str] = []
         self._codes: set[CodeHash] = set()
@@ -110,9 +131,14 @@ class _Marking:
             self._names.add(definition.name)
             if is_part(definition.name):
                 self.reach(table_of(definition.name))
+            self._quiet = flag(definition.meta, "macro")
+            self._as_vars.update(index.vars_in(definition))
             self._visit(index, definition)
+        self._quiet = False
 
     def reach(self, name: str) -> None:
+        if name in ASKING and not self._quiet:
+            self.asks = True
         if name not in self._names:
             self._names.add(name)
             self._waiting.append(name)
@@ -131,7 +157,7 @@ class _Marking:
             return module
         kept_expressions = self._expressions.get(module.name, set())
         definitions = tuple(
-            _without_documentation(definition)
+            definition if definition.name in self._as_vars else _without_documentation(definition)
             for at, definition in enumerate(module.definitions)
             if at in kept_expressions or (definition.name and definition.name in self._names)
         )
@@ -147,7 +173,9 @@ class _Marking:
             index = self._index(namespace)
             for definition in index.by_name.get(name, ()):
                 self.modules.add(namespace)
+                self._quiet = name in ASKING or flag(definition.meta, "macro")
                 self._visit(index, definition)
+                self._quiet = False
 
     def _visit(self, index: _Index, definition: Definition) -> None:
         for name in _names_in_value(definition.value):
@@ -241,6 +269,16 @@ class _Index:
             function = self._by_hash()[current]
             waiting.extend(function.functions)
             yield from _names_in_function(function)
+
+    def vars_in(self, definition: Definition) -> Iterator[str]:
+        """Yield the names of vars that a definition has as values."""
+        yield from _names_in_value(definition.value)
+        waiting = [] if definition.function is None else [definition.function]
+        while waiting:
+            function = self._by_hash()[waiting.pop()]
+            waiting.extend(function.functions)
+            for constant in function.constants:
+                yield from _names_in_value(constant)
 
     def _by_hash(self) -> dict[CodeHash, Function]:
         if self._functions is None:

@@ -11,9 +11,10 @@ from flowmetal.compiler.environment import Environment, Namespace
 from flowmetal.compiler.foreigners import MISSING_NAMES, is_host_class
 from flowmetal.compiler.forms import CORE
 from flowmetal.compiler.problems import Problems
-from flowmetal.compiler.resolution import Names, flow_name
+from flowmetal.compiler.resolution import Names
 from flowmetal.errors import CompileError, Label, ReadError
 from flowmetal.errors.suggestions import did_you_mean
+from flowmetal.ids import flow_name
 from flowmetal.source import Span
 from flowmetal.values import Symbol
 

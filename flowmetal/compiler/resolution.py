@@ -17,11 +17,10 @@ from flowmetal.compiler.foreigners import CLASSES_OF_EVERYTHING, is_class_name, 
 from flowmetal.compiler.forms import CORE
 from flowmetal.compiler.host_names import FUNCTIONS
 from flowmetal.compiler.statics import STATICS
+from flowmetal.ids import flow_name
 from flowmetal.source import Source, Span
 from flowmetal.values import Symbol, Value
 from flowmetal.values.classes import class_named
-
-_CLOJURE = "clojure."
 
 # fmt: off
 SPECIAL_FORMS = frozenset({
@@ -170,11 +169,6 @@ class Names:
         if core is not None:
             yield from filter(visible, core.publics())
         yield from filter(visible, sorted(self._expanders))
-
-
-def flow_name(namespace: str) -> str:
-    """Return our name of a namespace of Clojure's, else the name itself."""
-    return "flow." + namespace[len(_CLOJURE) :] if namespace.startswith(_CLOJURE) else namespace
 
 
 def _qualified(full_name: str, symbol: Symbol) -> Symbol:

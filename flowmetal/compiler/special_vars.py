@@ -6,8 +6,9 @@ from flowmetal.bytecode.code import DefinitionKind
 from flowmetal.compiler.context import Ask, Context, SpecialForm, Walk
 from flowmetal.compiler.definitions import parse_def
 from flowmetal.compiler.environment import VarInfo
-from flowmetal.compiler.forms import Syntax, is_symbol
+from flowmetal.compiler.forms import CORE, Syntax, is_symbol
 from flowmetal.compiler.nodes import Constant, Define, Node, Perform, SetVar
+from flowmetal.compiler.resolution import Expander
 from flowmetal.compiler.special_control import shape
 from flowmetal.compiler.unknown import INTEROP, report_unknown
 from flowmetal.errors import CompileError
@@ -37,6 +38,8 @@ def analyse_var(context: Context, ask: Ask, items: list[Syntax]) -> Node:
     if isinstance(found, VarInfo):
         context.unit.calls.add(found.name)
         return Constant(ask.span, VarRef(found.name))
+    if isinstance(found, Expander):
+        return Constant(ask.span, VarRef(f"{CORE}/{found.name}"))
     report_unknown(context, symbol, items[1].span)
     return Constant(ask.span, None)
 
@@ -56,10 +59,18 @@ def analyse_set(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
     if not isinstance(found, VarInfo):
         report_unknown(context, symbol, items[1].span)
         return Constant(ask.span, None)
+    if found.name in _FOR_OTHER_COMPILERS:
+        return (yield ask.value(items[2]))
     if not found.dynamic and not found.broken:
         hint = "keep changing state in an atom"
         raise CompileError("FM0123", f"`{found.name}` is not dynamic", items[1].span, hint=hint)
     return SetVar(ask.span, found.name, (yield ask.value(items[2])))
+
+
+_FOR_OTHER_COMPILERS = frozenset(
+    f"{CORE}/{name}" for name in ("*warn-on-reflection*", "*unchecked-math*", "*assert*")
+)
+"""Vars that sources set for a compiler of the host; here they change nothing."""
 
 
 def analyse_perform(context: Context, ask: Ask, items: list[Syntax]) -> Walk:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from flowmetal.bytecode.code import DeclaredKind, Definition, DefinitionKind
 from flowmetal.bytecode.code import Function as FunctionCode
 from flowmetal.compiler.analyser import analyse, macro_at
-from flowmetal.compiler.clauses import parse_ns, parse_spec
+from flowmetal.compiler.clauses import parse_import, parse_ns, parse_spec
 from flowmetal.compiler.context import Ask, Context, Unit
 from flowmetal.compiler.definitions import DefForm, parse_def
 from flowmetal.compiler.emit_functions import emit_function
@@ -27,12 +27,12 @@ from flowmetal.compiler.macroexpansion import RunFailed, expand, failed
 from flowmetal.compiler.nodes import Arity, Constant, Function, Node, Target
 from flowmetal.compiler.options import CompileOptions
 from flowmetal.compiler.problems import Problems
-from flowmetal.compiler.requiring import Require, apply_ns, apply_required
+from flowmetal.compiler.requiring import Require, apply_import, apply_ns, apply_required
 from flowmetal.compiler.resolution import Expander, Names
 from flowmetal.errors import CompileError
-from flowmetal.ids import CodeHash
+from flowmetal.ids import COMPILER_MACROS, CodeHash
 from flowmetal.source import Span
-from flowmetal.values import Map, Symbol, Value, hash_map, is_endless, keyword
+from flowmetal.values import Map, Symbol, Value, hash_map, is_endless, keyword, vector
 
 TOP_LEVEL = "top level"
 """The name of the function that a bare expression becomes."""
@@ -71,6 +71,7 @@ class TopLevel:
         waiting = [Ask(form, span)]
         while waiting:
             ask = waiting.pop()
+            self._evaluator.enter(self.names.environment, self.names.namespace.name)
             try:
                 waiting.extend(reversed(self._form(context, ask)))
             except CompileError as error:
@@ -210,6 +211,14 @@ class TopLevel:
                 raise CompileError("FM0201", "`in-ns` needs a quoted name", span)
             self._enter(name.form.text, name.span)
             return
+        if what == "import":
+            for item in items[1:]:
+                for imported in parse_import(_quoted(item) or item):
+                    apply_import(self.names, imported, self.problems)
+            return
+        if what in ("alias", "refer"):
+            self._refer(what, [_quoted(item) or item for item in items], span)
+            return
         for item in items[1:]:
             spec = _quoted(item) or item
             if is_symbol(spec.form) or not isinstance(spec.form, (str, int)):
@@ -217,6 +226,20 @@ class TopLevel:
                     continue
                 for required in parse_spec(spec, use=what == "use"):
                     apply_required(self.names, required, self._require, self.problems)
+
+    def _refer(self, what: str, items: list[Syntax], span: Span) -> None:
+        """Do what ``(alias 'short 'namespace)`` or ``(refer 'namespace :only '[name])`` says."""
+        if what == "alias":
+            if len(items) != 3 or not all(is_symbol(item.form) for item in items[1:]):
+                raise CompileError("FM0201", "`alias` needs two quoted names", span)
+            alias, name = items[1:]
+            spec = vector((name.form, keyword("as"), alias.form))
+        else:
+            if len(items) < 2 or not is_symbol(items[1].form):
+                raise CompileError("FM0201", "`refer` needs the quoted name of a namespace", span)
+            spec = vector(item.form for item in items[1:])
+        for required in parse_spec(Syntax(spec, span), use=what == "refer"):
+            apply_required(self.names, required, self._require, self.problems)
 
     def _enter(self, name: str, span: Span) -> None:
         """Make ``name`` the current namespace."""
@@ -234,7 +257,9 @@ class TopLevel:
         self.names.enter(name, self._options.library, fresh=not self._switching)
 
 
-_NAMESPACE_FORMS = frozenset({"ns", "in-ns", "require", "use", "refer-clojure", "refer-flow"})
+_NAMESPACE_FORMS = COMPILER_MACROS & frozenset(
+    ("ns", "in-ns", "require", "use", "import", "alias", "refer", "refer-clojure", "refer-flow")
+)
 assert set(EXPANDERS) >= _NAMESPACE_FORMS
 
 

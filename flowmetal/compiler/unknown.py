@@ -15,9 +15,9 @@ from flowmetal.compiler.foreigners import (
     without_package,
 )
 from flowmetal.compiler.forms import CORE
-from flowmetal.compiler.resolution import flow_name
 from flowmetal.errors import Diagnostic, Label
 from flowmetal.errors.suggestions import FOREIGN_NAMES, did_you_mean, nearest
+from flowmetal.ids import flow_name
 from flowmetal.source import Span
 from flowmetal.values import Symbol
 

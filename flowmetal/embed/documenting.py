@@ -15,13 +15,14 @@ from typing import Final
 
 from flowmetal.compiler.expanders import EXPANDERS
 from flowmetal.compiler.loader import paths_of
-from flowmetal.compiler.resolution import Names, flow_name
+from flowmetal.compiler.resolution import Names
 from flowmetal.embed.examples import examples_of
 from flowmetal.embed.lookup import Known, Lookup
 from flowmetal.embed.session import Session
 from flowmetal.embed.special_documentation import SPECIAL
 from flowmetal.errors import UsageError
 from flowmetal.errors.suggestions import did_you_mean
+from flowmetal.ids import flow_name
 
 _CORE: Final = "flow.core"
 _SENTENCE: Final = re.compile(r".*?[.](?= [A-Z(:{]|$)")

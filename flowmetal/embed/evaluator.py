@@ -16,12 +16,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from flowmetal.bytecode.code import Definition, DefinitionKind, Function, Module, Program
+from flowmetal.compiler.environment import Environment
 from flowmetal.compiler.evaluator import EvaluationFailed
 from flowmetal.ids import CodeHash, RunId
 from flowmetal.stdlib.natives.walking import unrealised_inside
-from flowmetal.values import FlowError, Value
+from flowmetal.values import FlowError, Symbol, Value
 from flowmetal.vm.link import Image
 from flowmetal.vm.machine import evaluate
+from flowmetal.vm.spaces import NAMESPACE
 from flowmetal.vm.state import Machine, Native
 from flowmetal.vm.vars import define
 
@@ -54,6 +56,12 @@ class SealedMachine:
         self.image.add((), module.functions)
         for definition in module.definitions:
             self.load(definition, {})
+
+    def enter(self, environment: Environment, namespace: str) -> None:
+        """Make a namespace the current one."""
+        self.image.spaces = environment
+        if NAMESPACE in self.machine.globals:
+            self.machine.globals[NAMESPACE] = Symbol(None, namespace)
 
     def load(self, definition: Definition, functions: Mapping[CodeHash, Function]) -> None:
         """Give a var its value, or run an expression, now or when a macro asks. Raises EvaluationFailed."""

@@ -58,6 +58,7 @@ class _ReplLoader:
     """What a file that the REPL loads is compiled with: forms of a file are evaluated sealed."""
 
     def __init__(self, machine: LiveMachine) -> None:
+        self.enter = machine.enter
         self.load = machine.load_sealed
         self.call = machine.call
 
@@ -226,7 +227,7 @@ class Interactive:
         self.namespace = namespace
         space = self.environment.open(namespace)
         space.complete = True  # other namespaces may require it
-        self.machine.globals[f"{REPL}/*ns*"] = Symbol(None, namespace)
+        self.machine.enter(self.environment, namespace)
         own, core = self.environment.open(REPL), self.environment.core()
         if space is not own:
             for name in own.publics():

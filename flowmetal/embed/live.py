@@ -19,14 +19,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from flowmetal.bytecode.code import Definition, DefinitionKind, Function, Module, Program
+from flowmetal.compiler.environment import Environment
 from flowmetal.compiler.evaluator import EvaluationFailed
 from flowmetal.embed.unkept import Interrupted, Interruption, UnkeptRun, drive_unkept
 from flowmetal.ids import CodeHash, InterpreterId, RunId
 from flowmetal.stdlib.natives.walking import unrealised_inside
-from flowmetal.values import EMPTY_MAP, ErrorValue, FlowError, Value, VarRef, vector
+from flowmetal.values import EMPTY_MAP, ErrorValue, FlowError, Symbol, Value, VarRef, vector
 from flowmetal.vm.calls import call_value
 from flowmetal.vm.link import Image, Linker
 from flowmetal.vm.machine import run
+from flowmetal.vm.spaces import NAMESPACE
 from flowmetal.vm.state import (
     Bindings,
     Closure,
@@ -106,6 +108,12 @@ class LiveMachine:
         """Forget an interruption: a new evaluation begins."""
         # A new object: an evaluation that was left behind keeps its own.
         self._interruption = Interruption()
+
+    def enter(self, environment: Environment, namespace: str) -> None:
+        """Make a namespace the current one."""
+        self.image.spaces = environment
+        if NAMESPACE in self.globals:
+            self.globals[NAMESPACE] = Symbol(None, namespace)
 
     # -- what the compiler asks for ------------------------------------------------------
 

@@ -31,7 +31,9 @@ from flowmetal.vm.state import Native
 
 _DOC = keyword("doc")
 _SOURCES = Path(flowmetal.__file__).parent / "stdlib"
-_UNEXPANDED = frozenset({"ns", "in-ns", "require", "use", "refer-clojure", "refer-flow"})
+_UNEXPANDED = frozenset(
+    {"ns", "in-ns", "require", "use", "import", "alias", "refer", "refer-clojure", "refer-flow"}
+)
 _MOST_EXPANSIONS: Final = 1_000
 
 

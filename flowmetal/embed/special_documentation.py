@@ -48,6 +48,9 @@ SPECIAL: Final[dict[str, Special]] = {
     "ns":         Special(_MACRO, ("name doc? (:require [namespace :as alias :refer [names*]])*",), "Begin a namespace."),
     "in-ns":      Special(_MACRO, ("'name",), "Go to another namespace."),
     "require":    Special(_MACRO, ("'[namespace :as alias :refer [names*]]*",), "Load namespaces. At a REPL, :reload loads them again."),
+    "import":     Special(_MACRO, ("class*",), "Let classes and types of records be named without their package."),
+    "alias":      Special(_MACRO, ("'alias 'namespace",), "Let a namespace be called by another name in this one."),
+    "refer":      Special(_MACRO, ("'namespace & options",), "Use public names of a namespace without a qualifier; :only names some."),
     "use":        Special(_MACRO, ("'namespace*",), "Load namespaces and refer to all their public names."),
 }
 # fmt: on

@@ -1,4 +1,4 @@
-"""What records, protocols, multimethods and hierarchies raise: FM0131, FM0515 - FM0519.
+"""What records, protocols, multimethods and hierarchies raise: FM0131, FM0515 - FM0519, FM0522, FM0523.
 
 ``wrong`` is a program that raises the code and ``right`` one that does not; both are tests.
 """
@@ -59,5 +59,20 @@ CODES: tuple[ErrorCode, ...] = (
         "changes in an atom, and what a caller may choose in a dynamic var.",
         wrong="(defn price [] 1)\n(defn main [] (with-redefs [price (fn [] 2)] (price)))",
         right="(def ^:dynamic *price* 1)\n(defn main [] (binding [*price* 2] *price*))",
+    ),
+    ErrorCode(
+        "FM0522",
+        "The program has no namespace of this name",
+        "A program holds the namespaces that its entry requires, and nothing is loaded while it\n"
+        "runs. Require the namespace, or ask with find-ns, which returns nil.",
+        wrong="(defn main [] (ns-name 'shop.stock))",
+        right="(defn main [] (find-ns 'shop.stock))",
+    ),
+    ErrorCode(
+        "FM0523",
+        "A matcher has no match yet",
+        "re-groups returns what re-find found last with a matcher.",
+        wrong='(defn main [] (re-groups (re-matcher #"a" "banana")))',
+        right='(defn main [] (let [m (re-matcher #"a" "banana")] (re-find m) (re-groups m)))',
     ),
 )

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Final
 
 from flowmetal.runtime.progress import Progress
+from flowmetal.vm.errors import CANCELLED
 from flowmetal.vm.state import Machine, Pending
-from flowmetal.vm.unwinding import CANCELLED
 
 GRACE_US: Final = 30_000_000
 

@@ -21,6 +21,7 @@ SOURCES: tuple[str, ...] = (
     "core/conditions.flow",
     "core/types.flow",
     "core/host.flow",
+    "core/names.flow",
     "core/eager.flow",
     "core/effects.flow",
     "core/runs.flow",

@@ -27,6 +27,7 @@ from flowmetal.errors import ProgramError
 from flowmetal.ids import CodeHash
 from flowmetal.source import Span
 from flowmetal.values import Value, key_of
+from flowmetal.vm.spaces import ProgramSpaces, Spaces
 from flowmetal.vm.state import Closure, Native
 
 # Numbers that exist in linked code alone.
@@ -205,11 +206,15 @@ class Image:
         self.static: dict[str, Value] = {}
         self.initialisers: list[Definition] = []
         self.linked: list[LinkedFunction] = []  # in the order of their first call
+        self.homes: list[str] = []  # the namespace of each initialiser
+        self.spaces: Spaces = ProgramSpaces(program.modules)
         self.places: object = None  # what the snapshot knows of this image's constants
         for module in program.modules:
-            self.add(module.definitions, module.functions)
+            self.add(module.definitions, module.functions, module.name)
 
-    def add(self, definitions: Iterable[Definition], functions: Iterable[Function]) -> None:
+    def add(
+        self, definitions: Iterable[Definition], functions: Iterable[Function], home: str = ""
+    ) -> None:
         """Add code. What a definition fixes replaces what was fixed under its name."""
         for function in functions:
             if function.hash not in self.functions:
@@ -225,6 +230,7 @@ class Image:
                     self.static[definition.name] = self.native(definition.value)
                 case DefinitionKind.INITIALISER | DefinitionKind.EXPRESSION:
                     self.initialisers.append(definition)
+                    self.homes.append(home)
                 case DefinitionKind.DECLARED:
                     pass
 

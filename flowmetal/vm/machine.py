@@ -24,6 +24,7 @@ from flowmetal.vm.effects import seal_of
 from flowmetal.vm.fibers import is_shielded, wake
 from flowmetal.vm.interpreter import execute
 from flowmetal.vm.link import Image
+from flowmetal.vm.spaces import give_arguments
 from flowmetal.vm.returning import start_further
 from flowmetal.vm.scopes import find_deadlock
 from flowmetal.vm.state import (
@@ -66,6 +67,7 @@ def start(
     machine.next_fiber += 1
     machine.fibers[fiber.number] = fiber
     machine.ready.append(fiber.number)
+    give_arguments(machine)
     start_further(machine, fiber)
     return machine
 

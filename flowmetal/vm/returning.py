@@ -14,6 +14,7 @@ from flowmetal.values import LazySeq, Realise, Unrealised, Value, seq
 from flowmetal.vm.calls import call_value
 from flowmetal.vm.errors import check_data
 from flowmetal.vm.fibers import end
+from flowmetal.vm.spaces import enter
 from flowmetal.vm.state import (
     Define,
     Fiber,
@@ -99,6 +100,7 @@ def start_further(machine: Machine, fiber: Fiber) -> None:
     initialisers = machine.image.initialisers
     if machine.started < len(initialisers):
         definition = initialisers[machine.started]
+        enter(machine, machine.image.homes[machine.started])
         machine.started += 1
         assert definition.function is not None
         function = machine.image.functions[definition.function].plain
@@ -109,6 +111,7 @@ def start_further(machine: Machine, fiber: Fiber) -> None:
         fiber.frames.append(called)
         return
     machine.started = len(initialisers) + 1
+    enter(machine, machine.entry.partition("/")[0])
     called = call_value(machine, fiber, machine.globals[machine.entry], list(machine.arguments))
     assert isinstance(called, Frame), "start() has checked that the entry is code of the language"
     called.then = Finish()

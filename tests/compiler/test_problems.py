@@ -104,8 +104,14 @@ def test_names_of_other_languages_are_known(text, help):
     ("text", "help"),
     [
         ("(defn f [] (Thread/sleep 5))", "use sleep!: (sleep! (seconds 1))"),
-        ('(defn f [] (Integer/parseInt "5"))', "write (parse-long text)"),
-        ("(defn f [] (java.lang.Math/sqrt 2))", "write (sqrt ...) of flow.math"),
+        ("(defn f [] (java.util.UUID/randomUUID))", "use uuid!"),
+        ("(defn f [] (java.time.Instant/now))", "reading the clock is an effect: (now!)"),
+        ('(defn f [] (.length "a"))', "write (count text)"),
+        ("(defn f [x] (.-total x))", "a field of a record is (:total x)"),
+        (
+            "(defn f [] (StringBuilder.))",
+            "collect texts in a vector and join them with (apply str texts)",
+        ),
     ],
 )
 def test_classes_of_the_host_are_known(text, help):

@@ -31,6 +31,7 @@ from flowmetal.compiler.expanders.parts import (
     expand_own_part,
 )
 from flowmetal.compiler.forms import Syntax, is_symbol, listed, listed_of, local
+from flowmetal.ids import COMPILER_MACROS
 
 Expand = Callable[[MacroCall], Syntax]
 
@@ -89,6 +90,10 @@ EXPANDERS: dict[str, Expand] = {
     "in-ns": refuse_inside,
     "require": refuse_inside,
     "use": refuse_inside,
+    "import": refuse_inside,
+    "alias": refuse_inside,
+    "refer": refuse_inside,
     "refer-clojure": refuse_inside,
     "refer-flow": refuse_inside,
 }
+assert {name for name in EXPANDERS if not name.startswith("-")} == COMPILER_MACROS

@@ -19,8 +19,19 @@ from typing import Protocol, cast
 from flowmetal.stdlib.natives.arguments import need_text, wrong
 from flowmetal.stdlib.natives.backtracking import Backtracking
 from flowmetal.stdlib.natives.regex_parsing import Tree, Wrong, parse
-from flowmetal.stdlib.natives.table import Table
-from flowmetal.values import Regex, Value, fail, list_of, pr_str, vector
+from flowmetal.stdlib.natives.table import MISSING, Table
+from flowmetal.values import (
+    Atom,
+    Keyword,
+    Map,
+    Regex,
+    Value,
+    fail,
+    hash_map,
+    list_of,
+    pr_str,
+    vector,
+)
 from flowmetal.values.meter import charge
 
 native = Table("flow.core")
@@ -174,9 +185,49 @@ def _subject(function: str, text: Value) -> str:
     return str(text)
 
 
+# A matcher is an atom: all matches, found when it is made, and how many were taken.
+
+_MATCHES = Keyword.of("re", "matches")
+_TAKEN = Keyword.of("re", "taken")
+
+
+@native("re-matcher")
+def re_matcher(pattern: Value, text: Value) -> Atom:
+    """Return a matcher."""
+    machine = compiled("re-matcher", pattern)
+    found = [match_value(m) for m in matches_in(machine, need_text("re-matcher", 2, text))]
+    return Atom(hash_map(((_MATCHES, vector(found)), (_TAKEN, 0))))
+
+
+def _state(function: str, matcher: Value) -> Map:
+    state = matcher.value if type(matcher) is Atom else None
+    if not isinstance(state, Map) or _MATCHES not in state:
+        raise wrong(function, "a matcher", 1, matcher)
+    return state
+
+
+@native("re-groups")
+def re_groups(matcher: Value) -> Value:
+    """Return the last match of a matcher."""
+    state = _state("re-groups", matcher)
+    matches, taken = state.get(_MATCHES), state.get(_TAKEN)
+    if not 0 < taken <= len(matches):
+        fail("FM0523", "regex/no-match", "the matcher has no match: call re-find first")
+    return matches.nth(taken - 1)
+
+
+def _next_match(matcher: Value) -> Value:
+    state = _state("re-find", matcher)
+    matches, taken = state.get(_MATCHES), state.get(_TAKEN)
+    matcher.value = state.assoc(_TAKEN, min(taken, len(matches)) + 1)
+    return matches.nth(taken) if taken < len(matches) else None
+
+
 @native("re-find")
-def re_find(pattern: Value, text: Value) -> Value:
-    """Return the first match, nil if there is none."""
+def re_find(pattern: Value, text: Value = MISSING) -> Value:
+    """Return the first match, nil if there is none; the next one of a matcher."""
+    if text is MISSING:
+        return _next_match(pattern)
     return match_value(compiled("re-find", pattern).search(_subject("re-find", text)))
 
 

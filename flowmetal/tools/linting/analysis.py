@@ -32,7 +32,9 @@ from flowmetal.reader.positions import Positions
 from flowmetal.source import Source, Span
 from flowmetal.values import List, Symbol, Value, keyword
 
-_NAMESPACE_FORMS = frozenset({"ns", "in-ns", "require", "use", "refer-clojure", "refer-flow"})
+_NAMESPACE_FORMS = frozenset(
+    {"ns", "in-ns", "require", "use", "import", "alias", "refer", "refer-clojure", "refer-flow"}
+)
 _WITHOUT_TREE = frozenset({"defnative", "defforeign"})
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 from flowmetal.compiler.clauses import Name, Required
 from flowmetal.compiler.definitions import DefForm
 from flowmetal.compiler.forms import CORE, flag, is_symbol
-from flowmetal.compiler.resolution import flow_name
+from flowmetal.ids import flow_name
 from flowmetal.reader.tokens import tokenize
 from flowmetal.source import Span
 from flowmetal.tools.linting.analysis import Analysis, Written
