@@ -6,6 +6,7 @@ from flowmetal.bytecode.code import DefinitionKind
 from flowmetal.compiler.context import Ask, Context, SpecialForm, Walk
 from flowmetal.compiler.definitions import parse_def
 from flowmetal.compiler.environment import VarInfo
+from flowmetal.compiler.foreigners import CONSTRUCTIONS, hint_for_method, without_package
 from flowmetal.compiler.forms import CORE, Syntax, is_symbol
 from flowmetal.compiler.nodes import Constant, Define, Node, Perform, SetVar
 from flowmetal.compiler.resolution import Expander
@@ -108,7 +109,14 @@ def _kind(item: Syntax) -> str:
 
 
 def refuse_interop(context: Context, ask: Ask, items: list[Syntax]) -> Node:
-    raise CompileError("FM0107", INTEROP, ask.span)
+    words = [item.form.name for item in items[1:] if is_symbol(item.form)]
+    if items[0].form.name == "new":
+        hint = CONSTRUCTIONS.get(without_package(words[0])) if words else None
+        hint = hint or "write (->Record ...) for a record, (ex-info message data) for an error"
+    else:
+        hint = hint_for_method(f".{words[-1]}") if words else None
+        hint = hint or "there are no methods: call a function, (f x)"
+    raise CompileError("FM0107", INTEROP, ask.span, hint=hint)
 
 
 def refuse_inside(context: Context, ask: Ask, items: list[Syntax]) -> Node:

@@ -45,7 +45,7 @@ MESSAGES = {
     "FM0142": "`with-restart` needs a name, a description and a function for each restart",
     "FM0143": "`~` stands outside of a syntax quote",
     "FM0201": "`:like` is not understood here",
-    "FM0202": "`:import` is not part of Flowmetal",
+    "FM0202": "there is no class shop.Order",
     "FM0203": "there is no namespace `no.such.thing`",
     "FM0206": "the alias `s` already means flow.core",
     "FM0207": "flow.core does not define `incc`",
