@@ -66,6 +66,7 @@ MISSING_NAMES: dict[str, str] = {
     "amap":           "there are no arrays: use `mapv`",
     "areduce":        "there are no arrays: use `reduce`",
     "..":             "there are no methods: chain functions with `->`",
+    "memfn":          "there are no methods: write a function, (fn [x] ...)",
     "read":           "write (read-string text)",
     "compile":        "compile a program with `fmc compile`",
     "load":           "require the namespace in the `ns` form",
