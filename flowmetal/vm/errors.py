@@ -12,7 +12,7 @@ from flowmetal.values import (
     flow_error,
     require_realised,
 )
-from flowmetal.values.classes import ancestry
+from flowmetal.values.classes import CLASSES_BY_NAME, ancestry
 from flowmetal.values.error_classes import also_caught, class_of_error
 
 CANCELLED = Keyword.of("flow", "cancelled")
@@ -25,7 +25,7 @@ def error_matches(error: ErrorValue, selector: Value) -> bool:
     assert isinstance(selector, Symbol)
     if error.type is CANCELLED:
         return False
-    cls = selector.text
+    cls = CLASSES_BY_NAME.get(selector.text, selector.text)
     return cls in ancestry(class_of_error(error)) or also_caught(cls, error)
 
 
