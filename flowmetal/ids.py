@@ -19,7 +19,7 @@ COMPILER_MACROS = frozenset(
     (
         *("let", "loop", "fn", "letfn", "binding", "defn", "defn-", "defmacro", "declare"),
         *("ns", "in-ns", "require", "use", "import", "alias", "refer"),
-        *("refer-clojure", "refer-flow", "match"),
+        *("refer-clojure", "refer-flow", "match", "with-restart", "with-handler"),
     )
 )
 """Macros of flow.core that the compiler itself provides: names like others, without a var's value."""
