@@ -24,9 +24,9 @@ from flowmetal.vm.effects import seal_of
 from flowmetal.vm.fibers import is_shielded, wake
 from flowmetal.vm.interpreter import execute
 from flowmetal.vm.link import Image
-from flowmetal.vm.spaces import give_arguments
 from flowmetal.vm.returning import start_further
 from flowmetal.vm.scopes import find_deadlock
+from flowmetal.vm.spaces import give_arguments
 from flowmetal.vm.state import (
     QUANTUM,
     Cancel,

@@ -163,6 +163,8 @@ def _full_name(machine: Machine, here: str, symbol: Symbol) -> str | None:
     spaces = machine.image.spaces
     own = spaces.namespace(here)
     if symbol.ns is not None:
+        if symbol.text in machine.globals:
+            return symbol.text
         target = None if own is None else own.aliases.get(symbol.ns)
         for space in (target, symbol.ns, flow_name(symbol.ns)):
             if space is not None and _is_known(machine, space):
