@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from flowmetal.compiler.expanders import EXPANDERS
 from flowmetal.embed import compile
+from flowmetal.ids import COMPILER_MACROS
 from flowmetal.values import keyword, pr_str
 from tests.stdlib.world import World
 
@@ -47,3 +49,8 @@ def test_what_a_run_asks_about_names_lives_through_snapshots() -> None:
     found = world.run(text, "a")
     shown = '[shop.main shop.main #\'flow.string/join #\'shop.main/helper ["Help." true] made ("a") true]'
     assert pr_str(found) == shown
+
+
+def test_programs_find_the_macros_that_the_compiler_provides() -> None:
+    signs = {"unquote", "unquote-splicing"}  # refused wherever they stand
+    assert {name for name in EXPANDERS if not name.startswith("-")} - signs == COMPILER_MACROS
