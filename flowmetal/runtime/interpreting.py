@@ -20,6 +20,7 @@ from flowmetal.errors import Conflict, FlowmetalError, StoreError
 from flowmetal.runtime.driving import drive_in_loop
 from flowmetal.runtime.grouping import Committer
 from flowmetal.runtime.host import Host
+from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.loading import open_run
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store.protocol import Claim
@@ -50,6 +51,7 @@ class Interpreter:
         self._taken = False
         self._freed = asyncio.Event()
         self._committer = Committer(host.store)
+        self._leases: set[Lease] = set()
         self._end: BaseException | None = None
 
     def stop(self) -> None:
@@ -128,6 +130,7 @@ class Interpreter:
         active = None
         try:
             active = open_run(host, claim, taken_us)
+            active.lease.join(self._leases, claim)
             await drive_in_loop(active, self._committer, let_go=True)
         except Conflict:
             return  # somebody else has it now; this machine never was
@@ -138,8 +141,10 @@ class Interpreter:
             _report(problem, claim)
             return
         finally:
-            if active is not None and active.is_driven():
-                _release(host, active.claim)
+            if active is not None:
+                active.lease.leave()
+                if active.is_driven():
+                    _release(host, active.claim)
 
     async def _watch(self, pool: ThreadPoolExecutor) -> None:
         """Wake up when the store may have changed or a run is due."""

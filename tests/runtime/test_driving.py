@@ -7,6 +7,7 @@ import itertools
 
 import pytest
 
+from flowmetal.bytecode.file import write_program
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import Call, EffectFailed
 from flowmetal.errors import Conflict, RunError, StoreError
@@ -15,6 +16,7 @@ from flowmetal.runtime.driving import drive
 from flowmetal.runtime.interpreting import interpret
 from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.loading import PATIENCE, open_run
+from flowmetal.runtime.starting import start_run
 from flowmetal.store.protocol import Claim, Commit, RunState
 from flowmetal.testing.dying import Death
 from flowmetal.testing.world import ScriptedWorld
@@ -92,6 +94,35 @@ def test_a_lease_is_renewed_at_a_third_and_given_up_at_two_thirds() -> None:
     bench.clock.advance(3_000_000)
     with pytest.raises(Conflict):
         lease.keep(held)
+
+
+def test_the_leases_of_one_interpreter_are_renewed_together() -> None:
+    bench = Bench()
+    runs = [RunId(f"run-{n}") for n in range(3)]
+    program = performs("t/f", 0)
+    for run in runs:
+        start_run(bench.current, program, write_program(program), id=run)
+    claims = bench.store.claim_ready(InterpreterId("other"), 9_000_000, 3)
+    together: set[Lease] = set()
+    leases = [Lease(bench.store, bench.clock, 9_000_000, 0) for _ in claims]
+    for lease, held in zip(leases, claims, strict=True):
+        lease.join(together, held)
+    lost = bench.store.claim(claims[2].run, InterpreterId("other"), 9_000_000)
+    assert lost is not None
+    renewals: list[str] = []
+    bench.store.hooks = lambda point: renewals.append(point) if point == "after renew" else None
+    bench.clock.advance(3_000_000)
+    leases[0].keep(claims[0])
+    leases[1].keep(claims[1])
+    assert renewals == ["after renew"]
+    with pytest.raises(Conflict):
+        leases[2].keep(claims[2])
+    leases[1].leave()
+    bench.clock.advance(3_000_000)
+    leases[0].keep(claims[0])
+    row = bench.store.run(claims[1].run)
+    assert row is not None
+    assert row.lease_expires_us == bench.clock.now_us() + 6_000_000
 
 
 def test_a_stale_interpreter_performs_nothing_and_writes_nothing() -> None:
