@@ -12,6 +12,7 @@ from pathlib import Path
 
 from flowmetal.runtime.grants import RunGrants, parse_grants
 from flowmetal.values.meter import DEFAULT, LEAST, NAMES, UNTRUSTED, Limits
+from flowmetal.store.chain import SHORTEST_KEY, KeyRing
 
 PROJECT_FILE = "flow.edn"
 
@@ -19,6 +20,30 @@ PROJECT_FILE = "flow.edn"
 def store_url(given: str | None) -> str:
     """Return the address of the store: ``given``, else $FLOWMETAL_STORE, else the user's state folder."""
     return given or os.environ.get("FLOWMETAL_STORE") or "sqlite:"
+
+
+def key_ring() -> KeyRing:
+    """Return the keys that histories are chained with: lines of the file that $FLOWMETAL_KEYS names.
+
+    Raises UsageError FM1331 for a file that cannot be read, or a key that is too short.
+    """
+    path = os.environ.get("FLOWMETAL_KEYS", "")
+    if not path:
+        return KeyRing()
+    from flowmetal.errors import UsageError
+
+    try:
+        text = Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UsageError("FM1331", f"the keys in {path} cannot be read: {problem}") from None
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines or any(len(line) < SHORTEST_KEY for line in lines):
+        raise UsageError(
+            "FM1331",
+            f"{path} has no keys, or one of less than {SHORTEST_KEY} characters",
+            hint="write one key to a line, such as `openssl rand -hex 32` gives",
+        )
+    return KeyRing(tuple(line.encode() for line in lines))
 
 
 def grants_of(

@@ -30,9 +30,11 @@ from flowmetal.values.names import reads_as_keyword
 
 if TYPE_CHECKING:
     from flowmetal.bytecode.code import Program
+    from flowmetal.embed.retention import Collected, Retention
     from flowmetal.embed.sharing import CallbackReceipt, DeployedProgram, TaskClaim
     from flowmetal.embed.world import HostWorld
     from flowmetal.runtime.local import LogLine
+    from flowmetal.runtime.verifying import Verification
     from flowmetal.store.operations.vocabulary import Operation
     from flowmetal.store.protocol import InboxRow
     from flowmetal.values import Map
@@ -392,6 +394,37 @@ class Engine:
         row = self._row(run)
         return why(row, self.store.inbox(row.id, 0), self.store)
 
+    def eval(
+        self,
+        run: str,
+        text: str,
+        *,
+        at: int | None = None,
+        fiber: int | None = None,
+        frame: int | None = None,
+    ) -> Value:
+        """Return the value of an expression in a copy of a run's machine; the run does not change.
+
+        ``at``: as it stood after that event. The locals of ``frame`` (0: the innermost; default: the
+        innermost of the program's own) of ``fiber`` can be used. An effect is refused.
+        Raises ReadError, CompileError, asking.Thrown, and RunError FM1130 or FM1131, UsageError FM1330.
+        """
+        from flowmetal.embed.asking import Place, ask
+
+        return ask(self.host, self._row(run), text, Place(fiber, frame), at)
+
+    def verify(self, run: str) -> Verification:
+        """Look at the whole history of a run: its chain, its sense, and what its program makes of it."""
+        from flowmetal.runtime.verifying import verify
+
+        return verify(self.host, self._row(run))
+
+    def collect(self, policy: Retention | None = None, *, dry_run: bool = False) -> Collected:
+        """Apply a retention policy to all runs of the store; say what went, or would go."""
+        from flowmetal.embed.retention import Retention, collect
+
+        return collect(self.host, policy or Retention(), dry_run=dry_run)
+
     def sources(self, program: str) -> dict[str, str]:
         """Return the sources that a stored program carries, by path."""
         from flowmetal.embed.standing import sources_of
@@ -453,6 +486,7 @@ class Engine:
             observer=self._observer,
             sync_every=self._sync_every,
             limits=self._limits,
+            keys=config.key_ring(),
         )
 
     def _world(self) -> HostWorld:

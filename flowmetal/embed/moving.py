@@ -29,6 +29,7 @@ from flowmetal.errors import RefusedError, RunError, StoreError, UsageError
 from flowmetal.ids import InterpreterId, RunId
 from flowmetal.runtime.host import LEASE_US
 from flowmetal.runtime.progress import decode_progress
+from flowmetal.runtime.starting import input_of_fork
 from flowmetal.snapshot import decode, encode
 from flowmetal.store.protocol import (
     Claim,
@@ -109,10 +110,18 @@ def _forked(whole: RunImage, id: RunId, now_us: int) -> dict[str, bytes]:
         machine.known.clear()
         encoded = encode(machine)
         snapshot, chunks = encoded.data, encoded.chunks
-    origin = hash_map(((keyword("from"), row.id), (keyword("at"), row.seq)))
+    generation = 0 if snapshot is None else machine.generation
+    origin = hash_map(
+        (
+            (keyword("from"), row.id),
+            (keyword("at"), row.seq),
+            (keyword("to"), id),
+            (keyword("generation"), generation),
+        )
+    )
     event = Event(row.seq + 1, now_us, kinds.FORKED, "", 0, encode_data(origin))
     return pack_image(
-        replace(row, id=id, seq=event.seq),
+        replace(row, id=id, seq=event.seq, input=input_of_fork(row.input, row.id)),
         row.state,
         whole.program,
         snapshot,

@@ -71,5 +71,10 @@ CODES = (
     ErrorCode("FM1325", "A limit is not understood",
               "Limits are bits (of an integer), characters (of a text), items (that one instruction goes through), frames (of a fiber) and snapshot (bytes from which on a warning is logged). `untrusted` lowers them for programs of strangers. They stand in :limits of flow.edn, too, and each has a least value.",
               "fmvm run FILE --limit depth=5", "fmvm run FILE --limit frames=10000"),
+    ErrorCode("FM1330", "The run has no such fiber or frame",
+              "`fmvm show` lists the fibers, and the frames of each from the innermost on, which is number 0.",
+              "fmvm eval RUN 'total' --frame 99", "fmvm eval RUN 'total' --frame 0"),
+    ErrorCode("FM1331", "The keys of histories cannot be used",
+              "$FLOWMETAL_KEYS names a file with one key to a line, each of 16 characters or more. The first one is for new runs."),
 )
 # fmt: on

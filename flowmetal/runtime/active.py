@@ -26,10 +26,13 @@ from flowmetal.runtime.progress import Pending, Progress
 from flowmetal.runtime.waiting import encode_waiting
 from flowmetal.snapshot import encode
 from flowmetal.snapshot.format import VERSION
+from flowmetal.store.chain import extended
 from flowmetal.store.operations.vocabulary import Asked, Enqueue, StartRun, Withdraw
-from flowmetal.store.protocol import Claim, Commit, InboxRow, NewEvent, RunState
+from flowmetal.store.protocol import Claim, Commit, Event, InboxRow, NewEvent, RunState
 from flowmetal.values import DataError, ErrorValue, Map, Value, hash_map, keyword
-from flowmetal.values.codec import encode_data
+from flowmetal.values.codec import decode_data, encode_data
+from flowmetal.values.kinds import KINDS as KINDS_OF_VALUES
+from flowmetal.values.kinds import LAST_SCALAR
 from flowmetal.vm.machine import deliver
 from flowmetal.vm.state import Machine, MachineStatus
 
@@ -85,6 +88,10 @@ class ActiveRun:
     quick: list[EffectRequest] = field(default_factory=list)
     fresh: list[tuple[EffectRequest, EffectClass]] = field(default_factory=list)
 
+    # Heads of the chain of events: up to the last commit, and with the one under way.
+    chain: bytes = b""
+    next_chain: bytes = b""
+
     # Not durable yet.
     events: list[NewEvent] = field(default_factory=list)
     consumed: list[int] = field(default_factory=list)
@@ -105,7 +112,8 @@ class ActiveRun:
         return self.left is None
 
     def record(self, kind: str, name: str, effect: int, data: bytes, time_us: int = 0) -> None:
-        """Put a fact into the next commit."""
+        """Put a fact into the next commit. ``time_us`` 0: now."""
+        time_us = time_us or self.host.clock.now_us()
         self.events.append(NewEvent(kind, name, effect, data, time_us))
 
     def prepare(self, step: Step) -> Commit:
@@ -116,6 +124,7 @@ class ActiveRun:
         if encoded is not None and not self.is_large:
             self._warn_if_large(len(encoded.data))
         waits = step.state is RunState.WAITING
+        self.next_chain = self._chained()
         return Commit(
             events=self.events,
             state=step.state,
@@ -131,11 +140,32 @@ class ActiveRun:
             release=step.leave,
             snapshot_format=VERSION,
             operations=self.operations,
+            chain=self.next_chain if self.events else None,
+            keep=encoded is not None and self._is_to_be_kept(len(encoded.data)),
         )
+
+    def _chained(self) -> bytes:
+        first = self.claim.seq + 1
+        events = (
+            Event(seq, event.time_us, event.kind, event.name, event.effect, event.data)
+            for seq, event in enumerate(self.events, first)
+        )
+        return extended(self.chain, events, self.host.keys)
+
+    def _is_to_be_kept(self, size: int) -> bool:
+        """Say whether a snapshot of this size stays in the history: as many as cost a bounded
+        number of bytes an event, so small ones all. It depends on nothing that is not stored."""
+        share = self.host.history_bytes
+        if not share or not self.events:
+            return False
+        every = -(-size // share)
+        before, after = self.claim.seq, self.claim.seq + len(self.events)
+        return before // every != after // every
 
     def settle(self, step: Step, claim: Claim) -> None:
         """Take note that a step is durable, and show what it says. ``claim`` is for the next one."""
         self.claim = claim
+        self.chain = self.next_chain
         self.events = []
         self.consumed = []
         self.has_started = self.has_started or any(
@@ -251,11 +281,15 @@ class ActiveRun:
                 )
         if error is None:
             self.record(kinds.RESOLVED, request.kind, number, data, at_us)
+            if KINDS_OF_VALUES[type(value)] > LAST_SCALAR:
+                # What enters is what the history says, and shares nothing with what the world has:
+                # so it is the same when it happens again.
+                value = decode_data(data).get(_VALUE)
             result = EffectResult(number, value)
         else:
             data = encode_data(hash_map(((_ERROR, error), (_FUEL, self.machine.fuel_used))))
             self.record(kinds.EFFECT_FAILED, request.kind, number, data, at_us)
-            result = EffectResult(number, None, error)
+            result = EffectResult(number, None, decode_data(data).get(_ERROR))
         if self.progress.effects.pop(number, None) is not None:
             self.progress.changed = True
         deliver(self.machine, result, at_us, number)

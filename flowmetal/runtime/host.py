@@ -12,11 +12,16 @@ from flowmetal.ids import InterpreterId, ProgramHash
 from flowmetal.runtime.clock import Clock
 from flowmetal.runtime.entropy import Entropy, SystemEntropy
 from flowmetal.runtime.observer import Observer, Silent
+from flowmetal.store.chain import KeyRing
 from flowmetal.store.protocol import Store
 from flowmetal.values.meter import DEFAULT, Limits
 from flowmetal.vm.link import Image, Linker
 
 LEASE_US = 10_000_000
+
+HISTORY_BYTES = 512
+"""Bytes of kept snapshots for each event, at most: a snapshot of a few hundred bytes is kept with
+every commit, one of 50 kB with every hundredth event. 0: none is."""
 
 
 @dataclass(slots=True)
@@ -37,6 +42,8 @@ class Host:
     )
     sync_every: bool = False  # a commit for local effects too
     limits: Limits = DEFAULT
+    keys: KeyRing = field(default_factory=KeyRing)
+    history_bytes: int = HISTORY_BYTES
     images: dict[ProgramHash, Image] = field(default_factory=dict)
 
     def image(self, program: ProgramHash) -> Image:

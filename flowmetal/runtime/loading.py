@@ -19,7 +19,8 @@ from flowmetal.runtime.opening import take_up
 from flowmetal.runtime.progress import decode_progress, decode_status
 from flowmetal.runtime.starting import decode_input
 from flowmetal.snapshot import decode
-from flowmetal.store.protocol import Claim, Loaded, RunState
+from flowmetal.store.chain import beginning, extended, length
+from flowmetal.store.protocol import Claim, Loaded, RunRow, RunState
 from flowmetal.values import hash_map, keyword
 from flowmetal.values.codec import encode_data
 from flowmetal.vm.machine import start
@@ -55,6 +56,7 @@ def open_run(host: Host, claim: Claim, taken_us: int, *, patient: bool = False) 
         seen=row.received,
         is_new=loaded.snapshot is None,
         committed_us=host.clock.monotonic_us(),
+        chain=_chain(host, row),
     )
     if row.attempts > 1:
         crashes = hash_map(
@@ -73,6 +75,17 @@ def open_run(host: Host, claim: Claim, taken_us: int, *, patient: bool = False) 
         if active.is_driven():
             carry_out(active, take_message(active, message))
     return active
+
+
+def _chain(host: Host, row: RunRow) -> bytes:
+    """Return the head of the chain up to the last event: the store's own events are not in it yet."""
+    head = row.chain or beginning(host.keys)
+    while length(head) < row.seq:
+        events = host.store.events(row.id, length(head))
+        if not events:
+            raise RunError("FM1131", f"events of run {row.id} after {length(head)} are not there")
+        head = extended(head, events, host.keys)
+    return head
 
 
 def _answered(machine: Machine) -> set[int]:

@@ -1,6 +1,7 @@
 """The beginning of a run: a row and a first event, before any instruction.
 
-``input`` of a run is ``{:entry :args :seed}``; the seed feeds ``rand``, which is
+``input`` of a run is ``{:entry :args :seed}``, and of a fork ``:first``, the id under which it
+began; the seed feeds ``rand``, which is
 part of the run's state from then on.
 """
 
@@ -23,6 +24,7 @@ from flowmetal.vm.machine import start
 _ENTRY = keyword("entry")
 _ARGS = keyword("args")
 _SEED = keyword("seed")
+_FIRST = keyword("first")
 _ID_BYTES = 8
 _LONGEST_ID = 200
 
@@ -116,6 +118,18 @@ def checked_id(id: str) -> str:
 def encode_input(entry: str, arguments: Sequence[Value], seed: int) -> bytes:
     """Return a run's input. Raises DataError if an argument is not data."""
     return encode_data(hash_map(((_ENTRY, entry), (_ARGS, vector(arguments)), (_SEED, str(seed)))))
+
+
+def input_of_fork(data: bytes, first: RunId) -> bytes:
+    """Return the input of a fork: it began as another run, ``first`` or what that one was forked from."""
+    found = decode_data(data)
+    return encode_data(found if _FIRST in found else found.assoc(_FIRST, first))
+
+
+def first_id(data: bytes) -> RunId | None:
+    """Return the id under which a fork began; None: the run is no fork."""
+    found = decode_data(data).get(_FIRST)
+    return None if found is None else RunId(found)
 
 
 def decode_input(data: bytes) -> tuple[str, tuple[Value, ...], int]:

@@ -34,6 +34,7 @@ from flowmetal.store.protocol import (
     RunQuery,
     RunRow,
     RunState,
+    Trim,
 )
 from flowmetal.values import Map
 
@@ -71,6 +72,9 @@ class _Run:
     receipts: dict[str, InboxRow] = field(default_factory=dict)
     unread: dict[int, InboxRow] = field(default_factory=dict)
     chunks: dict[str, bytes] = field(default_factory=dict)
+    chain: bytes = b""
+    anchor: bytes = b""
+    kept: dict[int, bytes] = field(default_factory=dict)  # snapshots by the event they stand after
 
 
 class MemoryStore:
@@ -285,6 +289,50 @@ class MemoryStore:
             found = self._runs.get(run)
             return None if found is None else found.snapshot
 
+    def kept_snapshot(self, run: RunId, at: int) -> tuple[int, bytes] | None:
+        with self._reading():
+            found = self._runs.get(run)
+            seqs = [] if found is None else [seq for seq in found.kept if seq <= at]
+            if found is None or not seqs:
+                return None
+            return max(seqs), found.kept[max(seqs)]
+
+    def kept_snapshots(self, run: RunId) -> list[tuple[int, int]]:
+        with self._reading():
+            found = self._runs.get(run)
+            kept = {} if found is None else found.kept
+            return [(seq, len(kept[seq])) for seq in sorted(kept)]
+
+    def chunk_names(self, run: RunId) -> list[str]:
+        with self._reading():
+            found = self._runs.get(run)
+            return [] if found is None else list(found.chunks)
+
+    def trim(self, claim: Claim, trim: Trim) -> None:
+        with self._writing("trim"):
+            run = self._current(claim)
+            self._within("trim")
+            if trim.events:
+                run.events = [event for event in run.events if event.seq > trim.events]
+                run.kept = {seq: data for seq, data in run.kept.items() if seq > trim.events}
+                run.anchor = trim.anchor
+            run.kept = {
+                seq: data
+                for seq, data in run.kept.items()
+                if seq > trim.snapshots or seq in trim.but
+            }
+            if trim.chunks is not None:
+                run.chunks = {n: data for n, data in run.chunks.items() if n in trim.chunks}
+
+    def forget(self, run: RunId) -> bool:
+        with self._writing("forget"):
+            found = self._runs.get(run)
+            if found is None or found.state not in ENDED or self._is_driven(found):
+                return False
+            self._within("forget")
+            del self._runs[run]
+            return True
+
     def chunks(self, run: RunId, names: Sequence[str]) -> dict[str, bytes]:
         with self._reading():
             found = self._runs.get(run)
@@ -321,6 +369,9 @@ class MemoryStore:
             run.snapshot, run.snapshot_format = commit.snapshot, commit.snapshot_format
         run.waiting = run.waiting if commit.waiting is None else commit.waiting
         run.progress = run.progress if commit.progress is None else commit.progress
+        run.chain = run.chain if commit.chain is None else commit.chain
+        if commit.keep and commit.snapshot is not None and commit.events:
+            run.kept[run.seq] = commit.snapshot
         for name, data in commit.chunks.items():
             run.chunks.setdefault(name, data)
         for number in commit.consumed:
@@ -401,7 +452,9 @@ class MemoryStore:
     def events(self, run: RunId, after: int = 0, limit: int = 1000) -> list[Event]:
         with self._reading():
             found = self._runs.get(run)
-            return [] if found is None else found.events[max(0, after) :][:limit]
+            events = [] if found is None else found.events
+            trimmed = events[0].seq - 1 if events else 0
+            return events[max(0, after - trimmed) :][:limit]
 
     def next_wake_us(self, *, snapshot_format: int = 1) -> int | None:
         with self._reading():
@@ -474,7 +527,7 @@ class MemoryStore:
                 started_us=row.started_us, ended_us=row.ended_us,
                 snapshot=image.snapshot, snapshot_format=row.snapshot_format,
                 result=row.result, error=row.error, waiting=row.waiting, progress=row.progress,
-                received=row.received,
+                received=row.received, chain=row.chain, anchor=row.anchor,
                 events=list(image.events), chunks=dict(image.chunks),
                 receipts={entry.message.id: entry for entry, _ in image.inbox},
                 unread={entry.number: entry for entry, consumed in image.inbox if not consumed},
@@ -538,6 +591,8 @@ class MemoryStore:
             received=run.received,
             snapshot_format=run.snapshot_format,
             queue=run.queue,
+            chain=run.chain,
+            anchor=run.anchor,
         )
 
     def _lease_expires_us(self, run: _Run) -> int:

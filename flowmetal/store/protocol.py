@@ -140,6 +140,8 @@ class RunRow:
     received: int  # number of the last message that came in, consumed or not
     snapshot_format: int  # 0: never ran
     queue: str = ""
+    chain: bytes = b""  # head of the chain of events (chain.py); empty: nobody has begun it
+    anchor: bytes = b""  # the head where the history was cut off; empty: it is whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,8 @@ class Commit:
     ``state`` RUNNING and READY without ``wake_at_us`` mean: can go on at once, for
     whoever has the run next. ``result`` and ``error`` are those of this commit.
     ``snapshot_format`` is the version of the snapshot's layout. ``operations`` are performed
-    in order, in the same transaction.
+    in order, in the same transaction. ``chain`` is the head of the chain with these events. With
+    ``keep`` the snapshot is kept beside the last event, for looking back.
     """
 
     events: Sequence[NewEvent]
@@ -221,6 +224,24 @@ class Commit:
     release: bool = False  # give the lease back in the same transaction
     snapshot_format: int = 1
     operations: Sequence[Asked] = ()
+    chain: bytes | None = None  # None: unchanged
+    keep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trim:
+    """What of a run's past goes. Its ability to go on is not touched.
+
+    Events up to number ``events`` go, and ``anchor`` is the head of the chain there. Kept
+    snapshots up to number ``snapshots`` go, but for those named in ``but``. Of the chunks
+    only ``chunks`` stay (None: all).
+    """
+
+    events: int = 0
+    anchor: bytes = b""
+    snapshots: int = 0
+    but: frozenset[int] = frozenset()
+    chunks: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +326,21 @@ class Store(Protocol):
         """Read the latest snapshot without a claim."""
 
     def chunks(self, run: RunId, names: Sequence[str]) -> dict[str, bytes]: ...
+
+    def kept_snapshot(self, run: RunId, at: int) -> tuple[int, bytes] | None:
+        """Read the newest snapshot that is kept beside an event not above ``at``, and its number."""
+
+    def kept_snapshots(self, run: RunId) -> list[tuple[int, int]]:
+        """List the kept snapshots: number of the event, size in bytes; oldest first."""
+
+    def chunk_names(self, run: RunId) -> list[str]:
+        """List the chunks that are stored for a run."""
+
+    def trim(self, claim: Claim, trim: Trim) -> None:
+        """Let go of a part of a run's past. Raises Conflict if the claim no longer holds."""
+
+    def forget(self, run: RunId) -> bool:
+        """Delete a run that has ended, and all that belongs to it. False: it is driven, or goes on."""
 
     def commit(self, claim: Claim, commit: Commit) -> Claim:
         """Make one step durable and return the claim for the next. Raises Conflict or StoreError."""

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from flowmetal.errors import StoreError
 from flowmetal.ids import ProgramHash, RunId
 from flowmetal.store import rules
+from flowmetal.store.chain import HEAD_BYTES, length
 from flowmetal.store.protocol import Event, InboxRow, Message, RunRow, RunState
 
 FORMAT = 1
@@ -39,7 +40,10 @@ class RunImage:
     inbox: tuple[tuple[InboxRow, bool], ...]  # with: is it consumed
 
 
-_WHOLE = ("program", "input", "grants", "snapshot", "result", "error", "waiting", "progress")
+_WHOLE = (
+    *("program", "input", "grants", "snapshot", "result", "error", "waiting", "progress"),
+    *("chain", "anchor"),
+)
 
 
 def pack(
@@ -54,7 +58,8 @@ def pack(
     """Return the parts of a run. ``state`` is the one that it has apart from being exported."""
     whole = (
         *(program, row.input, row.grants, snapshot),
-        *(row.result, row.error, row.waiting, row.progress),
+        *(row.result, row.error, row.waiting, row.progress, row.chain or None),
+        row.anchor or None,
     )
     parts = {name: data for name, data in zip(_WHOLE, whole, strict=True) if data is not None}
     parts |= {f"chunk/{name}": data for name, data in chunks.items()}
@@ -96,8 +101,9 @@ def unpack(parts: Mapping[str, bytes]) -> RunImage:
         inbox = tuple(_inbox(parts["inbox"]))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _refuse("a part of it cannot be read") from error
-    if tuple(event.seq for event in events) != tuple(range(1, row.seq + 1)):
-        raise _refuse("its events are not numbered from 1 to the end")
+    first = 1 + (length(row.anchor) if row.anchor else 0)
+    if tuple(event.seq for event in events) != tuple(range(first, row.seq + 1)):
+        raise _refuse(f"its events are not numbered from {first} to the end")
     if any(not 1 <= entry.number <= row.received for entry, _ in inbox):
         raise _refuse("its messages are not numbered as the run says")
     if len({entry.number for entry, _ in inbox}) != len(inbox):
@@ -161,7 +167,15 @@ def _row(parts: Mapping[str, bytes]) -> RunRow:
         attempts=0,
         received=_int(fields["received"]),
         snapshot_format=_int(fields["snapshot_format"]),
+        chain=_head(parts.get("chain", b"")),
+        anchor=_head(parts.get("anchor", b"")),
     )
+
+
+def _head(data: bytes) -> bytes:
+    if data and len(data) != HEAD_BYTES:
+        raise ValueError(data)
+    return data
 
 
 def _events(data: bytes) -> Iterator[Event]:

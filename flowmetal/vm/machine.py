@@ -29,6 +29,7 @@ from flowmetal.vm.scopes import find_deadlock
 from flowmetal.vm.spaces import give_arguments
 from flowmetal.vm.state import (
     QUANTUM,
+    Bindings,
     Cancel,
     Cancellation,
     Closure,
@@ -154,6 +155,24 @@ def _is_too_deep(machine: Machine, fiber: Fiber) -> bool:
     return len(fiber.frames) > most + most // 100
 
 
+def run_free(machine: Machine) -> Turn:
+    """Compute as far as it costs no fuel, and take in nothing.
+
+    That is where a machine stood between two facts that entered at the same fuel.
+    """
+    while machine.ready and _is_alive(machine):
+        fiber = machine.fibers[machine.ready[0]]
+        machine.running = fiber.number
+        machine.fuel_used -= execute(machine, fiber, 0)
+        machine.running = 0
+        if fiber.status is FiberStatus.READY:
+            break
+        machine.ready.popleft()
+        machine.quantum_left = QUANTUM
+        _ends(machine)
+    return _turn(machine, 0)
+
+
 def deliver(machine: Machine, fact: Fact, at_us: int, order: int = 0) -> None:
     """Put a fact into the inbox. It is taken in by time, then by order, when facts may enter.
 
@@ -191,7 +210,12 @@ def _error(machine: Machine) -> Value:
 
 
 def _take_inbox(machine: Machine) -> None:
-    """Take in all facts in their order. Those behind one stay visible while it takes effect."""
+    """Take in all facts in their order. Those behind one stay visible while it takes effect.
+
+    It costs fuel, so that two facts that enter at the same fuel have entered together.
+    """
+    if machine.inbox:
+        machine.fuel_used += 1
     machine.inbox.sort(key=lambda delivery: (delivery.at_us, delivery.order))
     while machine.inbox:
         fact = machine.inbox.pop(0).fact
@@ -229,14 +253,20 @@ def _cancel(machine: Machine, reason: str) -> None:
         cancel(machine, machine.fibers[number], Cancellation(reason, 0))
 
 
-def evaluate(machine: Machine, function: Value, arguments: Sequence[Value], budget: int) -> Value:
+def evaluate(
+    machine: Machine,
+    function: Value,
+    arguments: Sequence[Value],
+    budget: int,
+    bindings: Bindings | None = None,
+) -> Value:
     """Call a function in a sealed machine and return its result, whatever it is.
 
     For macros, queries and expressions. Raises FlowError with what the program
     raised, or with :limit/fuel when ``budget`` is spent.
     """
     assert machine.sealed
-    fiber = Fiber(1, [])
+    fiber = Fiber(1, [], bindings=bindings)
     machine.fibers = {1: fiber}
     machine.scopes.clear()
     machine.ready.clear()

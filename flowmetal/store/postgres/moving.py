@@ -55,7 +55,8 @@ def insert_run(execute: Execute, image: RunImage) -> None:
         execute(insert, (new.program, image.program))
     chunks = {"names": Texts(image.chunks), "datas": Byteas(image.chunks.values())}
     execute(rows.INSERT_CHUNKS, {"run": number, **chunks})
-    told = rows.events_as_columns(image.events, 0)
+    after = image.events[0].seq - 1 if image.events else 0
+    told = rows.events_as_columns(image.events, after)
     execute(rows.INSERT_EVENTS, {"run": number, "now_us": 0, **told})
     execute(rows.INSERT_MESSAGES, {"run": number, **rows.messages_as_columns(image.inbox)})
 
@@ -75,12 +76,6 @@ def _make_room(execute: Execute, coming: RunRow) -> int:
     ((number, state, created_us, seq, epoch),) = found
     if not rules.comes_back(RunState(state), created_us, seq, coming):
         raise rules.run_exists(coming.id)
-    for table, column in (
-        ("event", "run"),
-        ("message", "run"),
-        ("chunk", "run"),
-        ("head", "number"),
-        ("run", "number"),
-    ):
-        execute(f"DELETE FROM flowmetal.{table} WHERE {column} = %s", (number,))
+    for delete in rows.DELETE_RUN:
+        execute(delete, (number,))
     return int(epoch) + 1

@@ -29,7 +29,7 @@ _COLUMNS = """
   run.id, run.program, head.state, head.epoch, head.seq, head.owner, head.lease_expires_us,
   head.due_us, run.input, run.grants, head.result, head.error, head.waiting, head.progress,
   run.tags, run.parent, run.created_us, head.started_us, head.ended_us, head.attempts,
-  head.received, head.snapshot_format, run.queue"""
+  head.received, head.snapshot_format, run.queue, head.chain, head.anchor"""
 # fmt: on
 _TABLES = "flowmetal.run JOIN flowmetal.head USING (number)"
 
@@ -150,7 +150,7 @@ def run_row(row: Row) -> RunRow:
     (
         id_, program, state, epoch, seq, owner_text, lease_expires_us, due_us, input_, grants,
         result, error, waiting, progress, tags, parent, created_us, started_us, ended_us,
-        attempts, received, snapshot_format, queue,
+        attempts, received, snapshot_format, queue, chain, anchor,
     ) = row  # fmt: skip
     owner = None if owner_text is None else InterpreterId(owner_text)
     return RunRow(
@@ -177,6 +177,8 @@ def run_row(row: Row) -> RunRow:
         received=received,
         snapshot_format=snapshot_format,
         queue=queue,
+        chain=chain,
+        anchor=anchor,
     )
 
 
@@ -207,6 +209,19 @@ def select_runs(query: RunQuery) -> tuple[str, list[Any]]:
     return f"{select} ORDER BY created_us DESC, run.id DESC LIMIT %s", [*values, query.limit]
 
 
+DELETE_RUN = tuple(
+    f"DELETE FROM flowmetal.{table} WHERE {column} = %s"
+    for table, column in (
+        ("event", "run"),
+        ("message", "run"),
+        ("chunk", "run"),
+        ("head", "number"),
+        ("run", "number"),
+    )
+)
+"""What deletes a run and all that belongs to it, by its number."""
+
+
 def event(row: Row) -> Event:
     return Event(*row)
 
@@ -223,8 +238,9 @@ INSERT_WHOLE_RUN = """
   VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING RETURNING number"""
 INSERT_WHOLE_HEAD = """
   INSERT INTO flowmetal.head (number, state, state_before, due_us, epoch, seq, attempts, received,
-    snapshot_format, lease_expires_us, started_us, ended_us, waiting, progress, snapshot, result, error)
-  VALUES (%s, %s, %s, %s, %s, %s, 0, %s, %s, 0, %s, %s, %s, %s, %s, %s, %s)"""
+    snapshot_format, lease_expires_us, started_us, ended_us, waiting, progress, snapshot, result, error, chain,
+    anchor)
+  VALUES (%s, %s, %s, %s, %s, %s, 0, %s, %s, 0, %s, %s, %s, %s, %s, %s, %s, %s, %s)"""
 INSERT_MESSAGES = """
   INSERT INTO flowmetal.message (run, number, time_us, consumed, id, kind, name, body)
   SELECT %(run)s::bigint, entry.*
@@ -247,7 +263,7 @@ def whole_head(number: int, epoch: int, image: RunImage) -> list[Any]:
     return [
         *(number, row.state.value, row.state.value, row.wake_at_us, epoch, row.seq),
         *(row.received, row.snapshot_format, row.started_us, row.ended_us),
-        *(row.waiting, row.progress, image.snapshot, row.result, row.error),
+        *(row.waiting, row.progress, image.snapshot, row.result, row.error, row.chain, row.anchor),
     ]
 
 

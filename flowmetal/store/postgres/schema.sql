@@ -63,7 +63,9 @@ CREATE TABLE flowmetal.head (
   progress         bytea   NOT NULL,
   snapshot         bytea,             -- the latest
   result           bytea,
-  error            bytea
+  error            bytea,
+  chain            bytea   NOT NULL DEFAULT '',  -- head of the chain of events
+  anchor           bytea   NOT NULL DEFAULT ''   -- the same, where the history was cut off
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
 
 CREATE INDEX head_due   ON flowmetal.head (due_us) WHERE due_us IS NOT NULL AND owner IS NULL;
@@ -78,8 +80,11 @@ CREATE TABLE flowmetal.event (
   kind    text    NOT NULL,
   name    text    NOT NULL,
   data    bytea   NOT NULL,
+  snapshot bytea,                    -- kept, as the run stood after this event
   PRIMARY KEY (run, seq)
 );
+
+CREATE INDEX event_kept ON flowmetal.event (run, seq) WHERE snapshot IS NOT NULL;
 
 -- The inbox. A consumed message stays, so that the same id is answered as the first time.
 CREATE TABLE flowmetal.message (

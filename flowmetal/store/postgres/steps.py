@@ -34,10 +34,11 @@ _GIVEN = (
     ("after", "bigint"), ("seen", "bigint"), ("state", "text"), ("due_us", "bigint"),
     ("ended", "boolean"), ("release", "boolean"), ("snapshot", "bytea"), ("format", "integer"),
     ("waiting", "bytea"), ("progress", "bytea"), ("result", "bytea"), ("error", "bytea"),
+    ("chain", "bytea"),
 )
 _EVENT = (
     ("id", "text"), ("seq", "bigint"), ("time_us", "bigint"), ("effect", "bigint"),
-    ("kind", "text"), ("name", "text"), ("data", "bytea"),
+    ("kind", "text"), ("name", "text"), ("data", "bytea"), ("snapshot", "bytea"),
 )
 # fmt: on
 _CHUNK = (("id", "text"), ("name", "text"), ("data", "bytea"))
@@ -61,6 +62,7 @@ _STEP = """, step AS (
     waiting = coalesce(target.waiting, head.waiting),
     progress = coalesce(target.progress, head.progress),
     result = target.result, error = target.error, attempts = 0,
+    chain = coalesce(target.chain, head.chain),
     owner = CASE WHEN NOT target.release THEN head.owner END,
     lease_expires_us = CASE WHEN NOT target.release THEN head.lease_expires_us ELSE 0 END
   FROM target, clock
@@ -73,9 +75,9 @@ _STEP = """, step AS (
 _DONE = "({name}.id IN (SELECT id FROM step)) IS TRUE"
 
 _EVENTS = """, told AS (
-  INSERT INTO flowmetal.event (run, seq, time_us, effect, kind, name, data)
+  INSERT INTO flowmetal.event (run, seq, time_us, effect, kind, name, data, snapshot)
   SELECT run.number, event.seq, CASE event.time_us WHEN 0 THEN clock.us ELSE event.time_us END,
-    event.effect, event.kind, event.name, event.data
+    event.effect, event.kind, event.name, event.data, event.snapshot
   FROM {event} JOIN flowmetal.run USING (id), clock WHERE {done}
 )"""
 
@@ -169,11 +171,13 @@ def _given(claim: Claim, commit: Commit) -> tuple[Any, ...]:
         rules.due_us(stored, commit.wake_at_us, parked=commit.release),
         *(commit.state in ENDED, commit.release, commit.snapshot),
         None if commit.snapshot is None else commit.snapshot_format,
-        *(commit.waiting, commit.progress, commit.result, commit.error),
+        *(commit.waiting, commit.progress, commit.result, commit.error, commit.chain),
     )
 
 
-def _events(claim: Claim, commit: Commit) -> list[tuple[RunId, int, int, int, str, str, bytes]]:
+def _events(claim: Claim, commit: Commit) -> list[tuple[Any, ...]]:
+    last = claim.seq + len(commit.events)
+    kept = commit.snapshot if commit.keep else None
     return [
         (
             claim.run,
@@ -183,6 +187,7 @@ def _events(claim: Claim, commit: Commit) -> list[tuple[RunId, int, int, int, st
             text(event.kind),
             text(event.name),
             event.data,
+            kept if seq == last else None,
         )
         for seq, event in enumerate(commit.events, claim.seq + 1)
     ]

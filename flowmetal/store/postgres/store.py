@@ -40,6 +40,7 @@ from flowmetal.store.protocol import (
     RunQuery,
     RunRow,
     RunState,
+    Trim,
 )
 from flowmetal.values import Map
 
@@ -215,6 +216,60 @@ class PostgresStore:
         )
         data: bytes | None = _only(self._session.read(select, (run,)))
         return data
+
+    def kept_snapshot(self, run: RunId, at: int) -> tuple[int, bytes] | None:
+        select = (
+            "SELECT seq, snapshot FROM flowmetal.event WHERE snapshot IS NOT NULL AND seq <= %s"
+            " AND run = (SELECT number FROM flowmetal.run WHERE id = %s) ORDER BY seq DESC LIMIT 1"
+        )
+        found = self._session.read(select, (at, run))
+        return (found[0][0], found[0][1]) if found else None
+
+    def kept_snapshots(self, run: RunId) -> list[tuple[int, int]]:
+        select = (
+            "SELECT seq, length(snapshot) FROM flowmetal.event WHERE snapshot IS NOT NULL"
+            " AND run = (SELECT number FROM flowmetal.run WHERE id = %s) ORDER BY seq"
+        )
+        return [(seq, size) for seq, size in self._session.read(select, (run,))]
+
+    def chunk_names(self, run: RunId) -> list[str]:
+        select = (
+            "SELECT name FROM flowmetal.chunk"
+            " WHERE run = (SELECT number FROM flowmetal.run WHERE id = %s)"
+        )
+        return [name for (name,) in self._session.read(select, (run,))]
+
+    def trim(self, claim: Claim, trim: Trim) -> None:
+        with self._session.writing("trim") as execute:
+            locked = rows.SELECT_LOADED + " FOR UPDATE OF head"
+            number, _, _ = self._current(claim, execute(locked, (claim.run,)))
+            if trim.events:
+                delete = "DELETE FROM flowmetal.event WHERE run = %s AND seq <= %s"
+                execute(delete, (number, min(trim.events, claim.seq)))
+                update = "UPDATE flowmetal.head SET anchor = %s WHERE number = %s"
+                execute(update, (trim.anchor, number))
+            if trim.snapshots:
+                execute(
+                    "UPDATE flowmetal.event SET snapshot = NULL WHERE run = %s AND seq <= %s"
+                    " AND snapshot IS NOT NULL AND seq <> ALL (%s::bigint[])",
+                    (number, trim.snapshots, BigInts(trim.but)),
+                )
+            if trim.chunks is not None:
+                delete = "DELETE FROM flowmetal.chunk WHERE run = %s AND name <> ALL (%s::text[])"
+                execute(delete, (number, Texts(trim.chunks)))
+
+    def forget(self, run: RunId) -> bool:
+        with self._session.writing("forget") as execute:
+            lock_class = self._session.liveness.lock_class
+            found = execute(claims.LOOK, {"run": run, "lock_class": lock_class})
+            if not found:
+                return False
+            number, _, is_driven, _, head = claims.looked(found[0])
+            if is_driven or head.state not in ENDED:
+                return False
+            for delete in rows.DELETE_RUN:
+                execute(delete, (number,))
+        return True
 
     def chunks(self, run: RunId, names: Sequence[str]) -> dict[str, bytes]:
         select = (

@@ -56,6 +56,7 @@ def insert_run(session: Session, image: RunImage) -> None:
             *(number, new.state.value, new.state.value, new.wake_at_us, epoch, new.seq),
             *(new.received, new.snapshot_format, new.started_us, new.ended_us),
             *(new.waiting, new.progress, image.snapshot, new.result, new.error),
+            *(new.chain, new.anchor),
         ),
     )
     if image.program is not None:
@@ -67,7 +68,7 @@ def insert_run(session: Session, image: RunImage) -> None:
     session.executemany(
         rows.INSERT_EVENT,
         [
-            (rows.event_key(number, e.seq), e.time_us, e.kind, e.name, e.effect, e.data)
+            (rows.event_key(number, e.seq), e.time_us, e.kind, e.name, e.effect, e.data, None)
             for e in image.events
         ],
     )
@@ -93,12 +94,5 @@ def _make_room(session: Session, coming: RunRow) -> int:
     number, state, created_us, seq, epoch = found
     if not rules.comes_back(RunState(state), created_us, seq, coming):
         raise rules.run_exists(coming.id)
-    execute("DELETE FROM event WHERE key BETWEEN ? AND ?", rows.events_range(number, 0, -1)[:2])
-    for table, column in (
-        ("message", "run"),
-        ("chunk", "run"),
-        ("head", "number"),
-        ("run", "number"),
-    ):
-        execute(f"DELETE FROM {table} WHERE {column} = ?", (number,))
+    rows.delete_run(execute, number)
     return int(epoch) + 1

@@ -131,7 +131,7 @@ class SqliteRecords:
             rows.INSERT_HEAD,
             (
                 *(number, state.value, state.value, due_us, 0, len(first)),
-                *(0, 0, None, None, b"", b"", None, None, None),
+                *(0, 0, None, None, b"", b"", None, None, None, b"", b""),
             ),
         )
         rows.insert_events(self._execute, number, 0, first, now)

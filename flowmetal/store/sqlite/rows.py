@@ -27,7 +27,7 @@ _RUN_COLUMNS = """
   run.id, run.program, head.state, head.epoch, head.seq, head.owner, head.lease_boot_us,
   interpreter.boot_id, head.due_us, run.input, run.grants, head.result, head.error, head.waiting,
   head.progress, run.tags, run.parent, run.created_us, head.started_us, head.ended_us,
-  head.attempts, head.received, head.snapshot_format, run.queue"""
+  head.attempts, head.received, head.snapshot_format, run.queue, head.chain, head.anchor"""
 _RUN_TABLES = """
   run JOIN head USING (number) LEFT JOIN interpreter ON interpreter.id = head.owner"""
 # fmt: on
@@ -45,15 +45,17 @@ INSERT_RUN = (
     "INSERT OR IGNORE INTO run (id, program, parent, queue, tags, created_us, input, grants)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
-INSERT_HEAD = "INSERT INTO head VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, NULL, 0, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_HEAD = (
+    "INSERT INTO head VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, NULL, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 INSERT_MESSAGE = "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_CHUNK = "INSERT OR IGNORE INTO chunk VALUES (?, ?, ?)"
-INSERT_EVENT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)"
+INSERT_EVENT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 _RunTuple = tuple[
     str, str, str, int, int, str | None, int, str | None, int | None, bytes, bytes,
     bytes | None, bytes | None, bytes, bytes, str, str | None, int, int | None, int | None,
-    int, int, int, str,
+    int, int, int, str, bytes, bytes,
 ]  # fmt: skip
 _UnreadTuple = tuple[int, int, str, str, str, bytes]
 
@@ -86,7 +88,7 @@ def run_row(row: _RunTuple, clock: Clock) -> RunRow:
     (
         id_, program, state, epoch, seq, owner_text, lease_boot_us, boot_id, due_us, input_, grants,
         result, error, waiting, progress, tags, parent, created_us, started_us, ended_us,
-        attempts, received, snapshot_format, queue,
+        attempts, received, snapshot_format, queue, chain, anchor,
     ) = row  # fmt: skip
     owner = None if owner_text is None else InterpreterId(owner_text)
     return RunRow(
@@ -113,6 +115,8 @@ def run_row(row: _RunTuple, clock: Clock) -> RunRow:
         received=received,
         snapshot_format=snapshot_format,
         queue=queue,
+        chain=chain,
+        anchor=anchor,
     )
 
 
@@ -158,24 +162,59 @@ def event_key(number: int, seq: int) -> int:
 
 
 def event_row(
-    number: int, seq: int, event: NewEvent, now_us: int
-) -> tuple[int, int, str, str, int, bytes]:
+    number: int, seq: int, event: NewEvent, now_us: int, snapshot: bytes | None = None
+) -> tuple[int, int, str, str, int, bytes, bytes | None]:
     """Return the parameters of INSERT_EVENT."""
     key = number << SEQ_BITS | seq
-    return (key, event.time_us or now_us, event.kind, event.name, event.effect, event.data)
+    return (
+        key,
+        event.time_us or now_us,
+        event.kind,
+        event.name,
+        event.effect,
+        event.data,
+        snapshot,
+    )
 
 
 def insert_events(
-    execute: Callable[..., object], number: int, after: int, events: Sequence[NewEvent], now_us: int
+    execute: Callable[..., object],
+    number: int,
+    after: int,
+    events: Sequence[NewEvent],
+    now_us: int,
+    kept: bytes | None = None,
 ) -> None:
-    """Append events to the history of a run whose last one is number ``after``."""
+    """Append events to the history of a run whose last one is number ``after``.
+
+    ``kept`` is the snapshot to be kept beside the last one.
+    """
+    last = after + len(events)
     for seq, event in enumerate(events, after + 1):
-        execute(INSERT_EVENT, event_row(number, seq, event, now_us))
+        snapshot = kept if seq == last else None
+        execute(INSERT_EVENT, event_row(number, seq, event, now_us, snapshot))
 
 
 def events_range(number: int, after: int, limit: int) -> tuple[int, int, int]:
     """Return the parameters of SELECT_EVENTS."""
     return event_key(number, min(max(after, 0), _LAST_SEQ)), event_key(number, _LAST_SEQ), limit
+
+
+def seq_of(key: int) -> int:
+    """Return the number of the event that has the key."""
+    return key & _LAST_SEQ
+
+
+def delete_run(execute: Callable[..., object], number: int) -> None:
+    """Delete a run and all that belongs to it."""
+    execute("DELETE FROM event WHERE key BETWEEN ? AND ?", events_range(number, 0, -1)[:2])
+    for table, column in (
+        ("message", "run"),
+        ("chunk", "run"),
+        ("head", "number"),
+        ("run", "number"),
+    ):
+        execute(f"DELETE FROM {table} WHERE {column} = ?", (number,))
 
 
 def event(row: tuple[int, int, str, str, int, bytes]) -> Event:

@@ -59,7 +59,9 @@ CREATE TABLE head (
   progress        BLOB NOT NULL,
   snapshot        BLOB,             -- the latest
   result          BLOB,
-  error           BLOB
+  error           BLOB,
+  chain           BLOB NOT NULL DEFAULT x'',  -- head of the chain of events
+  anchor          BLOB NOT NULL DEFAULT x''   -- the same, where the history was cut off
 ) STRICT;
 
 CREATE INDEX head_due  ON head (due_us) WHERE due_us IS NOT NULL AND owner IS NULL;
@@ -73,7 +75,8 @@ CREATE TABLE event (
   kind    TEXT NOT NULL,
   name    TEXT NOT NULL,
   effect  INTEGER NOT NULL,
-  data    BLOB NOT NULL
+  data    BLOB NOT NULL,
+  snapshot BLOB                     -- kept, as the run stood after this event
 ) STRICT;
 
 -- The inbox. A consumed message stays, so that the same id is answered as the first time.

@@ -31,6 +31,7 @@ from flowmetal.store.protocol import (
     RunQuery,
     RunRow,
     RunState,
+    Trim,
 )
 from flowmetal.store.sqlite import rows
 from flowmetal.store.sqlite.liveness import Liveness
@@ -50,7 +51,7 @@ _STEP = """
     state_before = CASE state WHEN 'exporting' THEN state_before ELSE state END,
     ended_us = CASE WHEN ? THEN coalesce(ended_us, ?) END,
     snapshot = coalesce(?, snapshot), snapshot_format = coalesce(?, snapshot_format),
-    waiting = coalesce(?, waiting), progress = coalesce(?, progress),
+    waiting = coalesce(?, waiting), progress = coalesce(?, progress), chain = coalesce(?, chain),
     result = ?, error = ?, attempts = 0 {release}
   WHERE number = ? AND epoch = ? AND seq = ? AND owner = ?"""
 _KEEP = _STEP.format(release="")
@@ -281,6 +282,69 @@ class SqliteStore:
             found = self._execute(select, (run,)).fetchone()
         return None if found is None else found[0]
 
+    def kept_snapshot(self, run: RunId, at: int) -> tuple[int, bytes] | None:
+        with self._session.reading():
+            number = self._number(run)
+            found = self._execute(
+                "SELECT key, snapshot FROM event WHERE key > ? AND key <= ?"
+                " AND snapshot IS NOT NULL ORDER BY key DESC LIMIT 1",
+                (rows.event_key(number, 0), rows.event_key(number, at)),
+            ).fetchone()
+        return None if found is None else (rows.seq_of(found[0]), found[1])
+
+    def kept_snapshots(self, run: RunId) -> list[tuple[int, int]]:
+        with self._session.reading():
+            first, last, _ = rows.events_range(self._number(run), 0, -1)
+            found = self._execute(
+                "SELECT key, length(snapshot) FROM event WHERE key > ? AND key <= ?"
+                " AND snapshot IS NOT NULL ORDER BY key",
+                (first, last),
+            ).fetchall()
+        return [(rows.seq_of(key), size) for key, size in found]
+
+    def chunk_names(self, run: RunId) -> list[str]:
+        with self._session.reading():
+            select = "SELECT name FROM chunk WHERE run = ?"
+            return [name for (name,) in self._execute(select, (self._number(run),)).fetchall()]
+
+    def trim(self, claim: Claim, trim: Trim) -> None:
+        with self._session.writing("trim"):
+            self._current(claim)
+            number = self._number(claim.run)
+            first = rows.event_key(number, 0)
+            if trim.events:
+                last = rows.event_key(number, min(trim.events, claim.seq))
+                self._execute("DELETE FROM event WHERE key > ? AND key <= ?", (first, last))
+                update = "UPDATE head SET anchor = ? WHERE number = ?"
+                self._execute(update, (trim.anchor, number))
+            if trim.snapshots:
+                kept = self._execute(
+                    "SELECT key FROM event WHERE key > ? AND key <= ? AND snapshot IS NOT NULL",
+                    (first, rows.event_key(number, trim.snapshots)),
+                ).fetchall()
+                self._session.executemany(
+                    "UPDATE event SET snapshot = NULL WHERE key = ?",
+                    [(key,) for (key,) in kept if rows.seq_of(key) not in trim.but],
+                )
+            if trim.chunks is not None:
+                select = "SELECT name FROM chunk WHERE run = ?"
+                names = [name for (name,) in self._execute(select, (number,)).fetchall()]
+                self._session.executemany(
+                    "DELETE FROM chunk WHERE run = ? AND name = ?",
+                    [(number, name) for name in names if name not in trim.chunks],
+                )
+
+    def forget(self, run: RunId) -> bool:
+        with self._session.writing("forget"):
+            head = self._head(run)
+            if head is None or head.state not in ENDED:
+                return False
+            if self._liveness.drives(head.owner, head.lease_boot_us):
+                return False
+            rows.delete_run(self._execute, head.number)
+        self._numbers.pop(run, None)
+        return True
+
     def chunks(self, run: RunId, names: Sequence[str]) -> dict[str, bytes]:
         select = "SELECT data FROM chunk WHERE run = ? AND name = ?"
         with self._session.reading():
@@ -326,13 +390,14 @@ class SqliteStore:
             (
                 *(seq, seen, state, seen, due_us, ended, now, commit.snapshot),
                 None if commit.snapshot is None else commit.snapshot_format,
-                *(commit.waiting, commit.progress, commit.result, commit.error),
+                *(commit.waiting, commit.progress, commit.chain, commit.result, commit.error),
                 *(number, claim.epoch, claim.seq, claim.owner),
             ),
         ).rowcount
         if changed != 1:
             return None
-        rows.insert_events(self._execute, number, claim.seq, commit.events, now)
+        kept = commit.snapshot if commit.keep else None
+        rows.insert_events(self._execute, number, claim.seq, commit.events, now, kept)
         if commit.chunks:
             self._session.executemany(
                 rows.INSERT_CHUNK,

@@ -1,0 +1,236 @@
+"""An expression asked of a copy of a run: its vars, its locals, and the whole library.
+
+The copy is the machine of the last commit, or the one that stood after an earlier
+event. It is sealed: an effect is refused, and what is computed is bounded. The
+expression is compiled in the namespace of the function whose frame it is asked in, as
+the body of a function whose parameters are the locals of that frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from flowmetal.bytecode.code import Definition, DefinitionKind, Function
+from flowmetal.bytecode.file import read_program
+from flowmetal.compiler.compile import USER, compile_more
+from flowmetal.compiler.environment import Environment
+from flowmetal.compiler.evaluator import EvaluationFailed
+from flowmetal.compiler.resolution import Names
+from flowmetal.embed.library import library
+from flowmetal.embed.reading import read
+from flowmetal.embed.views import diagnostic_of
+from flowmetal.errors import FlowmetalError, RunError, UsageError
+from flowmetal.ids import CodeHash
+from flowmetal.runtime.host import Host
+from flowmetal.runtime.past import machine_at
+from flowmetal.source import Source, Span
+from flowmetal.stdlib.natives.walking import unrealised_inside
+from flowmetal.store.protocol import RunRow
+from flowmetal.values import ErrorValue, FlowError, Value, list_of, symbol, vector
+from flowmetal.vm.link import Image
+from flowmetal.vm.machine import evaluate
+from flowmetal.vm.state import Bindings, Fiber, Frame, Machine
+from flowmetal.vm.vars import define
+
+SOURCE: Final = "<expression>"
+"""What an expression is called where an error points into it."""
+
+_ASKED: Final = "-asked"
+_REALISE: Final = "flow.core/-realise-deep"
+BUDGET: Final = 10_000_000
+"""Fuel for one expression: some ten seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an expression is asked: a fiber, and a frame counted from the innermost, from 0.
+
+    None: the fiber that failed, or the first; the innermost frame of a function of the user's.
+    """
+
+    fiber: int | None = None
+    frame: int | None = None
+
+
+class Thrown(FlowmetalError):
+    """The expression threw. ``error`` is what it threw."""
+
+    exit_status = 1
+    error: ErrorValue
+
+
+def ask(host: Host, row: RunRow, text: str, place: Place, at: int | None = None) -> Value:
+    """Return the value of the expressions in ``text`` (of the last one), realised.
+
+    Raises ReadError, CompileError, Thrown for what the expression throws, and RunError or
+    UsageError if the run has no such event, fiber or frame.
+    """
+    data = host.store.program(row.program)
+    if data is None:
+        raise RunError("FM1105", f"the store does not have the program {row.program[:12]}")
+    program = read_program(data)
+    image = Image(program, host.linker.natives)
+    machine = machine_at(host, row, at, image).machine
+    frame, bindings = _standing(machine, place)
+    environment = Environment()
+    own = {module.name for module in program.modules if not module.library}
+    for module in library():
+        environment.add(module)
+        image.add((), module.functions)
+    for module in program.modules:
+        if module.name in own:
+            environment.add(module)
+    copy = _Copy(image, machine, bindings)
+    copy.complete(definition for module in library() for definition in module.definitions)
+    namespace = program.entry if frame is None else frame.body.owner.name.partition("/")[0]
+    if namespace not in own:
+        namespace = program.entry if program.entry in own else USER
+    names = {} if frame is None else locals_of(frame)
+    compile_more(
+        Source(SOURCE, text),
+        namespace=namespace,
+        environment=environment,
+        evaluator=copy,
+        read=partial(_read_as_function, list(names)),
+    )
+    try:
+        value = copy.compute(machine.globals[f"{namespace}/{_ASKED}"], tuple(names.values()))
+        if unrealised_inside(value):
+            copy.compute(machine.globals[_REALISE], (value,))
+    except FlowError as error:
+        raise _thrown(error.error) from None
+    return value
+
+
+def _thrown(error: ErrorValue) -> Thrown:
+    frames = tuple(
+        ("the expression" if name.endswith(f"/{_ASKED}") else name, span)
+        for name, span in error.frames
+    )
+    thrown = Thrown.of((diagnostic_of(error.with_frames(frames)),))
+    assert isinstance(thrown, Thrown)
+    thrown.error = error
+    return thrown
+
+
+def locals_of(frame: Frame) -> dict[str, Value]:
+    """Return what the names in a frame stand for, as far as they can be known: inner ones last."""
+    found: dict[str, Value] = {}
+    closure = frame.closure
+    names = closure.function.function.capture_names
+    for name, value in zip(names, closure.captured, strict=False):
+        if _is_name(name):
+            found[name] = value
+    # Slots begin as nil; of two bindings of one name, the inner one counts once it has a value.
+    for slot, name in enumerate(frame.body.body.local_names):
+        if _is_name(name) and slot < len(frame.stack):
+            value = frame.stack[slot]
+            if name not in found or value is not None:
+                found[name] = value
+    return found
+
+
+def _read_as_function(
+    parameters: list[str], source: Source, names: Names
+) -> Iterator[tuple[Value, Span]]:
+    """Read a source as the body of one function, each form at its own place."""
+    forms = list(read(source, names))
+    span = forms[0][1] if forms else Span(source.path, 1, 1, 1, 1)
+    head = [symbol("flow.core/defn"), symbol(_ASKED), vector(map(symbol, parameters))]
+    yield list_of([*head, *(form for form, _ in forms)]), span
+
+
+def _is_name(name: str) -> bool:
+    """Say whether a name was written by somebody: what the compiler makes has other characters."""
+    return bool(name) and not any(c in name for c in "/()[]{} ") and "__" not in name
+
+
+def _standing(machine: Machine, place: Place) -> tuple[Frame | None, Bindings | None]:
+    fiber = _fiber(machine, place.fiber)
+    if fiber is None or not fiber.frames:
+        if place.frame is not None:
+            raise UsageError("FM1330", "the run has no frames: it has not begun, or has ended")
+        return None, None
+    frames = fiber.frames[::-1]
+    if place.frame is not None:
+        if not 0 <= place.frame < len(frames):
+            raise UsageError(
+                "FM1330",
+                f"fiber {fiber.number} has no frame {place.frame}",
+                hint=f"its frames are numbered from 0, the innermost, to {len(frames) - 1}",
+            )
+        return frames[place.frame], fiber.bindings
+    for frame in frames:
+        if not frame.body.owner.name.startswith("flow."):
+            return frame, fiber.bindings
+    return frames[0], fiber.bindings
+
+
+def _fiber(machine: Machine, number: int | None) -> Fiber | None:
+    if number is None:
+        failed = [fiber for fiber in machine.fibers.values() if fiber.error is not None]
+        return failed[0] if failed else machine.fibers.get(1)
+    fiber = machine.fibers.get(number)
+    if fiber is None:
+        raise UsageError(
+            "FM1330",
+            f"the run has no fiber {number}",
+            hint=f"its fibers are {', '.join(map(str, sorted(machine.fibers)))}",
+        )
+    return fiber
+
+
+class _Copy:
+    """The evaluator of the compiler: definitions and macros live in the copy."""
+
+    def __init__(self, image: Image, machine: Machine, bindings: Bindings | None) -> None:
+        self.image = image
+        self.machine = machine
+        self.bindings = bindings
+        machine.sealed = True
+        machine.inbox.clear()
+        machine.open.clear()
+
+    def complete(self, definitions: Iterable[Definition]) -> None:
+        """Bring in the vars that the program was linked without."""
+        for definition in definitions:
+            if definition.name and definition.name not in self.machine.globals:
+                self.load(definition, {})
+
+    def load(self, definition: Definition, functions: Mapping[CodeHash, Function]) -> None:
+        """Give a var of the copy its value, or run an expression. Raises EvaluationFailed."""
+        self.image.add((definition,), functions.values())
+        name = definition.name
+        match definition.kind:
+            case DefinitionKind.FUNCTION | DefinitionKind.CONSTANT | DefinitionKind.NATIVE:
+                self.machine.globals[name] = self.image.static[name]
+            case DefinitionKind.INITIALISER:
+                define(self.machine, name, self._run(definition))
+            case DefinitionKind.EXPRESSION:
+                self._run(definition)
+            case DefinitionKind.DECLARED:
+                pass
+
+    def call(self, name: str, arguments: Sequence[Value]) -> Value:
+        """Call a macro; its result is realised. Raises EvaluationFailed."""
+        try:
+            made = self.compute(self.machine.globals[name], arguments)
+            if unrealised_inside(made):
+                self.compute(self.machine.globals[_REALISE], (made,))
+        except FlowError as error:
+            raise EvaluationFailed(error.error) from None
+        return made
+
+    def compute(self, function: Value, arguments: Sequence[Value]) -> Value:
+        """Call a function. Raises FlowError."""
+        return evaluate(self.machine, function, arguments, BUDGET, self.bindings)
+
+    def _run(self, definition: Definition) -> Value:
+        assert definition.function is not None
+        try:
+            return self.compute(self.image.functions[definition.function].plain, ())
+        except FlowError as error:
+            raise EvaluationFailed(error.error) from None

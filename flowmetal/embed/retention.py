@@ -1,0 +1,154 @@
+"""What is kept of the past, and for how long: the policy behind ``fmvm gc``.
+
+The ability of a run to go on is never touched. What goes, in this order: runs that
+ended long ago, whole; old kept snapshots; old events of runs that go on, with an anchor
+in their place; and the chunks that no snapshot refers to any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from flowmetal.runtime.host import LEASE_US, Host
+from flowmetal.runtime.past import events_of
+from flowmetal.snapshot.chunks import references
+from flowmetal.store.chain import beginning, extended, length
+from flowmetal.store.protocol import ENDED, Claim, RunQuery, RunRow, RunState, Trim
+
+DAY_US = 86_400_000_000
+_PAGE = 500
+_EVEN = frozenset(RunState) - {RunState.MOVED, RunState.EXPORTING}
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long things are kept. ``ended_us``: whole runs after their end. ``history_us``: events of
+    runs that go on (None: for ever). ``snapshots``: "all", "latest", or every Nth."""
+
+    ended_us: int = 30 * DAY_US
+    history_us: int | None = None
+    snapshots: str | int = "all"
+
+
+@dataclass(slots=True)
+class Collected:
+    """What went."""
+
+    runs: list[str] = field(default_factory=list)
+    events: int = 0
+    snapshots: int = 0
+    snapshot_bytes: int = 0
+    chunks: int = 0
+    busy: list[str] = field(default_factory=list)  # driven by somebody now: left for the next time
+
+
+def collect(host: Host, policy: Retention, *, dry_run: bool) -> Collected:
+    """Apply a policy to every run of the store."""
+    found = Collected()
+    now = host.clock.now_us()
+    for row in list(_runs(host)):
+        if _is_over(row, policy, now):
+            if dry_run or host.store.forget(row.id):
+                found.runs.append(row.id)
+            continue
+        _trim(host, row, policy, now, found, dry_run)
+    return found
+
+
+def _runs(host: Host) -> Iterator[RunRow]:
+    before = None
+    while page := host.store.runs(RunQuery(limit=_PAGE, before=before)):
+        yield from page
+        before = (page[-1].created_us, page[-1].id)
+
+
+def _is_over(row: RunRow, policy: Retention, now_us: int) -> bool:
+    """Say whether a run has ended long ago. A failed one stands, and may be revived: it stays."""
+    ended = row.state in ENDED - {RunState.FAILED}
+    return ended and row.ended_us is not None and row.ended_us + policy.ended_us <= now_us
+
+
+def _trim(
+    host: Host, row: RunRow, policy: Retention, now_us: int, found: Collected, dry_run: bool
+) -> None:
+    store = host.store
+    kept = store.kept_snapshots(row.id)
+    events, anchor = _old_events(host, row, policy, now_us)
+    staying = {seq for seq in _staying([seq for seq, _ in kept], policy) if seq > events}
+    going = [(seq, size) for seq, size in kept if seq not in staying]
+    stored = store.chunk_names(row.id)
+    if not events and not going and not stored:
+        return
+    needed = _needed(host, row, staying) if stored else set()
+    if not dry_run:
+        claim = store.claim(row.id, host.owner, LEASE_US, even=_EVEN)
+        if not isinstance(claim, Claim):
+            found.busy.append(row.id)
+            return
+        try:
+            if claim.seq != row.seq:  # it went on meanwhile
+                found.busy.append(row.id)
+                return
+            last = max((seq for seq, _ in going), default=0)
+            chunks = frozenset(needed) if stored else None
+            store.trim(claim, Trim(events, anchor, last, frozenset(staying), chunks))
+        finally:
+            store.release(claim)
+    found.events += events - (length(row.anchor) if events and row.anchor else 0)
+    found.snapshots += len(going)
+    found.snapshot_bytes += sum(size for _, size in going)
+    found.chunks += len([name for name in stored if name not in needed])
+
+
+def _staying(kept: list[int], policy: Retention) -> set[int]:
+    match policy.snapshots:
+        case "all":
+            return set(kept)
+        case int() as every:
+            return set(kept[::every])
+        case _:
+            return set()
+
+
+def _old_events(host: Host, row: RunRow, policy: Retention, now_us: int) -> tuple[int, bytes]:
+    """Return the number of the last event that goes, and the head of the chain there; 0: none goes.
+
+    What is not in the chain yet stays, and so does a snapshot to look back from.
+    """
+    if policy.history_us is None or row.state in ENDED or not row.chain:
+        return 0, b""
+    before = length(row.anchor) if row.anchor else 0
+    head = row.anchor or row.chain[:4] + beginning(host.keys)[4:]
+    last = 0
+    oldest = now_us - policy.history_us
+    kept = [seq for seq, _ in host.store.kept_snapshots(row.id)]
+    for event in events_of(host, row.id, before, length(row.chain)):
+        if event.time_us > oldest:
+            break
+        last = event.seq
+    # A kept snapshot right behind the anchor makes everything after it reachable.
+    reachable = [seq for seq in kept if seq <= last]
+    last = max(reachable, default=0) - 1
+    if last <= before:
+        return 0, b""
+    return last, extended(head, events_of(host, row.id, before, last), host.keys)
+
+
+def _needed(host: Host, row: RunRow, staying: set[int]) -> set[str]:
+    """Return the chunks that the latest snapshot and those that stay refer to, directly or not."""
+    datas = []
+    latest = host.store.snapshot(row.id)
+    if latest is not None:
+        datas.append(latest)
+    for seq in staying:
+        kept = host.store.kept_snapshot(row.id, seq)
+        if kept is not None:
+            datas.append(kept[1])
+    needed: set[str] = set()
+    wanted = {name for data in datas for name in references(data)}
+    while wanted:
+        needed |= wanted
+        found = host.store.chunks(row.id, sorted(wanted))
+        wanted = {name for data in found.values() for name in references(data)} - needed
+    return needed

@@ -1,0 +1,180 @@
+"""Any state that a run was in: an older snapshot, and the facts that entered after it, fed again.
+
+Between two facts a machine is deterministic, and each event that records a fact
+says how much fuel had been burnt when it entered. So the machine runs up to that
+point, gets the fact, and runs on; nothing is performed, and nothing is written.
+What it asks for on the way must be what the history says that it asked for:
+``machine_at`` is also how a history is checked against its program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+from flowmetal.effects import events as kinds
+from flowmetal.effects.requests import EffectRequest, EffectResult
+from flowmetal.errors import RunError
+from flowmetal.ids import EffectNumber, RunId
+from flowmetal.runtime.host import Host
+from flowmetal.runtime.starting import decode_input, first_id
+from flowmetal.snapshot import decode
+from flowmetal.store.protocol import Event, RunRow, RunState
+from flowmetal.values import DataError, Map, keyword
+from flowmetal.values.codec import decode_data
+from flowmetal.vm.link import Image
+from flowmetal.vm.machine import UNLIMITED, deliver, run, run_free, start
+from flowmetal.vm.state import Cancel, Machine, Turn
+
+_VALUE = keyword("value")
+_ERROR = keyword("error")
+_FUEL = keyword("fuel")
+_GENERATION = keyword("generation")
+_REASON = keyword("reason")
+_PAGE: Final = 1000
+
+
+@dataclass(slots=True)
+class Past:
+    """A machine as it stood after event ``seq``, and what it asked for and wrote on the way there."""
+
+    machine: Machine
+    seq: int
+    asked: list[EffectRequest] = field(default_factory=list)
+    output: str = ""
+
+    def run_to(self, fuel: int) -> None:
+        """Compute until so much fuel has been burnt in all, or until only facts can wake the machine."""
+        machine = self.machine
+        while machine.fuel_used < fuel:
+            before = machine.fuel_used
+            self._note(run(machine, fuel - before))
+            if machine.fuel_used == before:
+                break
+        self._note(run_free(machine))
+
+    def _note(self, turn: Turn) -> None:
+        self.asked += turn.requests
+        self.output += turn.output
+
+
+def machine_at(host: Host, row: RunRow, at: int | None = None, image: Image | None = None) -> Past:
+    """Build the machine of a run as it stood after event ``at`` (None: as it stands).
+
+    ``image`` is one of the run's program that may be changed; by default the host's own.
+    Raises RunError FM1130 if there is no such event, FM1131 if the history does not
+    fit the program, or what is needed of it was trimmed.
+    """
+    if at is not None and not 1 <= at <= row.seq:
+        raise RunError(
+            "FM1130",
+            f"run {row.id} has no event {at}",
+            hint=f"its events are numbered from 1 to {row.seq}",
+        )
+    image = host.image(row.program) if image is None else image
+    if row.state is RunState.COMPLETED:  # its last snapshot is not of its end
+        at = at or row.seq
+    elif at is None or at == row.seq:
+        return _latest(host, row, image)
+    past = _older(host, row, at, image)
+    for event in events_of(host, row.id, past.seq, at):
+        feed(past, event)
+    following = next(_facts(events_of(host, row.id, at, row.seq)), None)
+    if following is not None:
+        past.run_to(following)
+    elif row.state is RunState.COMPLETED:  # so it ends, from here on
+        past.run_to(UNLIMITED)
+    else:
+        past.run_to(_latest(host, row, image).machine.fuel_used)
+    return past
+
+
+def feed(past: Past, event: Event) -> None:
+    """Let one event of the history happen again. Raises RunError FM1131 if it cannot."""
+    if event.seq != past.seq + 1:
+        raise _trimmed(past, event)
+    past.seq = event.seq
+    machine = past.machine
+    match event.kind:
+        case kinds.RESOLVED | kinds.EFFECT_FAILED:
+            data = _data(event)
+            past.run_to(data.get(_FUEL))
+            if event.effect not in machine.open:
+                raise _unlike(past, event, f"effect {event.effect} is not open")
+            number = EffectNumber(event.effect)
+            result = EffectResult(number, data.get(_VALUE), data.get(_ERROR))
+            deliver(machine, result, event.time_us, event.effect)
+        case kinds.CANCELLING:
+            data = _data(event)
+            past.run_to(data.get(_FUEL))
+            deliver(machine, Cancel(str(data.get(_REASON) or "")), event.time_us)
+        case kinds.FORKED:
+            data = _data(event)
+            machine.run = RunId(data.get(keyword("to")))
+            machine.generation = data.get(_GENERATION)
+        case _:
+            pass
+
+
+def _latest(host: Host, row: RunRow, image: Image) -> Past:
+    data = host.store.snapshot(row.id)
+    if data is None:
+        return Past(beginning(host, row, image), row.seq)
+    return Past(decode(data, image, partial(host.store.chunks, row.id)), row.seq)
+
+
+def _older(host: Host, row: RunRow, at: int, image: Image) -> Past:
+    """Return the newest state that is kept and not later than event ``at``."""
+    kept = host.store.kept_snapshot(row.id, at)
+    if kept is None:
+        return Past(beginning(host, row, image), 0)
+    seq, data = kept
+    return Past(decode(data, image, partial(host.store.chunks, row.id)), seq)
+
+
+def beginning(host: Host, row: RunRow, image: Image) -> Machine:
+    """Return the machine of a run before its first instruction."""
+    entry, arguments, seed = decode_input(row.input)
+    return start(image, entry, arguments, first_id(row.input) or row.id, seed)
+
+
+def events_of(host: Host, run: RunId, after: int, last: int) -> Iterator[Event]:
+    """Yield the events of a run after number ``after``, up to number ``last``."""
+    while after < last and (page := host.store.events(run, after, min(_PAGE, last - after))):
+        yield from page
+        after = page[-1].seq
+
+
+def _facts(events: Iterator[Event]) -> Iterator[int]:
+    """Yield the fuel at which each fact entered."""
+    for event in events:
+        if event.kind in (kinds.RESOLVED, kinds.EFFECT_FAILED, kinds.CANCELLING):
+            yield _data(event).get(_FUEL)
+
+
+def _data(event: Event) -> Map:
+    try:
+        found = decode_data(event.data)
+    except DataError as error:
+        raise RunError("FM1131", f"event {event.seq} is damaged: {error.message}") from None
+    if not isinstance(found, Map):
+        raise RunError("FM1131", f"event {event.seq} is damaged: it holds no map")
+    return found
+
+
+def _trimmed(past: Past, event: Event) -> RunError:
+    return RunError(
+        "FM1131",
+        f"event {past.seq + 1} is not there: the history goes on with {event.seq}",
+        hint="what the retention policy has trimmed cannot be looked at any more",
+    )
+
+
+def _unlike(past: Past, event: Event, why: str) -> RunError:
+    return RunError(
+        "FM1131",
+        f"the history does not fit the program at event {event.seq} ({event.kind}): {why}",
+        hint="`fmvm verify RUN` looks at all of it",
+    )

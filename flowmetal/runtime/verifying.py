@@ -1,0 +1,154 @@
+"""Whether a history is whole, and whether the program, given its facts, does what it says.
+
+Three things are looked at: the chain of events, the sense of the events among
+themselves, and what comes of them when they happen again: the same requests under the
+same numbers, the same output, and the very bytes of the snapshot that is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from flowmetal.effects import events as kinds
+from flowmetal.effects.requests import EffectRequest
+from flowmetal.errors import FlowmetalError
+from flowmetal.runtime.host import Host
+from flowmetal.runtime.past import Past, beginning, events_of, feed, machine_at
+from flowmetal.snapshot import encode
+from flowmetal.store.chain import beginning as chain_beginning
+from flowmetal.store.chain import extended, length
+from flowmetal.store.protocol import Event, RunRow, RunState
+from flowmetal.values import DataError
+from flowmetal.values.codec import decode_data, encode_data
+from flowmetal.vm.machine import UNLIMITED
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was found: ``problems`` in words, first ones first; none: all is well."""
+
+    events: int = 0
+    first: int = 1
+    chained: int = 0
+    keyed: bool = False
+    requests: int = 0
+    replayed: bool = False
+    problems: list[str] = field(default_factory=list)
+
+
+def verify(host: Host, row: RunRow) -> Verification:
+    """Look at the whole history of a run."""
+    found = Verification()
+    try:
+        events = list(events_of(host, row.id, length(row.anchor) if row.anchor else 0, row.seq))
+        found.events = len(events)
+        _check_chain(host, row, events, found)
+        _check_sense(events, found)
+        if not found.problems:
+            _check_program(host, row, events, found)
+    except FlowmetalError as error:
+        found.problems.append(str(error.message))
+    return found
+
+
+def _check_chain(host: Host, row: RunRow, events: Sequence[Event], found: Verification) -> None:
+    head = row.anchor or chain_beginning(host.keys)
+    if row.chain:
+        head = head if row.anchor else row.chain[:4] + head[4:]
+    found.first = length(head) + 1
+    numbers = [event.seq for event in events]
+    if numbers != list(range(found.first, row.seq + 1)):
+        missing = sorted(set(range(found.first, row.seq + 1)) - set(numbers))
+        found.problems.append(
+            f"events are missing: {', '.join(map(str, missing[:5]))}"
+            if missing
+            else "events are there that the run does not know"
+        )
+        return
+    if not row.chain:
+        return
+    found.chained = length(row.chain)
+    found.keyed = any(row.chain[:4])
+    inside = [event for event in events if event.seq <= found.chained]
+    if extended(head, inside, host.keys) != row.chain:
+        found.problems.append(
+            f"the chain does not fit: one of the events {found.first} to {found.chained} is not what it was"
+        )
+
+
+def _check_sense(events: Sequence[Event], found: Verification) -> None:
+    asked: dict[int, str] = {}
+    answered: set[int] = set()
+    for event in events:
+        try:
+            decode_data(event.data)
+        except DataError as error:
+            found.problems.append(f"event {event.seq} cannot be read: {error.message}")
+        match event.kind:
+            case kinds.REQUESTED:
+                if event.effect in asked:
+                    found.problems.append(f"event {event.seq} asks for effect {event.effect} again")
+                asked[event.effect] = event.name
+            case kinds.RESOLVED | kinds.EFFECT_FAILED:
+                if event.effect in answered:
+                    found.problems.append(f"event {event.seq} answers effect {event.effect} again")
+                if event.effect not in asked and found.first == 1:
+                    found.problems.append(
+                        f"event {event.seq} answers effect {event.effect}, which nobody asked for"
+                    )
+                answered.add(event.effect)
+            case kinds.REVIVED:
+                answered.discard(event.effect)
+            case _:
+                pass
+    found.requests = len(asked)
+
+
+def _check_program(host: Host, row: RunRow, events: Sequence[Event], found: Verification) -> None:
+    """Let everything happen again, from the beginning or from the oldest snapshot that is kept."""
+    image = host.image(row.program)
+    if found.first == 1:
+        past = Past(beginning(host, row, image), 0)
+    else:
+        kept = [seq for seq, _ in host.store.kept_snapshots(row.id)]
+        if not kept:
+            return
+        past = machine_at(host, row, kept[0])
+    start = past.seq
+    for event in events:
+        if event.seq > start:
+            feed(past, event)
+    if row.state is RunState.COMPLETED:
+        past.run_to(UNLIMITED)
+    else:
+        latest = machine_at(host, row).machine
+        past.run_to(latest.fuel_used)
+        past.machine.known.clear()
+        latest.known.clear()
+        if row.state is not RunState.CANCELLED and encode(past.machine).data != encode(latest).data:
+            found.problems.append("the snapshot is not what the history leads to")
+    later = [event for event in events if event.seq > start]
+    _compare_requests(past.asked, later, found)
+    written = "".join(decode_data(e.data) for e in later if e.kind == kinds.OUTPUT)
+    if not past.output.startswith(written):
+        found.problems.append("the output in the history is not what the program writes")
+    found.replayed = True
+
+
+def _compare_requests(
+    asked: Sequence[EffectRequest], events: Sequence[Event], found: Verification
+) -> None:
+    told = [event for event in events if event.kind == kinds.REQUESTED]
+    for request, event in zip(asked, told, strict=False):
+        same = (request.number, request.kind) == (event.effect, event.name)
+        if not same or encode_data(request.args) != event.data:
+            found.problems.append(
+                f"event {event.seq} asks for {event.name} as effect {event.effect}; the program asks"
+                f" for {request.kind} as effect {request.number}, or with other arguments"
+            )
+            return
+    if len(asked) < len(told):
+        found.problems.append(
+            f"event {told[len(asked)].seq} asks for an effect that the program does not ask for"
+        )

@@ -1,0 +1,123 @@
+"""Past states from the outside: eval, verify, gc."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+
+import pytest
+
+PROGRAM = """(ns past
+  (:require [flow.event :refer [receive!]]))
+
+(def seen (atom []))
+
+(defn take! [name]
+  (let [got (receive! name)]
+    (swap! seen conj got)
+    got))
+
+(defn main [who]
+  (let [a (take! :a)
+        sum (+ a 10)
+        b (take! :b)]
+    [who a sum b]))
+"""
+
+
+@pytest.fixture
+def waiting(shell):
+    """A run that has received its first signal and waits for the second one."""
+    shell.write("past.flow", PROGRAM)
+    assert shell("fmvm", "start", "past.flow", "Ada", "--id", "p").status == 0
+    assert shell("fmvm", "signal", "p", "a", "5").status == 0
+    assert shell("fmvm", "interpreter", "--until-idle").status == 0
+    return shell
+
+
+def test_an_expression_sees_vars_locals_and_the_library(waiting) -> None:
+    shown = waiting("fmvm", "eval", "p", "[name @seen (map inc [1 2])]")
+    assert (shown.status, shown.out) == (0, "[:b [5] (2 3)]\n")
+    shown = waiting("fmvm", "eval", "p", "{:who who :sum sum}", "--frame", "2", "--json")
+    assert json.loads(shown.out) == {"who": "Ada", "sum": 15}
+
+
+def test_an_expression_sees_an_earlier_state(waiting) -> None:
+    assert waiting("fmvm", "eval", "p", "[name @seen]", "--at", "2").out == "[:a []]\n"
+    assert waiting("fmvm", "eval", "p", "[name @seen]", "--at", "4").out == "[:b [5]]\n"
+
+
+def test_an_expression_does_not_change_the_run(waiting) -> None:
+    assert waiting("fmvm", "eval", "p", "(reset! seen [1 2 3])").out == "[1 2 3]\n"
+    assert waiting("fmvm", "eval", "p", "@seen").out == "[5]\n"
+    assert waiting("fmvm", "verify", "p").status == 0
+
+
+def test_an_effect_is_refused_in_an_expression(waiting) -> None:
+    shown = waiting("fmvm", "eval", "p", "(uuid!)")
+    assert shown.status == 1
+    assert "FM0313" in shown.err
+
+
+def test_what_is_wrong_with_an_expression_is_shown_in_it(waiting) -> None:
+    shown = waiting("fmvm", "eval", "p", "(+ 1 nmae)")
+    assert shown.status == 1
+    assert "<expression>:1:6" in shown.err
+    assert "did you mean `name`" in shown.err
+    shown = waiting("fmvm", "eval", "p", "(+ 1 name)")
+    assert shown.status == 1
+    assert "`+` needs numbers" in shown.err
+
+
+def test_a_place_that_is_not_there_is_named(waiting) -> None:
+    assert "FM1330" in waiting("fmvm", "eval", "p", "1", "--frame", "-2").err
+    assert "fiber 1 has no frame 9" in waiting("fmvm", "eval", "p", "1", "--frame", "9").err
+    assert "no fiber 7" in waiting("fmvm", "eval", "p", "1", "--fiber", "7").err
+    shown = waiting("fmvm", "eval", "p", "1", "--at", "99")
+    assert (shown.status, "no event 99" in shown.err) == (2, True)
+
+
+def test_the_end_of_a_run_can_be_looked_at(waiting) -> None:
+    assert waiting("fmvm", "signal", "p", "b", "6").status == 0
+    assert waiting("fmvm", "resume", "p").out == '["Ada" 5 15 6]\n'
+    assert waiting("fmvm", "eval", "p", "@seen").out == "[5 6]\n"
+    assert waiting("fmvm", "eval", "p", "@seen", "--at", "3").out == "[]\n"
+
+
+def test_a_history_that_was_changed_by_hand_is_found(waiting) -> None:
+    shown = waiting("fmvm", "verify", "p")
+    assert (shown.status, "chained without a key" in shown.out) == (0, True)
+    store = os.environ["FLOWMETAL_STORE"].removeprefix("sqlite:")
+    with sqlite3.connect(store) as database:
+        database.execute("UPDATE event SET name = 'b' WHERE kind = 'signal-received'")
+    shown = waiting("fmvm", "verify", "p", "--json")
+    assert shown.status == 1
+    assert "the chain does not fit" in json.loads(shown.out)["problems"][0]
+
+
+def test_with_a_key_only_who_has_it_can_make_a_history(waiting, tmp_path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("0123456789abcdef0123\n")
+    waiting.monkeypatch.setenv("FLOWMETAL_KEYS", str(keys))
+    waiting.write("small.flow", '(defn main [] (sleep! #dur "1ms") :done)')
+    assert waiting("fmvm", "run", "small.flow", "--id", "keyed").status == 0
+    assert "chained with a key" in waiting("fmvm", "verify", "keyed").out
+    keys.write_text("another key of some length\n0123456789abcdef0123\n")
+    assert waiting("fmvm", "verify", "keyed").status == 0
+    keys.write_text("another key of some length\n")
+    shown = waiting("fmvm", "verify", "keyed")
+    assert shown.status == 1
+    assert "is not here" in shown.err  # FM1039
+    keys.write_text("short\n")
+    shown = waiting("fmvm", "verify", "keyed")
+    assert (shown.status, "FM1331" in shown.err) == (2, True)
+
+
+def test_gc_says_what_would_go_and_takes_it(waiting) -> None:
+    dry = json.loads(waiting("fmvm", "gc", "--snapshots", "latest", "--dry-run", "--json").out)
+    assert dry["snapshots"] >= 1
+    wet = json.loads(waiting("fmvm", "gc", "--snapshots", "latest", "--json").out)
+    assert wet == {**dry, "dry_run": False}
+    assert waiting("fmvm", "eval", "p", "@seen", "--at", "2").out == "[]\n"
+    assert waiting("fmvm", "gc", "--snapshots", "many").status == 2

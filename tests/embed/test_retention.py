@@ -1,0 +1,101 @@
+"""What the retention policy takes away, and that nothing else is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from flowmetal import Engine, compile
+from flowmetal.embed.retention import Retention
+from flowmetal.errors import RunError
+
+LONG = """
+(ns a (:require [flow.event :refer [receive!]]))
+(defn main [n]
+  (loop [i 0 m (into {} (map (fn [k] [k (str "value " k)]) (range 300)))]
+    (if (< i n)
+      (do (sleep! #dur "1ms") (recur (inc i) (assoc m i (str i))))
+      (do (receive! :go) (count m)))))
+"""
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine("memory:")
+
+
+def waiting(engine: Engine, n: int = 30) -> str:
+    run, _ = engine.start(compile(LONG), [n])
+    engine.interpret(until_idle=True)
+    while (
+        engine.view(run).state != "waiting" or engine.view(run).waiting[0].kind != "signal/receive"
+    ):
+        engine.interpret(until_idle=True)
+    return run
+
+
+def test_a_run_that_ended_long_ago_goes_whole(engine: Engine) -> None:
+    run, _ = engine.start(compile("(defn main [] 1)"))
+    assert engine.result(run) == 1
+    assert engine.collect().runs == []
+    assert engine.collect(Retention(ended_us=0), dry_run=True).runs == [run]
+    assert engine.view(run).state == "completed"
+    assert engine.collect(Retention(ended_us=0)).runs == [run]
+    with pytest.raises(RunError, match="there is no run"):
+        engine.view(run)
+
+
+def test_a_failed_run_stays_for_it_can_be_revived(engine: Engine) -> None:
+    run, _ = engine.start(compile('(defn main [] (throw (ex-info "no" {})))'))
+    assert engine.drive(run).state == "failed"
+    assert engine.collect(Retention(ended_us=0)).runs == []
+
+
+def test_chunks_that_nothing_refers_to_go_and_the_run_goes_on(engine: Engine) -> None:
+    run = waiting(engine)
+    before = len(engine.store.chunk_names(run))
+    assert engine.collect().chunks == 0, "kept snapshots refer to all of them"
+    dry = engine.collect(Retention(snapshots="latest"), dry_run=True)
+    assert len(engine.store.chunk_names(run)) == before
+    gone = engine.collect(Retention(snapshots="latest"))
+    assert gone.chunks > 0
+    assert (gone.chunks, gone.snapshots) == (dry.chunks, dry.snapshots)
+    assert len(engine.store.chunk_names(run)) == before - gone.chunks
+    engine.signal(run, "go")
+    assert engine.result(run) == 300
+    assert engine.verify(run).problems == []
+
+
+def test_every_nth_snapshot_stays(engine: Engine) -> None:
+    run = waiting(engine)
+    before = [seq for seq, _ in engine.store.kept_snapshots(run)]
+    engine.collect(Retention(snapshots=10))
+    assert [seq for seq, _ in engine.store.kept_snapshots(run)] == before[::10]
+    assert engine.eval(run, "i", at=before[15]) >= 14
+
+
+def test_old_events_go_and_an_anchor_stays(engine: Engine) -> None:
+    run = waiting(engine)
+    last = engine.store.run(run).seq  # type: ignore[arg-type, union-attr]
+    gone = engine.collect(Retention(history_us=0))
+    assert gone.events > last // 2
+    assert next(engine.events(run)).seq == gone.events + 1
+    found = engine.verify(run)
+    assert found.problems == []
+    assert (found.first, found.replayed) == (gone.events + 1, True)
+    with pytest.raises(RunError) as caught:
+        engine.eval(run, "i", at=2)
+    assert caught.value.code == "FM1131"
+    engine.signal(run, "go")
+    assert engine.result(run) == 300
+    assert engine.verify(run).problems == []
+
+
+def test_a_trimmed_run_can_move(engine: Engine, tmp_path) -> None:
+    run = waiting(engine)
+    engine.collect(Retention(history_us=0, snapshots=5))
+    path = engine.export(run, str(tmp_path / "run.fms"))
+    with Engine("memory:") as elsewhere:
+        assert elsewhere.import_run(path) == run
+        assert elsewhere.verify(run).problems == []
+        elsewhere.signal(run, "go")
+        assert elsewhere.result(run) == 300
