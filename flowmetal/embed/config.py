@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from flowmetal.runtime.grants import RunGrants, parse_grants
-from flowmetal.values.meter import DEFAULT, LEAST, NAMES, UNTRUSTED, Limits
 from flowmetal.store.chain import SHORTEST_KEY, KeyRing
+from flowmetal.values.meter import DEFAULT, LEAST, NAMES, UNTRUSTED, Limits
 
 PROJECT_FILE = "flow.edn"
 

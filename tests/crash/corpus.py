@@ -115,7 +115,7 @@ CASES = (
           (http/post! "https://book" {:json i :undo (fn [r] (remote [:cancel r]))})
           (compensate! quick [:forget i])
           (if (odd? i) (throw (ex-info "full" {:type :full :i i})) (remote :booked))))
-      (defn main [] (mapv (fn [i] (try (book i) (catch :full e (mapv :ok (:compensated (ex-data e)))))) (range 2)))"""),
+      (defn main [] (mapv (fn [i] (try (book i) (catch :full e (mapv :ok (:compensated (ex-data e)))))) (range 3)))"""),
 )
 # fmt: on
 
