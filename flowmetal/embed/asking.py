@@ -200,6 +200,10 @@ class _Copy:
             if definition.name and definition.name not in self.machine.globals:
                 self.load(definition, {})
 
+    def enter(self, environment: Environment, namespace: str) -> None:
+        """Hear what the names of the expression mean, for what looks names up as it runs."""
+        self.image.spaces = environment
+
     def load(self, definition: Definition, functions: Mapping[CodeHash, Function]) -> None:
         """Give a var of the copy its value, or run an expression. Raises EvaluationFailed."""
         self.image.add((definition,), functions.values())
