@@ -10,6 +10,8 @@ from flowmetal.cli.driving import open_engine
 from flowmetal.cli.options import json_option, store_option
 from flowmetal.cli.output import ago, coloured, render, say, say_json
 
+_MOST_WAITS = 20
+
 
 @click.command("show", epilog="Example: fmvm show 7f3c --json")
 @store_option
@@ -38,9 +40,13 @@ def command(store_url: str | None, as_json: bool, full: bool, run: str) -> None:
         lines.append(f"parent   {view.parent}")
     if view.status is not None:
         lines.append(f"status   {view.status_text()}")
-    lines += [f"waits    {wait.text(now_us)}" for wait in view.waiting]
+    lines += [f"waits    {wait.text(now_us)}" for wait in view.waiting[:_MOST_WAITS]]
+    if len(view.waiting) > _MOST_WAITS:
+        lines.append(f"waits    and for {len(view.waiting) - _MOST_WAITS} things more")
     for fiber in view.fibers:
-        lines.append(f"fiber {fiber.number:<3}{fiber.status}")
+        waits = f", waits for {fiber.waits_for}" if fiber.waits_for else ""
+        spawned = f", spawned at {fiber.spawned}" if fiber.spawned else ""
+        lines.append(f"fiber {fiber.number:<3}{fiber.status}{waits}{spawned}")
         lines += [f"         in {name}  {place}" for name, place in fiber.frames]
     if view.state == "completed":
         lines.append(f"result   {view.result_text()}")

@@ -18,6 +18,12 @@ from flowmetal.compiler.nodes import Apply, Call, NativeCall, Node, Operation
 from flowmetal.values import Keyword, Symbol
 
 _APPLY = frozenset({f"{CORE}/apply", f"{CORE}/-apply"})
+_CALL_THEIR_FIRST = frozenset(
+    {f"{CORE}/spawn!", f"{CORE}/future-call", f"{CORE}/pmap"}
+    | {"flow.async/pmap!", "flow.async/poll-until!"}
+)
+"""Functions whose effects are those of the function that they are given."""
+
 _GET = f"{CORE}/get"
 _FOLDING = frozenset({Op.ADD, Op.SUB, Op.MUL})
 
@@ -31,6 +37,10 @@ def analyse_call(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
     var = called_var(context, head)
     if var is not None:
         context.unit.calls.add(var.name)
+        if var.name in _CALL_THEIR_FIRST and arguments:
+            started = called_var(context, arguments[0])
+            if started is not None:
+                context.unit.calls.add(started.name)
         if var.name in _APPLY and len(arguments) >= 2:
             function, *rest = yield from values(ask, arguments)
             return Apply(ask.span, function, tuple(rest))

@@ -22,6 +22,7 @@ LATE:             Final = "effect-late"       # {:value} or {:error}: arrived af
 SIGNALLED:        Final = "signal-received"   # {:id :value}: taken in by the run, not merely sent
 OUTPUT:           Final = "output"            # the text
 CANCELLING:       Final = "cancel-requested"  # {:reason :now}
+OVERDUE:          Final = "clean-up-overdue"  # {:fiber :fuel}: what its finally block waited for was abandoned
 RECOVERED:        Final = "recovered"         # {:attempts :interpreter}: taken over after a crash
 COMPLETED:        Final = "completed"         # the result
 FAILED:           Final = "failed"            # the error; the stack stands

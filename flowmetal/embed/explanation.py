@@ -10,6 +10,8 @@ from flowmetal.store.operations.vocabulary import ShowCallback, ShowPermit
 from flowmetal.store.protocol import InboxRow, RunRow, RunState, Store
 from flowmetal.values import keyword
 
+_MOST_WAITS = 10
+
 
 def why(row: RunRow, inbox: Sequence[InboxRow], store: Store) -> str:
     """Return one paragraph about a run."""
@@ -53,8 +55,10 @@ def _living(row: RunRow, view: RunView, store: Store) -> list[str]:
     now_us = store.now_us()
     sentences = [
         _wait_for_others(wait, row.id, store) or _wait(wait, row.id, now_us)
-        for wait in view.waiting
+        for wait in view.waiting[:_MOST_WAITS]
     ]
+    if len(view.waiting) > _MOST_WAITS:
+        sentences.append(f"It waits for {len(view.waiting) - _MOST_WAITS} things more.")
     if row.owner is None:
         due = not view.waiting or row.state is RunState.READY
         can = "It can go on at once" if due else "When that has come, it can go on"

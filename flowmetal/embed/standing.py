@@ -6,6 +6,8 @@ from flowmetal.embed.views import FiberView
 from flowmetal.ids import ProgramHash
 from flowmetal.runtime.host import Host
 from flowmetal.store.protocol import RunRow, Store
+from flowmetal.vm.scopes import waited_for
+from flowmetal.vm.state import Fiber, Machine
 from flowmetal.vm.tracing import backtrace
 
 
@@ -26,10 +28,26 @@ def fibers_of(host: Host, row: RunRow) -> tuple[FiberView, ...]:
             fiber.number,
             fiber.status.value,
             tuple((name, "" if span is None else str(span)) for name, span in backtrace(fiber)),
+            _waits_for(machine, fiber),
+            _spawned(fiber),
         )
         for _, fiber in sorted(machine.fibers.items())
         if fiber.frames
     )
+
+
+def _waits_for(machine: Machine, fiber: Fiber) -> str:
+    if fiber.waiting_for is not None:
+        request = machine.open[fiber.waiting_for].request
+        return f"{request.kind} (effect #{request.number})"
+    if fiber.error is not None:
+        return f"somebody to decide about its error: {fiber.error.message}"
+    return waited_for(fiber)
+
+
+def _spawned(fiber: Fiber) -> str:
+    span = None if fiber.origin is None else fiber.origin[0].span_at(fiber.origin[1])
+    return "" if span is None else str(span)
 
 
 def sources_of(store: Store, program: str) -> dict[str, str]:

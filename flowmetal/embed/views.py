@@ -18,6 +18,7 @@ from flowmetal.values import (
     Instant,
     Map,
     Value,
+    Vector,
     decode_data,
     keyword,
     pr_str,
@@ -71,15 +72,27 @@ _WORDS = {
 
 
 class FiberView(NamedTuple):
-    """Where a fiber stands: frames, innermost first, as (function, place)."""
+    """Where a fiber stands: frames, innermost first, as (function, place).
+
+    ``waits_for`` says in words what keeps it from going on, "" if nothing does;
+    ``spawned`` where its own fiber was spawned, "" for the first.
+    """
 
     number: int
     status: str
     frames: tuple[tuple[str, str], ...]
+    waits_for: str = ""
+    spawned: str = ""
 
     def as_json(self) -> dict[str, Any]:
         frames = [{"function": name, "place": place} for name, place in self.frames]
-        return {"number": self.number, "status": self.status, "frames": frames}
+        return {
+            "number": self.number,
+            "status": self.status,
+            "waits": self.waits_for or None,
+            "spawned": self.spawned or None,
+            "frames": frames,
+        }
 
 
 class RunView(NamedTuple):
@@ -236,8 +249,13 @@ def diagnostic_of(error: ErrorValue, context: tuple[str, ...] = ()) -> Diagnosti
     while cause is not None:
         notes.append(f"caused by {pr_str(cause.type)}: {cause.message}")
         cause = cause.cause
-    if len(error.data):
-        notes.append(f"data {pr_str(error.data, 200)}")
+    suppressed = error.data.get(keyword("suppressed"))
+    data = error.data if suppressed is None else error.data.dissoc(keyword("suppressed"))
+    for each in suppressed if isinstance(suppressed, Vector) else ():
+        if isinstance(each, ErrorValue):
+            notes.append(f"failed too: {pr_str(each.type)}: {each.message}")
+    if len(data):
+        notes.append(f"data {pr_str(data, 200)}")
     return Diagnostic(
         error.code or pr_str(error.type),
         error.message or "the program threw an error without a message",

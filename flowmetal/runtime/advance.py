@@ -25,7 +25,7 @@ from flowmetal.runtime.active import ActiveRun, Arrival, Step
 from flowmetal.runtime.answering import result_of
 from flowmetal.runtime.committing import Steps
 from flowmetal.runtime.entering import facts_entering
-from flowmetal.runtime.grace import update_grace
+from flowmetal.runtime.grace import overdue, update_grace
 from flowmetal.runtime.messages import take_messages
 from flowmetal.runtime.opening import in_doubt, open_effect
 from flowmetal.runtime.options import AT_MOST_ONCE
@@ -34,8 +34,8 @@ from flowmetal.store.operations.answers import RESULT
 from flowmetal.store.protocol import RunState
 from flowmetal.values import DataError, Instant, Value, hash_map, keyword, pr_str
 from flowmetal.values.codec import encode_data
-from flowmetal.vm.machine import run
-from flowmetal.vm.state import MachineStatus, Turn
+from flowmetal.vm.machine import deliver, run
+from flowmetal.vm.state import MachineStatus, Overdue, Turn
 
 BUDGET: Final = 200_000
 """Fuel between two looks at the lease; some tens of milliseconds."""
@@ -72,6 +72,8 @@ def advance(active: ActiveRun, *, let_go: bool = False, turns: int = 1 << 62) ->
             active.ask(request)
         _abandon(active)
         active.lease.keep(active.claim)
+        if machine.stopping or active.progress.cleaning:
+            update_grace(active.progress, machine, active.host.clock.now_us())
         if active.progress.cancelled is not None and _is_out_of_grace(active):
             yield stop_cancelled(active)
         elif turn.status is MachineStatus.READY:
@@ -168,8 +170,10 @@ def _park(active: ActiveRun, let_go: bool) -> Step | None:
     now = active.host.clock.now_us()
     if active.progress.effects:
         _let_facts_in(active, now)
-        if active.machine.inbox:
-            return None
+    if active.progress.cleaning:
+        _lift_shields(active, now)
+    if active.machine.inbox:
+        return None
     state = active.parked_state(now)
     leave = let_go and state is RunState.WAITING
     # Only a commit that gives the run back says when it is due: a release alone would not.
@@ -239,7 +243,6 @@ def _record_abandoned(active: ActiveRun, request: EffectRequest) -> None:
 
 
 def _is_out_of_grace(active: ActiveRun) -> bool:
-    update_grace(active.progress, active.machine)
     stop = active.progress.stop_us
     return stop is not None and stop <= active.host.clock.now_us()
 
@@ -269,10 +272,20 @@ def take_in(active: ActiveRun) -> Steps[bool]:
     active.arrivals.clear()
     if active.progress.effects:
         _let_facts_in(active, now)
+    if active.progress.cleaning:
+        _lift_shields(active, now)
     if arrived:
         yield Step(active.parked_state(now))
     stop = active.progress.stop_us
     return bool(active.machine.inbox) or (stop is not None and stop <= now)
+
+
+def _lift_shields(active: ActiveRun, now_us: int) -> None:
+    for number, due_us in overdue(active.progress, now_us):
+        data = hash_map(((keyword("fiber"), number), (keyword("fuel"), active.machine.fuel_used)))
+        active.record(kinds.OVERDUE, "", 0, encode_data(data), due_us)
+        deliver(active.machine, Overdue(number), due_us)
+        active.undurable = True
 
 
 def _let_facts_in(active: ActiveRun, now_us: int) -> None:

@@ -1,9 +1,11 @@
-"""How long the ``finally`` blocks of a cancelled run may take.
+"""How long the ``finally`` blocks of what was cancelled may take.
 
-Cancelling raises an error, so that clean-up runs, effects and waits included. Clean-up that
-never ends would make a run that cannot be cancelled: after the grace the run
-ends as cancelled where it stands. A run that has caught the cancellation and goes on
-is not unwinding, and has all the time it wants.
+Cancelling raises an error, so that clean-up runs, effects and waits included, and
+nothing cancels the clean-up. Clean-up that never ends would make a fiber, a scope
+or a run that cannot be cancelled. After the grace a fiber loses what it waits
+for (``Overdue``), and its outer finally blocks have a grace of their own; a run that
+was cancelled as a whole ends where it stands. Who has caught the cancellation
+and goes on is not cleaning up, and has all the time it wants.
 """
 
 from __future__ import annotations
@@ -11,23 +13,34 @@ from __future__ import annotations
 from typing import Final
 
 from flowmetal.runtime.progress import Progress
-from flowmetal.vm.errors import CANCELLED
-from flowmetal.vm.state import Machine, Pending
+from flowmetal.vm.state import Machine
+from flowmetal.vm.unwinding import is_cleaning_up
 
 GRACE_US: Final = 30_000_000
 
 
-def update_grace(progress: Progress, machine: Machine) -> None:
-    """Note when the run is out of grace, if it is unwinding from its cancellation."""
+def update_grace(progress: Progress, machine: Machine, now_us: int) -> None:
+    """Note since when fibers are cleaning up, and when a cancelled run is out of grace."""
+    cleaning = {
+        number
+        for number in machine.stopping
+        if number in machine.fibers and is_cleaning_up(machine, machine.fibers[number])
+    }
     cancelled = progress.cancelled
-    unwinding = cancelled is not None and _is_unwinding(machine)
-    progress.stop_us = cancelled[0] + GRACE_US if cancelled is not None and unwinding else None
+    progress.stop_us = cancelled[0] + GRACE_US if cancelled is not None and cleaning else None
+    if cancelled is not None:
+        cleaning = set()
+    if cleaning != progress.cleaning.keys():
+        progress.cleaning = {
+            n: progress.cleaning.get(n, now_us + GRACE_US) for n in sorted(cleaning)
+        }
+        progress.changed = True
 
 
-def _is_unwinding(machine: Machine) -> bool:
-    return any(
-        isinstance(value, Pending) and value.error.type is CANCELLED
-        for fiber in machine.fibers.values()
-        for frame in fiber.frames
-        for value in frame.stack
-    )
+def overdue(progress: Progress, now_us: int) -> list[tuple[int, int]]:
+    """Return the fibers whose grace is over, and since when; they begin a new one."""
+    found = [(number, due) for number, due in progress.cleaning.items() if due <= now_us]
+    for number, _ in found:
+        progress.cleaning[number] = now_us + GRACE_US
+        progress.changed = True
+    return found

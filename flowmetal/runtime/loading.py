@@ -16,7 +16,7 @@ from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.local import Locals, run_info
 from flowmetal.runtime.messages import take_message
 from flowmetal.runtime.opening import take_up
-from flowmetal.runtime.progress import decode_progress, decode_status
+from flowmetal.runtime.progress import decode_cleaning, decode_progress, decode_status
 from flowmetal.runtime.starting import decode_input
 from flowmetal.snapshot import decode
 from flowmetal.store.chain import beginning, extended, length
@@ -67,6 +67,7 @@ def open_run(host: Host, claim: Claim, taken_us: int, *, patient: bool = False) 
             commit_step(active, _put_aside(active, row.attempts - 1))
             return active
     notes, active.progress.cancelled = decode_progress(row.progress)
+    active.progress.cleaning = decode_cleaning(row.progress)
     active.progress.status = decode_status(row.progress)
     now = host.clock.now_us()
     for number in sorted(machine.open.keys() - _answered(machine)):

@@ -4,9 +4,10 @@ The snapshot holds what was asked (``machine.open``). What has become of it is
 the runtime's own note, committed in the same transaction:
 
 ```
-{:effects {number [attempts first-us due-us begun]}   ; due-us nil: nothing is due
- :cancel  [us reason]                                   ; once a cancellation was taken in
- :status  value}                                        ; what the program says of itself
+{:effects  {number [attempts first-us due-us begun]}   ; due-us nil: nothing is due
+ :cancel   [us reason]                                   ; once a cancellation was taken in
+ :cleaning {fiber due-us}                                ; in finally blocks, and until when
+ :status   value}                                        ; what the program says of itself
 ```
 
 ``attempts`` counts those that ended in an error; ``due-us`` is when a timer rings, a
@@ -28,6 +29,7 @@ from flowmetal.values.codec import decode_data, encode_data
 _EFFECTS: Final = keyword("effects")
 _STATUS: Final = keyword("status")
 _CANCEL: Final = keyword("cancel")
+_CLEANING: Final = keyword("cleaning")
 
 
 @dataclass(slots=True)
@@ -53,6 +55,7 @@ class Progress:
     cancelled: tuple[int, str] | None = None
     changed: bool = False
     status: Value = None
+    cleaning: dict[int, int] = field(default_factory=dict)  # fibers in their grace (grace.py)
     stop_us: int | None = None  # when a cancelled run is out of grace; not kept (grace.py)
 
     def encode(self) -> bytes:
@@ -65,11 +68,14 @@ class Progress:
             pairs.append((_CANCEL, vector(self.cancelled)))
         if self.status is not None:
             pairs.append((_STATUS, self.status))
+        if self.cleaning:
+            pairs.append((_CLEANING, hash_map(self.cleaning.items())))
         return encode_data(hash_map(pairs)) if pairs else b""
 
     def next_due_us(self) -> int | None:
         """Return when the first of them is due."""
         dues = [p.due_us for p in self.effects.values() if p.due_us is not None]
+        dues += self.cleaning.values()
         if self.stop_us is not None:
             dues.append(self.stop_us)
         return min(dues, default=None)
@@ -94,6 +100,12 @@ def decode_progress(data: bytes) -> tuple[dict[int, Note], tuple[int, str] | Non
     notes = {} if effects is None else {n: Note(*row) for n, row in effects.items()}
     cancel = found.get(_CANCEL)
     return notes, None if cancel is None else (cancel.nth(0), cancel.nth(1))
+
+
+def decode_cleaning(data: bytes) -> dict[int, int]:
+    """Read which fibers are in their grace, and until when."""
+    found = decode_data(data).get(_CLEANING) if data else None
+    return {} if found is None else dict(found.items())
 
 
 def decode_status(data: bytes) -> Value:

@@ -58,6 +58,7 @@ from flowmetal.vm.state import (
     Machine,
     MachineStatus,
     OpenEffect,
+    Overdue,
     Retry,
     Scope,
     Search,
@@ -332,6 +333,8 @@ class _Reader:
     def _delivery(self, parts: Fields) -> Delivery:
         at_us, order, reason, result = parts
         require(type(at_us) is int and type(order) is int, "the inbox")
+        if result is None and type(reason) is int:
+            return Delivery(at_us, order, Overdue(reason))
         if result is None:
             return Delivery(at_us, order, Cancel(self._text(reason)))
         require(reason is None and type(result) is list and len(result) == 3, "the inbox")

@@ -57,6 +57,7 @@ from flowmetal.vm.state import (
     Machine,
     MachineStatus,
     Native,
+    Overdue,
     Pending,
     Retry,
     Search,
@@ -229,6 +230,8 @@ def _delivery(delivery: Delivery) -> tuple[Value, ...]:
     match delivery.fact:
         case Cancel(reason):
             return delivery.at_us, delivery.order, reason, None
+        case Overdue(fiber):
+            return delivery.at_us, delivery.order, fiber, None
         case EffectResult(number, value, error):
             return delivery.at_us, delivery.order, None, [number, value, error]
 

@@ -8,7 +8,7 @@ kind. Maps and sets only note their fields (trees.py).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from flowmetal.snapshot.damage import require
 from flowmetal.snapshot.format import WITH_META, Kind
@@ -381,12 +381,18 @@ def _channel(table: ObjectTable, made: Channel, fields: Fields, number: int) -> 
     made.closed = closed
     made.step, made.failing = table.value(step), table.value(failing)
     made.buffer = deque(table.values(buffer))
-    made.takers = deque(table.values(takers))
-    offered = table.values(putters)
-    require(len(offered) % 2 == 0, "a channel")
-    made.putters = deque((offered[at], offered[at + 1]) for at in range(0, len(offered), 2))
-    tickets = [*made.takers, *(ticket for ticket, _ in made.putters)]
-    require(all(type(each) is Promise and each.ticket for each in tickets), "a channel")
+    made.takers = deque(_entries(table, takers, 2))
+    made.putters = deque(_entries(table, putters, 3))
+
+
+def _entries(table: ObjectTable, fields: Fields, width: int) -> Iterator[Value]:
+    """Yield the entries of a channel's queue."""
+    items = table.values(fields)
+    require(len(items) % width == 0, "a channel")
+    for at in range(0, len(items), width):
+        ticket = items[at]
+        require(type(ticket) is Promise, "a channel")
+        yield tuple(items[at : at + width])
 
 
 _FILLERS: dict[int, Callable[[ObjectTable, Value, Fields, int], None]] = {

@@ -27,7 +27,7 @@ thens       four items for each frame that has more to say: its index, then, dro
 history     [code, body, pc, ...], most recent first
 then        nil   0: Finish   [1, cell ...]: Retry   [2, name]: Define   [3, error, fiber, frame, handler]: Search
 open        five items each: number, kind, arguments, key, fiber
-inbox       four items each: time, order, nil or the reason of a Cancel, nil or [number, value, error]
+inbox       four items each: time, order, nil, the reason of a Cancel or the fiber of an Overdue, nil or [number, value, error]
 
 **Values.** What msgpack has stands for itself: nil, booleans, integers of 64
 bits, floats, strings, bytes. The rest is an extension: a small thing by value,
@@ -128,7 +128,7 @@ class Kind(IntEnum):
     REIFIED    = 31  # methods
     PROMISE    = 32  # state ticket value waiter*: numbers of fibers
     FIBER      = 33  # number state value waiter*
-    CHANNEL    = 34  # size policy closed step failing [value*] [taker*] [(putter value)*]
+    CHANNEL    = 34  # size policy closed step failing [value*] [(taker tag)*] [(putter value tag)*]
     # fmt: on
 
 

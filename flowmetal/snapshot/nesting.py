@@ -33,8 +33,12 @@ def check_scopes(machine: Machine) -> None:
         home.workers += not fiber.service
     for scope in machine.scopes.values():
         _check_scope(machine, scope)
+        if scope.verdict is not None:
+            machine.stopping.add(scope.owner)
     for fiber in machine.fibers.values():
         _check_fiber(machine, fiber)
+        if fiber.asked:
+            machine.stopping.add(fiber.number)
 
 
 def _check_scope(machine: Machine, scope: Scope) -> None:

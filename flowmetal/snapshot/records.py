@@ -386,7 +386,7 @@ def _channel(table: Table, number: int, value: Channel) -> Record:
         value.step,
         value.failing,
         list(value.buffer),
-        list(value.takers),
+        [part for taker in value.takers for part in taker],
         [part for putter in value.putters for part in putter],
     ]
 

@@ -103,9 +103,9 @@ class Channel:
     """A queue between fibers, with the rules of core.async.
 
     ``size`` 0: no buffer, a value goes from hand to hand. ``policy`` says what becomes of a
-    value that has no room. ``takers`` are tickets, ``putters`` tickets and their values.
-    ``step`` is the reducing function of a channel with a transducer, ``failing`` its
-    handler of errors; ``ended``: the transducer has said that no more is wanted.
+    value that has no room. ``takers`` are tickets and tags, ``putters`` tickets, values and
+    tags (vm/channels.py). ``step`` is the reducing function of a channel with a transducer,
+    ``failing`` its handler of errors.
     """
 
     __slots__ = ("buffer", "closed", "failing", "policy", "putters", "size", "step", "takers")
@@ -115,8 +115,8 @@ class Channel:
         self.policy = policy
         self.closed = False
         self.buffer: deque[Value] = deque()
-        self.takers: deque[Promise] = deque()
-        self.putters: deque[tuple[Promise, Value]] = deque()
+        self.takers: deque[tuple[Promise, Value]] = deque()
+        self.putters: deque[tuple[Promise, Value, Value]] = deque()
         self.step: Value = None
         self.failing: Value = None
 

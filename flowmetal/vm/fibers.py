@@ -117,9 +117,8 @@ def settle(machine: Machine, promise: Promise, state: int, value: Value) -> bool
 def stop_waiting(machine: Machine, fiber: Fiber) -> None:
     """Take a fiber away from what it waits for; its effect is abandoned, its ticket void."""
     if fiber.waiting_for is not None:
-        request = machine.open.pop(fiber.waiting_for).request
-        if request in machine.requests:
-            machine.requests.remove(request)
+        del machine.open[fiber.waiting_for]
+        machine.requests.pop(fiber.waiting_for, None)
     on = fiber.blocked_on
     if isinstance(on, Promise):
         on.waiters.remove(fiber.number)
@@ -146,6 +145,7 @@ def set_down(machine: Machine, fiber: Fiber, status: FiberStatus) -> None:
 def end(machine: Machine, fiber: Fiber, status: FiberStatus, value: Value) -> None:
     """End a fiber, DONE with a result, FAILED with an error or CANCELLED with one; tell who waits."""
     set_down(machine, fiber, status)
+    machine.stopping.discard(fiber.number)
     fiber.frames.clear()
     if fiber.number == 1:
         if status is FiberStatus.DONE:

@@ -41,9 +41,16 @@ from flowmetal.vm.state import (
     Frame,
     Machine,
     MachineStatus,
+    Overdue,
     Turn,
 )
-from flowmetal.vm.unwinding import cancel, raise_error, take_cancellation
+from flowmetal.vm.unwinding import (
+    cancel,
+    hurry,
+    raise_error,
+    take_cancellation,
+    with_suppressed,
+)
 
 UNLIMITED = 1 << 62
 """A budget that no program spends."""
@@ -186,7 +193,7 @@ def _is_alive(machine: Machine) -> bool:
 
 
 def _turn(machine: Machine, fuel: int) -> Turn:
-    requests = tuple(machine.requests)
+    requests = tuple(machine.requests.values())
     output = "".join(machine.output)
     machine.requests.clear()
     machine.output.clear()
@@ -206,7 +213,7 @@ def _error(machine: Machine) -> Value:
     errors = [fiber.error for fiber in machine.fibers.values() if fiber.error is not None]
     if machine.status not in (MachineStatus.FAILED, MachineStatus.CANCELLED) or not errors:
         return None
-    return errors[0]
+    return with_suppressed(errors[0], errors[1:])
 
 
 def _take_inbox(machine: Machine) -> None:
@@ -224,6 +231,8 @@ def _take_inbox(machine: Machine) -> None:
                 _take_result(machine, result)
             case Cancel(reason):
                 _cancel(machine, reason)
+            case Overdue(number):
+                hurry(machine, number)
             case _:
                 assert_never(fact)
 

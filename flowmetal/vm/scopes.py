@@ -13,10 +13,8 @@ from flowmetal.values import (
     FlowError,
     Promise,
     Value,
-    keyword,
     seq,
     show,
-    vector,
 )
 from flowmetal.values.cells import BROKEN, KEPT, OPEN
 from flowmetal.values.errors import flow_error
@@ -41,9 +39,13 @@ from flowmetal.vm.state import (
     Verdict,
 )
 from flowmetal.vm.tracing import backtrace, own_place
-from flowmetal.vm.unwinding import cancel, check_cancellation, raise_error, take_cancellation
-
-_SUPPRESSED = keyword("suppressed")
+from flowmetal.vm.unwinding import (
+    cancel,
+    check_cancellation,
+    raise_error,
+    take_cancellation,
+    with_suppressed,
+)
 
 
 def _spawn(
@@ -143,18 +145,10 @@ def _go_on(machine: Machine, fiber: Fiber, scope: Scope) -> None:
 
 
 def _with_suppressed(machine: Machine, fiber: Fiber, error: ErrorValue, scope: Scope) -> ErrorValue:
-    if not scope.suppressed:
-        return error
-    known = error.data.get(_SUPPRESSED)
-    known = [] if known is None else list(known)
-    more = [each for each in scope.suppressed if each not in known]
     home = machine.scopes.get(fiber.home)
     if home is not None and home.verdict is not None and home.verdict.error is error:
-        home.suppressed += more  # it goes on there
-    data = error.data.assoc(_SUPPRESSED, vector([*known, *more]))
-    return ErrorValue(
-        error.type, error.message, data, error.cause, error.frames, error.retryable, error.code
-    )
+        home.suppressed += scope.suppressed  # it goes on there
+    return with_suppressed(error, scope.suppressed)
 
 
 def _cancel(machine: Machine, fiber: Fiber, what: Value, reason: Value) -> bool:

@@ -281,7 +281,14 @@ class Cancel:
     reason: str
 
 
-Fact: TypeAlias = EffectResult | Cancel
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """A fiber has been in finally blocks of a cancellation for too long: the shield is lifted."""
+
+    fiber: int
+
+
+Fact: TypeAlias = EffectResult | Cancel | Overdue
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,9 +348,10 @@ class Machine:
     cancelled: str | None = None  # the reason, once a Cancel has been taken in
     # What follows belongs to one turn or to the host, and is never in a snapshot.
     output: list[str] = field(default_factory=list)  # written in this turn
-    requests: list[EffectRequest] = field(default_factory=list)  # made in this turn
+    requests: dict[int, EffectRequest] = field(default_factory=dict)  # made in this turn
     running: int = 0  # the fiber that is being executed
     limits: Limits = DEFAULT_LIMITS  # what one instruction and one fiber may use
+    stopping: set[int] = field(default_factory=set)  # fibers that have been asked to stop
     sealed: bool = False  # a copy for macros, queries, eval: every effect is refused
     steps: int = 0  # for an image of single steps: how many are left
     known: set[bytes] = field(default_factory=set)  # chunks of snapshots that the host has

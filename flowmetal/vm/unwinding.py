@@ -26,8 +26,21 @@ that has failed it unwinds as far as the form and turns into the failure there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import assert_never
+
 from flowmetal.bytecode.code import Handler, HandlerKind
-from flowmetal.values import ErrorValue, FlowError, Keyword, Value, Vector, hash_map, keyword, show
+from flowmetal.values import (
+    ErrorValue,
+    FlowError,
+    Keyword,
+    Value,
+    Vector,
+    hash_map,
+    keyword,
+    show,
+    vector,
+)
 from flowmetal.values.errors import flow_error
 from flowmetal.values.map import EMPTY_MAP
 from flowmetal.vm.calls import call_value
@@ -59,6 +72,7 @@ from flowmetal.vm.tracing import place, trace, waiting_for
 RESTART = Keyword.of("flow", "restart")
 _NAME = keyword("name")
 _SCOPE = keyword("scope")
+_SUPPRESSED = keyword("suppressed")
 
 
 def thrown(value: Value) -> FlowError:
@@ -69,6 +83,17 @@ def thrown(value: Value) -> FlowError:
         "FM0306",
         "type/not-an-error",
         f'throw needs an error, got {show(value)}: write (throw (ex-info "message" {{...}}))',
+    )
+
+
+def with_suppressed(error: ErrorValue, more: Sequence[ErrorValue]) -> ErrorValue:
+    """Return an error with those that others failed with at the same time as :suppressed data."""
+    if not more:
+        return error
+    known = error.data.get(_SUPPRESSED) or ()
+    data = error.data.assoc(_SUPPRESSED, vector((*known, *(e for e in more if e not in known))))
+    return ErrorValue(
+        error.type, error.message, data, error.cause, error.frames, error.retryable, error.code
     )
 
 
@@ -207,8 +232,9 @@ def cancel(machine: Machine, fiber: Fiber, cancellation: Cancellation) -> None:
         if fiber.asked:
             return
         fiber.asked = True
+    machine.stopping.add(fiber.number)
     match fiber.status:
-        case FiberStatus.DONE | FiberStatus.CANCELLED:
+        case FiberStatus.DONE | FiberStatus.CANCELLED | FiberStatus.FAILED:
             return
         case FiberStatus.READY:
             if not has_begun(fiber) and fiber.number != 1:
@@ -220,13 +246,12 @@ def cancel(machine: Machine, fiber: Fiber, cancellation: Cancellation) -> None:
         case FiberStatus.BLOCKED:
             waits = not is_shielded(fiber)
         case _:
-            waits = True
+            assert_never(fiber.status)
     pending = fiber.cancel
     if pending is None or _reach(machine, fiber, cancellation) < _reach(machine, fiber, pending):
         fiber.cancel = cancellation
     if waits:
-        if fiber.status is not FiberStatus.FAILED:
-            stop_waiting(machine, fiber)
+        stop_waiting(machine, fiber)
         raise_error(machine, fiber, take_cancellation(fiber))
 
 
@@ -255,6 +280,41 @@ def check_cancellation(fiber: Fiber) -> None:
     """Raise what was asked for, if the fiber may be cancelled where it is: a switch point."""
     if fiber.cancel is not None and not is_shielded(fiber):
         raise FlowError(take_cancellation(fiber))
+
+
+def hurry(machine: Machine, number: int) -> None:
+    """Raise :flow/cancelled in a fiber that cleans up after one for too long, shielded as it is.
+
+    What it waits for is abandoned; the finally blocks further out still run.
+    """
+    fiber = machine.fibers.get(number)
+    if fiber is None or not is_cleaning_up(machine, fiber) or answer_is_here(machine, fiber):
+        return
+    stop_waiting(machine, fiber)
+    raise_error(machine, fiber, _error_of(Cancellation("its clean-up took too long", fiber.home)))
+
+
+def is_cleaning_up(machine: Machine, fiber: Fiber) -> bool:
+    """Say whether a fiber waits in a finally block that a cancellation has entered.
+
+    One that waits for the members of a scope does not count: they are cleaning up.
+    """
+    if fiber.status is FiberStatus.BLOCKED:
+        if isinstance(fiber.blocked_on, int):
+            return False
+    elif fiber.status is not FiberStatus.WAITING:
+        return False
+    failed = {
+        id(s.verdict.error): s.depth
+        for s in machine.scopes.values()
+        if s.verdict and s.owner == fiber.number
+    }
+    return any(
+        isinstance(value, Pending)
+        and (value.error.type is CANCELLED or index > failed.get(id(value.error), index))
+        for index, frame in enumerate(fiber.frames)
+        for value in frame.stack
+    )
 
 
 def _takes(

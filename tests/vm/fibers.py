@@ -66,10 +66,12 @@ class World:
         return self.turn
 
     def step(self) -> None:
-        """Answer the clock if it is asked, else let time pass until the next sleep is over."""
-        asked = [request for request in self.open if request.kind == "time/now"]
+        """Answer what needs no time, else let time pass until the next sleep is over."""
+        asked = [request for request in self.open if request.kind != "time/sleep"]
         for request in asked:
-            self.machine.deliver(request.number, Instant(self.now_us), at_us=self.now_us)
+            is_clock = request.kind == "time/now"
+            answer = Instant(self.now_us) if is_clock else request.number
+            self.machine.deliver(request.number, answer, at_us=self.now_us)
         if not asked:
             self.now_us = max(self.now_us, min(self.due[r.number] for r in self.open))
             for request in self.open:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from flowmetal.stdlib.natives.arguments import need_int
+from flowmetal.stdlib.natives.arguments import library_error, need_int
 from flowmetal.stdlib.natives.table import Table
-from flowmetal.values import Duration, Instant, Promise, Value, pr_str
+from flowmetal.values import Channel, Duration, Instant, Promise, Value, pr_str
+from flowmetal.values.cells import DROPPING, SLIDING
 
 native = Table("flow.core")
 
@@ -38,3 +39,34 @@ def milliseconds(count: Value) -> Duration:
 def text_of_duration(length: Duration) -> str:
     """Return a duration as people write it."""
     return pr_str(length)[len('#dur "') : -1]
+
+
+@native("-ticket")
+def make_ticket() -> Promise:
+    """Make a promise that is void once its fiber is cancelled."""
+    return Promise(ticket=True)
+
+
+_POLICIES = {"fixed": 0, "dropping": DROPPING, "sliding": SLIDING}
+
+
+@native("-chan")
+def make_channel(policy: Value, size: Value) -> Channel:
+    """Make a channel whose buffer has a size and a policy, a keyword."""
+    if type(size) is not int or size < 0 or (size == 0 and policy.name != "fixed"):
+        raise library_error(
+            "FM0501", "type/mismatch", f"`chan` needs a size that is no less than 1, got {size!r}"
+        )
+    return Channel(size, _POLICIES[policy.name])
+
+
+@native("-set-step!")
+def set_step(channel: Channel, step: Value, failing: Value) -> Channel:
+    """Let values go through a transducer's step."""
+    channel.step, channel.failing = step, failing
+    return channel
+
+
+native.add("-step", lambda channel: channel.step if type(channel) is Channel else None)
+native.add("-failing", lambda channel: channel.failing)
+native.add("-closed?", lambda channel: channel.closed)

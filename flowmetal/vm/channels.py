@@ -1,0 +1,209 @@
+"""Channels: what puts, takes and chooses, each in one step that nothing comes between.
+
+Who cannot go on leaves a *ticket* in the queues of all channels that would do,
+and waits on it; whoever makes the ticket good takes it out of one of them, and
+the others find it used. Entries of queues are a ticket, for puts the value, and a tag
+that comes back with the answer ``[value tag]``: it tells a choice which port it was.
+
+A channel with a transducer takes no values from here: a put waits for room
+(an entry with the value nil, which is no value of a channel), runs the transducer in
+Flowmetal, and that adds to the buffer.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from flowmetal.values import Channel, Promise, Value, Vector, seq, show, vector
+from flowmetal.values.cells import DROPPING, KEPT, OPEN, SLIDING
+from flowmetal.values.errors import flow_error
+from flowmetal.vm.fibers import settle
+from flowmetal.vm.state import Fiber, Machine, Native
+
+
+def _channel(function: str, value: Value) -> Channel:
+    if type(value) is not Channel:
+        raise flow_error(
+            "FM0501", "type/mismatch", f"`{function}` needs a channel, got {show(value)}"
+        )
+    return value
+
+
+def _put(machine: Machine, channel: Channel, value: Value) -> bool | None:
+    """Put a value if that is possible now: True, False for a closed channel, nil if not."""
+    if value is None:
+        raise flow_error("FM0747", "chan/nil", "nil cannot be put into a channel: it means closed")
+    if channel.closed:
+        return False
+    return True if _add(machine, channel, value) else None
+
+
+def _add(machine: Machine, channel: Channel, value: Value) -> bool:
+    while channel.takers:
+        ticket, tag = channel.takers.popleft()
+        if settle(machine, ticket, KEPT, vector((value, tag))):
+            return True
+    if len(channel.buffer) < channel.size:
+        channel.buffer.append(value)
+        return True
+    if channel.policy == SLIDING:
+        channel.buffer.popleft()
+        channel.buffer.append(value)
+    return channel.policy in (DROPPING, SLIDING)
+
+
+def _take(machine: Machine, channel: Channel) -> Value:
+    """Take a value if there is one: [value], [nil] from a closed channel, nil if it has to wait."""
+    if channel.buffer:
+        value = channel.buffer.popleft()
+        _refill(machine, channel)
+        return vector((value,))
+    while channel.putters:
+        ticket, value, tag = channel.putters.popleft()
+        if settle(machine, ticket, KEPT, vector((True, tag))) and value is not None:
+            return vector((value,))
+    return vector((None,)) if channel.closed else None
+
+
+def _refill(machine: Machine, channel: Channel) -> None:
+    """Let those who wait with a value put it into a buffer that has room again."""
+    room = channel.size - len(channel.buffer)
+    while channel.putters and room > 0:
+        ticket, value, tag = channel.putters.popleft()
+        if settle(machine, ticket, KEPT, vector((True, tag))):
+            room -= 1
+            if value is not None:
+                channel.buffer.append(value)
+
+
+def _offer(machine: Machine, fiber: Fiber, channel: Value, value: Value, ticket: Value) -> Value:
+    """Put at once, or leave the ticket; nil: the ticket was left, or there is none."""
+    wanted = _channel(">!", channel)
+    done = _put(machine, wanted, value)
+    if done is None and ticket is not None:
+        _leave(wanted.putters, (ticket, value, None))
+    return done
+
+
+def _poll(machine: Machine, fiber: Fiber, channel: Value, ticket: Value) -> Value:
+    """Take at once, or leave the ticket; nil: the ticket was left, or there is none."""
+    wanted = _channel("<!", channel)
+    found = _take(machine, wanted)
+    if found is None and ticket is not None:
+        _leave(wanted.takers, (ticket, None))
+    return found
+
+
+def _room(machine: Machine, fiber: Fiber, channel: Channel, ticket: Promise | None) -> Value:
+    """Say whether a channel with a transducer has room, False if it is closed; else leave the ticket."""
+    if channel.closed:
+        return False
+    if channel.policy or channel.takers or len(channel.buffer) < channel.size:
+        return True
+    if ticket is not None:
+        _leave(channel.putters, (ticket, None, None))
+    return None
+
+
+def _leave(queue: Value, entry: tuple[Value, ...]) -> None:
+    """Leave an entry in a queue, in place of those at its end that are of no use any more."""
+    while queue and queue[-1][0].state != OPEN:
+        queue.pop()
+    queue.append(entry)
+
+
+def _choose(machine: Machine, fiber: Fiber, ports: Value, order: Value, ticket: Value) -> Value:
+    """Do the first thing that is possible of several, [result index]; else leave the ticket everywhere.
+
+    A port is a channel to take from, or [channel value]. ``order`` are the indices in the
+    order in which they are tried. Of a put through a transducer the result is :room.
+    """
+    indices = list(seq(order) or ())
+    given = list(seq(ports) or ())
+    for index in indices:
+        port = given[index]
+        if type(port) is Channel:
+            found = _take(machine, port)
+            if found is not None:
+                return vector((found.nth(0), index))
+            continue
+        channel, value = _offered(port)
+        if channel.step is not None:
+            found = _room(machine, fiber, channel, None)
+        else:
+            found = _put(machine, channel, value)
+        if found is not None:
+            return vector((found, index))
+    if ticket is not None:
+        for index in indices:
+            port = given[index]
+            if type(port) is Channel:
+                _leave(port.takers, (ticket, index))
+                continue
+            channel, value = _offered(port)
+            _leave(channel.putters, (ticket, None if channel.step is not None else value, index))
+    return None
+
+
+def _offered(port: Value) -> tuple[Channel, Value]:
+    """Return the channel and the value of a port that puts."""
+    if not isinstance(port, Vector) or len(port) != 2:
+        raise flow_error(
+            "FM0501",
+            "type/mismatch",
+            f"`alts!` needs channels and [channel value], got {show(port)}",
+        )
+    return _channel("alts!", port.nth(0)), port.nth(1)
+
+
+def _forget(machine: Machine, fiber: Fiber, ports: Value) -> None:
+    """Take tickets that are of no use any more out of the queues of a choice's channels."""
+    for port in seq(ports) or ():
+        channel = port if type(port) is Channel else port.nth(0)
+        if any(entry[0].state != OPEN for entry in channel.takers):
+            channel.takers = deque(e for e in channel.takers if e[0].state == OPEN)
+        if any(entry[0].state != OPEN for entry in channel.putters):
+            channel.putters = deque(e for e in channel.putters if e[0].state == OPEN)
+
+
+def _push(machine: Machine, fiber: Fiber, channel: Channel, value: Value) -> Channel:
+    """Add what a transducer gives, whatever the buffer's size says."""
+    if value is None:
+        raise flow_error("FM0747", "chan/nil", "nil cannot be put into a channel: it means closed")
+    if not _add(machine, channel, value):
+        channel.buffer.append(value)
+    return channel
+
+
+def _close(machine: Machine, fiber: Fiber, channel: Value) -> bool:
+    """Close a channel; say whether it was open. Who waits to take gets nil."""
+    wanted = _channel("close!", channel)
+    if wanted.closed:
+        return False
+    wanted.closed = True
+    while wanted.takers:
+        ticket, tag = wanted.takers.popleft()
+        settle(machine, ticket, KEPT, vector((None, tag)))
+    if wanted.step is not None:
+        while wanted.putters:
+            ticket, _, tag = wanted.putters.popleft()
+            settle(machine, ticket, KEPT, vector((True, tag)))
+    return True
+
+
+def _native(name: str, call: object, count: int) -> Native:
+    return Native(f"flow.core/{name}", call, count, count, wants_machine=True)  # type: ignore[arg-type]
+
+
+# fmt: off
+ROWS = (
+    #       name             function  arguments
+    _native("-offer!",       _offer,   3),
+    _native("-poll!",        _poll,    2),
+    _native("-room!",        _room,    2),
+    _native("-choose!",      _choose,  3),
+    _native("-forget!",      _forget,  1),
+    _native("-push!",        _push,    2),
+    _native("-close-chan!",  _close,   1),
+)
+# fmt: on

@@ -1,0 +1,262 @@
+"""Cancellation, shields, failures across fibers: semantics.md, "Scopes and cancellation"."""
+
+import pytest
+
+from flowmetal.vm.machine import deliver
+from flowmetal.vm.state import MachineStatus, Overdue
+from tests.vm.fibers import NS, World, failure, value
+from tests.vm.programs import k, machine
+
+FAIL = '(throw (ex-info "no" {:type :my/error}))'
+
+
+def logged(body: str) -> World:
+    """Run a body in which ``(note! x)`` prints x."""
+    world = World(f'(defn note! [x] (print (str x " ")))\n(defn main [] {body})')
+    world.finish()
+    return world
+
+
+def test_cancelled_is_caught_only_by_that_name() -> None:
+    text = """(scope! [s]
+      (let [f (spawn! (fn [] (try (sleep! #dur "9s") (catch :default e (note! :default))
+                                  (catch :flow/cancelled e (note! :cancelled)))))]
+        (sleep! #dur "1s") (cancel! f)))"""
+    assert logged(text).output == ":cancelled "
+
+
+def test_a_cancellation_is_raised_once() -> None:
+    text = """(scope! [s]
+      (spawn! (fn [] (try (sleep! #dur "9s") (catch :flow/cancelled e (note! :caught)))
+                     (sleep! #dur "2s") (note! :went-on)))
+      (sleep! #dur "1s") (cancel! s) (cancel! s))"""
+    world = logged(text)
+    assert world.output == ":caught :went-on "
+    assert world.now_us == 3_000_000
+
+
+def test_finally_is_shielded_from_cancellation() -> None:
+    text = """(scope! [s]
+      (let [f (spawn! (fn [] (try (sleep! #dur "1s") (finally (sleep! #dur "3s") (note! :whole)))))]
+        (sleep! #dur "2s") (cancel! f)))"""
+    world = logged(text)
+    assert world.output == ":whole "
+    assert world.now_us == 4_000_000
+
+
+def test_fibers_that_a_finally_block_starts_are_not_cancelled_with_it() -> None:
+    text = """(with-timeout! #dur "1s" {:else :late}
+      (try (sleep! #dur "9s") (finally (all! (do (sleep! #dur "1s") (note! :a)) (do (sleep! #dur "2s") (note! :b))))))"""
+    assert logged(text).output == ":a :b "
+
+
+def test_a_result_that_is_in_the_inbox_wins_over_the_cancellation() -> None:
+    world = World("""(defn main []
+      (race! (do (sleep! #dur "1s") :first)
+             (do (sleep! #dur "1s") (print "slept") (sleep! #dur "1s") (print "never"))))""")
+    assert world.finish().result == k("first")
+    assert world.output == "slept"
+
+
+def test_a_fiber_cancelled_while_computing_gets_it_at_its_next_switch_point() -> None:
+    text = """(scope! [s]
+      (let [f (spawn! (fn [] (loop [i 0] (when (< i 30000) (recur (inc i)))) (note! :computed) (sleep! #dur "1s") (note! :never)))]
+        (spawn! (fn [] (cancel! f)))))"""
+    assert logged(text).output in (":computed ", "")
+
+
+def test_an_endless_loop_is_cancelled_at_the_end_of_its_quantum() -> None:
+    text = '(defn main [] (race! (sleep! #dur "1s") (loop [] (recur))))'
+    made = machine(NS + text)
+    (request,) = made.run(100_000).requests
+    made.deliver(request.number)
+    turn = made.run(100_000)
+    assert turn.status is MachineStatus.COMPLETED
+    assert turn.fuel < 40_000
+
+
+def test_a_fiber_that_has_not_begun_does_not_begin() -> None:
+    world = logged(f"(try (all! {FAIL} (note! :never)) (catch :my/error e (note! :caught)))")
+    assert world.output == ":caught "
+
+
+def test_on_cancel_runs_when_it_is_cancelled_and_not_otherwise() -> None:
+    text = """(do (on-cancel (note! :undo) (sleep! #dur "1s"))
+      (with-timeout! #dur "1s" {:else 0} (on-cancel (note! :undone) (sleep! #dur "3s"))))"""
+    assert logged(text).output == ":undone "
+
+
+def test_a_body_that_catches_its_cancellation_cannot_save_a_scope_that_has_failed() -> None:
+    text = f"""(try (scope! [s] (spawn! (fn [] (sleep! #dur "1s") {FAIL}))
+                           (try (sleep! #dur "9s") (catch :flow/cancelled e (note! :caught))))
+                   (catch :my/error e (note! :failed)))"""
+    assert logged(text).output == ":caught :failed "
+
+
+def test_a_handler_out_of_two_scopes_is_found_before_anything_unwinds() -> None:
+    text = f"""(try (all! (all! (do (sleep! #dur "1s") {FAIL})
+                               (try (sleep! #dur "9s") (finally (sleep! #dur "1s") (note! :inner))))
+                         (try (sleep! #dur "9s") (finally (note! :outer))))
+                   (catch (fn [e] (note! :asked) (= :my/error (:type (ex-data e)))) e (note! :handler)))"""
+    world = logged(text)
+    assert world.output == ":asked :outer :inner :handler "
+    assert world.now_us == 2_000_000
+
+
+def test_a_handler_that_says_no_leaves_everything_standing() -> None:
+    text = f'(try (all! (do (sleep! #dur "1s") {FAIL}) (sleep! #dur "9s")) (catch (fn [e] (note! :asked) false) e 1) (finally (note! :never)))'
+    world = logged(text)
+    assert world.turn.status is MachineStatus.FAILED
+    assert world.output == ":asked "
+    assert {n: f.status.value for n, f in world.machine.state.fibers.items()} == {
+        1: "blocked", 2: "failed", 3: "waiting",
+    }  # fmt: skip
+
+
+def test_a_predicate_that_computes_for_long_sees_the_world_stand_still() -> None:
+    slow = "(loop [i 0] (if (< i 50000) (recur (inc i)) true))"
+    text = f"""(try (all! {FAIL} (do (loop [i 0] (when (< i 60000) (recur (inc i)))) (note! :never)))
+                   (catch (fn [e] {slow}) e (note! :handler)))"""
+    assert ":handler " in logged(text).output
+
+
+def test_all_failures_are_told_not_only_the_first() -> None:
+    text = f"""(try (all! (do (sleep! #dur "1s") {FAIL})
+                          (try (sleep! #dur "9s") (finally (throw (ex-info "too" {{:type :my/other}})))))
+                   (catch :my/error e (mapv ex-message (:suppressed (ex-data e)))))"""
+    assert value(text) == '["too"]'
+
+
+def test_failures_at_the_same_moment_are_all_told_when_nobody_takes_them() -> None:
+    fail = '(do (sleep! #dur "1s") (throw (ex-info "{}" {{}})))'
+    turn = failure(f"(all! {fail.format('one')} {fail.format('two')})")
+    assert turn.error.message == "one"
+
+
+def test_an_error_of_an_awaited_fiber_is_raised_at_the_await_and_cancels_nobody() -> None:
+    text = f"""(scope! [s]
+      (let [other (spawn! (fn [] (sleep! #dur "2s") :other))
+            f (spawn! (fn [] (sleep! #dur "1s") {FAIL}))]
+        [(try (await! f) (catch :my/error e :caught)) (await! other)]))"""
+    assert value(text) == "[:caught :other]"
+
+
+def test_every_fiber_that_awaits_a_failed_one_gets_the_error() -> None:
+    text = f"""(let [f (spawn! (fn [] (sleep! #dur "1s") {FAIL}))
+                     wait (fn [] (try (await! f) (catch :my/error e :caught)))]
+                 (all! (wait) (wait)))"""
+    assert value(text) == "[:caught :caught]"
+
+
+def test_a_timeout_that_nobody_takes_parks_with_the_body_standing() -> None:
+    world = World(
+        '(defn main [] (with-timeout! #dur "1s" (try (sleep! #dur "9s") (finally (print "no")))))'
+    )
+    turn = world.finish()
+    assert turn.error.type is k("timeout")
+    assert world.output == ""
+    assert world.machine.state.fibers[1].status.value == "waiting"
+
+
+def test_nested_timeouts_each_catch_their_own() -> None:
+    text = '(with-timeout! #dur "1s" {:else :outer} (with-timeout! #dur "5s" {:else :inner} (sleep! #dur "9s")))'
+    assert value(text) == ":outer"
+    text = '(with-timeout! #dur "5s" {:else :outer} (with-timeout! #dur "1s" {:else :inner} (sleep! #dur "9s")))'
+    assert value(text) == ":inner"
+
+
+def test_deadline_is_that_of_the_nearest_timeout() -> None:
+    text = '(with-timeout! #dur "5s" (with-timeout! #dur "9s" (= (deadline) (with-timeout! #dur "20s" (deadline)))))'
+    assert value(text) == "true"
+    assert value("(deadline)") == "nil"
+
+
+def test_dynamic_bindings_are_conveyed_and_set_stays_at_home() -> None:
+    text = """(def ^:dynamic *who* :root)
+(defn main [] (binding [*who* :me]
+  [(await! (spawn! (fn [] *who*))) (await! (spawn! (fn [] (set! *who* :child) *who*))) *who*]))"""
+    assert str(World(text).finish().result) == "[:me :child :me]"
+
+
+def test_cancelling_a_run_cancels_all_its_fibers_and_waits_for_their_finally_blocks() -> None:
+    world = World("""(defn main []
+      (spawn! (fn [] (try (sleep! #dur "9s") (finally (sleep! #dur "2s") (print "child ")))))
+      (all! (try (sleep! #dur "9s") (finally (sleep! #dur "1s") (print "inner ")))))""")
+    world.machine.cancel("enough")
+    world.compute()
+    turn = world.finish()
+    assert turn.status is MachineStatus.CANCELLED
+    assert world.output == "inner child "
+
+
+def test_swap_sees_no_other_fiber_in_between() -> None:
+    text = """(let [a (atom 0)
+          slow (fn [n] (loop [i 0] (if (< i 15000) (recur (inc i)) (inc n))))]
+      (all! (swap! a slow) (swap! a slow) (swap! a slow))
+      @a)"""
+    assert value(text) == "3"
+
+
+def test_an_effect_and_a_wait_are_refused_in_a_swap_function() -> None:
+    for what in ("(spawn! inc 1)", "(await! (promise!))", "(all! 1)", "(<! (chan))"):
+        assert failure(f"(swap! (atom 0) (fn [_] {what}))").error.code == "FM0313"
+
+
+def test_a_lazy_sequence_cannot_wait() -> None:
+    assert failure('(doall (map await! [(spawn! sleep! #dur "1s")]))').error.code == "FM0313"
+
+
+def test_keys_of_effects_in_a_retried_step_do_not_depend_on_what_runs_beside() -> None:
+    text = """(ns user (:require [flow.async :refer :all] [flow.retry :as retry]))
+(def tries (atom 0))
+(defn main []
+  (step! "both" {:retry (retry/policy {:max-attempts 3 :backoff (retry/constant #dur "1s")})}
+    (swap! tries inc)
+    (all! (do (sleep! (if (= 1 @tries) #dur "3s" #dur "1s")) (now!))
+          (do (sleep! #dur "2s") (now!)))
+    (when (= 1 @tries) (throw (ex-info "again" {})))))"""
+    world = World(text)
+    world.finish()
+    keys = [line for line in world.log if line.startswith("time/now")]
+    assert len(keys) == 4
+    assert sorted(keys[:2]) == sorted(keys[2:])
+    assert len(set(keys[:2])) == 2
+
+
+def test_clean_up_that_takes_too_long_loses_what_it_waits_for() -> None:
+    world = World("""(defn main [] (with-timeout! #dur "1s" {:else :late}
+      (try (try (sleep! #dur "9s") (finally (perform :time/now {}) (print "no "))) (finally (print "outer ")))))""")
+    world.step()
+    world.now_us = 1_000_000
+    for request in list(world.open):
+        if world.due.get(request.number) == 1_000_000:
+            world.machine.deliver(request.number, at_us=1_000_000)
+    world.compute()
+    assert [request.kind for request in world.open] == ["time/now"]
+    deliver(world.machine.state, Overdue(1), 31_000_000)
+    world.compute()
+    assert world.turn.result == k("late")
+    assert world.output == "outer "
+
+
+def test_many_fibers_in_one_run() -> None:
+    assert value("(reduce + (pmap! inc (range 2000) {:concurrency 2000}))") == str(
+        sum(range(1, 2001))
+    )
+
+
+def test_the_members_of_ended_scopes_are_not_kept() -> None:
+    world = World('(defn main [] (dotimes [i 50] (all! i (sleep! #dur "1s"))))')
+    world.finish()
+    assert list(world.machine.state.fibers) == [1]
+    assert world.machine.state.scopes == {}
+
+
+@pytest.mark.parametrize("budget", [1, 7, 1 << 40])
+def test_budgets_change_nothing(budget: int) -> None:
+    text = """(defn work [n] (loop [i 0] (when (< i 6000) (recur (inc i)))) (print n " ") n)
+(defn main [] [(all! (work 1) (work 2) (do (sleep! #dur "1s") (work 3))) (pmap! work (range 4) {:concurrency 2})])"""
+    whole, parts = World(text), World(text, budget=max(budget, 500))
+    assert str(whole.finish().result) == str(parts.finish().result)
+    assert whole.output == parts.output
+    assert whole.machine.state.fuel_used == parts.machine.state.fuel_used
