@@ -16,7 +16,8 @@ from flowmetal.testing.world import ScriptedWorld
 from flowmetal.values import Map, Value, keyword
 
 HEAD = """
-(ns t (:require [flow.event :refer [receive!]] [flow.log :as log] [flow.retry :as retry]
+(ns t (:require [flow.event :as event :refer [receive!]] [flow.lock :as lock :refer [with-lock!]]
+            [flow.queue :as queue :refer [defqueue]] [flow.state :as state] [flow.log :as log] [flow.retry :as retry]
             [flow.http :as http] [flow.saga :refer [saga! compensate! step+undo!]]))
 (defforeign quick [x])
 (defforeign remote [x])
@@ -97,6 +98,24 @@ CASES = (
           (if (< i 12)
             (recur (inc i) (assoc m (+ 1000 i) (quick (first evens))) (rest evens))
             [(count m) (reduce + (map second m)) (first evens)])))"""),
+    Case("locks-and-state", """
+      (def rate (lock/rate-limit "r" {:limit 2 :per #dur "1ms"}))
+      (defn main []
+        (let [tokens (mapv (fn [i] (with-lock! "l" (quick i) (lock/throttle! rate) (state/update! "n" (fnil inc 0)) (lock/token))) (range 3))]
+          [tokens (state/get! "n") (state/delete! "n") (lock/singleton! "l" :free)]))"""),
+    Case("topics-and-callbacks", """
+      (defn main []
+        (let [s (event/subscribe! :t) cb (event/callback! {:timeout #dur "5ms"})]
+          (dotimes [i 3] (event/publish! :t (quick i)))
+          [(mapv (fn [_] (event/receive! s)) (range 3))
+           (event/await-callback! cb {:timeout #dur "1ms" :else :nobody})
+           (try (event/await-callback! cb) (catch :timeout e (:after (ex-data e))))
+           (event/keep-shared! "p" 1) (event/await-shared! "p")]))"""),
+    Case("children", """
+      (defn child [i] (quick i) (sleep! #dur "1ms") (if (= i 2) (throw (ex-info "no" {:type :no :i i})) (* 10 i)))
+      (defn main []
+        (let [runs (mapv (fn [i] (start! child [i])) (range 5))]
+          (mapv (fn [run] (try (await! run) (catch :no e (:i (ex-data e))))) runs)))"""),
     Case("printing", """
       (defn main [] (dotimes [i 10] (println "line" i) (remote i)) :printed)"""),
     Case("at-most-once", """

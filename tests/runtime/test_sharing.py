@@ -6,6 +6,8 @@ one interpreter where several contend.
 
 from __future__ import annotations
 
+import re
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 import flowmetal
 from flowmetal.embed.views import RunView
 from flowmetal.errors import RefusedError, RunError
+from flowmetal.store.protocol import NewEvent, RunState
 from flowmetal.values import ErrorValue, Value, hash_map, keyword, pr_str
 
 HEAD = """(ns p
@@ -86,6 +89,16 @@ def test_a_child_that_was_cancelled_is_an_error_that_can_be_caught(engine) -> No
                               (cancel! c "enough")
                               (try (await! c) (catch :run/cancelled e (ex-message e)))))"""
     assert result(engine, text) == '"enough"'
+
+
+def test_a_child_that_was_stopped_before_it_began_is_an_error_with_a_code(engine) -> None:
+    text = """(defn child [] 1)
+              (defn main [] (await! (start! child [] {:id "c" :delay #dur "1h"})))"""
+    run = start(engine, text, "p")
+    event = NewEvent("moved", "", 0, b"")
+    engine.store.set_state("c", (RunState.READY,), RunState.MOVED, event)
+    found = engine.drive(run).error
+    assert (found.type, found.code) == (keyword("run/moved"), "FM0733")
 
 
 def test_children_run_beside_each_other_and_have_children(engine) -> None:
@@ -244,6 +257,20 @@ def test_a_callback_is_answered_by_its_token_and_failed(engine) -> None:
     said = hash_map([(keyword("type"), "card"), (keyword("message"), "declined")])
     engine.complete_callback(token=token, value=said, failed=True)
     assert pr_str(engine.drive(run).result) == '["declined" {:type :card}]'
+
+
+def test_what_nobody_catches_has_its_code(engine) -> None:
+    text = '(defn main [] (event/break-shared! "p" 1) (event/await-shared! "p"))'
+    assert error(engine, text).code == "FM0735"
+    text = "(defn main [] (event/await-callback! (event/callback!)))"
+    run = start(engine, text, "r")
+    engine.complete_callback("r.1", "no", failed=True)
+    assert engine.drive(run).error.code == "FM0734"
+    text = '(defforeign draw {:queue "images"} [x]) (defn main [] (draw 1))'
+    run = start(engine, text, "t")
+    task = engine.claim_task("images", "w")
+    engine.end_task(task.id, task.attempt, '"broken"', failed=True)
+    assert engine.drive(run).error.code == "FM0736"
 
 
 @pytest.mark.parametrize("after", ["timeout", "heartbeat"])
@@ -426,6 +453,29 @@ def test_a_foreign_function_with_a_queue_is_performed_by_a_worker(engine) -> Non
     assert engine.end_task(task.id, task.attempt, said, failed=True)
     view = engine.drive(run)
     assert pr_str(view.result) == ('[{:size 3} {:at 1, :kind "p/resize", :attempts 1}]')
+
+
+def test_a_worker_needs_nothing_but_the_sql_that_is_documented(engine) -> None:
+    text = """(defforeign resize {:queue "images" :retry 2} [url])
+              (defn main [] [(resize "u") (try (resize "v") (catch :image/bad e :bad))])"""
+    run = start(engine, text, "r")
+    document = Path(__file__).parents[2] / "docs" / "store.md"
+    claim, beat, done, failed = re.findall(r"^UPDATE task.*?;", document.read_text(), re.M | re.S)
+    worker = sqlite3.connect(engine.store_url.removeprefix("sqlite:"), isolation_level=None)
+    now = {"now_us": engine.now_us(), "queue": "images", "worker": "w"}
+    ((id_, attempt, name, args, *_),) = worker.execute(claim, now).fetchall()
+    assert (attempt, name, args) == (1, "p/resize", '["u"]')
+    mine = {"id": id_, "attempt": attempt, "now_us": engine.now_us()}
+    assert worker.execute(beat, mine).rowcount == 1
+    assert worker.execute(done, {**mine, "result": '{"ok": true}'}).rowcount == 1
+    assert worker.execute(beat, mine).rowcount == 0
+    engine.interpret(until_idle=True)
+    now["now_us"] = engine.now_us()
+    ((id_, attempt, *_),) = worker.execute(claim, now).fetchall()
+    said = {"id": id_, "attempt": attempt, "error": '{"type":"image/bad","retryable":false}'}
+    assert worker.execute(failed, said).rowcount == 1
+    assert pr_str(engine.drive(run).result) == "[{:ok true} :bad]"
+    worker.close()
 
 
 # What is shown
