@@ -95,6 +95,21 @@ def _ordinary_user() -> pwd.struct_passwd | None:
     raise NoPostgres("running as root, and there is no user nobody")
 
 
+def _where_they_can_run(folder: Path, user: pwd.struct_passwd | None, home: Path) -> Path:
+    """Return the folder of the programs, or of copies if it is closed to the server's user.
+
+    A package of root's lies in a folder of root's. Its libraries lie beside it and come along.
+    """
+    closed = any(parent.stat().st_mode & 0o005 != 0o005 for parent in (folder, *folder.parents))
+    if user is None or not closed:
+        return folder
+    package = folder.parents[1]
+    for part in package.parent.glob(f"{package.name}*"):
+        if part.name in (package.name, f"{package.name}.libs"):
+            shutil.copytree(part, home / "programs" / part.name, symlinks=True)
+    return home / "programs" / folder.relative_to(package.parent)
+
+
 def _begin_as(user: pwd.struct_passwd | None, *, dies_with_us: bool) -> Callable[[], None]:
     libc = ctypes.CDLL(None)
 
@@ -113,11 +128,11 @@ class Server:
     """One server, with databases and schemas for tests."""
 
     def __init__(self) -> None:
-        self._bin = programs()
         self._user = _ordinary_user()
         self.folder = Path(tempfile.mkdtemp(prefix="flowmetal-pg-", dir="/tmp"))
         if self._user is not None:
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
+        self._bin = _where_they_can_run(programs(), self._user, self.folder)
         self._sweeper = subprocess.Popen(
             ["sh", "-c", _SWEEP, self.folder],
             stdin=subprocess.PIPE,
