@@ -22,6 +22,7 @@ VERBS = {
     "deploy":      ("flowmetal.cli.deploy",      "Give a name to a program and its grants."),
     "programs":    ("flowmetal.cli.programs",    "List the deployed programs."),
     "undeploy":    ("flowmetal.cli.undeploy",    "Take a name away from a program."),
+    "retry":       ("flowmetal.cli.retry",       "Let a failed run go on: the effect again, a value, a restart."),
     "eval":        ("flowmetal.cli.eval",        "Evaluate an expression in a copy of a run's machine."),
     "verify":      ("flowmetal.cli.verify",      "Check the history of a run, and what its program makes of it."),
     "gc":          ("flowmetal.cli.gc",          "Apply the retention policy to the store."),

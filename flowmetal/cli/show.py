@@ -48,6 +48,10 @@ def command(store_url: str | None, as_json: bool, full: bool, run: str) -> None:
         spawned = f", spawned at {fiber.spawned}" if fiber.spawned else ""
         lines.append(f"fiber {fiber.number:<3}{fiber.status}{waits}{spawned}")
         lines += [f"         in {name}  {place}" for name, place in fiber.frames]
+        for frame in fiber.locals:
+            values = "  ".join(f"{name} = {value}" for name, value in frame.values)
+            lines += [f"         frame {frame.frame} {frame.function}: {values}"] if values else []
+        lines += [f"restart  {name}  {text}" for name, text in fiber.restarts]
     if view.state == "completed":
         lines.append(f"result   {view.result_text()}")
     say("\n".join(lines))

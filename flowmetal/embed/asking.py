@@ -15,6 +15,7 @@ from typing import Final
 
 from flowmetal.bytecode.code import Definition, DefinitionKind, Function
 from flowmetal.bytecode.file import read_program
+from flowmetal.bytecode.opcodes import Op
 from flowmetal.compiler.compile import USER, compile_more
 from flowmetal.compiler.environment import Environment
 from flowmetal.compiler.evaluator import EvaluationFailed
@@ -125,8 +126,12 @@ def locals_of(frame: Frame) -> dict[str, Value]:
         if _is_name(name):
             found[name] = value
     # Slots begin as nil; of two bindings of one name, the inner one counts once it has a value.
-    for slot, name in enumerate(frame.body.body.local_names):
-        if _is_name(name) and slot < len(frame.stack):
+    body = frame.body.body
+    given = body.parameters + body.variadic
+    stored = {operand for op, operand in body.instructions if op is Op.SET_LOCAL}
+    for slot, name in enumerate(body.local_names):
+        # What is used once is not stored at all, but left on the stack where it is used.
+        if _is_name(name) and slot < len(frame.stack) and (slot < given or slot in stored):
             value = frame.stack[slot]
             if name not in found or value is not None:
                 found[name] = value

@@ -24,7 +24,7 @@ from flowmetal.runtime.host import Host
 from flowmetal.store import open_store
 from flowmetal.store.operations.vocabulary import SendMessage
 from flowmetal.store.protocol import ENDED, Message, NewEvent, RunQuery, RunRow, RunState
-from flowmetal.values import Value, encode_data, hash_map, keyword
+from flowmetal.values import ErrorValue, Map, Value, encode_data, hash_map, keyword
 from flowmetal.values.meter import DEFAULT, Limits
 from flowmetal.values.names import reads_as_keyword
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from flowmetal.runtime.verifying import Verification
     from flowmetal.store.operations.vocabulary import Operation
     from flowmetal.store.protocol import InboxRow
-    from flowmetal.values import Map
 
 _PAGE = 1000
 _LOOK_S = 0.25
@@ -157,12 +156,11 @@ class Engine:
         return run_view(driven.row)
 
     def _revive_if_put_aside(self, row: RunRow) -> None:
-        from flowmetal.effects.events import REVIVED
+        from flowmetal.runtime.reviving import Resume, revive
 
         error = run_view(row).error
         if error is not None and error.code == "FM1108":
-            event = NewEvent(REVIVED, "", 0, encode_data(hash_map(((keyword("by"), "resume"),))))
-            self.store.set_state(row.id, (RunState.FAILED,), RunState.READY, event)
+            revive(self.host, row.id, Resume())
 
     def result(self, run: str) -> Value:
         """Drive a run until it ends and return its result. Raises RunFailed if it has none."""
@@ -214,6 +212,8 @@ class Engine:
         row = self._row(run)
         if row.state is RunState.PAUSED:
             self.unpause(run)
+        if row.state is RunState.FAILED:
+            return self._cancel_parked(row.id, reason, now)
         body = hash_map(((keyword("reason"), reason), (keyword("now"), now)))
         if row.state is RunState.QUEUED:  # it begins in order to be cancelled
             message = Message(os.urandom(8).hex(), "cancel", "", encode_data(body))
@@ -224,6 +224,48 @@ class Engine:
             return self.drive(run, attach=False).state
         except RefusedError:  # whoever drives it takes the message
             return self._row(run).state.value
+
+    def _cancel_parked(self, run: RunId, reason: str, now: bool) -> str:
+        from flowmetal.runtime.reviving import CancelParked, revive
+
+        if now:
+            from flowmetal.effects.events import CANCELLED
+
+            event = NewEvent(CANCELLED, "", 0, encode_data(reason))
+            return self.store.set_state(
+                run, (RunState.FAILED,), RunState.CANCELLED, event
+            ).state.value
+        revive(self.host, run, CancelParked(reason))
+        return self.drive(run, attach=False).state
+
+    def retry(self, run: str) -> None:
+        """Let a failed run perform the effect that failed again, under the same key.
+
+        This and the next ones only make the run ready: whoever drives it goes on with it. They raise
+        RunError FM1103 if it has not failed, RefusedError FM1132 if that cannot be done there.
+        """
+        from flowmetal.runtime.reviving import Retry, revive
+
+        revive(self.host, RunId(run), Retry())
+
+    def supply(self, run: str, value: Value) -> None:
+        """Let a failed run go on with a value in place of what failed."""
+        from flowmetal.runtime.reviving import Supply, revive
+
+        revive(self.host, RunId(run), Supply(value))
+
+    def restart(self, run: str, name: str, *arguments: Value) -> None:
+        """Let a failed run go on in a way that its program offers (``RunView.restarts``)."""
+        from flowmetal.runtime.reviving import Restart, revive
+
+        revive(self.host, RunId(run), Restart(name, arguments))
+
+    def throw(self, run: str, type: str, message: str, data: Value = None) -> None:
+        """Raise another error where a run failed: its :type, message and data (a map, or nil)."""
+        from flowmetal.runtime.reviving import Throw, revive
+
+        fields = data if isinstance(data, Map) else hash_map(())
+        revive(self.host, RunId(run), Throw(ErrorValue(keyword(type), message, fields)))
 
     def pause(self, run: str, reason: str = "") -> str:
         """Keep a run from being driven, and return its state."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from flowmetal.embed.views import FiberView
+from flowmetal.embed.views import FiberView, FrameLocals
 from flowmetal.ids import ProgramHash
 from flowmetal.runtime.host import Host
 from flowmetal.store.protocol import RunRow, Store
 from flowmetal.vm.scopes import waited_for
+from flowmetal.values import pr_str
+from flowmetal.vm.restarts import failed_fiber, restarts
 from flowmetal.vm.state import Fiber, Machine
 from flowmetal.vm.tracing import backtrace
+
+_LONGEST = 80
 
 
 def fibers_of(host: Host, row: RunRow) -> tuple[FiberView, ...]:
@@ -30,6 +34,8 @@ def fibers_of(host: Host, row: RunRow) -> tuple[FiberView, ...]:
             tuple((name, "" if span is None else str(span)) for name, span in backtrace(fiber)),
             _waits_for(machine, fiber),
             _spawned(fiber),
+            _locals(fiber) if fiber is failed_fiber(machine) else (),
+            _restarts(machine) if fiber is failed_fiber(machine) else (),
         )
         for _, fiber in sorted(machine.fibers.items())
         if fiber.frames
@@ -48,6 +54,25 @@ def _waits_for(machine: Machine, fiber: Fiber) -> str:
 def _spawned(fiber: Fiber) -> str:
     span = None if fiber.origin is None else fiber.origin[0].span_at(fiber.origin[1])
     return "" if span is None else str(span)
+
+
+def _locals(fiber: Fiber) -> tuple[FrameLocals, ...]:
+    """Return the locals of the frames of users' functions, innermost first."""
+    from flowmetal.embed.asking import locals_of
+
+    return tuple(
+        FrameLocals(
+            number,
+            frame.body.owner.name,
+            tuple((name, pr_str(value, _LONGEST)) for name, value in locals_of(frame).items()),
+        )
+        for number, frame in enumerate(reversed(fiber.frames))
+        if not frame.body.owner.name.startswith("flow.")
+    )
+
+
+def _restarts(machine: Machine) -> tuple[tuple[str, str], ...]:
+    return tuple((pr_str(each.name), each.description) for each in restarts(machine))
 
 
 def sources_of(store: Store, program: str) -> dict[str, str]:

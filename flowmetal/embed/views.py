@@ -71,6 +71,17 @@ _WORDS = {
 }
 
 
+class FrameLocals(NamedTuple):
+    """What the names in a frame stand for, as printed. ``frame`` is its number for ``fmvm eval``."""
+
+    frame: int
+    function: str
+    values: tuple[tuple[str, str], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"frame": self.frame, "function": self.function, "values": dict(self.values)}
+
+
 class FiberView(NamedTuple):
     """Where a fiber stands: frames, innermost first, as (function, place).
 
@@ -83,6 +94,8 @@ class FiberView(NamedTuple):
     frames: tuple[tuple[str, str], ...]
     waits_for: str = ""
     spawned: str = ""
+    locals: tuple[FrameLocals, ...] = ()
+    restarts: tuple[tuple[str, str], ...] = ()  # name, and what it does
 
     def as_json(self) -> dict[str, Any]:
         frames = [{"function": name, "place": place} for name, place in self.frames]
@@ -92,6 +105,8 @@ class FiberView(NamedTuple):
             "waits": self.waits_for or None,
             "spawned": self.spawned or None,
             "frames": frames,
+            "locals": [frame.as_json() for frame in self.locals],
+            "restarts": [{"name": name, "description": text} for name, text in self.restarts],
         }
 
 

@@ -80,6 +80,8 @@ CODES = (
               "Events are numbered from 1; `fmvm events` lists them."),
     ErrorCode("FM1131", "The history of a run does not fit its program",
               "Events are missing, or were changed. What the retention policy has trimmed cannot be looked at any more; anything else is damage: `fmvm verify` says what it finds, and a backup of the store has the rest."),
+    ErrorCode("FM1132", "A failed run cannot be revived in this way",
+              "`fmvm retry` alone performs a failed effect again, under its key. Another error needs `--value JSON`, a value in place of what failed, or `--restart NAME`, a way on that the program offers. What a saga has undone cannot be tried again."),
     ErrorCode("FM1120", "The program has no such function",
               "An entry point is a function of the program, `main` if none is named. `fmc inspect` lists them."),
     ErrorCode("FM1121", "The entry point takes another number of arguments",

@@ -60,6 +60,7 @@ class Step:
     leave: bool = False
     result: bytes | None = None
     error: bytes | None = None
+    revived: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -140,6 +141,7 @@ class ActiveRun:
             release=step.leave,
             snapshot_format=VERSION,
             operations=self.operations,
+            revived=step.revived,
             chain=self.next_chain if self.events else None,
             keep=encoded is not None and self._is_to_be_kept(len(encoded.data)),
         )

@@ -15,7 +15,7 @@ from flowmetal.runtime.active import ActiveRun, Step
 from flowmetal.runtime.committing import Steps
 from flowmetal.store.operations.answers import PREFIX
 from flowmetal.store.protocol import InboxRow, RunState
-from flowmetal.values import Map, Value, keyword
+from flowmetal.values import Map, Value, hash_map, keyword
 from flowmetal.values.codec import decode_data, encode_data
 from flowmetal.vm.machine import deliver
 from flowmetal.vm.state import Cancel
@@ -26,6 +26,7 @@ PAUSE: Final = "pause"
 
 _REASON = keyword("reason")
 _NOW = keyword("now")
+_FUEL = keyword("fuel")
 
 
 def take_messages(active: ActiveRun) -> Steps[None]:
@@ -74,7 +75,9 @@ def number_of(active: ActiveRun, row: InboxRow) -> int | None:
 def _cancel(active: ActiveRun, row: InboxRow) -> Steps[None]:
     reason, now = _body(row)
     active.consumed.append(row.number)
-    active.record(kinds.CANCELLING, "", 0, row.message.body or encode_data(None), row.time_us)
+    fuel = active.machine.fuel_used
+    said = hash_map(((_REASON, reason), (_NOW, now), (_FUEL, fuel)))
+    active.record(kinds.CANCELLING, "", 0, encode_data(said), row.time_us)
     active.undurable = True
     if active.progress.cancelled is None:
         active.progress.cancelled = (row.time_us, reason)

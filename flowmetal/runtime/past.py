@@ -19,6 +19,7 @@ from flowmetal.effects.requests import EffectRequest, EffectResult
 from flowmetal.errors import RunError
 from flowmetal.ids import EffectNumber, RunId
 from flowmetal.runtime.host import Host
+from flowmetal.runtime.reviving import Resume, revival_of
 from flowmetal.runtime.starting import decode_input, first_id
 from flowmetal.snapshot import decode
 from flowmetal.store.protocol import Event, RunRow, RunState
@@ -26,13 +27,14 @@ from flowmetal.values import DataError, Map, keyword
 from flowmetal.values.codec import decode_data
 from flowmetal.vm.link import Image
 from flowmetal.vm.machine import UNLIMITED, deliver, run, run_free, start
-from flowmetal.vm.state import Cancel, Machine, Turn
+from flowmetal.vm.state import Cancel, Machine, MachineStatus, Overdue, Turn
 
 _VALUE = keyword("value")
 _ERROR = keyword("error")
 _FUEL = keyword("fuel")
 _GENERATION = keyword("generation")
 _REASON = keyword("reason")
+_ENTERING: Final = (kinds.RESOLVED, kinds.EFFECT_FAILED, kinds.CANCELLING, kinds.OVERDUE)
 _PAGE: Final = 1000
 
 
@@ -54,6 +56,10 @@ class Past:
             if machine.fuel_used == before:
                 break
         self._note(run_free(machine))
+
+    def run_as_far_as(self, other: Machine) -> None:
+        """Compute until where another machine of the run has come. A failure costs no fuel of its own."""
+        self.run_to(UNLIMITED if other.status is MachineStatus.FAILED else other.fuel_used)
 
     def _note(self, turn: Turn) -> None:
         self.asked += turn.requests
@@ -87,7 +93,7 @@ def machine_at(host: Host, row: RunRow, at: int | None = None, image: Image | No
     elif row.state is RunState.COMPLETED:  # so it ends, from here on
         past.run_to(UNLIMITED)
     else:
-        past.run_to(_latest(host, row, image).machine.fuel_used)
+        past.run_as_far_as(_latest(host, row, image).machine)
     return past
 
 
@@ -110,6 +116,14 @@ def feed(past: Past, event: Event) -> None:
             data = _data(event)
             past.run_to(data.get(_FUEL))
             deliver(machine, Cancel(str(data.get(_REASON) or "")), event.time_us)
+        case kinds.OVERDUE:
+            data = _data(event)
+            past.run_to(data.get(_FUEL))
+            deliver(machine, Overdue(data.get(keyword("fiber"))), event.time_us)
+        case kinds.REVIVED:
+            revival = revival_of(_data(event))
+            past.run_to(_data(event).get(_FUEL) if isinstance(revival, Resume) else UNLIMITED)
+            revival.apply(machine)
         case kinds.FORKED:
             data = _data(event)
             machine.run = RunId(data.get(keyword("to")))
@@ -150,7 +164,7 @@ def events_of(host: Host, run: RunId, after: int, last: int) -> Iterator[Event]:
 def _facts(events: Iterator[Event]) -> Iterator[int]:
     """Yield the fuel at which each fact entered."""
     for event in events:
-        if event.kind in (kinds.RESOLVED, kinds.EFFECT_FAILED, kinds.CANCELLING):
+        if event.kind in _ENTERING:
             yield _data(event).get(_FUEL)
 
 

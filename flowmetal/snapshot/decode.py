@@ -231,8 +231,8 @@ class _Reader:
 
     def _more(self, fiber: Fiber, parts: Value) -> None:
         """Fill in what a fiber has to do with others."""
-        require(type(parts) is list and len(parts) == 8, "a fiber")
-        home, scope, handle, blocked, origin, flags, cancel, verdict = parts
+        require(type(parts) is list and len(parts) == 9, "a fiber")
+        home, scope, handle, blocked, origin, flags, cancel, verdict, failed = parts
         fiber.home, fiber.scope = _numbers([home, scope])
         fiber.handle = self.own.value(handle)
         require(type(fiber.handle) in (FiberRef, type(None)), "a fiber")
@@ -247,6 +247,8 @@ class _Reader:
             require(type(cancel[1]) is int, "a cancellation")
             fiber.cancel = Cancellation(self._text(cancel[0]), cancel[1])
         fiber.verdict = self._verdict(verdict)
+        if failed is not None:
+            fiber.failed = self._open([*_list(failed), fiber.number]).request
 
     def _verdict(self, parts: Value) -> Verdict | None:
         if parts is None:

@@ -193,8 +193,9 @@ def _more(fiber: Fiber, table: _MachineTable) -> Value:
     """Return what a fiber has to do with others, nil if it has nothing to do with any."""
     cancel, origin = fiber.cancel, fiber.origin
     flags = fiber.service + 2 * fiber.asked
-    others = (fiber.handle, fiber.blocked_on, cancel, fiber.verdict)
-    if not fiber.scope and not flags and others == (None, None, None, None):
+    failed = fiber.failed
+    others = (fiber.handle, fiber.blocked_on, cancel, fiber.verdict, failed)
+    if not fiber.scope and not flags and others == (None, None, None, None, None):
         return None
     return [
         fiber.home,
@@ -205,6 +206,7 @@ def _more(fiber: Fiber, table: _MachineTable) -> Value:
         flags,
         cancel and [cancel.reason, cancel.scope],
         _verdict(fiber.verdict),
+        failed and [failed.number, failed.kind, failed.args, failed.key],
     ]
 
 

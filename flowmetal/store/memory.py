@@ -380,6 +380,8 @@ class MemoryStore:
             run.owner = None
         if commit.operations:
             perform_all(self._records, run.id, commit.operations)
+        if commit.revived:
+            revive_run(self._records, run.id)
         if stored in ENDED:
             end_run(self._records, run.id)
         return Claim(run.id, claim.owner, run.epoch, run.seq)

@@ -226,6 +226,7 @@ class Commit:
     operations: Sequence[Asked] = ()
     chain: bytes | None = None  # None: unchanged
     keep: bool = False
+    revived: bool = False  # the run was parked, and goes on: it stands in line again
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,6 +246,7 @@ def _take_result(machine: Machine, result: EffectResult) -> None:
     assert fiber.waiting_for == result.number
     wake(machine, fiber)
     if result.error is not None:
+        fiber.failed = waiting.request
         raise_error(machine, fiber, result.error)
         return
     frame = fiber.frames[-1]

@@ -252,6 +252,7 @@ class Fiber:
     asked: bool = False  # its cancellation has been asked for: that happens once
     cancel: Cancellation | None = None  # asked for and not raised yet
     verdict: Verdict | None = None  # what becomes of the error that its await will raise
+    failed: EffectRequest | None = None  # its error is being raised, or has parked the fiber
 
 
 @dataclass(slots=True, eq=False)

@@ -238,7 +238,7 @@ def cancel(machine: Machine, fiber: Fiber, cancellation: Cancellation) -> None:
             return
         case FiberStatus.READY:
             if not has_begun(fiber) and fiber.number != 1:
-                end(machine, fiber, FiberStatus.CANCELLED, _error_of(cancellation))
+                end(machine, fiber, FiberStatus.CANCELLED, error_of(cancellation))
                 return
             waits = False
         case FiberStatus.WAITING:
@@ -264,13 +264,14 @@ def _reach(machine: Machine, fiber: Fiber, cancellation: Cancellation) -> int:
 def take_cancellation(fiber: Fiber) -> ErrorValue:
     """Return the error of a cancellation that is to be raised now; it will not be raised again."""
     assert fiber.cancel is not None
-    error = _error_of(fiber.cancel)
+    error = error_of(fiber.cancel)
     fiber.cancel = None
     fiber.verdict = None
     return error
 
 
-def _error_of(cancellation: Cancellation) -> ErrorValue:
+def error_of(cancellation: Cancellation) -> ErrorValue:
+    """Return the error that a cancellation is raised as."""
     data = hash_map(((_SCOPE, cancellation.scope),)) if cancellation.scope else EMPTY_MAP
     reason = cancellation.reason or "the run was cancelled"
     return flow_error("FM0702", "flow/cancelled", reason, data).error
@@ -354,7 +355,10 @@ def offers(frame: Frame, handler: Handler) -> list[Vector]:
 
 
 def go_to(machine: Machine, fiber: Fiber, verdict: Verdict) -> None:
-    """Unwind to where has been decided."""
+    """Unwind to where has been decided. An effect that failed is over, unless a predicate was asked
+    and this is an error of its own."""
+    if not any(isinstance(frame.then, Search) for frame in fiber.frames[: verdict.frame + 1]):
+        fiber.failed = None
     unwind(machine, fiber, verdict.error, verdict.frame, verdict.handler)
 
 

@@ -318,6 +318,9 @@ class PostgresStore:
         for run, commit in done:
             if commit.operations:
                 perform_all(records, run, commit.operations)
+        for run, commit in done:
+            if commit.revived:
+                revive_run(records, run)
         ended = Texts(run for run, commit in done if commit.state in ENDED)
         # Most runs end with nothing hanging on them: one look for all.
         for (run,) in execute(TIED, (ended,)) if ended else ():
@@ -438,7 +441,7 @@ class PostgresStore:
 
 
 def _uses_records(commit: Commit) -> bool:
-    return bool(commit.operations) or commit.state in ENDED
+    return bool(commit.operations) or commit.revived or commit.state in ENDED
 
 
 def _only(found: list[rows.Row]) -> Any:

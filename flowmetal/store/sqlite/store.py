@@ -410,6 +410,8 @@ class SqliteStore:
             )
         if commit.operations:
             perform_all(self._records, claim.run, commit.operations)
+        if commit.revived:
+            revive_run(self._records, claim.run)
         if ended:
             end_run(self._records, claim.run)
         return Claim(claim.run, claim.owner, claim.epoch, seq)

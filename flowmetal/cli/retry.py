@@ -1,0 +1,86 @@
+"""``fmvm retry``: a failed run goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from flowmetal.cli.driving import drive, open_engine
+from flowmetal.cli.options import host_options, json_option, read_json, store_option
+from flowmetal.cli.output import complain
+
+
+@click.command("retry", epilog="Example: fmvm retry 7f3c --value '{\"paid\": true}'")
+@store_option
+@host_options
+@json_option
+@click.option("--value", metavar="JSON", help="Go on with this in place of what failed.")
+@click.option("--skip", is_flag=True, help="The same with nil.")
+@click.option("--restart", metavar="NAME", help="Go on in a way that the program offers.")
+@click.option(
+    "--arg", "arguments", multiple=True, metavar="JSON", help="With --restart: an argument of it."
+)
+@click.option("--throw", metavar="JSON", help="Raise another error there: {type, message, data}.")
+@click.option("--leave", is_flag=True, help="Leave the run to the interpreters of the store.")
+@click.argument("run", metavar="RUN")
+def command(
+    store_url: str | None,
+    modules: tuple[str, ...],
+    sync: str | None,
+    limits: tuple[str, ...],
+    as_json: bool,
+    value: str | None,
+    skip: bool,
+    restart: str | None,
+    arguments: tuple[str, ...],
+    throw: str | None,
+    leave: bool,
+    run: str,
+) -> int:
+    """Let the failed RUN go on from where it stands, and drive it here until it ends.
+
+    Without an option the effect that failed is performed again, under the same key. Another
+    error needs --value, --restart or --throw; `fmvm show` says where the run stands and what it
+    offers.
+    """
+    chosen = [name for name, given in (
+        ("--value", value is not None), ("--skip", skip),
+        ("--restart", restart is not None), ("--throw", throw is not None),
+    ) if given]  # fmt: skip
+    if len(chosen) > 1:
+        raise click.UsageError(f"{' and '.join(chosen)} exclude each other")
+    if arguments and restart is None:
+        raise click.UsageError("--arg goes with --restart")
+    with open_engine(
+        store_url, modules=modules, sync=sync, limits=limits, as_json=as_json, must_exist=True
+    ) as engine:
+        found = engine.find(run)
+        if value is not None:
+            engine.supply(found, read_json(value, "--value"))
+        elif skip:
+            engine.supply(found, None)
+        elif restart is not None:
+            engine.restart(found, restart, *(read_json(text, "--arg") for text in arguments))
+        elif throw is not None:
+            type_name, message, data = _error(read_json(throw, "--throw"))
+            engine.throw(found, type_name, message, data)
+        else:
+            engine.retry(found)
+        if leave:
+            complain(f"run {found} is ready to go on")
+            return 0
+        return drive(engine, found, store_url, as_json)
+
+
+def _error(value: Any) -> tuple[str, str, Any]:
+    """Return type, message and data of what --throw says."""
+    from flowmetal.values import Map, keyword
+
+    if not isinstance(value, Map):
+        raise click.UsageError(
+            '--throw takes an object: {"type": ..., "message": ..., "data": {...}}'
+        )
+    found = [value.get(keyword(name)) for name in ("type", "message", "data")]
+    type_name = found[0] if isinstance(found[0], str) else "user"
+    return type_name.removeprefix(":"), str(found[1] or type_name), found[2]

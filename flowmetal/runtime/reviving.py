@@ -1,0 +1,242 @@
+"""Runs that failed, and go on: what an operator chooses, written down and applied in one commit.
+
+A run whose error nobody took is parked with its stack standing. A revival changes its
+machine (vm/reviving.py) and gives it back to whoever is free; nothing is performed here.
+The event says what was chosen:
+
+```
+{:by :retry}                          the failed effect, under its number and its key
+{:by :value :value v}                 v in place of what failed
+{:by :restart :name :k :args [...]}   a way on that the program offers
+{:by :throw :error e}                 another error
+{:by :cancel :reason "..."}           finally blocks run, and the run is cancelled
+{:by :resume}                         a run that was put aside, as it was
+```
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from flowmetal.effects import events as kinds
+from flowmetal.errors import RefusedError, RunError
+from flowmetal.ids import RunId
+from flowmetal.runtime.active import ActiveRun, Step
+from flowmetal.runtime.committing import commit_step
+from flowmetal.runtime.host import Host
+from flowmetal.runtime.loading import open_run
+from flowmetal.snapshot.format import VERSION
+from flowmetal.store.protocol import Claim, Held, RunState
+from flowmetal.values import (
+    ErrorValue,
+    FlowError,
+    Keyword,
+    Map,
+    Value,
+    hash_map,
+    keyword,
+    pr_str,
+    vector,
+)
+from flowmetal.values.codec import encode_data
+from flowmetal.vm import restarts, reviving
+from flowmetal.vm.machine import deliver
+from flowmetal.vm.state import Cancel, Machine, MachineStatus
+
+_BY, _VALUE, _NAME, _ARGS = map(keyword, ("by", "value", "name", "args"))
+_ERROR, _REASON, _FUEL = map(keyword, ("error", "reason", "fuel"))
+_COMPENSATED: Final = keyword("compensated")
+
+
+class Revival(Protocol):
+    """What was chosen. ``apply`` changes a parked machine; ``data`` is what the event says."""
+
+    def data(self) -> dict[Keyword, Value]: ...
+
+    def apply(self, machine: Machine) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Perform the failed effect again."""
+
+    def data(self) -> dict[Keyword, Value]:
+        return {_BY: keyword("retry")}
+
+    def apply(self, machine: Machine) -> None:
+        reviving.retry(machine)
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """Go on with a value in place of what failed."""
+
+    value: Value
+
+    def data(self) -> dict[Keyword, Value]:
+        return {_BY: keyword("value"), _VALUE: self.value}
+
+    def apply(self, machine: Machine) -> None:
+        reviving.supply(machine, self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Go on in a way that the program offers."""
+
+    name: str
+    arguments: tuple[Value, ...] = ()
+
+    def data(self) -> dict[Keyword, Value]:
+        name = keyword(self.name.removeprefix(":"))
+        return {_BY: keyword("restart"), _NAME: name, _ARGS: vector(self.arguments)}
+
+    def apply(self, machine: Machine) -> None:
+        name = keyword(self.name.removeprefix(":"))
+        restarts.invoke_restart(machine, name, self.arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Throw:
+    """Raise another error where the run failed."""
+
+    error: ErrorValue
+
+    def data(self) -> dict[Keyword, Value]:
+        return {_BY: keyword("throw"), _ERROR: self.error}
+
+    def apply(self, machine: Machine) -> None:
+        reviving.throw(machine, self.error)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelParked:
+    """Let ``finally`` blocks run, and end as cancelled."""
+
+    reason: str = ""
+
+    def data(self) -> dict[Keyword, Value]:
+        return {_BY: keyword("cancel"), _REASON: self.reason}
+
+    def apply(self, machine: Machine) -> None:
+        reviving.cancel(machine, self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on with a run that was put aside because its interpreters died: its machine did not fail."""
+
+    def data(self) -> dict[Keyword, Value]:
+        return {_BY: keyword("resume")}
+
+    def apply(self, machine: Machine) -> None:
+        """Change nothing."""
+
+
+def revival_of(data: Map) -> Revival:
+    """Return the revival that an event tells of."""
+    by = data.get(_BY)
+    match by.name if isinstance(by, Keyword) else str(by):
+        case "retry":
+            return Retry()
+        case "value":
+            return Supply(data.get(_VALUE))
+        case "restart":
+            return Restart(data.get(_NAME).text, tuple(data.get(_ARGS)))
+        case "throw":
+            return Throw(data.get(_ERROR))
+        case "cancel":
+            return CancelParked(str(data.get(_REASON) or ""))
+        case _:
+            return Resume()
+
+
+def revive(host: Host, run: RunId, revival: Revival) -> None:
+    """Let a failed run go on, for whoever drives it next.
+
+    Raises RunError FM1101 (no such run), FM1103 (it has not failed), RefusedError FM1107
+    (somebody drives it), FM1132 (this cannot be done there; says what can), and then nothing has
+    changed.
+    """
+    taken = host.clock.monotonic_us()
+    row = host.store.run(run)
+    if row is None:
+        raise RunError("FM1101", f"there is no run {run}", hint="`fmvm ps` lists the runs")
+    if row.state is not RunState.FAILED:
+        raise _not_failed(run, row.state)
+    claim = host.store.claim(
+        run, host.owner, host.lease_us, even=(RunState.FAILED,), snapshot_format=VERSION
+    )
+    if isinstance(claim, Held):
+        raise RefusedError("FM1107", f"run {run} is being driven by {claim.owner_description}")
+    assert isinstance(claim, Claim)
+    active = None
+    try:
+        active = open_run(host, claim, taken, patient=True)
+        _choose(active, revival)
+        commit_step(active, Step(RunState.RUNNING, leave=True, revived=True))
+    finally:
+        if active is None or active.is_driven():
+            host.store.release(claim if active is None else active.claim)
+
+
+def _choose(active: ActiveRun, revival: Revival) -> None:
+    machine = active.machine
+    _check(machine, active.machine.run, revival)
+    fuel = machine.fuel_used
+    failed = reviving.failed_effect(machine)
+    try:
+        revival.apply(machine)
+    except FlowError as error:
+        raise RefusedError("FM1132", f"run {machine.run}: {error.error.message}") from None
+    data = hash_map((*revival.data().items(), (_FUEL, fuel)))
+    number = 0 if failed is None else int(failed.number)
+    active.record(kinds.REVIVED, "", number, encode_data(data))
+    active.undurable = True
+    active.progress.changed = True
+    if isinstance(revival, CancelParked):
+        now = active.host.clock.now_us()
+        reason = hash_map(((_REASON, revival.reason), (_FUEL, fuel)))
+        active.record(kinds.CANCELLING, "", 0, encode_data(reason), now)
+        active.progress.cancelled = (now, revival.reason)
+        deliver(machine, Cancel(revival.reason), now)
+
+
+def _check(machine: Machine, run: RunId, revival: Revival) -> None:
+    """Refuse what makes no sense where the run stands, and say what does."""
+    fiber = restarts.failed_fiber(machine)
+    if isinstance(revival, Resume):
+        return
+    if fiber is None:
+        if machine.status is MachineStatus.READY:
+            raise RefusedError(
+                "FM1132",
+                f"run {run} was put aside and has not failed itself",
+                hint=f"fmvm resume {run}",
+            )
+        raise _not_failed(run, RunState.FAILED)
+    if not isinstance(revival, Retry):
+        return
+    if fiber.error is not None and _COMPENSATED in fiber.error.data:
+        raise RefusedError(
+            "FM1132",
+            f"run {run} has failed and was compensated: there is nothing to try again",
+            hint="compensated: fork or start again",
+        )
+    if fiber.failed is None:
+        offered = " ".join(pr_str(each.name) for each in restarts.restarts(machine))
+        restart = f" or `--restart NAME` (it offers {offered})" if offered else ""
+        raise RefusedError(
+            "FM1132",
+            f"run {run} did not fail in an effect: there is nothing to perform again",
+            hint=f"`--value JSON` goes on with a value in its place{restart}; `fmvm show {run}` says where",
+        )
+
+
+def _not_failed(run: RunId, state: RunState) -> RunError:
+    return RunError(
+        "FM1103",
+        f"run {run} is {state.value}, and only a run that has failed can be revived",
+        hint=f"`fmvm why {run}` says what it waits for",
+    )

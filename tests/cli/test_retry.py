@@ -1,0 +1,81 @@
+"""Failed runs from the outside: shown, and revived."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+PROGRAM = """(ns fails
+  (:require [flow.fs :as fs]))
+
+(defn load! [path]
+  (with-restart [:use-cached "use yesterday's rates" (fn [] "cached")]
+    (fs/slurp! path)))
+
+(defn main [who]
+  (let [rates (load! "rates.txt")]
+    (println "got" rates)
+    (str who " " rates)))
+"""
+
+
+@pytest.fixture
+def failed(shell):
+    shell.write("fails.flow", PROGRAM)
+    shown = shell("fmvm", "run", "fails.flow", "Ada", "--id", "f", "-A")
+    assert shown.status == 1
+    assert "rates.txt" in shown.err
+    return shell
+
+
+def test_show_has_locals_and_what_the_program_offers(failed) -> None:
+    shown = failed("fmvm", "show", "f")
+    assert 'fails/load!: path = "rates.txt"' in shown.out
+    assert "restart  :use-cached  use yesterday's rates" in shown.out
+    fiber = json.loads(failed("fmvm", "show", "f", "--json").out)["fibers"][0]
+    assert fiber["restarts"] == [{"name": ":use-cached", "description": "use yesterday's rates"}]
+    assert {"who": '"Ada"'}.items() <= fiber["locals"][-1]["values"].items()
+
+
+def test_the_effect_is_performed_again_when_the_world_is_mended(failed) -> None:
+    assert failed("fmvm", "retry", "f").status == 1
+    failed.write("rates.txt", "7%")
+    shown = failed("fmvm", "retry", "f")
+    assert (shown.status, shown.out) == (0, 'got 7%\n"Ada 7%"\n')
+    assert failed("fmvm", "verify", "f").status == 0
+
+
+def test_a_value_or_a_restart_takes_its_place(failed) -> None:
+    assert failed("fmvm", "retry", "f", "--value", '"given"', "--json").out == '"Ada given"\n'
+    failed("fmvm", "run", "fails.flow", "Bob", "--id", "g", "-A")
+    shown = failed("fmvm", "retry", "g", "--restart", "nope")
+    assert (shown.status, "there are :use-cached" in shown.err) == (3, True)
+    assert failed("fmvm", "retry", "g", "--restart", ":use-cached").out.endswith('"Bob cached"\n')
+
+
+def test_another_error_is_thrown_there_and_shown(failed) -> None:
+    words = ("--throw", '{"type": "rates/none", "message": "no rates today", "data": {"day": 7}}')
+    shown = failed("fmvm", "retry", "f", *words)
+    assert shown.status == 1
+    assert "error[:rates/none]: no rates today" in shown.err
+    assert failed("fmvm", "retry", "f", "--throw", "7").status == 2
+
+
+def test_it_is_left_to_the_interpreters(failed) -> None:
+    failed.write("rates.txt", "8%")
+    assert failed("fmvm", "retry", "f", "--leave").status == 0
+    assert failed("fmvm", "interpreter", "--until-idle").status == 0
+    assert failed("fmvm", "wait", "f").out == '"Ada 8%"\n'
+
+
+def test_what_makes_no_sense_is_refused_and_changes_nothing(failed) -> None:
+    assert failed("fmvm", "retry", "f", "--skip", "--value", "1").status == 2
+    assert failed("fmvm", "retry", "f", "--arg", "1").status == 2
+    failed.write("ok.flow", "(defn main [] 1)")
+    failed("fmvm", "run", "ok.flow", "--id", "done")
+    shown = failed("fmvm", "retry", "done")
+    assert shown.status == 2
+    assert "only a run that has failed" in shown.err
+    assert failed("fmvm", "cancel", "f").status == 0
+    assert json.loads(failed("fmvm", "show", "f", "--json").out)["state"] == "cancelled"

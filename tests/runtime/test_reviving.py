@@ -1,0 +1,214 @@
+"""Runs that failed go on: the effect again, a value, a restart, another error, or the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from flowmetal import Engine, compile, foreign
+from flowmetal.errors import FlowmetalError, RefusedError, RunError
+from flowmetal.values import Value, keyword, pr_str
+
+HEAD = """
+(ns p (:require [flow.async :refer [all!]] [flow.saga :refer [saga! compensate!]] [flow.event :refer [receive!]]))
+(defforeign shaky [x])
+(def log (atom []))
+(defn note [x] (swap! log conj x))
+"""
+
+
+class World:
+    """A function that fails until it is mended; it writes down what it was asked under which key."""
+
+    def __init__(self) -> None:
+        self.broken = True
+        self.asked: list[Value] = []
+
+        @foreign("p/shaky")
+        def shaky(x: Value) -> Value:
+            self.asked.append(x)
+            if self.broken:
+                raise RuntimeError("out of order")
+            return x
+
+        self.function = shaky
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def engine(world: World) -> Iterator[Engine]:
+    with Engine("memory:", functions=[world.function]) as engine:
+        yield engine
+
+
+def failed(engine: Engine, body: str) -> str:
+    run, _ = engine.start(compile(HEAD + body))
+    view = engine.drive(run)
+    assert view.state == "failed", view
+    return run
+
+
+def ended(engine: Engine, run: str) -> str:
+    assert engine.verify(run).problems == []
+    value = engine.result(run)
+    assert engine.verify(run).problems == []
+    return pr_str(value)
+
+
+CALLS = "(defn main [] (let [a (count [:x]) b (+ a a)] (try [(- b a) (shaky 7) @log] (finally (note :finally)))))"
+
+
+def test_the_failed_effect_is_performed_again_under_its_number(
+    engine: Engine, world: World
+) -> None:
+    run = failed(engine, CALLS)
+    engine.retry(run)
+    assert engine.drive(run).state == "failed"
+    world.broken = False
+    engine.retry(run)
+    assert ended(engine, run) == "[1 7 []]"
+    assert world.asked == [7, 7, 7]
+    effects = {event.effect for event in engine.events(run) if event.kind == "effect-failed"}
+    assert effects == {1}, "it is one effect, asked for once"
+
+
+def test_no_finally_has_run_while_it_stands(engine: Engine) -> None:
+    run = failed(engine, CALLS)
+    assert engine.eval(run, "@log") == compile_value("[]")
+    assert engine.eval(run, "a", frame=1) == 1
+
+
+def compile_value(text: str) -> Value:
+    with Engine("memory:") as engine:
+        return engine.result(engine.start(compile(f"(defn main [] {text})"))[0])
+
+
+def test_a_value_takes_the_place_of_the_result(engine: Engine) -> None:
+    run = failed(engine, CALLS)
+    engine.supply(run, 42)
+    assert ended(engine, run) == "[1 42 []]"
+
+
+@pytest.mark.parametrize(
+    ("body", "printed"),
+    [
+        ("(defn main [] [(+ 1 nil)])", "[42]"),
+        ("(defn main [] [:a (count 5) :b])", "[:a 42 :b]"),
+        ('(defn f [x] (throw (ex-info "no" {}))) (defn main [] [(f 1) :after])', "[42 :after]"),
+        ("(defn f [x] x) (defn main [] [(apply f [1 2 3]) :after])", "[42 :after]"),
+        ('(defn main [] (throw (ex-info "no" {})))', "42"),
+        ("(defn main [] (vec (map (fn [x] (/ 1 x)) [1 0 2])))", "[1 42 1/2]"),
+    ],
+)
+def test_a_value_takes_the_place_of_what_raised(engine: Engine, body: str, printed: str) -> None:
+    run = failed(engine, body)
+    engine.supply(run, 42)
+    assert ended(engine, run) == printed
+
+
+def test_a_restart_of_the_program_is_chosen_with_arguments(engine: Engine) -> None:
+    run = failed(
+        engine,
+        """(defn main []
+      [(with-restart [:use "use this instead" (fn [x] [:used x])] (try (shaky 1) (finally (note :f)))) @log])""",
+    )
+    view = engine.show(run)
+    assert view.fibers[0].restarts == ((":use", "use this instead"),)
+    for name, arguments, message in (("use", (), "takes"), ("nope", (1,), "there is no restart")):
+        with pytest.raises(RefusedError, match=message):
+            engine.restart(run, name, *arguments)
+    engine.restart(run, ":use", 5)
+    assert ended(engine, run) == "[[:used 5] [:f]]"
+
+
+def test_another_error_is_raised_in_its_place(engine: Engine) -> None:
+    run = failed(
+        engine,
+        "(defn main [] (try (shaky 1) (catch :my/own e [:caught (ex-message e) (ex-data e)])))",
+    )
+    engine.throw(run, "my/own", "mine", compile_value("{:x 1}"))
+    assert ended(engine, run) == '[:caught "mine" {:x 1}]'
+
+
+def test_a_failed_run_that_is_cancelled_runs_its_finally_blocks(engine: Engine) -> None:
+    run = failed(engine, '(defn main [] (try (shaky 1) (finally (println "undone"))))')
+    assert engine.cancel(run, "enough") == "cancelled"
+    assert engine.verify(run).problems == []
+    assert any(event.kind == "output" for event in engine.events(run))
+
+
+def test_a_failed_run_that_is_cancelled_now_does_not(engine: Engine) -> None:
+    run = failed(engine, '(defn main [] (try (shaky 1) (finally (println "undone"))))')
+    assert engine.cancel(run, now=True) == "cancelled"
+    assert not any(event.kind == "output" for event in engine.events(run))
+
+
+def test_an_error_that_is_no_effect_is_not_tried_again(engine: Engine) -> None:
+    run = failed(
+        engine, '(defn main [] (with-restart [:skip "leave it out" (fn [] nil)] (+ 1 nil)))'
+    )
+    with pytest.raises(RefusedError, match="did not fail in an effect") as caught:
+        engine.retry(run)
+    assert caught.value.code == "FM1132"
+    assert "--restart NAME` (it offers :skip)" in caught.value.diagnostics[0].help[0]
+    assert engine.view(run).state == "failed"
+
+
+def test_what_a_saga_has_undone_is_not_tried_again(engine: Engine) -> None:
+    run = failed(engine, "(defn main [] (saga! (compensate! note 1) (shaky 1)))")
+    with pytest.raises(RefusedError, match="was compensated") as caught:
+        engine.retry(run)
+    assert "fork or start again" in caught.value.diagnostics[0].help[0]
+
+
+def test_a_saga_that_parks_first_can_be_tried_again(engine: Engine, world: World) -> None:
+    run = failed(
+        engine, "(defn main [] (saga! {:park true} (compensate! note 1) [(shaky 1) @log]))"
+    )
+    world.broken = False
+    engine.retry(run)
+    assert ended(engine, run) == "[1 []]"
+
+
+def test_other_fibers_wait_while_one_has_failed_and_go_on_with_it(
+    engine: Engine, world: World
+) -> None:
+    run = failed(
+        engine, '(defn main [] (all! (receive! :go) (shaky 1) (do (sleep! #dur "1ms") :slept)))'
+    )
+    world.broken = False
+    engine.retry(run)
+    engine.interpret(until_idle=True)
+    assert engine.view(run).state == "waiting"
+    engine.signal(run, "go", 3)
+    assert ended(engine, run) == "[3 1 :slept]"
+
+
+def test_only_a_failed_run_is_revived(engine: Engine) -> None:
+    run, _ = engine.start(compile("(defn main [] 1)"))
+    for revive in (engine.retry, lambda run: engine.supply(run, 1)):
+        with pytest.raises(RunError, match="only a run that has failed") as caught:
+            revive(run)
+        assert caught.value.code == "FM1103"
+    with pytest.raises(RunError, match="there is no run"):
+        engine.retry("none")
+
+
+def test_only_data_takes_the_place_of_what_failed(engine: Engine) -> None:
+    run = failed(engine, CALLS)
+    with pytest.raises(FlowmetalError):
+        engine.supply(run, World())
+    assert engine.view(run).state == "failed"
+
+
+def test_a_revival_can_fail_again_elsewhere_and_be_revived_there(engine: Engine) -> None:
+    run = failed(engine, "(defn main [] [(shaky 1) (shaky 2) (+ 1 nil)])")
+    for _ in range(3):
+        assert engine.drive(run).state == "failed"
+        engine.supply(run, keyword("ok"))
+    assert ended(engine, run) == "[:ok :ok :ok]"
