@@ -6,9 +6,9 @@ from flowmetal.embed.views import FiberView, FrameLocals
 from flowmetal.ids import ProgramHash
 from flowmetal.runtime.host import Host
 from flowmetal.store.protocol import RunRow, Store
-from flowmetal.vm.scopes import waited_for
 from flowmetal.values import pr_str
 from flowmetal.vm.restarts import failed_fiber, restarts
+from flowmetal.vm.scopes import waited_for
 from flowmetal.vm.state import Fiber, Machine
 from flowmetal.vm.tracing import backtrace
 

@@ -292,7 +292,7 @@ def hurry(machine: Machine, number: int) -> None:
     if fiber is None or not is_cleaning_up(machine, fiber) or answer_is_here(machine, fiber):
         return
     stop_waiting(machine, fiber)
-    raise_error(machine, fiber, _error_of(Cancellation("its clean-up took too long", fiber.home)))
+    raise_error(machine, fiber, error_of(Cancellation("its clean-up took too long", fiber.home)))
 
 
 def is_cleaning_up(machine: Machine, fiber: Fiber) -> bool:
