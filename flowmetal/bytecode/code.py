@@ -26,7 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from flowmetal.bytecode.opcodes import Op
 from flowmetal.ids import CodeHash, ProgramHash
@@ -162,6 +162,10 @@ class Function(Late):
 
 def _nothing() -> None:
     """Be the default of a field that may come late."""
+
+
+SCRIPT_VALUE: Final = "-script-value"
+"""The var that keeps what the last expression of a script gives, in the script's namespace."""
 
 
 class DefinitionKind(Enum):

@@ -45,9 +45,11 @@ def compile_module(
     read: FormReader,
     options: CompileOptions | None = None,
     require: Require | None = None,
+    begins: bool = False,
 ) -> Module:
     """Compile a namespace; several sources are one namespace in several files.
 
+    With ``begins`` it is the one that a program begins with, and has a ``main`` afterwards.
     On success the namespace is in ``environment``. ``require`` is asked for
     namespaces that are not. Raises CompileError or ReadError with everything
     that was found, and then ``environment`` is as it was.
@@ -57,10 +59,12 @@ def compile_module(
     before = environment.state()
     names = Names(environment, Namespace(USER), frozenset(EXPANDERS))
     names.enter(USER, options.library, fresh=True)
-    top = _top_level(names, evaluator, options, require, environment, switching=False)
+    top = _top_level(names, evaluator, options, require, environment, begins=begins)
     try:
         for each in sources:
             _compile_forms(top, read, each)
+        if begins:
+            top.complete(Span(sources[-1].path, 1, 1, 1, 1))
         if top.problems:
             raise _error(top)
     except (CompileError, ReadError):
@@ -104,12 +108,21 @@ def _top_level(
     require: Require | None,
     environment: Environment,
     *,
-    switching: bool,
+    switching: bool = False,
+    begins: bool = False,
 ) -> TopLevel:
     def refuse(name: str, span: Span) -> None:
         raise not_found(environment, name, span)
 
-    return TopLevel(names, evaluator, options, require or refuse, Problems(), switching=switching)
+    return TopLevel(
+        names,
+        evaluator,
+        options,
+        require or refuse,
+        Problems(),
+        switching=switching,
+        begins=begins,
+    )
 
 
 def _compile_forms(top: TopLevel, read: FormReader, source: Source) -> None:

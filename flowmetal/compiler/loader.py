@@ -74,14 +74,22 @@ class Loader:
         self._loading: list[_Loading] = []
         self._failed: dict[str, CompileError] = {}
 
-    def load(self, source: Source | Sequence[Source], namespace: str | None = None) -> Module:
+    def load(
+        self,
+        source: Source | Sequence[Source],
+        namespace: str | None = None,
+        *,
+        begins: bool = False,
+    ) -> Module:
         """Compile a source and remember its module. ``namespace``: what it must be called.
+
+        ``begins``: a program begins with it, see ``compile_module``.
 
         Raises CompileError or ReadError.
         """
         self._loading.append(_Loading(namespace or "", None))
         try:
-            module = self._compile(source)
+            module = self._compile(source, begins)
         finally:
             self._loading.pop()
         first = source if isinstance(source, Source) else source[0]
@@ -110,7 +118,7 @@ class Loader:
             raise _misnamed(module, namespace, source)
         self.modules.append(module)
 
-    def _compile(self, source: Source | Sequence[Source]) -> Module:
+    def _compile(self, source: Source | Sequence[Source], begins: bool = False) -> Module:
         return compile_module(
             source,
             environment=self._environment,
@@ -118,6 +126,7 @@ class Loader:
             read=self._read,
             options=self._options,
             require=self.require,
+            begins=begins,
         )
 
     def _source_of(self, namespace: str) -> Source | None:

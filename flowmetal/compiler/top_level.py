@@ -11,9 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from flowmetal.bytecode.code import DeclaredKind, Definition, DefinitionKind
+from flowmetal.bytecode.code import SCRIPT_VALUE, DeclaredKind, Definition, DefinitionKind
 from flowmetal.bytecode.code import Function as FunctionCode
 from flowmetal.compiler.analyser import analyse, macro_at
+from flowmetal.compiler.beginning import (
+    FOREIGN_MAIN,
+    has_expression,
+    has_main,
+    is_script,
+    main_of_script,
+    mentions_main,
+    standing_for_main,
+)
 from flowmetal.compiler.clauses import parse_import, parse_ns, parse_spec
 from flowmetal.compiler.context import Ask, Context, Unit
 from flowmetal.compiler.definitions import DefForm, parse_def
@@ -34,6 +43,14 @@ from flowmetal.ids import COMPILER_MACROS, CodeHash
 from flowmetal.source import Span
 from flowmetal.values import Map, Symbol, Value, hash_map, is_endless, keyword, vector
 
+REFUSED = "FM0313"
+"""The code of an effect where there can be none."""
+
+_NO_EFFECTS = (
+    "top-level forms run when a run starts and have no effects: "
+    "put this into a function, such as `(defn main [] ...)`, which the run then calls"
+)
+
 TOP_LEVEL = "top level"
 """The name of the function that a bare expression becomes."""
 
@@ -50,6 +67,7 @@ class TopLevel:
         problems: Problems,
         *,
         switching: bool = False,
+        begins: bool = False,
     ) -> None:
         self.names = names
         self.problems = problems
@@ -62,6 +80,10 @@ class TopLevel:
         self._require = require
         self._switching = switching
         self._named = False
+        self._begins = begins
+        self._value: Definition | None = None
+        self._calls_main = False
+        self._left_to_run: list[CompileError] = []
 
     def compile(self, form: Value, span: Span) -> None:
         """Compile one form of the source."""
@@ -76,6 +98,42 @@ class TopLevel:
                 waiting.extend(reversed(self._form(context, ask)))
             except CompileError as error:
                 self._failed(ask, error)
+
+    def complete(self, end: Span) -> None:
+        """Give the namespace that a program begins with a ``main``, if it has none.
+
+        In a script a form that fails is no mistake of the compiler's to report: its
+        run will come to it, after all that was printed before.
+        """
+        space = self.names.namespace.name
+        if self._calls_main or not has_main(space, self.definitions):
+            if self._value is not None:
+                self.definitions.append(self._value)
+            if not has_expression(self.definitions):
+                self._report_failures()
+            if not is_script(self.definitions):
+                return
+            form = main_of_script(space, self.definitions)
+            self._know_script_value(space)
+            self.compile(form, end)
+            return
+        self._report_failures()
+        made = standing_for_main(space, self.definitions)
+        if isinstance(made, Definition):
+            self.names.namespace.define(info_of(made))
+            self.doings[made.name] = self.doings[f"{space}/{FOREIGN_MAIN}"]
+            self.definitions.append(made)
+        elif made is not None:
+            self.compile(made, end)
+
+    def _report_failures(self) -> None:
+        for failure in self._left_to_run:
+            self.problems.add(failure)
+
+    def _know_script_value(self, space: str) -> None:
+        for definition in self.definitions:
+            if definition.name == f"{space}/{SCRIPT_VALUE}":
+                self.names.namespace.define(info_of(definition))
 
     def _form(self, context: Context, ask: Ask) -> list[Ask]:
         """Compile a form, or return the forms that stand for it."""
@@ -153,11 +211,18 @@ class TopLevel:
         if self.problems.count != before:
             self._break_defined(ask)
             return
-        if isinstance(node, Constant) and not self._switching:
+        self._value = None
+        if isinstance(node, Constant) and not self._switching and not self._begins:
             return
-        self._declare_inner(context)
+        self._calls_main = self._calls_main or mentions_main(ask.form)
         function, functions = emit_function(_thunk(node, TOP_LEVEL), context.scope.uses)
         made = Definition("", DefinitionKind.EXPRESSION, function.hash, None, None, ask.span)
+        if isinstance(node, Constant) and not self._switching:
+            # It does nothing, and is kept only as the value of a script.
+            self._value = made
+            self.functions.update(functions)
+            return
+        self._declare_inner(context)
         self._load(made, functions, ask.span)
 
     def _load(
@@ -170,7 +235,13 @@ class TopLevel:
             self._evaluator.load(definition, functions)
         except EvaluationFailed as failure:
             what = f"`{definition.name}` has no value" if definition.name else "this form failed"
-            raise failed(failure, what, "FM0121", span) from None
+            error = failed(failure, what, "FM0121", span)
+            if failure.error.code == REFUSED:
+                error.with_help(_NO_EFFECTS)
+            elif self._begins:
+                self._left_to_run.append(error)
+                return
+            raise error from None
 
     # -- errors --------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flowmetal.bytecode.code import Program
 
-_SUFFIXES = (".flow", ".cljc", ".fmb")
+_SUFFIXES = (".flow", ".cljc", ".clj", ".fmb")
 
 
 def compile(source: str | Path, *, roots: Sequence[str] = (), contracts: bool = True) -> Program:

@@ -44,7 +44,7 @@ class Session:
 
     def compile_text(self, source: Source) -> Program:
         """Compile text that is in no file. Raises ReadError or CompileError."""
-        return self._linked(self.loader.load(source))
+        return self._linked(self.loader.load(source, begins=True))
 
     def compile_source(self, source: Source, file: Path) -> Program:
         """Compile the text of ``file``. Raises ReadError or CompileError, UsageError for what it requires."""
@@ -54,7 +54,7 @@ class Session:
             depth = None if name is None else root_depth(name, file.resolve().as_posix())
             if depth:
                 self._roots = (file.resolve().parents[depth],)
-        return self._linked(self.loader.load(source))
+        return self._linked(self.loader.load(source, begins=True))
 
     def _linked(self, module: Module) -> Program:
         return link((*self.library, *self.loader.modules), module.name)

@@ -107,6 +107,12 @@ class FlowmetalError(Exception):
         self.diagnostics = (replace(first, notes=(*first.notes, note)), *self.diagnostics[1:])
         return self
 
+    def with_help(self, help: str) -> FlowmetalError:
+        """Add a remedy to the first diagnostic and return the same error."""
+        first = self.diagnostics[0]
+        self.diagnostics = (replace(first, help=(*first.help, help)), *self.diagnostics[1:])
+        return self
+
     def __str__(self) -> str:
         first = self.diagnostics[0]
         place = "" if first.span is None else f"{first.span}: "

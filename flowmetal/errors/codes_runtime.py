@@ -83,7 +83,7 @@ CODES = (
     ErrorCode("FM1132", "A failed run cannot be revived in this way",
               "`fmvm retry` alone performs a failed effect again, under its key. Another error needs `--value JSON`, a value in place of what failed, or `--restart NAME`, a way on that the program offers. What a saga has undone cannot be tried again."),
     ErrorCode("FM1120", "The program has no such function",
-              "An entry point is a function of the program, `main` if none is named. `fmc inspect` lists them."),
+              "An entry point is a function of the program, `main` (or `-main`) if none is named. `fmc inspect` lists them."),
     ErrorCode("FM1121", "The entry point takes another number of arguments",
               "The message shows what it takes. (defn main [& args]) takes any number."),
     ErrorCode("FM1201", "The run was not granted this",

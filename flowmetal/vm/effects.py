@@ -10,6 +10,7 @@ a ``swap!`` function, a predicate of a handler), and everywhere in a sealed mach
 
 from __future__ import annotations
 
+from flowmetal.bytecode.code import SCRIPT_VALUE
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.ids import EffectNumber
 from flowmetal.values import Atom, Map, Value, hash_map, keyword, show
@@ -20,6 +21,7 @@ from flowmetal.vm.state import Define, Fiber, FiberStatus, Machine, OpenEffect, 
 STEP_VAR = "flow.core/*step*"
 """The dynamic var that holds the retried step a fiber is in: an atom of {:scope :ordinal}."""
 
+_SCRIPT_VALUE = f"/{SCRIPT_VALUE}"
 _SCOPE = keyword("scope")
 _ORDINAL = keyword("ordinal")
 
@@ -57,7 +59,8 @@ def seal_of(machine: Machine, fiber: Fiber) -> str | None:
             case Retry(cells):
                 return "a lazy sequence" if cells else "the realising of a lazy sequence"
             case Define(name):
-                return f"the initial value of {name}" if name else "a top-level form"
+                is_var = name and not name.endswith(_SCRIPT_VALUE)
+                return f"the initial value of {name}" if is_var else "a top-level form"
             case Search():
                 return "the predicate of a catch clause"
             case _:

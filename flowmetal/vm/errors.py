@@ -29,6 +29,16 @@ def error_matches(error: ErrorValue, selector: Value) -> bool:
     return cls in ancestry(class_of_error(error)) or also_caught(cls, error)
 
 
+def data_or_nil(value: Value) -> Value:
+    """Return what may cross the machine's edge, nil for what may not. Raises Unrealised."""
+    try:
+        encode_data(value)
+    except DataError:
+        require_realised(value)
+        return None
+    return value
+
+
 def check_data(value: Value, what: str) -> None:
     """Let pass what may cross the machine's edge.
 

@@ -16,7 +16,7 @@ from typing import assert_never
 from flowmetal.effects.requests import EffectResult
 from flowmetal.errors import RunError
 from flowmetal.ids import RunId
-from flowmetal.values import FlowError, Value
+from flowmetal.values import FlowError, Value, list_of
 from flowmetal.values.errors import flow_error
 from flowmetal.values.limits import limit_error
 from flowmetal.vm.calls import arity_error, call_value
@@ -51,6 +51,10 @@ from flowmetal.vm.unwinding import (
     take_cancellation,
     with_suppressed,
 )
+from flowmetal.vm.vars import define
+
+_COMMAND_LINE = "flow.core/*command-line-args*"
+"""The var that holds the run's arguments, in programs that mention it."""
 
 UNLIMITED = 1 << 62
 """A budget that no program spends."""
@@ -71,6 +75,8 @@ def start(
         raise RunError("FM1120", f"the program has no function {entry}")
     if target.function.body_for(len(arguments)) is None:
         raise RunError("FM1121", str(arity_error(target.function, len(arguments))))
+    if arguments and _COMMAND_LINE in machine.globals:
+        define(machine, _COMMAND_LINE, list_of(arguments))
     fiber = Fiber(machine.next_fiber, [])
     machine.next_fiber += 1
     machine.fibers[fiber.number] = fiber

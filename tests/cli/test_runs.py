@@ -514,3 +514,34 @@ def test_show_folds_the_frames_of_the_library_unless_full(shell) -> None:
     assert "frames in flow.core, --full to see" in folded
     assert "frames in flow.core, --full to see" not in full
     assert "in user/total" in full
+
+
+# scripts
+
+
+def test_a_clojure_script_runs_as_it_is(shell) -> None:
+    shown = start(shell, '(println "hello")\n(+ 1 2)\n', name="hello.clj")
+    assert (shown.status, shown.out) == (0, "hello\n3\n")
+
+
+def test_the_main_of_clojure_gets_the_words(shell) -> None:
+    text = "(ns app)\n(defn -main [& args] (vec args))\n"
+    assert start(shell, text, "a", "b", name="app.cljc").out == '["a" "b"]\n'
+
+
+def test_tests_at_the_bottom_of_a_file_report_as_in_clojure(shell) -> None:
+    text = (
+        "(ns sums-test (:require [clojure.test :refer [deftest is run-tests]]))\n"
+        "(deftest sums (is (= 2 (+ 1 1))) (is (= 5 (+ 2 2))))\n"
+        "(run-tests)\n"
+    )
+    shown = start(shell, text, name="sums_test.clj")
+    assert shown.status == 0
+    assert "FAIL in (sums) (sums_test.clj:2)\nexpected: (= 5 (+ 2 2))" in shown.out
+    assert "Ran 1 tests containing 2 assertions.\n1 failures, 0 errors." in shown.out
+
+
+def test_a_script_that_fails_shows_what_it_printed_and_is_kept(shell) -> None:
+    shown = start(shell, '(println "before")\n(/ 1 0)\n')
+    assert (shown.status, shown.out) == (1, "before\n")
+    assert "prog.flow:2:1" in shown.err

@@ -18,6 +18,7 @@ from flowmetal.values import (
 from flowmetal.values.classes import ancestry, class_name, is_class
 from flowmetal.values.parts import method_key
 from flowmetal.vm.dispatch import is_a, is_preferred
+from flowmetal.vm.errors import data_or_nil
 
 native = Table("flow.core")
 
@@ -32,6 +33,7 @@ def symbol_of(name: str) -> Symbol | None:
 
 native.add("class", lambda x: symbol_of(class_name(x)))
 native.add("class?", is_class)
+native.add("-data-or-nil", data_or_nil)
 native.add("-method-key", method_key)
 native.add("-prefers?", is_preferred)
 native.add("-reify", lambda methods: Reified(methods))
