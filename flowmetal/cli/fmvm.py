@@ -30,6 +30,7 @@ VERBS = {
     "import":      ("flowmetal.cli.import_",     "Take a run from a file into the store."),
     "repl":        ("flowmetal.cli.repl",        "Read forms, evaluate them and print their values."),
     "interpreter": ("flowmetal.cli.interpreter", "Claim and drive runs of the store until stopped."),
+    "serve":       ("flowmetal.cli.serve",       "Interpreter, HTTP API and callbacks in one process."),
     "doctor":      ("flowmetal.cli.doctor",      "Check store, versions and permissions; say what to do."),
 }
 # fmt: on

@@ -76,6 +76,8 @@ class Engine:
         self._limits = limits
         self._observer = _Observer(on_output, on_log, on_held)
         self._host: Host | None = None
+        self.callback_url: str | None = None
+        """Where a server takes answers of callbacks, before their tokens; said before a run is driven."""
 
     def __enter__(self) -> Engine:
         return self
@@ -527,6 +529,7 @@ class Engine:
             read_program=read_program,
             observer=self._observer,
             sync_every=self._sync_every,
+            callback_url=self.callback_url,
             limits=self._limits,
             keys=config.key_ring(),
         )

@@ -30,7 +30,7 @@ from flowmetal.values import ErrorValue, Map, Value, decode_data, encode_data, h
 if TYPE_CHECKING:
     from flowmetal.bytecode.code import Program
 
-_REFUSED = {"FM0731": RefusedError, "FM0703": UsageError}
+_REFUSED = {"FM0731": RefusedError, "FM0737": RefusedError, "FM0703": UsageError}
 
 
 class CallbackReceipt(NamedTuple):

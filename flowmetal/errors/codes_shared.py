@@ -23,5 +23,7 @@ CODES = (
               "Some run called `break-shared!` with something that is no error; it is in the data as `:value`. An error is thrown as it is."),
     ErrorCode("FM0736", "A worker has failed a task",
               "A worker outside said that it failed, or gave no sign of life, and the policy of the foreign function has no more attempts. The data has `:attempts`."),
+    ErrorCode("FM0737", "The run of the callback is being moved",
+              "An export of the run has begun, so that an answer would be lost here. Try again: after the move the callback answers at the new place alone, after a failed one here."),
 )
 # fmt: on

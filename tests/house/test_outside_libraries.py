@@ -24,6 +24,7 @@ HOMES = {
     "wcwidth":   ("embed/rendering",),
     "starlette": ("server/",),
     "uvicorn":   ("server/",),
+    "h11":       ("server/patience",),
     "prompt_toolkit": ("repl/",),
     "pygments":  ("repl/",),
 }

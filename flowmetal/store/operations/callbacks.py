@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from flowmetal.ids import RunId
 from flowmetal.store.operations.answers import Answer, Asker, answer, bad_name, refuse, reply
 from flowmetal.store.operations.records import (
     TAB,
@@ -34,6 +35,7 @@ from flowmetal.store.operations.vocabulary import (
     SettlePromise,
     ShowCallback,
 )
+from flowmetal.store.protocol import RunState
 
 CALLBACK = "callback"
 PROMISE = "promise"
@@ -131,6 +133,11 @@ def complete(records: Records, operation: CompleteCallback) -> Answer:
     assert found is not None
     first = found.state == OPEN
     if first:
+        standing = records.run(RunId(found.run))
+        if standing is not None and standing.state is RunState.EXPORTING:
+            return refuse(
+                "FM0737", "callback/away", f"run {found.run} is being moved", run=found.run
+            )
         now = records.now_us()
         found.state = FAILED if operation.failed else COMPLETED
         found.settled_us, found.delivery = now, operation.delivery or f"at-{now}"

@@ -1,0 +1,167 @@
+"""Bodies of requests: read within a limit of size and time, and what is in them.
+
+Nothing here trusts a header: what is counted is the bytes that come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Final
+
+from starlette.requests import ClientDisconnect, Request
+
+from flowmetal.server.answers import HttpError, bad_request
+from flowmetal.values import EMPTY_MAP, DataError, Keyword, Map, Value, Vector, keyword
+from flowmetal.values.json_mapping import json_loads
+
+BODY_S: Final = 30.0
+_MISSING = object()
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """Return the body. Raises HttpError: 413 for one that is too large, 408 for one that is too slow."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and len(announced) < 20 and int(announced) > most:
+        raise _too_large(most)
+    found = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.stream():
+                found += chunk
+                if len(found) > most:
+                    raise _too_large(most)
+    except TimeoutError:
+        raise HttpError(
+            408, "FM1355", f"the body was not there after {BODY_S:.0f} s", headers=_CLOSE
+        ) from None
+    except ClientDisconnect:
+        raise bad_request("the body ends before its time") from None
+    return bytes(found)
+
+
+_CLOSE = {"connection": "close"}
+
+
+def _too_large(most: int) -> HttpError:
+    return HttpError(413, "FM1351", f"the body has more than {most:,} bytes", headers=_CLOSE)
+
+
+def parse_json(data: bytes) -> Value:
+    """Return the value of a JSON text. Raises HttpError 400."""
+    try:
+        return json_loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise bad_request(f"the body is not JSON: byte {error.start} is not UTF-8") from None
+    except DataError as error:
+        raise bad_request(f"the body is not JSON: {error.message}") from None
+
+
+def value_of(data: bytes, content_type: str) -> Value:
+    """Return what a body of any type says: JSON, text, or bytes; nil for none."""
+    kind, _, parameters = content_type.lower().partition(";")
+    kind = kind.strip()
+    if not data:
+        return None
+    if kind == "application/json" or kind.endswith("+json"):
+        return parse_json(data)
+    if kind.startswith("text/") or kind == "application/x-www-form-urlencoded":
+        charset = parameters.partition("charset=")[2].strip(' "') or "utf-8"
+        try:
+            return data.decode(charset)
+        except (LookupError, ValueError):
+            raise bad_request(f"the body is not {charset[:40]}") from None
+    return data
+
+
+class Fields:
+    """The fields of a JSON object; each is asked for with its type, and no other may be there."""
+
+    def __init__(self, found: Map) -> None:
+        self._found = found
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """Return a string. Without a default it has to be there."""
+        value = self._found.get(keyword(name), default)
+        if value is None:
+            raise bad_request(f"`{name}` is missing")
+        if not isinstance(value, str):
+            raise bad_request(f"`{name}` is not a string")
+        return value
+
+    def maybe_text(self, name: str) -> str | None:
+        return None if self._found.get(keyword(name)) is None else self.text(name)
+
+    def flag(self, name: str) -> bool:
+        value = self._found.get(keyword(name), False)
+        if not isinstance(value, bool):
+            raise bad_request(f"`{name}` is neither true nor false")
+        return value
+
+    def number(
+        self, name: str, default: int | None = None, least: int = 0, most: int = 1 << 31
+    ) -> int:
+        """Return an integer within bounds."""
+        value = self._found.get(keyword(name), default)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise bad_request(f"`{name}` is not an integer from {least} to {most}")
+        return value
+
+    def items(self, name: str) -> tuple[Value, ...]:
+        """Return an array; () if it is not there."""
+        value = self._found.get(keyword(name))
+        if value is None:
+            return ()
+        if not isinstance(value, Vector):
+            raise bad_request(f"`{name}` is not an array")
+        return tuple(value)
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        found = tuple(item for item in self.items(name) if isinstance(item, str))
+        if len(found) != len(self.items(name)):
+            raise bad_request(f"`{name}` is not an array of strings")
+        return found
+
+    def tags(self, name: str) -> dict[str, str]:
+        """Return an object of strings."""
+        value = self._found.get(keyword(name))
+        if value is None:
+            return {}
+        if not isinstance(value, Map):
+            raise bad_request(f"`{name}` is not an object")
+        pairs = [(k.text if isinstance(k, Keyword) else k, v) for k, v in value.items()]
+        if not all(isinstance(k, str) and k and isinstance(v, str) for k, v in pairs):
+            raise bad_request(f"`{name}` is not an object of strings")
+        return dict(pairs)
+
+    def value(self, name: str) -> Value:
+        return self._found.get(keyword(name))
+
+    def has(self, name: str) -> bool:
+        return self._found.get(keyword(name), _MISSING) is not _MISSING
+
+
+async def read_fields(request: Request, most: int, known: Collection[str]) -> Fields:
+    """Return the fields of a body that is a JSON object; an empty body has none. Raises HttpError."""
+    data = await read_body(request, most)
+    if not data:
+        return Fields(EMPTY_MAP)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise HttpError(
+            415,
+            "FM1350",
+            f"the body is {kind or 'of no type'}",
+            hint="send Content-Type: application/json",
+        )
+    found = parse_json(data)
+    if not isinstance(found, Map):
+        raise bad_request("the body is not a JSON object")
+    for key, _ in found.items():
+        name = getattr(key, "text", key)
+        if name not in known:
+            raise bad_request(
+                f"there is no field `{str(name)[:80]}`",
+                f"the fields are {', '.join(sorted(known))}",
+            )
+    return Fields(found)

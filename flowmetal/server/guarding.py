@@ -1,0 +1,95 @@
+"""Who may ask: the Host header, the token, and the origin of pages.
+
+- A *name* in the Host header has to be one of the server's, or a page of a stranger could reach a
+  server on the loopback by a name that it makes resolve there (DNS rebinding). Addresses pass:
+  no name was resolved.
+- The API needs the token if there is one. Without one (on the loopback alone) a browser may not use it
+  for a page of another origin.
+- Callbacks need nothing but their address: 256 bits that nobody guesses. Health needs nothing.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from flowmetal.server.answers import HttpError, error_answer
+from flowmetal.server.settings import Settings
+
+API = "/v1/"
+
+
+class Guard:
+    """Answers what may not be asked, and passes on the rest."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            refused = self._refusal(Headers(scope=scope), scope["path"])
+            if refused is not None:
+                await error_answer(refused)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _refusal(self, headers: Headers, path: str) -> HttpError | None:
+        name = _name_in(headers.get("host", ""))
+        if not self._is_ours(name):
+            return HttpError(
+                403,
+                "FM1353",
+                f"this server is not called {name[:100] or 'nothing'}",
+                hint="start it with --allow-host NAME or --public-url",
+            )
+        if not path.startswith(API):
+            return None
+        if self._settings.token is not None:
+            if _is_token(headers.get("authorization", ""), self._settings.token):
+                return None
+            return HttpError(
+                401,
+                "FM1353",
+                "the token is missing or wrong",
+                hint="send Authorization: Bearer TOKEN",
+                headers={"www-authenticate": "Bearer"},
+            )
+        origin = headers.get("origin")
+        if origin is not None and _name_in(_netloc(origin)) != name:
+            return HttpError(403, "FM1353", "pages of other origins may not use the API")
+        return None
+
+    def _is_ours(self, name: str) -> bool:
+        if name in self._settings.hosts:
+            return True
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+
+def _name_in(host: str) -> str:
+    """Return the name or address in ``NAME:PORT``, without brackets."""
+    host = host.strip().lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.rpartition(":")[0] if ":" in host else host
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
+def _is_token(given: str, token: str) -> bool:
+    scheme, _, word = given.partition(" ")
+    same = hmac.compare_digest(word.strip().encode("utf-8", "replace"), token.encode())
+    return scheme.lower() == "bearer" and same

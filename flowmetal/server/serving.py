@@ -1,0 +1,200 @@
+"""The process of a server: a socket, uvicorn in this thread, an interpreter in another.
+
+SIGTERM and SIGINT end it in good order: nothing new is accepted, the interpreter gives its
+runs back at once so that others take them, and requests in flight are answered. Who follows
+events or waits is let go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from uvicorn import Config, Server
+
+from flowmetal.embed.engine import Engine
+from flowmetal.errors import UsageError
+from flowmetal.runtime.interpreting import Interpreter
+from flowmetal.server import callbacks
+from flowmetal.server.application import application
+from flowmetal.server.desk import Desk
+from flowmetal.server.patience import PatientProtocol
+from flowmetal.server.settings import Settings
+
+GRACE_S: Final = 10
+"""How long requests in flight have after a signal."""
+
+_CONNECTIONS: Final = 4096
+_HEADER_BYTES: Final = 32 * 1024
+
+
+class Service:
+    """A server that can be run here, or in a thread by a program that embeds it.
+
+    The socket is open when it is made, so ``address`` is known. ``stop`` may be called from anywhere.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings, concurrency: int = 100) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._concurrency = concurrency
+        self._socket = _listen(settings.host, settings.port)
+        self.address = _address(self._socket)
+        engine.callback_url = f"{settings.public_url or self.address}{callbacks.PATH}"
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: _Server | None = None
+        self._desk: Desk | None = None
+        self._driver: _Driver | None = None
+        self._stopped = False
+
+    def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Serve until a signal or ``stop``. Raises what the interpreter died of."""
+        asyncio.run(self._run(on_ready))
+
+    def stop(self) -> None:
+        """Stop in good order."""
+        self._stopped = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended already
+                self._loop.call_soon_threadsafe(self._stop)
+
+    def _stop(self) -> None:
+        if self._driver is not None:
+            self._driver.stop()
+        if self._desk is not None:
+            self._desk.stop()
+        if self._server is not None:
+            self._server.should_exit = True
+
+    async def _run(self, on_ready: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                self._loop.add_signal_handler(number, self._stop)
+        self._desk = Desk(self._engine)
+        if "interpreter" in self._settings.parts:
+            self._driver = _Driver(self._engine, self._concurrency, self.stop)
+        self._server = _Server(self._config(self._desk), on_ready)
+        if self._stopped:
+            self._stop()
+        try:
+            await self._server.serve([self._socket])
+        finally:
+            self._stop()
+            self._socket.close()
+            if self._driver is not None:
+                await asyncio.to_thread(self._driver.join)
+            await asyncio.to_thread(self._desk.close)
+        if self._driver is not None and self._driver.crash is not None:
+            raise self._driver.crash
+
+    def _config(self, desk: Desk) -> Config:
+        driver = self._driver
+        return Config(
+            application(desk, self._settings, lambda: driver is None or driver.is_alive()),
+            http=PatientProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",  # what breaks is told by answers.on_crash
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=GRACE_S,
+            limit_concurrency=_CONNECTIONS,
+            h11_max_incomplete_event_size=_HEADER_BYTES,
+        )
+
+
+class _Server(Server):
+    """uvicorn's, which leaves signals to ``Service`` and says when it listens."""
+
+    def __init__(self, config: Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+
+class _Driver:
+    """The interpreter in a thread with a loop of its own, so that computing holds up no answer."""
+
+    def __init__(self, engine: Engine, concurrency: int, on_end: Callable[[], None]) -> None:
+        self.crash: BaseException | None = None
+        self._interpreter = Interpreter(engine.host, concurrency)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._on_end = on_end
+        self._thread = threading.Thread(target=self._run, name="flowmetal-interpreter")
+        self._thread.start()
+
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        if self._loop is None:
+            self._interpreter.stop()  # before its loop: it looks before it claims
+            return
+        with contextlib.suppress(RuntimeError):  # its loop is closed
+            self._loop.call_soon_threadsafe(self._interpreter.stop)
+
+    def join(self) -> None:
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._drive())
+        except BaseException as crash:  # told to whoever runs the server
+            self.crash = crash
+        finally:
+            self._on_end()
+
+    async def _drive(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self._interpreter.run()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        opened = socket.socket(family, socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as problem:
+        raise _no_address(host, port, problem) from None
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind(address)
+        opened.listen(1024)
+    except OSError as problem:
+        opened.close()
+        raise _no_address(host, port, problem) from None
+    return opened
+
+
+def _no_address(host: str, port: int, problem: Exception) -> UsageError:
+    reason = getattr(problem, "strerror", None) or str(problem)
+    return UsageError(
+        "FM1341",
+        f"the server cannot listen on {host}:{port}: {reason.lower()}",
+        hint="choose another --port; 0 takes a free one",
+    )
+
+
+def _address(opened: socket.socket) -> str:
+    """Return the address by which this machine reaches a socket."""
+    host, port = opened.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        host = socket.gethostname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
