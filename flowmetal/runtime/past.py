@@ -61,6 +61,11 @@ class Past:
         """Compute until where another machine of the run has come. A failure costs no fuel of its own."""
         self.run_to(UNLIMITED if other.status is MachineStatus.FAILED else other.fuel_used)
 
+    def take_in(self) -> None:
+        """Let in what has been fed and entered at the fuel at which the machine stands."""
+        self._note(run(self.machine, 0))
+        self._note(run_free(self.machine))
+
     def _note(self, turn: Turn) -> None:
         self.asked += turn.requests
         self.output += turn.output
@@ -107,6 +112,8 @@ def feed(past: Past, event: Event) -> None:
         case kinds.RESOLVED | kinds.EFFECT_FAILED:
             data = _data(event)
             past.run_to(data.get(_FUEL))
+            if event.effect not in machine.open:
+                past.take_in()
             if event.effect not in machine.open:
                 raise _unlike(past, event, f"effect {event.effect} is not open")
             number = EffectNumber(event.effect)

@@ -183,6 +183,8 @@ def run_free(machine: Machine) -> Turn:
         machine.ready.popleft()
         machine.quantum_left = QUANTUM
         _ends(machine)
+    if _is_alive(machine):
+        machine.status = MachineStatus.READY if machine.ready else MachineStatus.WAITING
     return _turn(machine, 0)
 
 

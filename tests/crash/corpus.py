@@ -18,7 +18,7 @@ from flowmetal.values import Map, Value, keyword
 HEAD = """
 (ns t (:require [flow.event :as event :refer [receive!]] [flow.lock :as lock :refer [with-lock!]]
             [flow.queue :as queue :refer [defqueue]] [flow.state :as state] [flow.log :as log] [flow.retry :as retry]
-            [flow.http :as http] [flow.saga :refer [saga! compensate! step+undo!]]))
+            [flow.async :refer :all] [flow.http :as http] [flow.saga :refer [saga! compensate! step+undo!]]))
 (defforeign quick [x])
 (defforeign remote [x])
 (defforeign flaky [x])
@@ -35,6 +35,7 @@ class Case:
     signals: Mapping[str, Value] = field(default_factory=dict)
     attempts_vary: bool = False  # a crash may add or save an attempt, and so effects of the retry
     in_doubt: bool = False  # an at-most-once effect: a crash may change the result, in one way
+    fibers: bool = False  # effects in flight side by side: their order, and so their numbers, vary
     verifies: bool = False  # after a crash the program asks what happened: effects of its own
 
     @property
@@ -135,6 +136,29 @@ CASES = (
           (compensate! quick [:forget i])
           (if (odd? i) (throw (ex-info "full" {:type :full :i i})) (remote :booked))))
       (defn main [] (mapv (fn [i] (try (book i) (catch :full e (mapv :ok (:compensated (ex-data e)))))) (range 3)))"""),
+    Case("fibers", """
+      (defn main []
+        [(all! (remote 1) (quick 2) (do (sleep! #dur "1ms") (remote 3)) (perform :t/flaky {:args [4]}))
+         (pmap! remote (range 10 16) {:concurrency 3})])""", fibers=True),
+    Case("fibers-cancelled", """
+      (defn main []
+        [(race! (do (remote 1) :won) (try (sleep! #dur "1h") (finally (remote 2) (quick 3))))
+         (with-timeout! #dur "1ms" {:else :late} (try (sleep! #dur "1h") (finally (remote 4))))
+         (try (all! (broken 5) (try (sleep! #dur "1h") (finally (remote 6))))
+              (catch :t/broken e (:x (ex-data e))))
+         (mapv (fn [r] (:ok r)) (settle! (remote 7) (broken 8)))])""", fibers=True),
+    Case("fibers-in-a-step", """
+      (def policy (retry/policy {:max-attempts 9 :backoff (retry/constant #dur "1ms") :jitter :none}))
+      (defn main []
+        (step! "all" {:retry policy}
+          (pmap! (fn [i] (+ (quick i) (remote (+ 10 i)) (flaky (+ 100 i)))) (range 2) {:concurrency 2})))""",
+         fibers=True, attempts_vary=True),
+    Case("fibers-and-channels", """
+      (defn main []
+        (let [in (chan) out (chan 2)]
+          (go! (doseq [i (range 6)] (>! in (remote i))) (close! in))
+          (pipeline! 2 out (map quick) in)
+          (loop [seen []] (let [v (<! out)] (if (nil? v) seen (recur (conj seen v)))))))""", fibers=True),
 )
 # fmt: on
 
