@@ -13,6 +13,7 @@ as bytes, from which ``Machine.restore`` goes on, in any process.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import msgpack
 
@@ -81,7 +82,13 @@ class Machine:
         The turn's ``requests`` are the effects asked for since the last turn, ``output``
         the text printed, ``status`` what the machine can do next.
         """
-        return vm.run(self._state, budget)
+        turn = vm.run(self._state, budget)
+        wanted = self._state.open
+        if all(request.number in wanted for request in turn.requests):
+            return turn
+        # Some were asked for and abandoned in one turn: nobody waits for them any more.
+        alive = tuple(request for request in turn.requests if request.number in wanted)
+        return replace(turn, requests=alive)
 
     def deliver(
         self,

@@ -38,7 +38,7 @@ def perform(machine: Machine, fiber: Fiber, kind: str, args: Value) -> None:
     machine.next_effect += 1
     request = EffectRequest(number, kind, args, _key(fiber, kind, number))
     machine.open[number] = OpenEffect(request, fiber.number)
-    machine.requests[number] = request
+    machine.requests.append(request)
     fiber.status = FiberStatus.WAITING
     fiber.waiting_for = number
 

@@ -118,7 +118,6 @@ def stop_waiting(machine: Machine, fiber: Fiber) -> None:
     """Take a fiber away from what it waits for; its effect is abandoned, its ticket void."""
     if fiber.waiting_for is not None:
         del machine.open[fiber.waiting_for]
-        machine.requests.pop(fiber.waiting_for, None)
     on = fiber.blocked_on
     if isinstance(on, Promise):
         on.waiters.remove(fiber.number)

@@ -201,7 +201,7 @@ def _is_alive(machine: Machine) -> bool:
 
 
 def _turn(machine: Machine, fuel: int) -> Turn:
-    requests = tuple(machine.requests.values())
+    requests = tuple(machine.requests)
     output = "".join(machine.output)
     machine.requests.clear()
     machine.output.clear()

@@ -349,7 +349,7 @@ class Machine:
     cancelled: str | None = None  # the reason, once a Cancel has been taken in
     # What follows belongs to one turn or to the host, and is never in a snapshot.
     output: list[str] = field(default_factory=list)  # written in this turn
-    requests: dict[int, EffectRequest] = field(default_factory=dict)  # made in this turn
+    requests: list[EffectRequest] = field(default_factory=list)  # made in this turn
     running: int = 0  # the fiber that is being executed
     limits: Limits = DEFAULT_LIMITS  # what one instruction and one fiber may use
     stopping: set[int] = field(default_factory=set)  # fibers that have been asked to stop
@@ -364,7 +364,11 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one call of ``run`` came to. ``requests`` are new since the last turn."""
+    """What one call of ``run`` came to.
+
+    ``requests`` are new since the last turn, whatever the budget was. One whose fiber has been
+    cancelled meanwhile is among them and not in ``Machine.open``: it is not to be performed.
+    """
 
     status: MachineStatus
     requests: tuple[EffectRequest, ...]

@@ -59,7 +59,7 @@ def test_the_tutorial_shows_what_one_sees(tmp_path: Path) -> None:
     assert not wrong, "\n\n".join(wrong)
 
 
-@pytest.mark.parametrize("page", ["docs/language.md"])
+@pytest.mark.parametrize("page", ["docs/concurrency.md", "docs/language.md"])
 def test_snippets_give_what_they_say(page: str, tmp_path: Path) -> None:
     evaluation = Evaluation("http://localhost:1", tmp_path)
     group = Group(page, "flow.core", "", "", "", ())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.server
 import importlib.util
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType
 
@@ -87,3 +89,43 @@ def test_an_approval_waits_for_a_signal(shell) -> None:
         "what": "a new anvil", "amount": 450, "decision": "approved", "by": "Ada",
     }  # fmt: skip
     assert approval(shell, "no", '{"approved": false, "by": "Alan"}')["decision"] == "refused"
+
+
+class Shops(http.server.BaseHTTPRequestHandler):
+    """/cheap and /dear answer, /closed refuses, /asleep never answers."""
+
+    awake = threading.Event()
+
+    def do_GET(self) -> None:
+        shop = self.path.partition("?")[0]
+        if shop == "/asleep":
+            self.awake.wait(30)
+            return
+        body = json.dumps({"price": {"/cheap": 3, "/dear": 7}.get(shop)}).encode()
+        self.send_response(404 if shop == "/closed" else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+def test_prices_are_asked_at_once_and_slow_shops_given_up(shell) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Shops) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        base = f"http://localhost:{server.server_port}"
+        source = (EXAMPLES / "prices" / "prices.flow").read_text("utf-8")
+        file = shell.write("prices.flow", source.replace("(seconds 2)", "(seconds 4)"))
+        shops = [f"{base}/{name}" for name in ("dear", "asleep", "closed", "cheap")]
+        shown = shell("fmvm", "run", file, "anvil", *shops, "--allow-http=localhost")
+        Shops.awake.set()
+        server.shutdown()
+    assert shown.status == 0, shown.err
+    lines = shown.out.splitlines()
+    assert lines[0].split()[:2] == ["3", shops[3]]
+    assert lines[1].split()[:2] == ["7", shops[0]]
+    assert any("too slow" in line and shops[1] in line for line in lines[2:4])
+    assert any("404" in line and shops[2] in line for line in lines[2:4])
+    assert ":price 3" in lines[4]

@@ -38,7 +38,6 @@ class World:
             turn = self.turn = self.machine.run(self.budget)
             self.output += turn.output
             for request in turn.requests:
-                self.log.append(f"{request.kind} {request.key}")
                 if request.kind == "time/sleep":
                     self.due[request.number] = self._due(request)
             self.open += turn.requests
@@ -71,11 +70,13 @@ class World:
         for request in asked:
             is_clock = request.kind == "time/now"
             answer = Instant(self.now_us) if is_clock else request.number
+            self.log.append(f"{request.kind} {request.key}")
             self.machine.deliver(request.number, answer, at_us=self.now_us)
         if not asked:
             self.now_us = max(self.now_us, min(self.due[r.number] for r in self.open))
             for request in self.open:
                 if self.due[request.number] <= self.now_us:
+                    self.log.append(f"{request.kind} {request.key}")
                     self.machine.deliver(request.number, at_us=self.due[request.number])
         self.compute()
 
