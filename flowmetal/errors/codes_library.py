@@ -118,4 +118,14 @@ CODES: tuple[ErrorCode, ...] = (
         wrong='(defn main [] (re-find #"(?=(a+)+$)b" (str (apply str (repeat 40 "a")) "c")))',
         right='(defn main [] (re-find #"(?=a+$)b" (str (apply str (repeat 40 "a")) "c")))',
     ),
+    ErrorCode(
+        "FM0522",
+        "cl-format cannot use this format",
+        "A format of Common Lisp has directives such as ~a, ~d and ~{ ~}; each takes the arguments that it\n"
+        "needs, and what is opened is closed. The message says which format, and what is wrong with it.",
+        wrong="(ns a (:require [flow.pprint :refer [cl-format]]))\n"
+        '(defn main [] (cl-format nil "~a and ~a" 1))',
+        right="(ns a (:require [flow.pprint :refer [cl-format]]))\n"
+        '(defn main [] (cl-format nil "~a and ~a" 1 2))',
+    ),
 )

@@ -77,6 +77,17 @@ def test_names_in_a_script_are_checked() -> None:
     assert [d.code for d in caught.value.diagnostics] == ["FM0103", "FM0102"]
 
 
+def test_what_comes_after_a_long_computation_is_checked_too() -> None:
+    text = "(def x (reduce + (map inc (range 100000)))) (defn f [a] a) (f x 2) (printn x) (let [y])"
+    with pytest.raises(CompileError) as caught:
+        flowmetal.compile(text)
+    assert [d.code for d in caught.value.diagnostics] == ["FM0103", "FM0102", "FM0114"]
+
+
+def test_a_second_defonce_keeps_the_first_value() -> None:
+    assert run("(defonce a (atom 1)) (swap! a inc) (defonce a (atom 5)) @a").result == 2
+
+
 def test_a_source_of_functions_alone_has_no_main() -> None:
     with pytest.raises(flowmetal.FlowmetalError, match="no function user/main"):
         run("(defn f [x] x)")

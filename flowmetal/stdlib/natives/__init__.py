@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowmetal.stdlib.natives import (
     cells,
+    cl_format,
     collections,
     command_lines,
     csv,
@@ -52,6 +53,7 @@ _TABLES = (
     regex.native,
     testing.native,
     pretty.native,
+    cl_format.native,
     retrying.native,
     runs.native,
     strings.native,

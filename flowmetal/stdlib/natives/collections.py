@@ -28,6 +28,7 @@ from flowmetal.values import (
     cons,
     fail,
     hash_map,
+    is_endless,
     list_of,
     set_of,
     show,
@@ -35,6 +36,9 @@ from flowmetal.values import (
 )
 
 native = Table("flow.core")
+
+_FIRST_LOOK = 64
+"""Items of each collection that zipmap begins with."""
 
 SEQS = (List, Cons, LazySeq, Range, Repeat, IndexedSeq)
 
@@ -77,9 +81,19 @@ def map_of(items: Value) -> Map:
 
 @native("zipmap")
 def zipmap(names: Value, values: Value) -> Map:
-    """Return a map from each key to the value at its place; the shorter collection ends it."""
-    keys = items_of("zipmap", names)
-    return hash_map(zip(keys, some_items_of("zipmap", values, len(keys)), strict=False))
+    """Return a map from each key to the value at its place; the shorter collection ends it.
+
+    Either may be endless, so twice as many items of both are looked at until one ends.
+    """
+    if is_endless(names) and is_endless(values):
+        items_of("zipmap", names)  # says that one of them needs an end
+    most = _FIRST_LOOK
+    while True:
+        keys = some_items_of("zipmap", names, most)
+        found = some_items_of("zipmap", values, most)
+        if len(keys) < most or len(found) < most:
+            return hash_map(zip(keys, found, strict=False))
+        most *= 2
 
 
 @native("map-entry")

@@ -1,0 +1,41 @@
+;;;; cl-format-values
+(require '[clojure.pprint :refer [cl-format]])
+(defmacro show [& calls] `(do ~@(for [c calls] `(prn '~c (cl-format nil ~@c)))))
+(show ("~a ~s" "x" "x") ("~a|~s" [1 "b" \c :k nil] [1 "b" \c :k nil]) ("~10a|~10@a|" "abc" "abc") ("~5,,,'*a|~5,,,'*@a" "ab" "ab") ("~a" nil) ("~a" 1/3))
+(show ("~10,4a|" "abc") ("~3,1,2a|" "abc") ("~s" {:a "b"}) ("~a ~a" 1.5 2M))
+(show ("~d" 42) ("~5d|" 42) ("~5,'0d" 42) ("~:d" 1234567) ("~:d" -1234567) ("~@d" 5) ("~@:d" 12345) ("~10:d|" 12345) ("~,,'.:d" 1234567) ("~,,' ,2:d" 1234567) ("~d" "text") ("~5d" 1.5))
+(show ("~b ~o ~x" 10 10 255) ("~8,'0b" 5) ("~:b" 1023) ("~x" -255) ("~@x" 15) ("~,,'_,4:b" 4660))
+(show ("~r" 0) ("~r" 21) ("~r" 100) ("~r" 1234567) ("~r" -5) ("~r" 1000000) ("~:r" 1) ("~:r" 22) ("~:r" 100) ("~:r" 0) ("~:r" 1012) ("~:r" 12))
+(show ("~@r" 1994) ("~@r" 4) ("~:@r" 4) ("~:@r" 1999) ("~3r" 10) ("~36r" 123456) ("~2,8,'0r" 5) ("~16r" 255) ("~@r" 3999))
+(show ("~c~c" \a \space) ("~@c ~@c" \a \newline) ("~:c ~:c" \space \x))
+(show ("~d item~:p" 1) ("~d item~:p" 2) ("~d cit~:@p" 1) ("~d cit~:@p" 3) ("~p" 1) ("~d tr~:@p/~d win~:p" 7 1))
+;;;; cl-format-floats
+(require '[clojure.pprint :refer [cl-format]])
+(defmacro show [& calls] `(do ~@(for [c calls] `(prn '~c (cl-format nil ~@c)))))
+(show ("~f" 3.14159) ("~f" 10) ("~f" 1/4) ("~f" -0.5) ("~f" 100.0) ("~f" 1.5M) ("~f" 0))
+(show ("~,2f" 3.14159) ("~,2f" 2.675) ("~,2f" 0.005) ("~,2f" 1) ("~,0f" 2.5) ("~,3f" -1.0) ("~,1f" 9.96) ("~,2f" 1e10) ("~,2f" 0.001))
+(show ("~8,2f|" 3.14159) ("~8,2@f|" 3.14159) ("~5f|" 3.14159) ("~4f|" 3.14159) ("~8f|" 3.5) ("~6,2,,'*f" 12345.678) ("~6,2,,,'0f" 3.14159) ("~,2,2f" 0.5) ("~4,2f" 0.5) ("~3,2f" 0.5))
+(show ("~$" 22.3) ("~$" 3) ("~,4$" 3.5) ("~2,4,10$" 3.14159) ("~2,4,10,'*$" 3.14159) ("~@$" 5.5) ("~2,1,10:$" -5.5) ("~$" -0.126) ("~$" 1234567.891))
+(show ("~e" 12345.678) ("~,3e" 12345.678) ("~e" 0.00012) ("~12,2e|" 12345.678) ("~,2,3e" 1234.5) ("~e" 1) ("~,4e" -0.5) ("~,2e" 9.999) ("~@e" 5.25))
+;;;; cl-format-control
+(require '[clojure.pprint :refer [cl-format]])
+(defmacro show [& calls] `(do ~@(for [c calls] `(prn '~c (cl-format nil ~@c)))))
+(show ("a~%b~2%c") ("a~&b") ("~&a~%~&b") ("~~ ~3~") ("a~
+      b") ("a~@
+ b") ("a~:
+ b"))
+(show ("~{~a~}" [1 2 3]) ("~{~a~^, ~}" [1 2 3]) ("~{~a=~a~^; ~}" [:a 1 :b 2]) ("~:{(~a ~a)~}" [[1 2] [3 4]]) ("~@{~a~^-~}" 1 2 3) ("~:@{<~a>~}" [1] [2]) ("~2{~a~}" [1 2 3]) ("~{~}" "<~a>" [1 2]) ("~{none~:}" []) ("~{~a~}" []))
+(show ("~[zero~;one~;two~]" 1) ("~[zero~;one~:;many~]" 7) ("~[a~;b~]" 5) ("~:[no~;yes~]" nil) ("~:[no~;yes~]" 0) ("~@[x=~a~]" 5) ("~@[x=~a~]" nil) ("~[a~;b~]~a" 0 :rest) ("~#[none~;one ~a~;two ~a and ~a~:;many~]" 1 2))
+(show ("~a ~* ~a" 1 2 3) ("~a ~:* ~a" 1 2) ("~2*~a" 1 2 3) ("~a~a~@*~a" 1 2) ("~1@*~a" 1 2 3))
+(show ("~? ~a" "<~a ~a>" [1 2] 3) ("~@? ~a" "<~a>" 1 2))
+(show ("~(HeLLo World~)" ) ("~:(hello big-world~)") ("~@(hello WORLD~)") ("~:@(hello~)"))
+(show ("~10t|") ("abc~10t|") ("a~5tb~10tc") ("a~2,4tb") ("abc~2@tx") ("~v,'0d" 6 42) ("~va|" 5 "x") ("~#a|~a" "x" 1))
+(show ("~20<left~;right~>") ("~20<one~;two~;three~>") ("~10<x~>") ("~10:<x~>") ("~10@<x~>") ("~10:@<x~>") ("~20,,,'.<a~;b~>"))
+(show ("~{~a~#[~; and ~:;, ~]~}" [1 2 3]) ("Items:~{ ~a~^,~}." ["x" "y"]) ("~{~{~a~^ ~}~^/~}" [[1 2] [3]]) ("done~^ more") ("done~^ ~a" 1))
+(cl-format true "~a and ~a~%" 1 2)
+(println (with-out-str (cl-format true "~5d|~%" 7)))
+(println (cl-format nil "~{~10a~10@a~%~}" ["tea" 3 "cake" 12]))
+;;;; cl-format-of-large-numbers
+(require '[clojure.pprint :refer [cl-format]])
+(println (cl-format nil "~,2f" 1e20M) (cl-format nil "~:d" (apply *' (range 1N 30N))))
+(println (count (cl-format nil "~b" (apply *' (range 1N 200N)))))
