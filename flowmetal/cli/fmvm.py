@@ -24,6 +24,7 @@ VERBS = {
     "undeploy":    ("flowmetal.cli.undeploy",    "Take a name away from a program."),
     "retry":       ("flowmetal.cli.retry",       "Let a failed run go on: the effect again, a value, a restart."),
     "eval":        ("flowmetal.cli.eval",        "Evaluate an expression in a copy of a run's machine."),
+    "query":       ("flowmetal.cli.query",       "Ask a run what its program lets one ask."),
     "verify":      ("flowmetal.cli.verify",      "Check the history of a run, and what its program makes of it."),
     "gc":          ("flowmetal.cli.gc",          "Apply the retention policy to the store."),
     "export":      ("flowmetal.cli.export",      "Move a run into one file: program, snapshot, history."),

@@ -84,7 +84,7 @@ def ask(host: Host, row: RunRow, text: str, place: Place, at: int | None = None)
     for module in program.modules:
         if module.name in own:
             environment.add(module)
-    copy = _Copy(image, machine, bindings)
+    copy = Copy(image, machine, bindings)
     copy.complete(definition for module in library() for definition in module.definitions)
     namespace = program.entry if frame is None else frame.body.owner.name.partition("/")[0]
     if namespace not in own:
@@ -102,11 +102,11 @@ def ask(host: Host, row: RunRow, text: str, place: Place, at: int | None = None)
         if unrealised_inside(value):
             copy.compute(machine.globals[_REALISE], (value,))
     except FlowError as error:
-        raise _thrown(error.error) from None
+        raise thrown(error.error) from None
     return value
 
 
-def _thrown(error: ErrorValue) -> Thrown:
+def thrown(error: ErrorValue) -> Thrown:
     frames = tuple(
         ("the expression" if name.endswith(f"/{_ASKED}") else name, span)
         for name, span in error.frames
@@ -188,7 +188,7 @@ def _fiber(machine: Machine, number: int | None) -> Fiber | None:
     return fiber
 
 
-class _Copy:
+class Copy:
     """The evaluator of the compiler: definitions and macros live in the copy."""
 
     def __init__(self, image: Image, machine: Machine, bindings: Bindings | None) -> None:

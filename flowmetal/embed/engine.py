@@ -206,28 +206,31 @@ class Engine:
             )
         return self._send(run, "signal", plain, encode_data(value), id)
 
-    def cancel(self, run: str, reason: str = "", *, now: bool = False) -> str:
+    def cancel(self, run: str, reason: str = "", *, now: bool = False, drive: bool = True) -> str:
         """Ask a run to stop and return its state. If nobody drives it, it is driven to its end here.
 
-        ``now``: its ``finally`` blocks do not run. Raises RunError if it has ended.
+        ``now``: its ``finally`` blocks do not run. ``drive=False`` leaves it to the store's interpreters.
+        Raises RunError if it has ended.
         """
         row = self._row(run)
         if row.state is RunState.PAUSED:
             self.unpause(run)
         if row.state is RunState.FAILED:
-            return self._cancel_parked(row.id, reason, now)
+            return self._cancel_parked(row.id, reason, now, drive)
         body = hash_map(((keyword("reason"), reason), (keyword("now"), now)))
         if row.state is RunState.QUEUED:  # it begins in order to be cancelled
             message = Message(os.urandom(8).hex(), "cancel", "", encode_data(body))
             self.perform(SendMessage(row.id, message))
         else:
             self._send(run, "cancel", "", encode_data(body), None)
+        if not drive:
+            return self._row(run).state.value
         try:
             return self.drive(run, attach=False).state
         except RefusedError:  # whoever drives it takes the message
             return self._row(run).state.value
 
-    def _cancel_parked(self, run: RunId, reason: str, now: bool) -> str:
+    def _cancel_parked(self, run: RunId, reason: str, now: bool, drive: bool) -> str:
         from flowmetal.runtime.reviving import CancelParked, revive
 
         if now:
@@ -238,7 +241,7 @@ class Engine:
                 run, (RunState.FAILED,), RunState.CANCELLED, event
             ).state.value
         revive(self.host, run, CancelParked(reason))
-        return self.drive(run, attach=False).state
+        return self.drive(run, attach=False).state if drive else self._row(run).state.value
 
     def retry(self, run: str) -> None:
         """Let a failed run perform the effect that failed again, under the same key.
@@ -456,6 +459,16 @@ class Engine:
         from flowmetal.embed.asking import Place, ask
 
         return ask(self.host, self._row(run), text, Place(fiber, frame), at)
+
+    def query(self, run: str, name: str, *arguments: Value, at: int | None = None) -> Value:
+        """Return what a run answers to a ``defquery`` of its program; the run does not change.
+
+        ``at``: as it stood after that event. It is answered in a sealed copy of the last commit, also
+        of a run that has failed or ended. Raises UsageError FM1332, RunError FM1133, asking.Thrown.
+        """
+        from flowmetal.embed.querying import answer
+
+        return answer(self.host, self._row(run), name, arguments, at)
 
     def verify(self, run: str) -> Verification:
         """Look at the whole history of a run: its chain, its sense, and what its program makes of it."""

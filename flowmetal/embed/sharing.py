@@ -145,6 +145,31 @@ def deployed(store: Store, name: str = "") -> list[DeployedProgram]:
     ]
 
 
+def stored_program(store: Store, name: str) -> tuple[Program, RunGrants]:
+    """Return a program and its grants, by deployed name, else by hash. Raises RunError FM0732."""
+    from flowmetal.bytecode.file import read_program
+
+    found = next((one for one in deployed(store, name) if one.name == name), None)
+    hash_ = ProgramHash(name if found is None else found.program)
+    data = store.program(hash_)
+    if data is None:
+        raise RunError("FM0732", f"no program is deployed as {name[:100]}", hint="`fmvm programs`")
+    return read_program(data), RunGrants() if found is None else found.grants
+
+
+def put_program(store: Store, data: bytes, hash: str) -> tuple[bool, str] | None:
+    """Store a program that has this hash; say whether it is new. Raises ProgramError for other bytes."""
+    from flowmetal.bytecode.file import read_program
+
+    program = read_program(data)
+    if program.hash != hash:
+        return None
+    made = store.program(program.hash) is None
+    if made:
+        store.put_program(program.hash, data)
+    return made, program.hash
+
+
 def undeploy(store: Store, name: str) -> bool:
     return bool(_of(perform(store, Undeploy(name)), "value"))
 

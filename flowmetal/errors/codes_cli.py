@@ -74,6 +74,9 @@ CODES = (
     ErrorCode("FM1330", "The run has no such fiber or frame",
               "`fmvm show` lists the fibers, and the frames of each from the innermost on, which is number 0.",
               "fmvm eval RUN 'total' --frame 99", "fmvm eval RUN 'total' --frame 0"),
+    ErrorCode("FM1332", "The program has no such query",
+              "Only what `defquery` of flow.event defines can be asked, by its name or as `ns/name`. `fmvm eval` evaluates any expression.",
+              "fmvm query RUN totl", "fmvm query RUN total"),
     ErrorCode("FM1331", "The keys of histories cannot be used",
               "$FLOWMETAL_KEYS names a file with one key to a line, each of 16 characters or more. The first one is for new runs."),
 )

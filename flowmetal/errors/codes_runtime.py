@@ -76,6 +76,8 @@ CODES = (
               "Several interpreters in turn died while this run computed (memory, most often), so no more are given to it. `fmvm resume` tries once more, here."),
     ErrorCode("FM1110", "The run has no result",
               "It failed, was cancelled or is not at its end. Its error is in `fmvm show`."),
+    ErrorCode("FM1133", "The run has not begun",
+              "Nobody has driven it yet, so that its vars have no values. An interpreter of the store begins with it."),
     ErrorCode("FM1130", "The run has no such event",
               "Events are numbered from 1; `fmvm events` lists them."),
     ErrorCode("FM1131", "The history of a run does not fit its program",

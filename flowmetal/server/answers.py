@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from flowmetal.embed.asking import Thrown
 from flowmetal.embed.rendering import to_json
 from flowmetal.errors import (
     Conflict,
@@ -35,6 +36,8 @@ _BY_CODE: Final = {
     "FM0737": 503,  # the run is being moved
     "FM1101": 404,  # no such run
     "FM1105": 404,  # no such program
+    "FM1133": 409,  # the run has not begun
+    "FM1332": 404,  # no such query
     "FM1120": 400,  # no such entry
     "FM1121": 400,  # number of arguments
 }
@@ -80,6 +83,8 @@ def status_of(error: FlowmetalError) -> int:
     """Return the HTTP status of an error."""
     if isinstance(error, HttpError):
         return error.status
+    if isinstance(error, Thrown):  # a query threw: the request was understood
+        return 422
     found = _BY_CODE.get(error.code)
     if found is not None:
         return found

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from flowmetal._version import __version__
 from flowmetal.embed.engine import Engine
 from flowmetal.errors import FlowmetalError
-from flowmetal.server import callbacks
+from flowmetal.server import callbacks, programs, runs, tasks
 from flowmetal.server.answers import answer, on_crash, on_error, on_no_route
 from flowmetal.server.desk import Desk
 from flowmetal.server.guarding import Guard
@@ -26,6 +26,9 @@ def application(desk: Desk, settings: Settings, alive: Callable[[], bool]) -> St
     found: list[BaseRoute] = list(_health(desk, alive))
     if "callbacks" in settings.parts:
         found += callbacks.routes(desk, settings)
+    if "api" in settings.parts:
+        for part in (runs, programs, tasks):
+            found += part.routes(desk, settings)
     return Starlette(
         routes=found,
         middleware=[Middleware(Guard, settings=settings)],

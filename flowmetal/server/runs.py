@@ -1,0 +1,245 @@
+"""Runs over HTTP: start, list, show, follow, signal, cancel, and the other verbs of ``fmvm``.
+
+Documents are those of ``fmvm --json``. A run is started by the name of a deployed program, with the
+grants of that deployment, or by the hash of a program that the store has, without any: what
+a run may touch is decided by whoever deploys, and not by whoever reaches the API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from flowmetal.embed.engine import Engine
+from flowmetal.embed.sharing import stored_program
+from flowmetal.embed.views import RunView, to_json
+from flowmetal.server.answers import answer, bad_request
+from flowmetal.server.bodies import Fields, read_fields
+from flowmetal.server.desk import Desk
+from flowmetal.server.settings import Settings
+
+STATES: Final = frozenset(
+    ("queued", "ready", "running", "waiting", "completed", "failed", "cancelled", "paused", "exporting", "moved")
+)  # fmt: skip
+ENDED: Final = frozenset(("completed", "failed", "cancelled", "moved"))
+LONGEST_WAIT_S: Final = 60
+_PAGE: Final = 1000
+_ALIVE_S: Final = 15.0
+"""Without an event, a stream says this often that it is alive, for proxies."""
+
+
+def routes(desk: Desk, settings: Settings) -> list[Route]:
+    """Return the addresses of runs."""
+    most = settings.max_body
+
+    async def start(request: Request) -> Response:
+        known = ("program", "args", "input", "entry", "id", "tags")
+        fields = await read_fields(request, most, known)
+        program, args = fields.text("program"), _arguments(fields)
+        entry, id_, tags = (
+            fields.text("entry", "main"),
+            fields.maybe_text("id"),
+            fields.tags("tags"),
+        )
+
+        def begin(engine: Engine) -> tuple[str, bool]:
+            found, grants = stored_program(engine.store, program)
+            return engine.start(found, args, entry=entry, id=id_, tags=tags, grants=grants)
+
+        run, made = await desk.ask(begin, long=True)
+        where = {"location": f"/v1/runs/{run}"}
+        return answer({"id": run, "made": made}, 201 if made else 200, where)
+
+    async def ps(request: Request) -> Response:
+        asked = request.query_params
+        _only(asked, "state", "program", "tag", "limit")
+        states = asked.getlist("state")
+        if wrong := sorted(set(states) - STATES):
+            raise bad_request(f"there is no state `{wrong[0][:40]}`")
+        tags = dict(_tag(word) for word in asked.getlist("tag"))
+        limit = _number(asked, "limit", 100, 1, 10_000)
+
+        def look(engine: Engine) -> list[dict[str, Any]]:
+            program = asked.get("program", "")
+            found = engine.runs(states=states, program=program, tags=tags, limit=limit)
+            return [view.summary_json() for view in found]
+
+        return answer(await desk.ask(look))
+
+    async def show(request: Request) -> Response:
+        run = request.path_params["run"]
+        _only(request.query_params, "wait")
+        wait_s = _number(request.query_params, "wait", 0, 0, LONGEST_WAIT_S)
+        if wait_s:
+            await _end_of(run, wait_s)
+        return answer((await desk.ask(lambda engine: engine.show(run), long=True)).as_json())
+
+    async def _end_of(run: str, wait_s: int) -> None:
+        """Wait until a run has ended, in time, as long as the server is not being stopped."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_s
+        while not desk.stopping.is_set():
+            view = await desk.ask(lambda engine: engine.view(run))
+            left = deadline - loop.time()
+            if view.state in ENDED or left <= 0:
+                return
+            await desk.change(left)
+
+    async def why(request: Request) -> Response:
+        run = request.path_params["run"]
+        return answer({"run": run, "why": await desk.ask(lambda engine: engine.why(run))})
+
+    async def events(request: Request) -> Response:
+        run = request.path_params["run"]
+        _only(request.query_params, "after", "limit")
+        after = _number(request.query_params, "after", 0, 0, 1 << 62)
+        if "text/event-stream" in request.headers.get("accept", ""):
+            last = request.headers.get("last-event-id", "")
+            if last.isascii() and last.isdecimal() and len(last) < 19:
+                after = int(last)
+            await desk.ask(lambda engine: engine.view(run))  # 404 before the stream begins
+            headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+            return StreamingResponse(_follow(desk, run, after), 200, headers, "text/event-stream")
+        limit = _number(request.query_params, "limit", _PAGE, 1, _PAGE)
+        return answer(await desk.ask(lambda engine: _events(engine, run, after, limit)))
+
+    async def signal(request: Request) -> Response:
+        run = request.path_params["run"]
+        fields = await read_fields(request, most, ("name", "value", "id"))
+        name, value, id_ = fields.text("name"), fields.value("value"), fields.maybe_text("id")
+        receipt = await desk.ask(lambda engine: engine.signal(run, name, value, id=id_))
+        return answer({"run": run, "name": name, "id": receipt.id, "number": receipt.number})
+
+    def told(known: tuple[str, ...], act: Callable[[Engine, str, Fields], object]) -> Any:
+        """Return the handler of a verb that changes a run's state and says it."""
+
+        async def handle(request: Request) -> Response:
+            run = request.path_params["run"]
+            fields = await read_fields(request, most, known)
+
+            def ask(engine: Engine) -> RunView:
+                act(engine, run, fields)
+                return engine.view(run)
+
+            view = await desk.ask(ask, long=True)
+            return answer({"id": run, "state": view.state})
+
+        return handle
+
+    async def query(request: Request) -> Response:
+        run, name = request.path_params["run"], request.path_params["name"]
+        fields = await read_fields(request, most, ("args",))
+        args = fields.items("args")
+        value = await desk.ask(lambda engine: to_json(engine.query(run, name, *args)), long=True)
+        return answer({"run": run, "name": name, "value": value})
+
+    one = "/v1/runs/{run}"
+    return [
+        Route("/v1/runs", start, methods=["POST"]),
+        Route("/v1/runs", ps),
+        Route(one, show),
+        Route(f"{one}/why", why),
+        Route(f"{one}/events", events),
+        Route(f"{one}/signals", signal, methods=["POST"]),
+        Route(f"{one}/cancel", told(("reason", "now"), _cancel), methods=["POST"]),
+        Route(f"{one}/pause", told(("reason",), _pause), methods=["POST"]),
+        Route(f"{one}/unpause", told((), lambda e, r, _: e.unpause(r)), methods=["POST"]),
+        Route(f"{one}/retry", told((), lambda e, r, _: e.retry(r)), methods=["POST"]),
+        Route(f"{one}/supply", told(("value",), _supply), methods=["POST"]),
+        Route(f"{one}/restart", told(("name", "args"), _restart), methods=["POST"]),
+        Route(f"{one}/queries/{{name:path}}", query, methods=["POST"]),
+    ]
+
+
+def _arguments(fields: Fields) -> tuple[Any, ...]:
+    if not fields.has("input"):
+        return fields.items("args")
+    if fields.has("args"):
+        raise bad_request("`args` and `input` exclude each other")
+    return (fields.value("input"),)
+
+
+def _cancel(engine: Engine, run: str, fields: Fields) -> None:
+    engine.cancel(run, fields.text("reason", ""), now=fields.flag("now"), drive=False)
+
+
+def _pause(engine: Engine, run: str, fields: Fields) -> None:
+    engine.pause(run, fields.text("reason", ""))
+
+
+def _supply(engine: Engine, run: str, fields: Fields) -> None:
+    if not fields.has("value"):
+        raise bad_request("`value` is missing")
+    engine.supply(run, fields.value("value"))
+
+
+def _restart(engine: Engine, run: str, fields: Fields) -> None:
+    engine.restart(run, fields.text("name"), *fields.items("args"))
+
+
+def _events(engine: Engine, run: str, after: int, limit: int) -> list[dict[str, Any]]:
+    engine.view(run)  # there is such a run
+    found = itertools.islice(engine.events(run, after), limit)
+    return [event.as_json() for event in found]
+
+
+async def _follow(desk: Desk, run: str, after: int) -> AsyncIterator[bytes]:
+    """Yield a run's events as they come, as server-sent events, until it has ended."""
+    quiet_s = 0.0
+    loop = asyncio.get_running_loop()
+    while not desk.stopping.is_set():
+        began = loop.time()
+        state = (await desk.ask(lambda engine: engine.view(run))).state
+        page = await desk.ask(partial(_events, run=run, after=after, limit=_PAGE))
+        for event in page:
+            after = event["seq"]
+            yield _sent({"id": str(after), "data": json.dumps(event)})
+        if page:
+            quiet_s = 0.0
+            continue
+        if state in ENDED:
+            yield _sent({"event": "end", "data": json.dumps({"state": state})})
+            return
+        await desk.change(_ALIVE_S)
+        quiet_s += loop.time() - began
+        if quiet_s >= _ALIVE_S:
+            quiet_s = 0.0
+            yield b": alive\n\n"
+
+
+def _sent(fields: Mapping[str, str]) -> bytes:
+    return "".join(f"{name}: {value}\n" for name, value in fields.items()).encode() + b"\n"
+
+
+def _only(asked: QueryParams, *known: str) -> None:
+    for name in asked:
+        if name not in known:
+            raise bad_request(
+                f"there is no parameter `{name[:80]}`", f"the parameters are {', '.join(known)}"
+            )
+
+
+def _number(asked: QueryParams, name: str, default: int, least: int, most: int) -> int:
+    text = asked.get(name)
+    if text is None:
+        return default
+    good = text.isascii() and text.isdecimal() and len(text) < 20
+    if not good or not least <= int(text) <= most:
+        raise bad_request(f"`{name}` is not an integer from {least} to {most}")
+    return int(text)
+
+
+def _tag(word: str) -> tuple[str, str]:
+    key, equals, value = word.partition("=")
+    if not key or not equals:
+        raise bad_request(f"the tag `{word[:80]}` is not K=V")
+    return key, value

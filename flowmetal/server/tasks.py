@@ -1,0 +1,98 @@
+"""Tasks over HTTP: what a worker outside does with the effects of a queue.
+
+Claim, say now and then that one still works (a heartbeat within ``lease`` seconds), say how it ended.
+A claim may wait for a task; it then holds no thread. An attempt whose lease is over is refused
+with 409: another one may have begun, so the worker stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from flowmetal.embed.engine import Engine
+from flowmetal.embed.sharing import TaskClaim
+from flowmetal.server.answers import HttpError, answer
+from flowmetal.server.bodies import Fields, read_fields
+from flowmetal.server.desk import Desk
+from flowmetal.server.settings import Settings
+from flowmetal.values import Value
+from flowmetal.values.json_mapping import json_dumps
+
+LONGEST_WAIT_S: Final = 60
+_ATTEMPT: Final = ("id", "attempt")
+
+
+def routes(desk: Desk, settings: Settings) -> list[Route]:
+    """Return the addresses of tasks."""
+    most = settings.max_body
+
+    async def claim(request: Request) -> Response:
+        fields = await read_fields(request, most, ("queue", "worker", "names", "wait"))
+        queue, worker, names = fields.text("queue"), fields.text("worker"), fields.texts("names")
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + fields.number("wait", 0, most=LONGEST_WAIT_S)
+        while True:
+            found = await desk.ask(lambda engine: engine.claim_task(queue, worker, names))
+            if found is not None:
+                return answer(_task_json(found))
+            left = deadline - loop.time()
+            if left <= 0 or desk.stopping.is_set():
+                return Response(status_code=204)
+            await desk.change(left)
+
+    async def beat(request: Request) -> Response:
+        fields = await read_fields(request, most, _ATTEMPT)
+        id_, attempt = _attempt(fields)
+        return _kept(await desk.ask(lambda engine: engine.beat_task(id_, attempt)))
+
+    async def complete(request: Request) -> Response:
+        fields = await read_fields(request, most, (*_ATTEMPT, "result"))
+        return await end(fields, fields.value("result"), failed=False)
+
+    async def fail(request: Request) -> Response:
+        fields = await read_fields(request, most, (*_ATTEMPT, "error"))
+        return await end(fields, fields.value("error"), failed=True)
+
+    async def end(fields: Fields, said: Value, *, failed: bool) -> Response:
+        id_, attempt = _attempt(fields)
+        text = json_dumps(said)
+
+        def ask(engine: Engine) -> bool:
+            return engine.end_task(id_, attempt, text, failed=failed)
+
+        return _kept(await desk.ask(ask))
+
+    return [
+        Route("/v1/tasks/claim", claim, methods=["POST"]),
+        Route("/v1/tasks/heartbeat", beat, methods=["POST"]),
+        Route("/v1/tasks/complete", complete, methods=["POST"]),
+        Route("/v1/tasks/fail", fail, methods=["POST"]),
+    ]
+
+
+def _attempt(fields: Fields) -> tuple[str, int]:
+    return fields.text("id"), fields.number("attempt", least=1)
+
+
+def _task_json(task: TaskClaim) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        "attempt": task.attempt,
+        "name": task.name,
+        "args": json.loads(task.arguments),
+        "run": task.run,
+        "key": task.idempotency_key,
+        "lease": task.lease_us / 1_000_000,
+    }
+
+
+def _kept(good: bool) -> Response:
+    if not good:
+        raise HttpError(409, "FM1356", "this attempt has lost the task", hint="stop working on it")
+    return answer({"ok": True})

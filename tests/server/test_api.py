@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import flowmetal
+from flowmetal.bytecode.file import write_program
+from tests.server.serving import Served, serving
+
+ROOT = Path(__file__).parents[2]
+SHOP = """(ns shop (:require [flow.event :as event :refer [defquery]]))
+(def orders (atom []))
+(defquery total [currency] {:sum (reduce + 0 @orders) :currency currency})
+(defquery breaks [] (sleep! #dur "1s"))
+(defn main [& prices]
+  (loop []
+    (let [price (event/receive! :order)]
+      (if (= price "end") @orders (do (swap! orders conj price) (recur))))))
+(defn bad [x] (throw (ex-info "no" {:type :shop/no :x x})))
+"""
+WORK = """(ns work)
+(defforeign resize [path] {:queue "images"})
+(defn main [path] (resize path))
+"""
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    with serving() as served:
+        served.engine.deploy(flowmetal.compile(SHOP), "shop")
+        yield served
+
+
+def start(served: Served, **fields: Any) -> str:
+    answered = served.client.post("/v1/runs", json={"program": "shop", **fields})
+    assert answered.status_code == 201, answered.text
+    return answered.json()["id"]
+
+
+def refused(answered: Any, status: int, code: str) -> None:
+    assert (answered.status_code, answered.json()["error"]["code"]) == (status, code), answered.text
+
+
+def test_a_run_is_started_signalled_and_waited_for(served: Served) -> None:
+    run = start(served, tags={"customer": "42"})
+    for price in (3, 4, "end"):
+        sent = served.client.post(
+            f"/v1/runs/{run}/signals", json={"name": "order", "value": price, "id": f"s-{price}"}
+        )
+        assert sent.status_code == 200
+    ended = served.client.get(f"/v1/runs/{run}", params={"wait": 10}).json()
+    assert (ended["state"], ended["result"], ended["tags"]) == (
+        "completed",
+        [3, 4],
+        {"customer": "42"},
+    )
+    assert served.client.get(f"/v1/runs/{run}").json() == served.engine.show(run).as_json()
+
+
+def test_the_same_id_is_the_same_run(served: Served) -> None:
+    first = served.client.post("/v1/runs", json={"program": "shop", "id": "order-17"})
+    again = served.client.post("/v1/runs", json={"program": "shop", "id": "order-17"})
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == {"id": "order-17", "made": False}
+    assert first.headers["location"] == "/v1/runs/order-17"
+
+
+def test_runs_are_listed_by_state_and_tag(served: Served) -> None:
+    run = start(served, tags={"list": "me"})
+    served.until(run, lambda view: view.state == "waiting")
+    found = served.client.get("/v1/runs", params={"tag": "list=me", "state": "waiting"}).json()
+    assert [one["id"] for one in found] == [run]
+    assert served.client.get("/v1/runs?tag=list=me&state=failed").json() == []
+
+
+def test_a_query_is_answered(served: Served) -> None:
+    run = start(served)
+    served.engine.signal(run, "order", 5)
+    served.until(run, lambda view: view.state == "waiting")
+    answered = served.client.post(f"/v1/runs/{run}/queries/total", json={"args": ["EUR"]})
+    assert answered.json()["value"] == {"sum": 5, "currency": "EUR"}
+    refused(served.client.post(f"/v1/runs/{run}/queries/totl"), 404, "FM1332")
+    assert served.client.post(f"/v1/runs/{run}/queries/breaks").status_code == 422
+
+
+def test_events_are_listed_and_followed_to_the_end(served: Served) -> None:
+    run = start(served)
+    seen: list[dict[str, Any]] = []
+    ended: list[str] = []
+
+    def follow() -> None:
+        headers = {"accept": "text/event-stream"}
+        with served.client.stream("GET", f"/v1/runs/{run}/events", headers=headers) as stream:
+            lines = list(stream.iter_lines())
+        data = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
+        seen.extend(data[:-1])
+        ended.append(data[-1]["state"])
+
+    reader = threading.Thread(target=follow)
+    reader.start()
+    served.engine.signal(run, "order", "end")
+    reader.join(10)
+    listed = served.client.get(f"/v1/runs/{run}/events").json()
+    assert (seen, ended) == (listed, ["completed"])
+    assert [one["seq"] for one in listed] == list(range(1, len(listed) + 1))
+    after = served.client.get(f"/v1/runs/{run}/events?after=1&limit=1").json()
+    assert [one["seq"] for one in after] == [2]
+
+
+def test_a_stream_goes_on_after_the_last_event_that_was_seen(served: Served) -> None:
+    run = start(served)
+    served.engine.signal(run, "order", "end")
+    served.ended(run)
+    headers = {"accept": "text/event-stream", "last-event-id": "2"}
+    text = served.client.get(f"/v1/runs/{run}/events", headers=headers).text
+    assert text.startswith("id: 3\n")
+
+
+def test_a_run_is_paused_unpaused_and_cancelled(served: Served) -> None:
+    run = start(served)
+    served.until(run, lambda view: view.state == "waiting")
+    assert served.client.post(f"/v1/runs/{run}/pause", json={"reason": "lunch"}).json()["state"] == "paused"  # fmt: skip
+    assert served.client.post(f"/v1/runs/{run}/unpause").status_code == 200
+    assert (
+        served.client.post(f"/v1/runs/{run}/cancel", json={"reason": "enough"}).status_code == 200
+    )
+    assert served.ended(run).reason == "enough"
+    refused(served.client.post(f"/v1/runs/{run}/unpause"), 409, "FM1103")
+
+
+def test_a_failed_run_is_given_a_value(served: Served) -> None:
+    run = start(served, entry="bad", args=[1])
+    served.until(run, lambda view: view.state == "failed")
+    shown = served.client.get(f"/v1/runs/{run}").json()
+    assert shown["error"]["type"] == "shop/no"
+    assert served.client.post(f"/v1/runs/{run}/supply", json={"value": 7}).status_code == 200
+    assert served.until(run, lambda view: view.state == "completed").result == 7
+
+
+def test_why_is_one_paragraph(served: Served) -> None:
+    run = start(served)
+    served.until(run, lambda view: view.state == "waiting")
+    assert "order" in served.client.get(f"/v1/runs/{run}/why").json()["why"]
+
+
+def test_a_program_is_uploaded_under_its_hash_and_starts_without_grants(served: Served) -> None:
+    program = flowmetal.compile('(ns up)\n(defn main [] (perform :env/get {:name "HOME"}))')
+    data = write_program(program)
+    assert served.client.put(f"/v1/programs/{program.hash}", content=data).status_code == 201
+    assert served.client.put(f"/v1/programs/{program.hash}", content=data).status_code == 200
+    refused(served.client.put(f"/v1/programs/{'0' * 64}", content=data), 400, "FM1350")
+    refused(served.client.put(f"/v1/programs/{program.hash}", content=b"x"), 400, "FM0801")
+    run = start(served, program=program.hash)
+    assert served.until(run, lambda view: view.state == "failed").error.code == "FM1201"
+
+
+def test_deployed_programs_are_listed(served: Served) -> None:
+    found = served.client.get("/v1/programs").json()
+    assert [one["name"] for one in found] == ["shop"]
+
+
+def test_a_worker_claims_beats_and_completes(served: Served) -> None:
+    program = flowmetal.compile(WORK)
+    run = served.engine.start(program, ["a.png"])[0]
+    asked = {"queue": "images", "worker": "w-1", "wait": 10}
+    task = served.client.post("/v1/tasks/claim", json=asked).json()
+    assert (task["name"], task["args"], task["attempt"]) == ("work/resize", ["a.png"], 1)
+    attempt = {"id": task["id"], "attempt": task["attempt"]}
+    assert served.client.post("/v1/tasks/heartbeat", json=attempt).json() == {"ok": True}
+    done = served.client.post("/v1/tasks/complete", json={**attempt, "result": {"width": 10}})
+    assert done.status_code == 200
+    assert served.ended(run).result_json() == {"width": 10}
+    refused(served.client.post("/v1/tasks/complete", json=attempt), 409, "FM1356")
+
+
+def test_no_task_is_no_content(served: Served) -> None:
+    asked = {"queue": "nothing", "worker": "w-1"}
+    assert served.client.post("/v1/tasks/claim", json=asked).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        ({"program": "nobody"}, 404, "FM0732"),
+        ({"program": "shop", "entry": "nope"}, 400, "FM1120"),
+        ({"program": "shop", "id": "a b"}, 400, "FM1311"),
+        ({"program": "shop", "args": 5}, 400, "FM1350"),
+        ({"program": "shop", "args": [], "input": 1}, 400, "FM1350"),
+        ({"program": "shop", "tags": {"a": 1}}, 400, "FM1350"),
+        ({"program": "shop", "grants": {"sh": ["rm"]}}, 400, "FM1350"),
+        ({}, 400, "FM1350"),
+    ],
+)
+def test_a_start_that_cannot_be_is_refused(served: Served, fields, status: int, code: str) -> None:
+    refused(served.client.post("/v1/runs", json=fields), status, code)
+
+
+def test_a_body_has_to_be_json_by_its_type(served: Served) -> None:
+    """A form of a stranger's page cannot send this type."""
+    refused(served.client.post("/v1/runs", content=b'{"program": "shop"}'), 415, "FM1350")
+
+
+def test_pages_of_other_origins_may_not_use_the_api(served: Served) -> None:
+    headers = {"origin": "https://evil.example.com"}
+    refused(served.client.get("/v1/runs", headers=headers), 403, "FM1353")
+    assert served.client.get("/v1/runs", headers={"origin": served.url}).status_code == 200
+
+
+def test_a_server_of_callbacks_alone_has_no_api() -> None:
+    with serving(only=["callbacks"]) as served:
+        refused(served.client.get("/v1/runs"), 404, "FM1352")
+
+
+PATHS = (
+    "/v1/runs", "/v1/runs/x", "/v1/runs/x/signals", "/v1/runs/x/cancel", "/v1/runs/x/pause", "/v1/runs/x/events",
+    "/v1/runs/x/queries/y", "/v1/runs/x/retry", "/v1/programs/x", "/v1/tasks/claim", "/v1/tasks/complete",
+    "/callbacks/x", "/callbacks/x/fail", "/callbacks/x/heartbeat", "/v1/runs/%00%ff", "/%2e%2e",
+)  # fmt: skip
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+FIELDS = st.dictionaries(
+    st.sampled_from(["program", "args", "input", "entry", "id", "tags", "name", "value", "queue", "worker", "wait", "attempt", "result"]),
+    VALUES | st.sampled_from(["shop", 0, "\ud800", {"$set": [1]}]),
+    max_size=5,
+)  # fmt: skip
+
+
+@settings(max_examples=300 if os.environ.get("FLOWMETAL_EVERYTHING") else 40)
+@given(
+    method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"]),
+    path=st.sampled_from(PATHS),
+    body=st.binary(max_size=30) | FIELDS.map(lambda fields: json.dumps(fields).encode()),
+    kind=st.sampled_from(
+        ["application/json", "text/plain", "text/plain; charset=x", "", "\xff/json"]
+    ),
+    query=st.sampled_from(
+        ["", "?wait=x", "?limit=-1", "?limit=99999999999999999999", "?tag==", "?a=b", "?state=%ff"]
+    ),
+)
+def test_nothing_that_is_sent_gives_an_error_of_ours(served: Served, method, path, body, kind, query) -> None:  # fmt: skip
+    if body.find(b'"wait"') >= 0:
+        body = body.replace(b'"wait"', b'"wait "')
+    headers = {"content-type": kind.encode("latin-1")} if kind else {}
+    answered = served.client.request(method, path + query, content=body, headers=headers)
+    assert answered.status_code < 500, answered.text
+    if answered.status_code >= 400 and method != "HEAD":
+        assert answered.json()["error"]["code"].startswith("FM")
+
+
+def test_the_shapes_of_the_api_are_those_of_the_golden_file(served: Served) -> None:
+    run = start(served, id="golden", tags={"a": "b"})
+    served.until(run, lambda view: view.state == "waiting")
+    found = {
+        "GET /v1/runs": served.client.get("/v1/runs?tag=a=b").json(),
+        "GET /v1/runs/RUN": served.client.get(f"/v1/runs/{run}").json(),
+        "GET /v1/runs/RUN/events": served.client.get(f"/v1/runs/{run}/events?limit=1").json(),
+        "GET /v1/programs": served.client.get("/v1/programs").json(),
+        "POST /v1/runs": served.client.post("/v1/runs", json={"program": "shop", "id": run}).json(),
+        "POST /v1/runs/RUN/signals": served.client.post(
+            f"/v1/runs/{run}/signals", json={"name": "order", "value": 1}
+        ).json(),
+        "POST /v1/runs/RUN/queries/NAME": served.client.post(
+            f"/v1/runs/{run}/queries/total", json={"args": ["EUR"]}
+        ).json(),
+        "POST /v1/runs/RUN/cancel": served.client.post(f"/v1/runs/{run}/cancel").json(),
+        "an error": served.client.get("/v1/runs/nobody").json(),
+    }
+    golden = ROOT / "tests" / "golden" / "http.json"
+    shapes = json.dumps({name: _shape(one) for name, one in found.items()}, indent=1) + "\n"
+    if not golden.exists():  # pragma: no cover
+        golden.write_text(shapes)
+    assert shapes == golden.read_text()
+
+
+def _shape(document: Any) -> Any:
+    """Return names and types of a document: an array is like its first element."""
+    if isinstance(document, dict):
+        return {name: _shape(value) for name, value in document.items()}
+    if isinstance(document, list):
+        return [_shape(one) for one in document[:1]]
+    return "null" if document is None else type(document).__name__
