@@ -119,7 +119,7 @@ CODES: tuple[ErrorCode, ...] = (
         right='(defn main [] (re-find #"(?=a+$)b" (str (apply str (repeat 40 "a")) "c")))',
     ),
     ErrorCode(
-        "FM0522",
+        "FM0528",
         "cl-format cannot use this format",
         "A format of Common Lisp has directives such as ~a, ~d and ~{ ~}; each takes the arguments that it\n"
         "needs, and what is opened is closed. The message says which format, and what is wrong with it.",

@@ -35,7 +35,7 @@ WRONG: dict[str, tuple[Value, ...]] = {
 def test_a_wrong_format_is_an_error_of_the_language(text: str) -> None:
     with pytest.raises(FlowError) as caught:
         cl_format(text, vector(WRONG[text]))
-    assert caught.value.error.code == "FM0522"
+    assert caught.value.error.code == "FM0528"
 
 
 def test_digits_of_large_numbers_are_not_lost() -> None:

@@ -1,7 +1,7 @@
 """The native of ``cl-format``: Common Lisp's directives, over arguments that are data.
 
 A format that ``cl_parsing`` has taken apart is written out with a cursor over the arguments. ``~^`` unwinds to the enclosing ``~{`` by an
-exception of this module. What is wrong with a format is FM0522, with the format
+exception of this module. What is wrong with a format is FM0528, with the format
 in the message; nothing is printed then.
 """
 

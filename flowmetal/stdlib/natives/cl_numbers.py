@@ -28,7 +28,7 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 def in_radix(value: int, base: int, comma: str, interval: int, plus: bool) -> str:
     """Return the digits of an integer, grouped if there is a ``comma``."""
     if not 2 <= base <= len(_DIGITS):
-        fail("FM0522", "argument/wrong", f"cl-format has digits for base 2 to 36, not for {base}")
+        fail("FM0528", "argument/wrong", f"cl-format has digits for base 2 to 36, not for {base}")
     digits = _digits_of(abs(value), base)
     if comma:
         first = len(digits) % interval

@@ -36,7 +36,7 @@ Part = str | Directive
 
 
 def wrong(text: str, what: str) -> FlowError:
-    return flow_error("FM0522", "argument/wrong", f"cl-format cannot use {pr_str(text)}: {what}")
+    return flow_error("FM0528", "argument/wrong", f"cl-format cannot use {pr_str(text)}: {what}")
 
 
 def parse(form: str) -> list[Part]:
