@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from flowmetal.cli.driving import open_engine
-from flowmetal.cli.options import json_option, store_option
+from flowmetal.cli.options import json_option, read_results, store_option
 from flowmetal.cli.output import complain, say, say_json
 
 
@@ -20,6 +20,18 @@ from flowmetal.cli.output import complain, say, say_json
 @click.option(
     "--id", "fork", metavar="ID", help="With --copy: the id of the fork. Default: a fresh one."
 )
+@click.option("--at", type=int, metavar="N", help="With --copy: from the state after event N.")
+@click.option("--perform", is_flag=True, help="With --copy: perform anew what was in flight.")
+@click.option(
+    "--result",
+    "results",
+    metavar="EFFECT=JSON",
+    multiple=True,
+    help="With --copy: what an effect that was in flight came to (repeatable).",
+)
+@click.option(
+    "--force", is_flag=True, help="Move although it is tied to others here; cut the ties."
+)
 @click.argument("run", metavar="RUN")
 def command(
     store_url: str | None,
@@ -28,24 +40,33 @@ def command(
     in_doubt: bool,
     copy: bool,
     fork: str | None,
+    at: int | None,
+    perform: bool,
+    results: tuple[str, ...],
+    force: bool,
     run: str,
 ) -> None:
     """Write RUN (program, snapshot, history) to one file and move it away from this store."""
     if fork is not None and not copy:
         raise click.UsageError("--id goes with --copy: a run that moves keeps its id")
+    if not copy and (at is not None or perform or results):
+        raise click.UsageError("--at, --perform and --result go with --copy")
     with open_engine(store_url, must_exist=True) as engine:
         found = engine.find(run)
         if copy:
-            path, forked = engine.export_copy(found, output, id=fork)
-        else:
-            path, forked = engine.export(found, output, in_doubt=in_doubt), ""
-    if copy:
-        if as_json:
-            say_json({"id": forked, "file": path, "from": found})
+            said = read_results(results)
+            path, made = engine.export_copy(
+                found, output, id=fork, at=at, results=said, perform=perform
+            )
+            if as_json:
+                say_json(made.as_json() | {"file": path, "from": found})
+                return
+            say(path)
+            complain(f"run {found} stays; the file holds a fork of it, run {made.id}")
+            for note in made.notes():
+                complain(f"run {made.id}: {note}")
             return
-        say(path)
-        complain(f"run {found} stays; the file holds a fork of it, run {forked}")
-        return
+        path = engine.export(found, output, in_doubt=in_doubt, force=force)
     if as_json:
         say_json({"id": found, "file": path})
         return

@@ -25,6 +25,8 @@ VERBS = {
     "retry":       ("flowmetal.cli.retry",       "Let a failed run go on: the effect again, a value, a restart."),
     "eval":        ("flowmetal.cli.eval",        "Evaluate an expression in a copy of a run's machine."),
     "query":       ("flowmetal.cli.query",       "Ask a run what its program lets one ask."),
+    "fork":        ("flowmetal.cli.fork",        "Make a new run from the state of one, now or after an event."),
+    "upgrade":     ("flowmetal.cli.upgrade",     "Move runs to new code."),
     "verify":      ("flowmetal.cli.verify",      "Check the history of a run, and what its program makes of it."),
     "gc":          ("flowmetal.cli.gc",          "Apply the retention policy to the store."),
     "export":      ("flowmetal.cli.export",      "Move a run into one file: program, snapshot, history."),

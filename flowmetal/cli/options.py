@@ -129,6 +129,21 @@ def read_json(text: str, option: str) -> Any:
     return read_json_value(text.encode("utf-8", "surrogateescape"), option, option)
 
 
+def read_results(words: tuple[str, ...]) -> dict[int, Any]:
+    """Return the results that ``EFFECT=JSON`` words name, by effect. Raises UsageError FM1340."""
+    results = {}
+    for word in words:
+        number, equals, value = word.partition("=")
+        if not equals or not number.isascii() or not number.isdecimal():
+            raise UsageError(
+                "FM1340",
+                f"the result `{word}` is not EFFECT=JSON",
+                hint="write --result 12='\"paid\"'; `fmvm show` has the numbers of effects",
+            )
+        results[int(number)] = read_json(value, "--result")
+    return results
+
+
 def read_tags(words: tuple[str, ...]) -> dict[str, str]:
     """Return the tags that ``K=V`` words name. Raises UsageError FM1309."""
     tags = {}

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from flowmetal.cli.driving import drive, open_engine
-from flowmetal.cli.options import host_options, json_option, store_option
+from flowmetal.cli.options import host_options, json_option, read_results, store_option
+from flowmetal.errors import UsageError
+
+if TYPE_CHECKING:
+    from flowmetal.embed.engine import Engine
 
 
 @click.command("resume", epilog="Example: fmvm resume 7f3c")
 @store_option
 @host_options
 @json_option
+@click.option("--perform", is_flag=True, help="Of a fork: perform what it holds.")
+@click.option(
+    "--result",
+    "results",
+    metavar="EFFECT=JSON",
+    multiple=True,
+    help="Of a fork: what an effect that it holds came to (repeatable).",
+)
 @click.argument("run", metavar="RUN")
 def command(
     store_url: str | None,
@@ -19,6 +33,8 @@ def command(
     sync: str | None,
     limits: tuple[str, ...],
     as_json: bool,
+    perform: bool,
+    results: tuple[str, ...],
     run: str,
 ) -> int:
     """Drive RUN here until it ends and print its result, as `fmvm run` does.
@@ -34,4 +50,24 @@ def command(
         limits=limits,
         as_json=as_json,
     ) as engine:
-        return drive(engine, engine.find(run), store_url, as_json)
+        found = engine.find(run)
+        decide(engine, found, read_results(results), perform)
+        return drive(engine, found, store_url, as_json)
+
+
+def decide(engine: Engine, run: str, results: dict[int, Any], perform: bool) -> None:
+    """Say what becomes of the effects that a fork holds. Raises UsageError FM1135 for any other."""
+    if not results and not perform:
+        return
+    held = {wait.effect for wait in engine.view(run).waiting if wait.effect_class == "held"}
+    for number in results:
+        if number not in held:
+            known = ", ".join(map(str, sorted(held))) or "none"
+            raise UsageError(
+                "FM1135", f"run {run} does not hold effect {number}", hint=f"it holds {known}"
+            )
+    for number in sorted(held):
+        if number in results:
+            engine.decide(run, number, results[number])
+        elif perform:
+            engine.decide(run, number)

@@ -30,7 +30,8 @@ CANCELLED:        Final = "cancelled"         # the reason
 PAUSED:           Final = "paused"            # {:reason}
 UNPAUSED:         Final = "unpaused"          # nil
 REVIVED:          Final = "revived"           # {:by :retry|:value|:restart|:throw|:cancel|:resume ... :fuel}: see runtime/reviving.py
-FORKED:           Final = "forked"            # {:from :at}
+FORKED:           Final = "forked"            # {:from :at :to :generation}
+UPGRADED:         Final = "upgraded"          # {:from :to :fuel}: hashes of programs; no fuel: it had not begun
 EXPORTED:         Final = "exported"          # {:copy}
 IMPORTED:         Final = "imported"          # {:from}
 # fmt: on

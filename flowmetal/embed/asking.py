@@ -26,7 +26,7 @@ from flowmetal.embed.views import diagnostic_of
 from flowmetal.errors import FlowmetalError, RunError, UsageError
 from flowmetal.ids import CodeHash
 from flowmetal.runtime.host import Host
-from flowmetal.runtime.past import machine_at
+from flowmetal.runtime.past import machine_at, program_at
 from flowmetal.source import Source, Span
 from flowmetal.stdlib.natives.walking import unrealised_inside
 from flowmetal.store.protocol import RunRow
@@ -69,9 +69,10 @@ def ask(host: Host, row: RunRow, text: str, place: Place, at: int | None = None)
     Raises ReadError, CompileError, Thrown for what the expression throws, and RunError or
     UsageError if the run has no such event, fiber or frame.
     """
-    data = host.store.program(row.program)
+    name = row.program if at is None else program_at(host, row, at)
+    data = host.store.program(name)
     if data is None:
-        raise RunError("FM1105", f"the store does not have the program {row.program[:12]}")
+        raise RunError("FM1105", f"the store does not have the program {name[:12]}")
     program = read_program(data)
     image = Image(program, host.linker.natives)
     machine = machine_at(host, row, at, image).machine

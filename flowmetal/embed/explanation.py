@@ -53,10 +53,7 @@ def _living(row: RunRow, view: RunView, store: Store) -> list[str]:
     if row.state is RunState.QUEUED:
         return [f"It begins when the queue {row.queue} lets it; nothing of it has run."]
     now_us = store.now_us()
-    sentences = [
-        _wait_for_others(wait, row.id, store) or _wait(wait, row.id, now_us)
-        for wait in view.waiting[:_MOST_WAITS]
-    ]
+    sentences = [_wait(wait, row.id, now_us, store) for wait in view.waiting[:_MOST_WAITS]]
     if len(view.waiting) > _MOST_WAITS:
         sentences.append(f"It waits for {len(view.waiting) - _MOST_WAITS} things more.")
     if row.owner is None:
@@ -130,7 +127,9 @@ _TELL: dict[str, Callable[[str, str, Store], str]] = {
 }
 
 
-def _wait(wait: Wait, run: str, now_us: int) -> str:
+def _wait(wait: Wait, run: str, now_us: int, store: Store) -> str:
+    if wait.effect_class != "held" and (told := _wait_for_others(wait, run, store)):
+        return told
     since = ""
     if wait.since_us is not None:
         since = f" since {iso(wait.since_us)} ({rough_time((now_us - wait.since_us) / 1e6)})"
@@ -141,6 +140,11 @@ def _wait(wait: Wait, run: str, now_us: int) -> str:
             return f"It waits for the signal `{wait.name}`{since}.{wake}{until}"
         case "time/sleep":
             return f"It sleeps{since}.{until}"
+    if wait.effect_class == "held":
+        return (
+            f"It holds effect #{wait.effect}, {wait.kind}, which was in flight where it was forked:"
+            f" `fmvm resume {run} --perform` performs it, `--result {wait.effect}=JSON` says what it came to."
+        )
     if wait.effect_class == "task":
         return (
             f"It waits{since} for somebody to perform {wait.kind}, which this installation does not "

@@ -18,20 +18,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from flowmetal.bytecode.file import read_program
 from flowmetal.effects import events as kinds
-from flowmetal.effects.kinds import KINDS, EffectClass
 from flowmetal.embed.files import read_bytes, write_bytes
-from flowmetal.embed.machine import image_of
 from flowmetal.errors import RefusedError, RunError, StoreError, UsageError
-from flowmetal.ids import InterpreterId, RunId
-from flowmetal.runtime.host import LEASE_US
-from flowmetal.runtime.progress import decode_progress
-from flowmetal.runtime.starting import input_of_fork
-from flowmetal.snapshot import decode, encode
+from flowmetal.ids import InterpreterId, ProgramHash, RunId
+from flowmetal.runtime.forking import Choices, Fork, fork
+from flowmetal.runtime.host import LEASE_US, Host
+from flowmetal.runtime.inheriting import leaving
+from flowmetal.runtime.progress import asking_again, decode_progress
+from flowmetal.store.operations.vocabulary import RestoreCallback, ShowTies
 from flowmetal.store.protocol import (
+    ENDED,
     Claim,
     Commit,
     Event,
@@ -41,24 +42,38 @@ from flowmetal.store.protocol import (
     RunState,
     Store,
 )
-from flowmetal.store.transfer import RunImage
 from flowmetal.store.transfer import pack as pack_image
 from flowmetal.store.transfer import unpack as unpack_image
-from flowmetal.values import DataError, Map, encode_data, hash_map, keyword
+from flowmetal.values import DataError, Map, Value, encode_data, hash_map, keyword
 from flowmetal.values.codec import decode_data
-from flowmetal.vm.state import Machine
 
 MAGIC = b"FLOWMETAL RUN 1\n"
 SUFFIX = ".fms"
 _DIGEST = 32
 
+_CALLBACKS = "callbacks"
+_EARLIER = "earlier/"
+"""Parts of a file that are not the run's own: its callbacks, and programs that it had before."""
+
+_STAY = frozenset({"hold", "child", "topic"})
+_WAITS = frozenset({"watch", "promise"})
+"""What stays in its store, and waits for what may never come anywhere else."""
+
 _EXPORTABLE = frozenset(RunState) - {RunState.MOVED}
 
 
 def export_run(
-    store: Store, owner: InterpreterId, run: RunId, path: str | None, in_doubt: bool
+    store: Store,
+    owner: InterpreterId,
+    run: RunId,
+    path: str | None,
+    in_doubt: bool,
+    force: bool = False,
 ) -> str:
-    """Move a run into the file ``path`` (default RUN.fms) and return the path."""
+    """Move a run into the file ``path`` (default RUN.fms) and return the path.
+
+    ``in_doubt``: although an at-most-once effect is in flight. ``force``: although it is tied to others.
+    """
     path = path or f"{run}{SUFFIX}"
     _refuse_other_file(run, path)
     claim = _claim(store, owner, run)
@@ -66,6 +81,8 @@ def export_run(
     try:
         if not in_doubt:
             _refuse_in_doubt(row)
+        if not force:
+            _refuse_ties(run, Ties.of(store, run))
     except RefusedError:
         store.release(claim)
         raise
@@ -73,80 +90,150 @@ def export_run(
     event = NewEvent(kinds.EXPORTED, "", 0, body)
     claim = store.commit(claim, _keeping(row, RunState.EXPORTING, (event,), release=False))
     try:
-        write_bytes(path, pack(store.export_run(claim)))
+        # From here on nothing comes in: messages and answers are refused.
+        ties = Ties.of(store, run)
+        if not force:
+            _refuse_ties(run, ties)
+        write_bytes(path, pack(_leaving(store, store.export_run(claim), ties)))
     except BaseException:  # whatever it was, the run is still here: it goes on as before
-        store.commit(claim, _keeping(row, row.state, (), release=True))
+        # What was to come in meanwhile is asked for again.
+        progress = asking_again(row.progress)
+        back = replace(_keeping(row, row.state, (), release=True), progress=progress)
+        store.commit(claim, back)
         raise
     store.commit(claim, _keeping(row, RunState.MOVED, (), release=True))
     return path
 
 
-def copy_run(store: Store, owner: InterpreterId, run: RunId, path: str | None, id: RunId) -> str:
-    """Write a fork of ``run`` named ``id`` into the file ``path`` (default ID.fms); return the path."""
+def _leaving(store: Store, parts: dict[str, bytes], ties: Ties) -> dict[str, bytes]:
+    """Return the parts of a run with what it needs at another place, and without what it leaves."""
+    image = unpack_image(parts)
+    row = replace(
+        image.row,
+        progress=asking_again(image.row.progress),
+        input=leaving(image.row.input, ties.left()),
+    )
+    moved = pack_image(
+        row, row.state, image.program, image.snapshot, image.chunks, image.events, image.inbox
+    )
+    moved[_CALLBACKS] = encode_data(ties.callbacks)
+    return moved | _earlier(store, image.events)
+
+
+def _earlier(store: Store, events: Sequence[Event]) -> dict[str, bytes]:
+    """Return the programs that a run had before its upgrades: its history is about them too."""
+    found = {}
+    for event in events:
+        if event.kind == kinds.UPGRADED:
+            name = str(decode_data(event.data).get(keyword("from")))
+            data = store.program(ProgramHash(name))
+            if data is not None:
+                found[f"{_EARLIER}{name}"] = data
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """What hangs on a run: (what, key), and its callbacks, which move with it."""
+
+    rows: tuple[tuple[str, str], ...]
+    callbacks: Value
+
+    @staticmethod
+    def of(store: Store, run: RunId) -> Ties:
+        found = store.operate(ShowTies(run))
+        rows = tuple(
+            (row.nth(0), row.nth(1), row.nth(2), row.nth(3)) for row in found.get(keyword("ties"))
+        )
+        named = tuple(
+            (what, place if what == "hold" else key)
+            for what, key, _, place in rows
+            if what in _STAY and not (what == "child" and _has_ended(store, key))
+        )
+        waits = tuple(
+            ("wait", place) for what, _, kind, place in rows if what == "open" and kind in _WAITS
+        )
+        return Ties(named + waits, found.get(keyword("callbacks")))
+
+    def left(self) -> list[str]:
+        """Return the names by which a run knows what it leaves (runtime/inheriting.py)."""
+        found = []
+        for what, key in self.rows:
+            match what:
+                case "hold":
+                    name, _, token = key.rpartition("\t")
+                    found.append(f"lock {name} {int(token, 16)}")
+                case "child":
+                    found.append(f"child run {key}")
+                case "topic":
+                    found.append(f"subscription {key.rpartition(chr(9))[2]}")
+                case _:
+                    pass
+        return found
+
+    def texts(self) -> list[str]:
+        """Return in words what keeps the run here."""
+        waits = [
+            f"it waits for {key.replace(chr(9), ' ').strip()}"
+            for what, key in self.rows
+            if what == "wait"
+        ]
+        return [*self.left(), *waits]
+
+
+def _has_ended(store: Store, run: str) -> bool:
+    row = store.run(RunId(run))
+    return row is None or row.state in ENDED
+
+
+def _refuse_ties(run: RunId, ties: Ties) -> None:
+    """Refuse to leave behind what the run holds of others, or others of it (FM1203)."""
+    if ties.rows:
+        raise RefusedError(
+            "FM1203",
+            f"run {run} is tied to others here: {', '.join(ties.texts())}",
+            hint="wait until it has let go, or export with --force: the ties are cut",
+        )
+
+
+def copy_run(
+    host: Host, run: RunId, path: str | None, id: RunId, at: int | None, choices: Choices
+) -> tuple[str, Fork]:
+    """Write a fork of ``run`` named ``id`` into the file ``path`` (default ID.fms).
+
+    Return the path and the fork. It is made by the rules of ``fmvm fork`` (runtime/forking.py).
+    """
     path = path or f"{id}{SUFFIX}"
     _refuse_other_file(id, path)
-    claim = _claim(store, owner, run)
-    try:
-        whole = unpack_image(store.export_run(claim))
-    finally:
-        store.release(claim)
-    write_bytes(path, pack(_forked(whole, id, store.now_us())))
-    return path
-
-
-def _forked(whole: RunImage, id: RunId, now_us: int) -> dict[str, bytes]:
-    """Return the parts of a run that goes on from where another one stands."""
-    row = whole.row
-    snapshot, chunks = whole.snapshot, whole.chunks
-    if snapshot is not None:
-        assert whole.program is not None
-        image = image_of(read_program(whole.program))
-        machine = decode(
-            snapshot, image, lambda names: {n: chunks[n] for n in names if n in chunks}
-        )
-        _refuse_in_flight(machine, row.id)
-        machine.run = id
-        machine.generation += 1
-        machine.known.clear()
-        encoded = encode(machine)
-        snapshot, chunks = encoded.data, encoded.chunks
-    generation = 0 if snapshot is None else machine.generation
-    origin = hash_map(
-        (
-            (keyword("from"), row.id),
-            (keyword("at"), row.seq),
-            (keyword("to"), id),
-            (keyword("generation"), generation),
-        )
-    )
-    event = Event(row.seq + 1, now_us, kinds.FORKED, "", 0, encode_data(origin))
-    return pack_image(
-        replace(row, id=id, seq=event.seq, input=input_of_fork(row.input, row.id)),
-        row.state,
-        whole.program,
-        snapshot,
-        chunks,
-        (*whole.events, event),
-        whole.inbox,
-    )
-
-
-def _refuse_in_flight(machine: Machine, run: RunId) -> None:
-    """Refuse to copy an effect that is being performed: whose result would it be? (FM1203)"""
-    for effect in machine.open.values():
-        kind = KINDS.get(effect.request.kind)
-        if kind is None or kind.effect_class is not EffectClass.WAITING:
-            raise RefusedError(
-                "FM1203",
-                f"effect {effect.request.number} ({effect.request.kind}) of run {run} is in flight,"
-                " and a copy does not perform it again",
-                hint="wait until the run waits for time or a signal, or move it without --copy",
-            )
+    made = fork(host, run, id, at, choices)
+    write_bytes(path, pack(made.parts | _earlier(host.store, made.events)))
+    return path, made
 
 
 def import_run(store: Store, path: str) -> str:
     """Take the run in the file ``path`` into ``store`` and return its id."""
-    return store.import_run(unpack(read_bytes(path), path)).id
+    parts = unpack(read_bytes(path), path)
+    own = _own(parts)
+    run = unpack_image(own).row.id
+    for name, data in parts.items():
+        if name.startswith(_EARLIER):
+            store.put_program(read_program(data).hash, data)  # nobody's word is taken for its name
+    callbacks = decode_data(parts[_CALLBACKS]) if _CALLBACKS in parts else ()
+    here = store.run(run)
+    if here is None or here.state is RunState.MOVED:
+        # Before the run itself: an answer that comes in between waits for it.
+        for record in callbacks:
+            store.operate(RestoreCallback(run, record))
+    return store.import_run(own).id
+
+
+def _own(parts: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the parts that make the run itself."""
+    return {
+        name: data
+        for name, data in parts.items()
+        if name != _CALLBACKS and not name.startswith(_EARLIER)
+    }
 
 
 def pack(parts: dict[str, bytes]) -> bytes:
@@ -182,7 +269,7 @@ def _refuse_other_file(run: RunId, path: str) -> None:
     if not os.path.isfile(path):
         return
     try:
-        if unpack_image(unpack(read_bytes(path), path)).row.id == run:
+        if unpack_image(_own(unpack(read_bytes(path), path))).row.id == run:
             return
     except StoreError:
         pass  # not an export, or damaged: it is somebody's file all the same

@@ -84,6 +84,12 @@ CODES = (
               "Events are missing, or were changed. What the retention policy has trimmed cannot be looked at any more; anything else is damage: `fmvm verify` says what it finds, and a backup of the store has the rest."),
     ErrorCode("FM1132", "A failed run cannot be revived in this way",
               "`fmvm retry` alone performs a failed effect again, under its key. Another error needs `--value JSON`, a value in place of what failed, or `--restart NAME`, a way on that the program offers. What a saga has undone cannot be tried again."),
+    ErrorCode("FM1133", "A run cannot be forked at this point",
+              "A fork goes on from where a run stands, or stood after an event: nothing goes on after the end. Name an earlier event with --at; `fmvm events` lists them."),
+    ErrorCode("FM1134", "A run cannot go on with this program",
+              "The message says why: a function or a var that it still needs is gone, its records have other fields, what the program computes at its start fails. `fmvm upgrade --dry-run` says it for many runs at once; a run that is refused keeps its program."),
+    ErrorCode("FM1135", "An effect is not open at the point of the fork",
+              "`--result EFFECT=JSON` names an effect that was asked for and had no result there. `fmvm show` and `fmvm events` have the numbers."),
     ErrorCode("FM1120", "The program has no such function",
               "An entry point is a function of the program, `main` (or `-main`) if none is named. `fmc inspect` lists them."),
     ErrorCode("FM1121", "The entry point takes another number of arguments",
@@ -92,7 +98,7 @@ CODES = (
               ":effect/refused. What touches the world has to be granted when the run is started; the message names the option to add. -A grants everything."),
     ErrorCode("FM1202", "An at-most-once effect is in flight",
               "Nobody can know whether it was performed when the run moves now. Wait for its end, or export with --in-doubt: the effect then ends in an :effect/in-doubt error."),
-    ErrorCode("FM1203", "A run cannot be copied while an effect is in flight",
-              "The effect is performed for the first run, and a copy must not perform it again. Wait until the run waits for time or a signal, or move it without --copy."),
+    ErrorCode("FM1203", "A run cannot move while it is tied to others here",
+              "It holds a lock, has children that go on, or has subscribed to a topic: these stay in this store. Wait until it has let go of them; --force cuts the ties, and what the run wants of them at its new place ends in a :moved/left-behind error."),
 )
 # fmt: on

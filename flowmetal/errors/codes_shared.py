@@ -25,5 +25,9 @@ CODES = (
               "A worker outside said that it failed, or gave no sign of life, and the policy of the foreign function has no more attempts. The data has `:attempts`."),
     ErrorCode("FM0737", "The run of the callback is being moved",
               "An export of the run has begun, so that an answer would be lost here. Try again: after the move the callback answers at the new place alone, after a failed one here."),
+    ErrorCode("FM0739", "What a fork inherited is not its own",
+              ":fork/inherited. Callbacks, children, locks and subscriptions belong to the run that asked for them; a fork of it has their ids, and nothing else of them. `:inherited` in the data names it. Let the fork ask for one of its own."),
+    ErrorCode("FM0738", "What a run held stayed behind when it moved",
+              ":moved/left-behind. The run was exported with --force while it had a child, a lock or a subscription, which belong to the store that it left. `:left` in the data names it."),
 )
 # fmt: on

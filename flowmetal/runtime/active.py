@@ -82,6 +82,7 @@ class ActiveRun:
     mailbox: list[InboxRow] = field(default_factory=list)  # signals not consumed, oldest first
     answers: dict[int, InboxRow] = field(default_factory=dict)  # of the store, by effect number
     seen: int = 0
+    inherited: frozenset[str] = frozenset()  # of a fork: what is not its own (inheriting.py)
     arrivals: list[Arrival] = field(default_factory=list)
 
     # Asked for and not begun.

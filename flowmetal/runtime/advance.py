@@ -277,7 +277,10 @@ def take_in(active: ActiveRun) -> Steps[bool]:
     if arrived:
         yield Step(active.parked_state(now))
     stop = active.progress.stop_us
-    return bool(active.machine.inbox) or (stop is not None and stop <= now)
+    is_to_begin = bool(
+        active.fresh or active.local or active.quick
+    )  # what was held, and is decided
+    return bool(active.machine.inbox) or is_to_begin or (stop is not None and stop <= now)
 
 
 def _lift_shields(active: ActiveRun, now_us: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from flowmetal.effects import events as kinds
@@ -12,14 +13,16 @@ from flowmetal.runtime.active import ActiveRun, Step
 from flowmetal.runtime.committing import carry_out, commit_step
 from flowmetal.runtime.grants import decode_grants
 from flowmetal.runtime.host import Host
+from flowmetal.runtime.inheriting import inherited_of
 from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.local import Locals, run_info
-from flowmetal.runtime.messages import take_message
+from flowmetal.runtime.messages import number_of, take_message
 from flowmetal.runtime.opening import take_up
 from flowmetal.runtime.progress import decode_cleaning, decode_progress, decode_status
 from flowmetal.runtime.starting import decode_input
 from flowmetal.snapshot import decode
 from flowmetal.store.chain import beginning, extended, length
+from flowmetal.store.operations.answers import RESULT
 from flowmetal.store.protocol import Claim, Loaded, RunRow, RunState
 from flowmetal.values import hash_map, keyword
 from flowmetal.values.codec import encode_data
@@ -57,6 +60,7 @@ def open_run(host: Host, claim: Claim, taken_us: int, *, patient: bool = False) 
         is_new=loaded.snapshot is None,
         committed_us=host.clock.monotonic_us(),
         chain=_chain(host, row),
+        inherited=inherited_of(row.input),
     )
     if row.attempts > 1:
         crashes = hash_map(
@@ -70,8 +74,12 @@ def open_run(host: Host, claim: Claim, taken_us: int, *, patient: bool = False) 
     active.progress.cleaning = decode_cleaning(row.progress)
     active.progress.status = decode_status(row.progress)
     now = host.clock.now_us()
+    said = {number_of(active, row) for row in loaded.inbox if row.message.kind == RESULT}
     for number in sorted(machine.open.keys() - _answered(machine)):
-        take_up(active, machine.open[number].request, notes.get(number), now)
+        note = notes.get(number)
+        if note is not None and note.again and number in said:
+            note = replace(note, again=False)
+        take_up(active, machine.open[number].request, note, now)
     for message in loaded.inbox:
         if active.is_driven():
             carry_out(active, take_message(active, message))

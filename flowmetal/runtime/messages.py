@@ -1,7 +1,8 @@
 """What others sent to a run: signals are kept until they are received, orders obeyed.
 
 Kinds of messages: ``signal`` (body: the payload), ``cancel`` ({:reason :now}),
-``pause`` ({:reason}). A kind that this version does not know stays in the inbox,
+``pause`` ({:reason}), ``decide`` (of an effect that a fork
+holds: {:effect :value}, or {:effect} to perform it). A kind that this version does not know stays in the inbox,
 for one that does.
 """
 
@@ -23,10 +24,13 @@ from flowmetal.vm.state import Cancel
 SIGNAL: Final = "signal"
 CANCEL: Final = "cancel"
 PAUSE: Final = "pause"
+DECIDE: Final = "decide"
 
 _REASON = keyword("reason")
 _NOW = keyword("now")
 _FUEL = keyword("fuel")
+_EFFECT = keyword("effect")
+_VALUE = keyword("value")
 
 
 def take_messages(active: ActiveRun) -> Steps[None]:
@@ -49,6 +53,8 @@ def take_message(active: ActiveRun, row: InboxRow) -> Steps[None]:
             yield from _cancel(active, row)
         case "pause":
             yield _pause(active, row)
+        case "decide":
+            _decide(active, row)
         case _:
             pass
 
@@ -87,6 +93,23 @@ def _cancel(active: ActiveRun, row: InboxRow) -> Steps[None]:
         active.error = effect_error("FM0702", "flow/cancelled", reason or "the run was cancelled")
         active.record(kinds.CANCELLED, "", 0, encode_data(reason))
         yield Step(RunState.CANCELLED, leave=True, error=encode_data(active.error))
+
+
+def _decide(active: ActiveRun, row: InboxRow) -> None:
+    """Perform an effect that was held, or give it the result that somebody says."""
+    active.consumed.append(row.number)
+    active.undurable = True
+    said = decode_data(row.message.body)
+    number = said.get(_EFFECT)
+    pending = active.progress.effects.get(number)
+    if pending is None or not pending.held:
+        active.record(kinds.LATE, "", number, encode_data(None), row.time_us)
+    elif _VALUE in said:
+        active.resolve(pending.request, said.get(_VALUE), None, row.time_us)
+    else:
+        del active.progress.effects[number]
+        active.progress.changed = True
+        active.route(pending.request)
 
 
 def _pause(active: ActiveRun, row: InboxRow) -> Step:

@@ -15,6 +15,7 @@ from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.asking import is_task, operation_of
 from flowmetal.runtime.entering import SLEEP
+from flowmetal.runtime.inheriting import error_of, refuse_inherited
 from flowmetal.runtime.options import Options, options_of
 from flowmetal.runtime.progress import Note, Pending
 from flowmetal.runtime.retry import duration_us
@@ -33,8 +34,9 @@ def open_effect(
 ) -> Pending | None:
     """Keep track of a new effect. None: its options were wrong, and it is resolved."""
     try:
+        refuse_inherited(request, active.inherited)
         options = options_of(request, effect_class)
-        due = _due_us(request, effect_class, options, now_us)
+        due = due_us(request, effect_class, options, now_us)
     except EffectFailed as failed:
         active.resolve(request, None, failed.error, now_us)
         return None
@@ -43,18 +45,24 @@ def open_effect(
         EffectClass.CONNECTOR,
         EffectClass.IN_PROCESS,
     )
-    if effect_class is EffectClass.STORE or (
-        effect_class is EffectClass.TASK and is_task(active, request)
-    ):
-        try:
-            operation = operation_of(active, request, due)
-        except EffectFailed as failed:
-            active.resolve(request, None, failed.error, now_us)
-            return None
-        active.operations.append(Asked(active.effect_id(request.number), operation))
+    try:
+        _ask_store(active, pending)
+    except EffectFailed as failed:
+        active.resolve(request, None, failed.error, now_us)
+        return None
     active.progress.effects[request.number] = pending
     active.progress.changed = True
     return pending
+
+
+def _ask_store(active: ActiveRun, pending: Pending) -> None:
+    """Ask the store, in the next commit, for what it performs. Raises EffectFailed."""
+    effect_class, request = pending.effect_class, pending.request
+    if effect_class is EffectClass.STORE or (
+        effect_class is EffectClass.TASK and is_task(active, request)
+    ):
+        operation = operation_of(active, request, pending.due_us)
+        active.operations.append(Asked(active.effect_id(request.number), operation))
 
 
 def take_up(active: ActiveRun, request: EffectRequest, note: Note | None, now_us: int) -> None:
@@ -68,11 +76,24 @@ def take_up(active: ActiveRun, request: EffectRequest, note: Note | None, now_us
     except EffectFailed as failed:
         active.resolve(request, None, failed.error, now_us)
         return
+    if note.held:
+        held = Pending(request, EffectClass.WAITING, options, note.first_us, held=True)
+        active.progress.effects[request.number] = held
+        return
     due = _due_again(note, effect_class, options)
     pending = Pending(request, effect_class, options, note.first_us, due, note.attempts)
     pending.taken_up = True
     active.progress.effects[request.number] = pending
-    if note.begun:
+    if note.again and effect_class in (EffectClass.STORE, EffectClass.TASK):
+        active.withdraw(pending)
+        try:
+            refuse_inherited(request, active.inherited)
+            _ask_store(active, pending)
+        except EffectFailed as failed:
+            active.resolve(request, None, failed.error, now_us)
+    elif note.again and (error := error_of(request, active.inherited)) is not None:
+        active.resolve(request, None, error, now_us)
+    elif note.begun:
         active.resolve(request, None, in_doubt(request), now_us)
     elif effect_class is EffectClass.IN_PROCESS:
         # It was slow or unknown where it began; here it is quick.
@@ -106,9 +127,10 @@ def in_doubt(request: EffectRequest, cause: ErrorValue | None = None) -> ErrorVa
     )
 
 
-def _due_us(
+def due_us(
     request: EffectRequest, effect_class: EffectClass, options: Options, now_us: int
 ) -> int | None:
+    """Return when an effect that begins now is over by itself. Raises EffectFailed."""
     if request.kind == SLEEP:
         return _end_of_sleep(request, now_us)
     if effect_class in (EffectClass.CONNECTOR, EffectClass.IN_PROCESS):

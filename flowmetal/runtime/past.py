@@ -9,7 +9,7 @@ What it asks for on the way must be what the history says that it asked for:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -17,10 +17,11 @@ from typing import Final
 from flowmetal.effects import events as kinds
 from flowmetal.effects.requests import EffectRequest, EffectResult
 from flowmetal.errors import RunError
-from flowmetal.ids import EffectNumber, RunId
+from flowmetal.ids import EffectNumber, ProgramHash, RunId
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.reviving import Resume, revival_of
 from flowmetal.runtime.starting import decode_input, first_id
+from flowmetal.runtime.upgrading import moved
 from flowmetal.snapshot import decode
 from flowmetal.store.protocol import Event, RunRow, RunState
 from flowmetal.values import DataError, Map, keyword
@@ -44,6 +45,7 @@ class Past:
 
     machine: Machine
     seq: int
+    image_of: Callable[[ProgramHash], Image]
     asked: list[EffectRequest] = field(default_factory=list)
     output: str = ""
 
@@ -74,7 +76,8 @@ class Past:
 def machine_at(host: Host, row: RunRow, at: int | None = None, image: Image | None = None) -> Past:
     """Build the machine of a run as it stood after event ``at`` (None: as it stands).
 
-    ``image`` is one of the run's program that may be changed; by default the host's own.
+    ``image`` is one of the program that the run had then (``program_at``) and may be changed; by
+    default the host's own.
     Raises RunError FM1130 if there is no such event, FM1131 if the history does not
     fit the program, or what is needed of it was trimmed.
     """
@@ -84,7 +87,6 @@ def machine_at(host: Host, row: RunRow, at: int | None = None, image: Image | No
             f"run {row.id} has no event {at}",
             hint=f"its events are numbered from 1 to {row.seq}",
         )
-    image = host.image(row.program) if image is None else image
     if row.state is RunState.COMPLETED:  # its last snapshot is not of its end
         at = at or row.seq
     elif at is None or at == row.seq:
@@ -98,7 +100,7 @@ def machine_at(host: Host, row: RunRow, at: int | None = None, image: Image | No
     elif row.state is RunState.COMPLETED:  # so it ends, from here on
         past.run_to(UNLIMITED)
     else:
-        past.run_as_far_as(_latest(host, row, image).machine)
+        past.run_as_far_as(_latest(host, row, None).machine)
     return past
 
 
@@ -131,6 +133,8 @@ def feed(past: Past, event: Event) -> None:
             revival = revival_of(_data(event))
             past.run_to(_data(event).get(_FUEL) if isinstance(revival, Resume) else UNLIMITED)
             revival.apply(machine)
+        case kinds.UPGRADED:
+            _upgrade(past, _data(event))
         case kinds.FORKED:
             data = _data(event)
             machine.run = RunId(data.get(keyword("to")))
@@ -139,24 +143,55 @@ def feed(past: Past, event: Event) -> None:
             pass
 
 
-def _latest(host: Host, row: RunRow, image: Image) -> Past:
+def _upgrade(past: Past, data: Map) -> None:
+    """Let the machine go on in another program, as it did."""
+    image = past.image_of(ProgramHash(data.get(keyword("to"))))
+    fuel = data.get(_FUEL)
+    if fuel is None:  # the run had not begun
+        old = past.machine
+        past.machine = start(image, old.entry, old.arguments, old.run, old.random)
+        return
+    past.run_to(fuel)
+    past.machine = moved(past.machine, image)
+
+
+def program_at(host: Host, row: RunRow, seq: int) -> ProgramHash:
+    """Return the program that a run had after event ``seq``."""
+    for event in events_of(host, row.id, seq, row.seq):
+        if event.kind == kinds.UPGRADED:
+            return ProgramHash(_data(event).get(keyword("from")))
+    return row.program
+
+
+def _latest(host: Host, row: RunRow, image: Image | None) -> Past:
+    image = host.image(row.program) if image is None else image
     data = host.store.snapshot(row.id)
     if data is None:
-        return Past(beginning(host, row, image), row.seq)
-    return Past(decode(data, image, partial(host.store.chunks, row.id)), row.seq)
+        return Past(_begin(row, image), row.seq, host.image)
+    return Past(decode(data, image, partial(host.store.chunks, row.id)), row.seq, host.image)
 
 
-def _older(host: Host, row: RunRow, at: int, image: Image) -> Past:
+def _older(host: Host, row: RunRow, at: int, image: Image | None) -> Past:
     """Return the newest state that is kept and not later than event ``at``."""
     kept = host.store.kept_snapshot(row.id, at)
+    seq = 0 if kept is None else kept[0]
+    program = program_at(host, row, seq)
+
+    def image_of(name: ProgramHash) -> Image:
+        return host.image(name) if image is None or image.program.hash != name else image
+
     if kept is None:
-        return Past(beginning(host, row, image), 0)
-    seq, data = kept
-    return Past(decode(data, image, partial(host.store.chunks, row.id)), seq)
+        return Past(_begin(row, image_of(program)), 0, image_of)
+    machine = decode(kept[1], image_of(program), partial(host.store.chunks, row.id))
+    return Past(machine, seq, image_of)
 
 
-def beginning(host: Host, row: RunRow, image: Image) -> Machine:
+def beginning(host: Host, row: RunRow) -> Past:
     """Return the machine of a run before its first instruction."""
+    return Past(_begin(row, host.image(program_at(host, row, 0))), 0, host.image)
+
+
+def _begin(row: RunRow, image: Image) -> Machine:
     entry, arguments, seed = decode_input(row.input)
     return start(image, entry, arguments, first_id(row.input) or row.id, seed)
 

@@ -4,7 +4,7 @@ The snapshot holds what was asked (``machine.open``). What has become of it is
 the runtime's own note, committed in the same transaction:
 
 ```
-{:effects  {number [attempts first-us due-us begun]}   ; due-us nil: nothing is due
+{:effects  {number [attempts first-us due-us begun held? again?]} ; due-us nil: nothing is due
  :cancel   [us reason]                                   ; once a cancellation was taken in
  :cleaning {fiber due-us}                                ; in finally blocks, and until when
  :status   value}                                        ; what the program says of itself
@@ -12,11 +12,13 @@ the runtime's own note, committed in the same transaction:
 
 ``attempts`` counts those that ended in an error; ``due-us`` is when a timer rings, a
 wait is over or the next attempt begins; ``begun`` is true when an at-most-once
-effect may have been performed.
+effect may have been performed; ``held`` in a fork, when somebody has to say what becomes of the effect;
+``again`` after a move, when the store has to be asked once more.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -44,6 +46,8 @@ class Pending:
     attempts: int = 0
     begun: bool = False
     in_flight: bool = False  # in this process; not kept
+    again: bool = False  # the store is to be asked once more: the run has moved
+    held: bool = False  # in a fork: it waits for somebody's word (forking.py)
     taken_up: bool = False  # may have been performed by an interpreter that died; not kept
 
 
@@ -89,6 +93,8 @@ class Note:
     first_us: int
     due_us: int | None
     begun: bool
+    held: bool = False
+    again: bool = False
 
 
 def decode_progress(data: bytes) -> tuple[dict[int, Note], tuple[int, str] | None]:
@@ -100,6 +106,22 @@ def decode_progress(data: bytes) -> tuple[dict[int, Note], tuple[int, str] | Non
     notes = {} if effects is None else {n: Note(*row) for n, row in effects.items()}
     cancel = found.get(_CANCEL)
     return notes, None if cancel is None else (cancel.nth(0), cancel.nth(1))
+
+
+def asking_again(data: bytes, but: Collection[int] = ()) -> bytes:
+    """Return the notes of a run that will ask its store once more for what it waits for."""
+    if not data:
+        return data
+    found = decode_data(data)
+    notes, _ = decode_progress(data)
+    rows = [
+        (
+            number,
+            vector((n.attempts, n.first_us, n.due_us, n.begun, n.held, number not in but)),
+        )
+        for number, n in notes.items()
+    ]
+    return encode_data(found.assoc(_EFFECTS, hash_map(rows))) if rows else data
 
 
 def decode_cleaning(data: bytes) -> dict[int, int]:
@@ -114,4 +136,5 @@ def decode_status(data: bytes) -> Value:
 
 
 def _row(pending: Pending) -> Value:
-    return vector((pending.attempts, pending.first_us, pending.due_us, pending.begun))
+    row = (pending.attempts, pending.first_us, pending.due_us, pending.begun)
+    return vector((*row, pending.held, pending.again) if pending.held or pending.again else row)

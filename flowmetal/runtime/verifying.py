@@ -14,7 +14,7 @@ from flowmetal.effects import events as kinds
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.errors import FlowmetalError
 from flowmetal.runtime.host import Host
-from flowmetal.runtime.past import Past, beginning, events_of, feed, machine_at
+from flowmetal.runtime.past import beginning, events_of, feed, machine_at
 from flowmetal.snapshot import encode
 from flowmetal.store.chain import beginning as chain_beginning
 from flowmetal.store.chain import extended, length
@@ -108,9 +108,8 @@ def _check_sense(events: Sequence[Event], found: Verification) -> None:
 
 def _check_program(host: Host, row: RunRow, events: Sequence[Event], found: Verification) -> None:
     """Let everything happen again, from the beginning or from the oldest snapshot that is kept."""
-    image = host.image(row.program)
     if found.first == 1:
-        past = Past(beginning(host, row, image), 0)
+        past = beginning(host, row)
     else:
         kept = [seq for seq, _ in host.store.kept_snapshots(row.id)]
         if not kept:

@@ -44,6 +44,6 @@ def _row(pending: Pending) -> Value:
         request.number,
         Instant(pending.first_us),
         pending.attempts,
-        pending.effect_class.value,
+        "held" if pending.held else pending.effect_class.value,
     )
     return hash_map(zip(_FIELDS, values, strict=True))

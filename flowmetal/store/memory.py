@@ -365,6 +365,7 @@ class MemoryStore:
         if run.state is RunState.WAITING and run.received > commit.seen:
             run.state, run.due_us = RunState.READY, 0
         run.result, run.error = commit.result, commit.error
+        run.program = commit.program or run.program
         if commit.snapshot is not None:
             run.snapshot, run.snapshot_format = commit.snapshot, commit.snapshot_format
         run.waiting = run.waiting if commit.waiting is None else commit.waiting

@@ -227,6 +227,9 @@ class Commit:
     chain: bytes | None = None  # None: unchanged
     keep: bool = False
     revived: bool = False  # the run was parked, and goes on: it stands in line again
+    program: ProgramHash | None = (
+        None  # the run goes on in this one, which is stored; None: unchanged
+    )
 
 
 @dataclass(frozen=True, slots=True)

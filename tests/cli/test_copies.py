@@ -25,7 +25,8 @@ def parked(shell) -> None:
 def test_a_copy_leaves_the_run_and_imports_as_another_one(shell) -> None:
     parked(shell)
     made = shell("fmvm", "export", "w", "--copy", "--id", "twin", "--json")
-    assert json.loads(made.out) == {"id": "twin", "file": "twin.fms", "from": "w"}
+    said = json.loads(made.out)
+    assert said == {"id": "twin", "file": "twin.fms", "from": "w", "held": [], "inherited": []}
     assert shell("fmvm", "import", "twin.fms").out == "twin\n"
     for run, value in (("w", "1"), ("twin", "2")):
         assert shell("fmvm", "signal", run, ":go", value).status == 0
@@ -58,13 +59,45 @@ def test_a_name_that_no_keyword_has_is_no_signal(shell) -> None:
         assert "FM1320" in shown.err
 
 
-def test_a_run_with_an_effect_in_flight_is_not_copied(shell) -> None:
+def in_flight(shell) -> None:
     shell.write("w.flow", WAITING)
     made = shell(
         "fmvm", "start", "w.flow", "--id", "b", "--entry", "busy", "--allow-http=127.0.0.1"
     )
     assert made.status == 0
     assert shell("fmvm", "interpreter", "--until-idle").status == 0
-    shown = shell("fmvm", "export", "b", "--copy")
-    assert shown.status == 3
-    assert "FM1203" in shown.err
+
+
+def test_a_copy_of_an_effect_in_flight_holds_it(shell) -> None:
+    in_flight(shell)
+    shown = shell("fmvm", "export", "b", "--copy", "--id", "c")
+    assert shown.status == 0
+    assert "fmvm resume c --perform" in shown.err
+    assert shell("fmvm", "import", "c.fms").status == 0
+    assert "It holds effect #1" in shell("fmvm", "why", "c").out
+
+
+def test_a_fork_goes_on_with_the_result_that_somebody_says(shell) -> None:
+    in_flight(shell)
+    assert shell("fmvm", "fork", "b", "--id", "c").out == "c\n"
+    assert shell("fmvm", "resume", "c", "--result", "9={}").status == 2
+    assert shell("fmvm", "resume", "c", "--result", "1=6").out == "6\n"
+    assert shell("fmvm", "verify", "c").status == 0
+    assert shell("fmvm", "fork", "b", "--result", "one=6").status == 2
+    assert shell("fmvm", "fork", "c").status == 3
+
+
+def test_runs_are_upgraded_and_looked_at_before(shell) -> None:
+    parked(shell)
+    shell.write("w.flow", WAITING.replace("(str (count", "(str 0 (count"))
+    dry = shell("fmvm", "upgrade", "--state", "waiting", "--program", "w.flow", "--dry-run")
+    assert "runs old code in waiting/main" in dry.out
+    shell.write("no.flow", "(ns waiting) (defn other [] 1)")
+    refused = shell("fmvm", "upgrade", "w", "--program", "no.flow")
+    assert refused.status == 3
+    assert "no function waiting/main" in refused.out
+    assert shell("fmvm", "upgrade", "w", "--program", "w.flow").status == 0
+    assert shell("fmvm", "signal", "w", "go", "1").status == 0
+    assert shell("fmvm", "resume", "w").out == '"2 1"\n'
+    assert shell("fmvm", "verify", "w").status == 0
+    assert shell("fmvm", "upgrade", "--program", "w.flow").status == 2

@@ -13,7 +13,7 @@ from flowmetal.effects import events
 from flowmetal.errors import RunError
 from flowmetal.ids import InterpreterId
 from flowmetal.runtime.host import Host
-from flowmetal.runtime.past import Past, beginning, events_of, feed, machine_at
+from flowmetal.runtime.past import beginning, events_of, feed, machine_at
 from flowmetal.runtime.verifying import verify
 from flowmetal.snapshot import decode, encode
 from flowmetal.store.protocol import RunRow
@@ -49,7 +49,7 @@ def test_every_state_that_was_kept_can_be_rebuilt_from_the_beginning(case: Case)
     trial = lived(case)
     host, row = host_of(trial), row_of(trial)
     image = host.image(row.program)
-    past = Past(beginning(host, row, image), 0)
+    past = beginning(host, row)
     kept = dict(trial.store.kept_snapshots(RUN))
     assert kept
     for event in events_of(host, RUN, 0, row.seq):

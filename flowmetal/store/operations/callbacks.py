@@ -18,6 +18,7 @@ from flowmetal.store.operations.answers import Answer, Asker, answer, bad_name, 
 from flowmetal.store.operations.records import (
     TAB,
     Kept,
+    Record,
     Records,
     drop,
     each,
@@ -32,10 +33,12 @@ from flowmetal.store.operations.vocabulary import (
     BeatCallback,
     CompleteCallback,
     OpenCallback,
+    RestoreCallback,
     SettlePromise,
     ShowCallback,
 )
 from flowmetal.store.protocol import RunState
+from flowmetal.values import keyword
 
 CALLBACK = "callback"
 PROMISE = "promise"
@@ -182,7 +185,9 @@ def _refusal(found: Callback | None, name: str) -> Answer | None:
     if found.state == EXPIRED:
         return refuse("FM0731", "callback/expired", "the callback has expired", run=found.run)
     if found.state == GONE:
-        return refuse("FM0731", "callback/gone", f"run {found.run} has ended", run=found.run)
+        return refuse(
+            "FM0731", "callback/gone", f"run {found.run} has ended or moved away", run=found.run
+        )
     return None
 
 
@@ -203,6 +208,28 @@ def expire(records: Records, id_: str) -> None:
     found.state, found.settled_us = EXPIRED, expires
     _keep(records, id_, found)
     _tell(records, CALLBACK, id_, _answer(records, id_))
+
+
+def packed(records: Records, id_: str) -> Answer:
+    """Return all of a callback, for another store."""
+    record = records.get(Callback.SPACE, id_)
+    assert record is not None
+    return answer(id=id_, fields=record.fields, body=record.body)
+
+
+def restore(records: Records, operation: RestoreCallback) -> Answer:
+    """Put a callback in its place; one that is in use here stays what it is."""
+    id_, fields, body = (operation.record.get(keyword(k)) for k in ("id", "fields", "body"))
+    here = find(records, Callback, id_)
+    if here is not None and not here.run_ended:
+        return answer(value=False)
+    found = read(Callback, Record(id_, fields))
+    if found.run != operation.run:
+        return refuse("FM0730", "callback/unknown", f"callback {id_} is not one of this run")
+    _keep(records, id_, found, body)
+    keep(records, found.token_hash, Token(id_))
+    bind(records, found.run, CALLBACK, id_, Tie(CALLBACK, id_))
+    return answer(value=True)
 
 
 def close(records: Records, id_: str) -> None:

@@ -44,11 +44,13 @@ from flowmetal.store.operations.vocabulary import (
     Redrive,
     ReleasePermit,
     RenewPermit,
+    RestoreCallback,
     ScanState,
     SendMessage,
     SettlePromise,
     ShowCallback,
     ShowPermit,
+    ShowTies,
     StartRun,
     Subscribe,
     Throttle,
@@ -57,6 +59,7 @@ from flowmetal.store.operations.vocabulary import (
     Withdraw,
 )
 from flowmetal.store.protocol import RunState
+from flowmetal.values import vector
 
 MOST_AT_ONCE: Final = 100
 """Rows that one call of ``attend`` looks at: its transaction is not to keep others waiting long."""
@@ -136,6 +139,10 @@ def _perform(records: Records, asker: Asker | None, operation: Operation) -> Ans
             return callbacks.show(records, operation)
         case SettlePromise():
             return callbacks.settle(records, operation)
+        case ShowTies():
+            return _show_ties(records, operation)
+        case RestoreCallback():
+            return callbacks.restore(records, operation)
         case Publish():
             return topics.publish(records, operation)
         case Enqueue():
@@ -171,6 +178,14 @@ def _perform(records: Records, asker: Asker | None, operation: Operation) -> Ans
             return None
         case _:
             assert_never(operation)
+
+
+def _show_ties(records: Records, operation: ShowTies) -> Answer:
+    found = list(ties(records, operation.run))
+    rows = [vector((what, key, tie.kind, tie.place)) for what, key, tie in found]
+    names = [key for what, key, _ in found if what == callbacks.CALLBACK]
+    carried = [callbacks.packed(records, name) for name in names]
+    return answer(ties=vector(rows), callbacks=vector(carried))
 
 
 def _withdraw(records: Records, asker: Asker) -> None:

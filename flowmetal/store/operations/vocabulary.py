@@ -15,6 +15,7 @@ from flowmetal.ids import ProgramHash, RunId
 
 if TYPE_CHECKING:
     from flowmetal.store.protocol import Message, NewRun
+    from flowmetal.values import Map
 
 
 class IfExists(Enum):
@@ -217,6 +218,24 @@ class ShowCallback:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowTies:
+    """Say what hangs on a run. ``{:ties [[what key kind place] ...] :callbacks [record ...]}``.
+
+    ``callbacks`` are what ``RestoreCallback`` takes, for a run that moves.
+    """
+
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreCallback:
+    """Put a callback of a run that comes from another store in its place, once. ``{:value bool}``."""
+
+    run: RunId
+    record: Map
+
+
+@dataclass(frozen=True, slots=True)
 class AwaitPromise:
     """Wait for a promise of any run. ``{:body bytes :failed bool}``."""
 
@@ -411,6 +430,8 @@ Operation = (
     | CompleteCallback
     | BeatCallback
     | ShowCallback
+    | ShowTies
+    | RestoreCallback
     | AwaitPromise
     | SettlePromise
     | Publish

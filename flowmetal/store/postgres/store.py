@@ -316,6 +316,9 @@ class PostgresStore:
         done = [(claim.run, commit) for claim, commit in steps_ if claim.run in changed]
         records = PostgresRecords(execute)
         for run, commit in done:
+            if commit.program is not None:
+                update = "UPDATE flowmetal.run SET program = %s WHERE id = %s"
+                execute(update, (commit.program, run))
             if commit.operations:
                 perform_all(records, run, commit.operations)
         for run, commit in done:
@@ -441,7 +444,12 @@ class PostgresStore:
 
 
 def _uses_records(commit: Commit) -> bool:
-    return bool(commit.operations) or commit.revived or commit.state in ENDED
+    return (
+        bool(commit.operations)
+        or commit.revived
+        or commit.program is not None
+        or commit.state in ENDED
+    )
 
 
 def _only(found: list[rows.Row]) -> Any:

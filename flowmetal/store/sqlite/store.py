@@ -396,6 +396,8 @@ class SqliteStore:
         ).rowcount
         if changed != 1:
             return None
+        if commit.program is not None:
+            self._execute("UPDATE run SET program = ? WHERE number = ?", (commit.program, number))
         kept = commit.snapshot if commit.keep else None
         rows.insert_events(self._execute, number, claim.seq, commit.events, now, kept)
         if commit.chunks:

@@ -1,0 +1,362 @@
+"""A fork: another run that goes on from where one stands, or stood after an event.
+
+The history up to that point is the fork's too; then comes the event that says so, and from
+there on it has a generation of its own, so that no effect of it has a key of the first run.
+What was open at that point:
+
+- waits for time and for signals go on as they were, and so do those for a shared promise or for
+  the end of a run that is no child;
+- what was asked for and was, or could have been, performed is **held**: it waits until somebody
+  says that it is to be performed (under the fork's keys), or what its result is;
+- waits for what is the first run's alone end in an error (inheriting.py).
+
+What the machine asks for after the point is the fork's own business. A fork is stored whole, like
+a run that comes from a file, in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from flowmetal.bytecode.code import Program
+from flowmetal.effects import events as kinds
+from flowmetal.effects.kinds import KINDS, EffectClass
+from flowmetal.effects.requests import EffectFailed, EffectRequest, EffectResult
+from flowmetal.errors import RefusedError, RunError, UsageError
+from flowmetal.ids import RunId
+from flowmetal.runtime.entering import RECEIVES
+from flowmetal.runtime.host import Host
+from flowmetal.runtime.inheriting import error_of, found_in, inherited_of, with_inherited
+from flowmetal.runtime.opening import due_us
+from flowmetal.runtime.options import Options, options_of
+from flowmetal.runtime.past import Past, events_of, machine_at, program_at
+from flowmetal.runtime.progress import (
+    Note,
+    Pending,
+    Progress,
+    decode_cleaning,
+    decode_progress,
+    decode_status,
+)
+from flowmetal.runtime.retry import ONCE
+from flowmetal.runtime.starting import input_of_fork
+from flowmetal.runtime.upgrading import upgraded_event, upgrading_of
+from flowmetal.runtime.waiting import encode_waiting
+from flowmetal.snapshot import encode
+from flowmetal.snapshot.format import VERSION
+from flowmetal.store.chain import beginning as chain_beginning
+from flowmetal.store.chain import extended, length
+from flowmetal.store.protocol import Event, InboxRow, Message, RunRow, RunState
+from flowmetal.store.transfer import pack
+from flowmetal.values import ErrorValue, Value, hash_map, keyword
+from flowmetal.values.codec import decode_data, encode_data
+from flowmetal.vm.machine import deliver
+from flowmetal.vm.state import FiberStatus, MachineStatus
+
+_VALUE, _ERROR, _FUEL = map(keyword, ("value", "error", "fuel"))
+_FROM, _AT, _TO, _GENERATION = map(keyword, ("from", "at", "to", "generation"))
+_ID, _REASON = map(keyword, ("id", "reason"))
+
+_AGAIN: Final = frozenset(("run/await", "promise/await"))
+"""Waits that change nothing where they wait: the fork asks for itself."""
+
+_TRIES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What is to become of the effects that are open at the fork point.
+
+    ``results`` by effect number; ``perform``: those that have none are performed anew.
+    """
+
+    results: Mapping[int, Value]
+    perform: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A fork that is not stored yet: its parts (store/transfer.py), and what it waits for."""
+
+    id: RunId
+    parts: dict[str, bytes]
+    held: tuple[EffectRequest, ...]
+    inherited: tuple[str, ...]
+    events: tuple[Event, ...]
+
+
+def fork(
+    host: Host,
+    run: RunId,
+    id: RunId,
+    at: int | None = None,
+    choices: Choices | None = None,
+    program: Program | None = None,
+) -> Fork:
+    """Make a fork of a run. Nothing is changed anywhere.
+
+    Raises RunError FM1101, FM1130 and FM1131 as ``machine_at`` does, RefusedError FM1133 for a point
+    from which nothing goes on, UsageError FM1135 for a result of an effect that is not open there,
+    RefusedError FM1134 if it cannot go on with ``program``.
+    """
+    for _ in range(_TRIES):
+        row = _row(host, run)
+        past = machine_at(host, row, at)
+        if at is not None or _row(host, run).seq == row.seq:
+            return _Forking(host, row, past, id, at, choices or Choices({}), program).made()
+    raise RefusedError(
+        "FM1133",
+        f"run {run} goes on faster than it can be forked",
+        hint="name a point with --at N, or `fmvm pause` it first",
+    )
+
+
+class _Forking:
+    """One fork in the making."""
+
+    def __init__(
+        self,
+        host: Host,
+        row: RunRow,
+        past: Past,
+        id: RunId,
+        at: int | None,
+        choices: Choices,
+        program: Program | None,
+    ) -> None:
+        self.host = host
+        self.row = row
+        self.machine = past.machine
+        self.past = past
+        self.id = id
+        self.at = row.seq if at is None else at
+        self.is_latest = self.at == row.seq
+        self.choices = choices
+        self.new_program = program
+        self.now = host.clock.now_us()
+        first = length(row.anchor) if row.anchor else 0
+        self.events = list(events_of(host, row.id, first, self.at))
+        self.requested = {e.effect: e for e in self.events if e.kind == kinds.REQUESTED}
+        self.inherited = found_in(self.events, inherited_of(row.input))
+        self.progress = Progress()
+        self.held: list[EffectRequest] = []
+
+    def made(self) -> Fork:
+        """Return the fork."""
+        state = self._state()
+        program = program_at(self.host, self.row, self.at)
+        self._write_missing_output()
+        machine = self.machine
+        machine.run = self.id
+        machine.generation += 1
+        origin = {_FROM: self.row.id, _AT: self.at, _TO: self.id, _GENERATION: machine.generation}
+        self._record(kinds.FORKED, "", 0, encode_data(hash_map(origin.items())))
+        if self.new_program is not None:
+            upgrading = upgrading_of(self.host, machine, self.new_program)
+            upgrading.check(self.id)
+            self._record(
+                kinds.UPGRADED,
+                "",
+                0,
+                upgraded_event(program, upgrading.program.hash, machine.fuel_used),
+            )
+            program, machine = upgrading.program.hash, upgrading.machine()
+            self.machine = machine
+        self._decide()
+        machine.known.clear()
+        encoded = encode(machine)
+        inbox = self._inbox()
+        data = self.host.store.program(program)
+        if self.new_program is not None:
+            data = upgrading.data
+        row = replace(
+            self.row,
+            id=self.id,
+            program=program,
+            epoch=0,
+            seq=self.events[-1].seq,
+            owner=None,
+            input=with_inherited(input_of_fork(self.row.input, self.row.id), self.inherited),
+            result=None,
+            error=self._error() if state is RunState.FAILED else None,
+            waiting=encode_waiting(self.progress.effects.values()),
+            progress=self.progress.encode(),
+            parent=None,
+            created_us=self.now,
+            started_us=None,
+            ended_us=self.now if state is RunState.FAILED else None,
+            received=len(inbox),
+            snapshot_format=VERSION,
+            queue="",
+            chain=self._chain(),
+        )
+        parts = pack(row, state, data, encoded.data, encoded.chunks, self.events, inbox)
+        return Fork(
+            self.id, parts, tuple(self.held), tuple(sorted(self.inherited)), tuple(self.events)
+        )
+
+    def _state(self) -> RunState:
+        status = self.machine.status
+        ended = status in (MachineStatus.COMPLETED, MachineStatus.CANCELLED)
+        if ended or (self.is_latest and self.row.state is RunState.CANCELLED):
+            raise RefusedError(
+                "FM1133",
+                f"run {self.row.id} has ended there ({self.row.state.value}): nothing goes on",
+                hint="name an earlier event with --at N; `fmvm events` lists them",
+            )
+        return RunState.FAILED if status is MachineStatus.FAILED else RunState.READY
+
+    def _error(self) -> bytes:
+        if self.is_latest and self.row.error is not None:
+            return self.row.error
+        failed = (f for f in self.machine.fibers.values() if f.status is FiberStatus.FAILED)
+        return encode_data(next(failed).error)
+
+    def _record(self, kind: str, name: str, effect: int, data: bytes) -> None:
+        self.events.append(Event(self._next_seq(), self.now, kind, name, effect, data))
+
+    def _next_seq(self) -> int:
+        return self.events[-1].seq + 1 if self.events else self.at + 1
+
+    def _write_missing_output(self) -> None:
+        """Write down what the machine has printed on its way, and the history does not say yet."""
+        if self.is_latest:
+            return
+        kept = self.host.store.kept_snapshot(self.row.id, self.at)
+        after = 0 if kept is None else kept[0]
+        told = (e for e in self.events if e.kind == kinds.OUTPUT and e.seq > after)
+        written = sum(len(decode_data(event.data)) for event in told)
+        rest = self.past.output[written:]
+        if rest:
+            self._record(kinds.OUTPUT, "", 0, encode_data(rest))
+
+    # What was open
+
+    def _decide(self) -> None:
+        """Say what becomes of each effect that is open."""
+        notes: dict[int, Note] = {}
+        cancelled, cleaning = None, {}
+        if self.is_latest:
+            notes, cancelled = decode_progress(self.row.progress)
+            cleaning = decode_cleaning(self.row.progress)
+            self.progress.status = decode_status(self.row.progress)
+        else:
+            for event in self.events:
+                if event.kind == kinds.CANCELLING:
+                    reason = decode_data(event.data).get(_REASON)
+                    cancelled = (event.time_us, str(reason or ""))
+        self.progress.cancelled, self.progress.cleaning = cancelled, cleaning
+        answered = {d.fact.number for d in self.machine.inbox if isinstance(d.fact, EffectResult)}
+        left = dict(self.choices.results)
+        for number in sorted(self.machine.open.keys() - answered):
+            request = self.machine.open[number].request
+            note = notes.get(number)
+            if number in left:
+                self._ask_if_new(request)
+                self._answer(request, left.pop(number))
+            elif number not in self.requested:
+                self._ask_if_new(request)  # and whoever drives the fork performs it
+            elif (error := error_of(request, self.inherited)) is not None:
+                self._answer(request, error=error)
+            elif self._goes_on(request):
+                pending = self._pending(request)
+                if note is not None:
+                    pending.first_us, pending.due_us = note.first_us, note.due_us
+                self.progress.effects[number] = pending
+            elif not self.choices.perform and not _is_asked_again(request):
+                pending = Pending(request, EffectClass.WAITING, _OPTIONS, self._since(request))
+                pending.held = True
+                self.progress.effects[number] = pending
+                self.held.append(request)
+        if left:
+            number = min(left)
+            known = ", ".join(
+                f"{n} ({e.request.kind})" for n, e in sorted(self.machine.open.items())
+            )
+            raise UsageError(
+                "FM1135",
+                f"effect {number} is not open there",
+                hint=f"open are: {known}" if known else "none is open there",
+            )
+
+    def _goes_on(self, request: EffectRequest) -> bool:
+        return request.kind == "time/sleep" or request.kind in RECEIVES
+
+    def _pending(self, request: EffectRequest) -> Pending:
+        """Return a wait as it began in the first run."""
+        since = self._since(request)
+        try:
+            options = options_of(request, EffectClass.WAITING)
+            due = due_us(request, EffectClass.WAITING, options, since)
+        except EffectFailed:  # it is told so when it is taken up
+            return Pending(request, EffectClass.WAITING, _OPTIONS, since)
+        return Pending(request, EffectClass.WAITING, options, since, due)
+
+    def _since(self, request: EffectRequest) -> int:
+        return self.requested[request.number].time_us
+
+    def _ask_if_new(self, request: EffectRequest) -> None:
+        if request.number not in self.requested:
+            self._record(kinds.REQUESTED, request.kind, request.number, encode_data(request.args))
+
+    def _answer(
+        self, request: EffectRequest, value: Value = None, error: ErrorValue | None = None
+    ) -> None:
+        what = (_VALUE, value) if error is None else (_ERROR, error)
+        data = encode_data(hash_map((what, (_FUEL, self.machine.fuel_used))))
+        kind = kinds.RESOLVED if error is None else kinds.EFFECT_FAILED
+        self._record(kind, request.kind, request.number, data)
+        said = decode_data(data)
+        result = EffectResult(request.number, said.get(_VALUE), said.get(_ERROR))
+        deliver(self.machine, result, self.now, request.number)
+
+    # What it brings along
+
+    def _inbox(self) -> list[tuple[InboxRow, bool]]:
+        """Return the signals that had come, and were not received, at the fork point."""
+        found = [
+            (row.time_us, row.message)
+            for row in self.host.store.inbox(self.row.id, 0)
+            if row.message.kind == "signal"
+        ]
+        if not self.is_latest:
+            until = self.events[0].time_us if self.at < 1 else self._time_of(self.at)
+            for event in events_of(self.host, self.row.id, self.at, self.row.seq):
+                if event.kind == kinds.SIGNALLED:
+                    said = decode_data(event.data)
+                    body = encode_data(said.get(_VALUE))
+                    message = Message(said.get(_ID), "signal", event.name, body)
+                    found.append((event.time_us, message))
+            found = [(time_us, message) for time_us, message in found if time_us <= until]
+            found.sort(key=lambda pair: pair[0])
+        return [
+            (InboxRow(number, time_us, message), False)
+            for number, (time_us, message) in enumerate(found, 1)
+        ]
+
+    def _time_of(self, seq: int) -> int:
+        return next((e.time_us for e in self.events if e.seq == seq), self.now)
+
+    def _chain(self) -> bytes:
+        """Return the head of the chain over the fork's history."""
+        head = self.row.anchor or chain_beginning(self.host.keys)
+        return extended(head, self.events, self.host.keys)
+
+
+def _is_asked_again(request: EffectRequest) -> bool:
+    kind = KINDS.get(request.kind)
+    local = kind is not None and kind.effect_class is EffectClass.LOCAL
+    return local or request.kind in _AGAIN
+
+
+_OPTIONS: Final = Options(None, ONCE, at_most_once=False)
+"""Of an effect that nobody performs: none."""
+
+
+def _row(host: Host, run: RunId) -> RunRow:
+    row = host.store.run(run)
+    if row is None:
+        raise RunError("FM1101", f"there is no run {run}", hint="`fmvm ps` lists the runs")
+    return row

@@ -1,0 +1,134 @@
+"""What a fork finds in its machine and does not own.
+
+Callbacks, children, permits and subscriptions that the first run has asked for are still the first
+run's: their ids lie in the fork's locals, but nobody answers the fork. Whatever the fork wants
+of them ends in a :fork/inherited error that names them.
+
+They are found in the history up to the fork point, and kept in the ``:inherited`` of the
+fork's input as texts such as ``callback w.3`` or ``lock stock 7``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from flowmetal.effects import events as kinds
+from flowmetal.effects.errors import effect_error
+from flowmetal.effects.requests import EffectFailed, EffectRequest
+from flowmetal.store.protocol import Event
+from flowmetal.values import ErrorValue, Map, RunRef, Value, keyword, vector
+from flowmetal.values.codec import decode_data, encode_data
+
+LEFT: Final = "left "
+"""Before the name of what a run had to leave behind when it moved."""
+
+_INHERITED: Final = keyword("inherited")
+_VALUE, _ID, _RUN, _NAME = map(keyword, ("value", "id", "run", "name"))
+_TOKEN, _SUBSCRIPTION = map(keyword, ("token", "subscription"))
+
+
+def found_in(events: Iterable[Event], before: Iterable[str] = ()) -> frozenset[str]:
+    """Return what a run owns after these events, and what it had inherited itself."""
+    owned = dict.fromkeys(before)
+    asked: dict[int, Value] = {}
+    for event in events:
+        if event.kind == kinds.REQUESTED and event.name in _GIVE_UP:
+            asked[event.effect] = decode_data(event.data)
+        elif event.kind == kinds.RESOLVED:
+            name = event.name
+            if name in _MAKE:
+                value = decode_data(event.data).get(_VALUE)
+                made = _MAKE[name](value)
+                if made is not None:
+                    owned[made] = None
+            elif event.effect in asked:
+                owned.pop(str(_GIVE_UP[name](asked[event.effect])), None)
+    return frozenset(owned)
+
+
+def with_inherited(input_: bytes, inherited: frozenset[str]) -> bytes:
+    """Return a run's input that names what the run has inherited."""
+    found = decode_data(input_)
+    return encode_data(found.assoc(_INHERITED, vector(sorted(inherited))))
+
+
+def inherited_of(input_: bytes) -> frozenset[str]:
+    """Return what a run has inherited: nothing, unless it is a fork."""
+    return frozenset(decode_data(input_).get(_INHERITED) or ())
+
+
+def leaving(input_: bytes, what: Iterable[str]) -> bytes:
+    """Return the input of a run that moves without what hangs on it."""
+    left = {f"{LEFT}{name}" for name in what}
+    return with_inherited(input_, inherited_of(input_) | left) if left else input_
+
+
+def refuse_inherited(request: EffectRequest, inherited: frozenset[str]) -> None:
+    """Raise EffectFailed :fork/inherited if an effect is about something that is not the fork's."""
+    found = error_of(request, inherited)
+    if found is not None:
+        raise EffectFailed(found)
+
+
+def error_of(request: EffectRequest, inherited: frozenset[str]) -> ErrorValue | None:
+    """Return the error in which an effect of a fork ends; None: it is about nothing inherited."""
+    use = _USE.get(request.kind) if inherited else None
+    what = None if use is None else use(request.args)
+    if what is not None and f"{LEFT}{what}" in inherited:
+        return effect_error(
+            "FM0738",
+            "moved/left-behind",
+            f"{request.kind}: the {what} stayed at the place that this run has moved away from",
+            {"kind": request.kind, "left": what},
+        )
+    if what is None or what not in inherited:
+        return None
+    return effect_error(
+        "FM0739",
+        "fork/inherited",
+        f"{request.kind}: the {what} belongs to the run that this one was forked from",
+        {"kind": request.kind, "inherited": what},
+    )
+
+
+def _child(value: Value) -> str | None:
+    id_ = value.id if isinstance(value, RunRef) else value
+    return f"child run {id_}" if isinstance(id_, str) else None
+
+
+def _callback(value: Value) -> str | None:
+    return f"callback {value.get(_ID)}" if isinstance(value, Map) else None
+
+
+def _permit(value: Value) -> str | None:
+    if not isinstance(value, Map):  # what :else gave, and no permit
+        return None
+    name = value.get(_NAME)
+    return f"lock {_text(name)} {value.get(_TOKEN)}"
+
+
+def _subscription(value: Value) -> str | None:
+    return f"subscription {value.get(_SUBSCRIPTION)}" if isinstance(value, Map) else None
+
+
+def _text(name: Value) -> str:
+    return str(getattr(name, "text", name))
+
+
+_MAKE: Final = {
+    "run/start": _child,
+    "callback/open": _callback,
+    "lock/acquire": _permit,
+    "topic/subscribe": _subscription,
+}
+_GIVE_UP: Final = {"lock/release": _permit, "topic/unsubscribe": _subscription}
+_USE: Final = {
+    "run/await": lambda args: _child(args.get(_RUN)),
+    "run/cancel": lambda args: _child(args.get(_RUN)),
+    "callback/await": _callback,
+    "lock/release": _permit,
+    "lock/renew": _permit,
+    "topic/receive": lambda args: f"subscription {_text(args.get(_NAME))}",
+    "topic/unsubscribe": _subscription,
+}

@@ -1,0 +1,15 @@
+"""Which functions a snapshot refers to, without decoding it."""
+
+from __future__ import annotations
+
+import msgpack
+
+from flowmetal.ids import CodeHash
+from flowmetal.snapshot.format import HEAD_BYTES
+
+
+def codes_of(data: bytes) -> list[CodeHash]:
+    """Return the hashes of the functions that a snapshot names, in its own order, each once."""
+    unpacker = msgpack.Unpacker(None, strict_map_key=False, max_buffer_size=0)
+    unpacker.feed(data[HEAD_BYTES:])
+    return [CodeHash(code.hex()) for code in dict.fromkeys(unpacker.unpack()[::2])]

@@ -1,0 +1,157 @@
+"""Runs that move while they wait for others, hold what others want, or are answered by the world."""
+
+from __future__ import annotations
+
+import pytest
+
+import flowmetal
+from flowmetal.errors import RefusedError
+from flowmetal.values import pr_str
+
+HEAD = """
+(ns m (:require [flow.event :refer [receive! callback! await-callback! subscribe! await-shared!]]
+                [flow.lock :refer [with-lock!]]))
+(defn child [] (receive! :never))
+(defn kind [f] (try (f) (catch :default e (:type e))))
+"""
+
+
+@pytest.fixture
+def a():
+    with flowmetal.Engine("memory:") as opened:
+        yield opened
+
+
+@pytest.fixture
+def b():
+    with flowmetal.Engine("memory:") as opened:
+        yield opened
+
+
+def parked(engine, body: str) -> str:
+    run, _ = engine.start(flowmetal.compile(f"{HEAD} {body}"))
+    engine.interpret(until_idle=True)
+    return run
+
+
+def move(a, b, run: str, tmp_path, **options) -> None:
+    assert b.import_run(a.export(run, str(tmp_path / f"{run}.fms"), **options)) == run
+    b.interpret(until_idle=True)
+
+
+def test_a_callback_moves_and_is_answered_at_the_new_place_alone(a, b, tmp_path) -> None:
+    run = parked(a, "(defn main [] (await-callback! (callback!)))")
+    move(a, b, run, tmp_path)
+    name = b.view(run).waiting[0].name
+    with pytest.raises(RefusedError) as refused:
+        a.complete_callback(name, 1)
+    assert refused.value.code == "FM0731"
+    b.complete_callback(name, 42)
+    assert b.result(run) == 42
+
+
+def test_a_token_is_good_at_the_new_place(a, b, tmp_path) -> None:
+    source = "(defn main [] (let [c (callback!)] (flow.event/set-status! (:token c)) (await-callback! c)))"
+    run = parked(a, source)
+    token = a.view(run).status
+    move(a, b, run, tmp_path)
+    b.complete_callback(token=token, value=7)
+    assert b.result(run) == 7
+
+
+def test_an_answer_that_came_before_the_move_comes_along(a, b, tmp_path) -> None:
+    run = parked(a, "(defn main [] (await-callback! (callback!)))")
+    a.complete_callback(a.view(run).waiting[0].name, 5)
+    move(a, b, run, tmp_path)
+    assert b.result(run) == 5
+
+
+def test_a_run_with_a_callback_comes_back(a, b, tmp_path) -> None:
+    run = parked(a, "(defn main [] (await-callback! (callback!)))")
+    move(a, b, run, tmp_path)
+    assert a.import_run(b.export(run, str(tmp_path / "back.fms"))) == run
+    a.complete_callback(a.view(run).waiting[0].name, 9)
+    assert a.result(run) == 9
+
+
+def test_a_run_in_line_for_a_lock_stands_in_line_at_the_new_place(a, b, tmp_path) -> None:
+    holder = parked(a, "(defn main [] (with-lock! :l (receive! :go)))")
+    run = parked(a, "(defn main [] (with-lock! :l :mine))")
+    move(a, b, run, tmp_path)
+    assert pr_str(b.result(run)) == ":mine"
+    a.signal(holder, "go", 1)
+    assert a.result(holder) == 1
+
+
+def test_who_holds_a_lock_is_not_moved_unless_forced(a, b, tmp_path) -> None:
+    run = parked(a, "(defn main [] (kind (fn [] (with-lock! :l (receive! :go)))))")
+    with pytest.raises(RefusedError) as refused:
+        a.export(run, str(tmp_path / "r.fms"))
+    assert refused.value.code == "FM1203"
+    assert "lock l" in refused.value.message
+    move(a, b, run, tmp_path, force=True)
+    other = parked(a, "(defn main [] (with-lock! :l :free))")
+    assert pr_str(a.result(other)) == ":free"
+    b.signal(run, "go", 1)
+    assert pr_str(b.result(run)) == ":moved/left-behind"
+
+
+def test_an_open_child_keeps_its_parent_and_a_forced_one_is_an_error(a, b, tmp_path) -> None:
+    run = parked(a, "(defn main [] (let [k (start! child)] (kind (fn [] (await! k)))))")
+    with pytest.raises(RefusedError):
+        a.export(run, str(tmp_path / "r.fms"))
+    move(a, b, run, tmp_path, force=True)
+    assert pr_str(b.result(run)) == ":moved/left-behind"
+
+
+def test_a_child_that_has_ended_keeps_nobody(a, b, tmp_path) -> None:
+    run = parked(
+        a, "(defn one [] 1) (defn main [] (let [k (start! one)] (+ (await! k) (receive! :go))))"
+    )
+    move(a, b, run, tmp_path)
+    b.signal(run, "go", 1)
+    assert b.result(run) == 2
+
+
+def test_who_waits_for_a_moved_run_is_told(a, b, tmp_path) -> None:
+    run = parked(a, "(defn main [] (receive! :go))")
+    waiter, _ = a.start(
+        flowmetal.compile(f"{HEAD} (defn main [id] (kind (fn [] (await! id))))"), [run]
+    )
+    a.interpret(until_idle=True)
+    move(a, b, run, tmp_path)
+    assert pr_str(a.result(waiter)) == ":run/moved"
+
+
+def test_a_subscription_stays_and_what_it_would_bring_is_an_error(a, b, tmp_path) -> None:
+    run = parked(a, "(defn main [] (let [s (subscribe! :t)] (kind (fn [] (receive! s)))))")
+    with pytest.raises(RefusedError) as refused:
+        a.export(run, str(tmp_path / "r.fms"))
+    assert "subscription" in refused.value.message
+    move(a, b, run, tmp_path, force=True)
+    assert pr_str(b.result(run)) == ":moved/left-behind"
+
+
+def test_a_shared_promise_is_waited_for_at_the_new_place_if_forced(a, b, tmp_path) -> None:
+    run = parked(a, "(defn main [] (await-shared! :p))")
+    with pytest.raises(RefusedError):
+        a.export(run, str(tmp_path / "r.fms"))
+    move(a, b, run, tmp_path, force=True)
+    other = parked(b, "(defn main [] (flow.event/keep-shared! :p 3))")
+    assert b.result(other) is True
+    assert b.result(run) == 3
+
+
+def test_a_task_is_withdrawn_and_asked_again_under_its_key(a, b, tmp_path) -> None:
+    run = parked(
+        a, '(defforeign render [x] {:kind :t/render :queue "gpu"}) (defn main [] (render 1))'
+    )
+    claimed = a.claim_task("gpu", "w1")
+    assert claimed is not None
+    move(a, b, run, tmp_path)
+    assert a.beat_task(claimed.id, claimed.attempt) is False
+    again = b.claim_task("gpu", "w2")
+    assert again is not None
+    assert again.idempotency_key == claimed.idempotency_key
+    assert b.end_task(again.id, again.attempt, "5")
+    assert b.result(run) == 5

@@ -1,0 +1,167 @@
+"""Forks: they go on from there, under keys of their own, and perform nothing twice."""
+
+from __future__ import annotations
+
+import pytest
+
+import flowmetal
+from flowmetal.errors import RefusedError, UsageError
+from flowmetal.ids import RunId
+from flowmetal.runtime.driving import drive
+from flowmetal.runtime.forking import Choices, fork
+from flowmetal.runtime.verifying import verify
+from flowmetal.values import decode_data
+from tests.crash.corpus import CASES, Case
+from tests.runtime.test_past import host_of, lived, row_of
+
+F = RunId("f")
+
+
+@pytest.mark.parametrize("case", CASES[::3], ids=lambda case: case.name)
+def test_a_fork_of_any_point_has_a_history_that_verifies(case: Case) -> None:
+    trial = lived(case)
+    host, row = host_of(trial), row_of(trial)
+    for at in range(1, row.seq, max(3, row.seq // 8)):
+        name = RunId(f"f{at}")
+        try:
+            made = fork(host, row.id, name, at)
+        except RefusedError:  # it had ended there
+            continue
+        stored = trial.store.import_run(made.parts)
+        assert verify(host, stored).problems == []
+        trial.store.forget(name)
+
+
+@pytest.mark.parametrize("case", CASES[1::3], ids=lambda case: case.name)
+def test_a_fork_that_performs_anew_ends_and_verifies(case: Case) -> None:
+    trial = lived(case)
+    host, row = host_of(trial), row_of(trial)
+    at = max(1, row.seq // 2)
+    try:
+        made = fork(host, row.id, F, at, Choices({}, perform=True))
+    except RefusedError:
+        return
+    trial.store.import_run(made.parts)
+    before = len(trial.world.performed)
+    keys = {performed.key for performed in trial.world.performed}
+    assert drive(host, F).row.state.value in ("completed", "failed", "cancelled", "waiting")
+    assert keys.isdisjoint(performed.key for performed in trial.world.performed[before:])
+    ended = trial.store.run(F)
+    assert ended is not None
+    assert verify(host, ended).problems == []
+    trial.store.forget(F)
+
+
+@pytest.fixture
+def engine():
+    with flowmetal.Engine("memory:") as opened:
+        yield opened
+
+
+def parked(engine, source: str, **options) -> str:
+    run, _ = engine.start(flowmetal.compile(source), **options)
+    engine.interpret(until_idle=True)
+    return run
+
+
+BUSY = '(ns b (:require [flow.http :as http])) (defn main [] (:status (http/get! "http://127.0.0.1:9/")))'
+
+
+def busy(engine) -> str:
+    from flowmetal.embed.config import grants_of
+
+    grants = grants_of(http=("127.0.0.1:9",))
+    return parked(engine, BUSY, grants=grants)
+
+
+def test_what_was_in_flight_is_held_and_a_result_lets_the_fork_go_on(engine) -> None:
+    run = busy(engine)
+    made = engine.fork(run)
+    assert [kind for _, kind in made.held] == ["http/request"]
+    engine.interpret(until_idle=True)
+    assert "holds effect" in engine.why(made.id)
+    assert engine.view(made.id).waiting[0].attempts == 0
+    engine.decide(made.id, made.held[0][0], decode_data(flowmetal_map()))
+    assert engine.result(made.id) == 200
+    assert engine.verify(made.id).problems == []
+
+
+def flowmetal_map() -> bytes:
+    from flowmetal.values import encode_data, hash_map, keyword
+
+    return encode_data(hash_map(((keyword("status"), 200),)))
+
+
+def test_a_result_given_at_once_is_part_of_the_history(engine) -> None:
+    run = busy(engine)
+    number = engine.view(run).waiting[0].effect
+    made = engine.fork(run, results={number: decode_data(flowmetal_map())})
+    assert made.held == ()
+    assert engine.result(made.id) == 200
+    assert engine.verify(made.id).problems == []
+
+
+def test_what_is_performed_anew_is_tried_again(engine) -> None:
+    run = busy(engine)
+    made = engine.fork(run)
+    engine.decide(made.id, made.held[0][0])
+    engine.interpret(until_idle=True)
+    assert engine.view(made.id).waiting[0].attempts > 0
+
+
+def test_a_result_of_an_effect_that_is_not_open_is_refused(engine) -> None:
+    run = busy(engine)
+    with pytest.raises(UsageError) as refused:
+        engine.fork(run, results={77: 1})
+    assert refused.value.code == "FM1135"
+
+
+def test_nothing_goes_on_after_the_end(engine) -> None:
+    run = parked(engine, "(defn main [] 1)")
+    with pytest.raises(RefusedError) as refused:
+        engine.fork(run)
+    assert refused.value.code == "FM1133"
+
+
+SIGNALS = """
+(ns s (:require [flow.event :refer [receive!]]))
+(defn main [] (let [a (receive! :a)] [a (receive! :b)]))
+"""
+
+
+def test_a_signal_that_came_later_than_the_point_is_not_the_forks(engine) -> None:
+    run = parked(engine, SIGNALS)
+    asked = max(event.seq for event in engine.events(run))
+    engine.signal(run, "a", 1)
+    engine.interpret(until_idle=True)
+    early, late = engine.fork(run, at=asked), engine.fork(run)
+    for name in (early.id, late.id):
+        engine.signal(name, "b", 2)
+    assert list(engine.result(late.id)) == [1, 2]
+    engine.signal(early.id, "a", 3)
+    assert list(engine.result(early.id)) == [3, 2]
+    for name in (early.id, late.id):
+        assert engine.verify(name).problems == []
+
+
+INHERITED = """
+(ns i (:require [flow.event :refer [receive! callback! await-callback!]]
+                [flow.lock :refer [with-lock!]]))
+(defn child [] (receive! :never))
+(defn said [f] (try (f) (catch :fork/inherited e (:inherited (ex-data e)))))
+(defn main []
+  (let [c (callback!) k (start! child)]
+    (said (fn [] (with-lock! :stock
+      (receive! :go)
+      [(said (fn [] (await-callback! c {:timeout #dur "1ms"})))
+       (said (fn [] (await! k)))])))))
+"""
+
+
+def test_what_the_first_run_owns_is_an_error_in_the_fork(engine) -> None:
+    run = parked(engine, INHERITED)
+    made = engine.fork(run)
+    assert [text.split()[0] for text in made.inherited] == ["callback", "child", "lock"]
+    engine.signal(made.id, "go")
+    assert str(engine.result(made.id)).startswith("lock stock ")
+    assert engine.verify(made.id).problems == []

@@ -1,0 +1,175 @@
+"""Runs on new code: what they call is new, what they are in the middle of is what it was."""
+
+from __future__ import annotations
+
+import pytest
+
+import flowmetal
+from flowmetal.errors import RefusedError
+from flowmetal.values import pr_str
+
+
+@pytest.fixture
+def engine():
+    with flowmetal.Engine("memory:") as opened:
+        yield opened
+
+
+HEAD = "(ns u (:require [flow.event :refer [receive!]]))\n"
+LOOP = (
+    HEAD
+    + """
+(def seen (atom []))
+(defn price [n] {v})
+(defn turn [n] (swap! seen conj (price n)) nil)
+(defn main [] (loop [i 0] (if (< i 4) (do (turn (receive! :go)) (recur (inc i))) @seen)))
+"""
+)
+OLD, NEW = LOOP.replace("{v}", "(* n 1)"), LOOP.replace("{v}", "(* n 100)")
+
+
+def begun(engine, source: str, *signals: object) -> str:
+    run, _ = engine.start(flowmetal.compile(source))
+    for signal in signals:
+        engine.signal(run, "go", signal)
+    engine.interpret(until_idle=True)
+    return run
+
+
+def ended(engine, run: str, *signals: object) -> str:
+    for signal in signals:
+        engine.signal(run, "go", signal)
+    found = pr_str(engine.result(run))
+    assert engine.verify(run).problems == []
+    return found
+
+
+def test_what_is_called_by_name_is_new_and_state_stays(engine) -> None:
+    run = begun(engine, OLD, 1, 2)
+    view = engine.upgrade(run, flowmetal.compile(NEW))
+    assert view.outcome == "clean"  # neither main nor turn has other code
+    assert ended(engine, run, 3, 4) == "[1 2 300 400]"
+
+
+def test_states_of_both_sides_of_an_upgrade_can_be_looked_at(engine) -> None:
+    run = begun(engine, OLD, 1, 2)
+    before = max(event.seq for event in engine.events(run))
+    engine.upgrade(run, flowmetal.compile(NEW))
+    ended(engine, run, 3, 4)
+    assert engine.eval(run, "(u/price 5)", at=before) == 5
+    assert engine.eval(run, "(u/price 5)") == 500
+
+
+def test_a_frame_in_a_changed_function_keeps_its_code_until_it_returns(engine) -> None:
+    changed = NEW.replace("(< i 4)", "(< i 3)")
+    run = begun(engine, OLD, 1)
+    view = engine.upgrade(run, flowmetal.compile(changed))
+    assert (view.outcome, view.frames) == ("old-code", ("u/main",))
+    assert ended(engine, run, 2, 3, 4) == "[1 200 300 400]"
+
+
+def test_a_closure_that_the_run_holds_keeps_its_code(engine) -> None:
+    source = (
+        HEAD + "(defn make [k] (fn [n] (* {k} k n)))\n"
+        "(defn main [] (let [f (make 2)] (receive! :go) [(f 1) ((make 2) 1)]))"
+    )
+    run = begun(engine, source.replace("{k}", "1"))
+    view = engine.upgrade(run, flowmetal.compile(source.replace("{k}", "10")))
+    assert any(name.startswith("u/make/") for name in view.functions)
+    assert ended(engine, run, None) == "[2 20]"
+
+
+def test_an_upgraded_run_can_be_upgraded_again(engine) -> None:
+    run = begun(engine, OLD, 1)
+    engine.upgrade(run, flowmetal.compile(NEW.replace("(< i 4)", "(< i 3)")))
+    engine.signal(run, "go", 2)
+    engine.interpret(until_idle=True)
+    third = LOOP.replace("{v}", "(* n 1000)")
+    assert engine.upgrade(run, flowmetal.compile(third)).outcome == "clean"
+    assert ended(engine, run, 3, 4) == "[1 200 3000 4000]"
+
+
+def test_vars_that_did_not_exist_are_computed_and_methods_are_new(engine) -> None:
+    old = (
+        HEAD
+        + """
+(defmulti area :shape)
+(defmethod area :square [s] (* (:side s) (:side s)))
+(defn main [] (let [s (receive! :go)] (area s)))
+"""
+    )
+    new = (
+        HEAD
+        + """
+(def factors (atom {:line (apply + [1 2 3])}))
+(defmulti area :shape)
+(defmethod area :square [s] (* (:side s) (:side s)))
+(defmethod area :line [s] (:line @factors))
+(defn main [] (let [s (receive! :go)] (area s)))
+"""
+    )
+    run = begun(engine, old)
+    engine.upgrade(run, flowmetal.compile(new))
+    shape = engine.eval(run, "{:shape :line}")
+    assert ended(engine, run, shape) == "6"
+
+
+def test_a_run_that_has_not_begun_begins_with_the_new_code(engine) -> None:
+    run, _ = engine.start(flowmetal.compile("(defn main [] 1)"))
+    assert engine.upgrade(run, flowmetal.compile("(defn main [] 2)")).outcome == "clean"
+    assert ended(engine, run) == "2"
+
+
+@pytest.mark.parametrize(
+    ("new", "why"),
+    [
+        ("(defn main [] (receive! :go))", "price"),
+        ("(defn price [n] n) (defn turn [n] n) (def seen 1)", "no function u/main"),
+    ],
+)
+def test_what_cannot_go_on_is_refused_and_nothing_changes(engine, new: str, why: str) -> None:
+    source = HEAD + "(defn price [n] n)\n(defn main [] (price (receive! :go)))"
+    run = begun(engine, source)
+    program = flowmetal.compile(HEAD + new)
+    assert why in engine.upgrade(run, program, dry_run=True).text()
+    with pytest.raises(RefusedError) as refused:
+        engine.upgrade(run, program)
+    assert refused.value.code == "FM1134"
+    assert ended(engine, run, 7) == "7"
+
+
+def test_records_with_other_fields_are_refused(engine) -> None:
+    source = (
+        HEAD
+        + "(defrecord Order {f})\n(defn main [] (let [o (map->Order {})] (receive! :go) (:a o)))"
+    )
+    run = begun(engine, source.replace("{f}", "[a b]"))
+    view = engine.upgrade(run, flowmetal.compile(source.replace("{f}", "[b a]")), dry_run=True)
+    assert view.outcome == "refused"
+    assert "u/Order" in view.text()
+
+
+def test_a_constant_that_a_run_holds_does_not_change_under_it(engine) -> None:
+    source = HEAD + "(def table {t})\n(defn main [] (let [t table] (receive! :go) [t table]))"
+    run = begun(engine, source.replace("{t}", "{:a 1}"))
+    engine.upgrade(run, flowmetal.compile(source.replace("{t}", "{:a 2}")))
+    assert ended(engine, run, None) == "[{:a 1} {:a 2}]"
+
+
+def test_a_fork_goes_on_with_another_program(engine) -> None:
+    run = begun(engine, OLD, 1, 2)
+    made = engine.fork(run, program=flowmetal.compile(NEW))
+    assert ended(engine, made.id, 3, 4) == "[1 2 300 400]"
+    assert ended(engine, run, 3, 4) == "[1 2 3 4]"
+
+
+def test_an_upgraded_run_moves_with_its_code(engine, tmp_path) -> None:
+    run = begun(engine, OLD, 1)
+    engine.upgrade(run, flowmetal.compile(NEW.replace("(< i 4)", "(< i 3)")))
+    path = engine.export(run, str(tmp_path / "r.fms"))
+    with flowmetal.Engine("memory:") as there:
+        assert there.import_run(path) == run
+        for signal in (2, 3, 4):
+            there.signal(run, "go", signal)
+        assert pr_str(there.result(run)) == "[1 200 300 400]"
+        assert there.verify(run).problems == []
