@@ -6,7 +6,7 @@ import pytest
 
 import flowmetal
 from flowmetal.errors import RefusedError
-from flowmetal.values import pr_str
+from flowmetal.values import RunRef, pr_str
 
 HEAD = """
 (ns m (:require [flow.event :refer [receive! callback! await-callback! subscribe! await-shared!]]
@@ -116,7 +116,7 @@ def test_a_child_that_has_ended_keeps_nobody(a, b, tmp_path) -> None:
 def test_who_waits_for_a_moved_run_is_told(a, b, tmp_path) -> None:
     run = parked(a, "(defn main [] (receive! :go))")
     waiter, _ = a.start(
-        flowmetal.compile(f"{HEAD} (defn main [id] (kind (fn [] (await! id))))"), [run]
+        flowmetal.compile(f"{HEAD} (defn main [id] (kind (fn [] (await! id))))"), [RunRef(run)]
     )
     a.interpret(until_idle=True)
     move(a, b, run, tmp_path)
