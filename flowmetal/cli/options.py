@@ -130,13 +130,13 @@ def read_json(text: str, option: str) -> Any:
 
 
 def read_results(words: tuple[str, ...]) -> dict[int, Any]:
-    """Return the results that ``EFFECT=JSON`` words name, by effect. Raises UsageError FM1340."""
+    """Return the results that ``EFFECT=JSON`` words name, by effect. Raises UsageError FM1336."""
     results = {}
     for word in words:
         number, equals, value = word.partition("=")
         if not equals or not number.isascii() or not number.isdecimal():
             raise UsageError(
-                "FM1340",
+                "FM1336",
                 f"the result `{word}` is not EFFECT=JSON",
                 hint="write --result 12='\"paid\"'; `fmvm show` has the numbers of effects",
             )

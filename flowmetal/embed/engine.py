@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from flowmetal.embed import config
+from flowmetal.embed.mover import Mover
 from flowmetal.embed.views import EventView, RunView, event_view, run_view
 from flowmetal.errors import Conflict, RefusedError, RunError, UsageError
 from flowmetal.ids import InterpreterId, RunId
@@ -30,10 +31,8 @@ from flowmetal.values.names import reads_as_keyword
 
 if TYPE_CHECKING:
     from flowmetal.bytecode.code import Program
-    from flowmetal.embed.forking import ForkView
     from flowmetal.embed.retention import Collected, Retention
     from flowmetal.embed.sharing import CallbackReceipt, DeployedProgram, TaskClaim
-    from flowmetal.embed.upgrading import UpgradeView
     from flowmetal.embed.world import HostWorld
     from flowmetal.runtime.local import LogLine
     from flowmetal.runtime.verifying import Verification
@@ -47,7 +46,7 @@ _LOOK_S = 0.25
 _STOPPED = ENDED | {RunState.PAUSED, RunState.EXPORTING}
 
 
-class Engine:
+class Engine(Mover):
     """An interpreter on a store. See the module's docstring.
 
     ``modules`` are Python modules, ``functions`` Python functions that runs may call
@@ -490,83 +489,6 @@ class Engine:
 
         return sources_of(self.store, program)
 
-    # Moving
-
-    def export(
-        self,
-        run: str,
-        path: str | None = None,
-        *,
-        in_doubt: bool = False,
-        force: bool = False,
-    ) -> str:
-        """Move a run into a file and return its path. The run is ``moved`` when the file is durable.
-
-        Raises RefusedError FM1202 while an at-most-once effect is in flight (unless ``in_doubt``), FM1203
-        while it is tied to other runs here (unless ``force``, which cuts the ties).
-        """
-        from flowmetal.embed.moving import export_run
-
-        return export_run(self.store, InterpreterId(self.name), RunId(run), path, in_doubt, force)
-
-    def fork(
-        self,
-        run: str,
-        *,
-        at: int | None = None,
-        id: str | None = None,
-        program: Program | None = None,
-        results: Mapping[int, Value] | None = None,
-        perform: bool = False,
-    ) -> ForkView:
-        """Make another run that goes on from where ``run`` stands, or stood after event ``at``.
-
-        Effects that were open there are not performed again: the fork holds them until ``decide``,
-        unless ``results`` has theirs by number, or they are to be performed anew (``perform``). What
-        is ``run``'s own (callbacks, children, locks, subscriptions) is an error in the fork.
-
-            with flowmetal.Engine() as engine:
-                what_if = engine.fork("7f3c", at=12, results={4: "approved"})
-                engine.drive(what_if.id)
-
-        Raises RunError FM1101, FM1130, FM1131, RefusedError FM1133, FM1134, UsageError FM1135.
-        """
-        from flowmetal.embed.forking import ForkView
-        from flowmetal.runtime.forking import Choices, fork
-
-        made = fork(
-            self.host, RunId(run), self._fresh_id(id), at, Choices(results or {}, perform), program
-        )
-        self.store.import_run(made.parts)
-        return ForkView(made)
-
-    def decide(self, run: str, effect: int, *results: Value) -> None:
-        """Say what becomes of an effect that a fork holds: it is performed, or has this result.
-
-        It is a message, taken in by whoever drives the fork.
-        """
-        pairs = [(keyword("effect"), effect), *((keyword("value"), value) for value in results)]
-        self._send(run, "decide", "", encode_data(hash_map(pairs)), None)
-
-    def upgrade(self, run: str, program: Program, *, dry_run: bool = False) -> UpgradeView:
-        """Move a run to new code: vars resolve in ``program``, what is being executed keeps its code.
-
-        With ``dry_run`` nothing changes, and the answer says what would become of it.
-
-            with flowmetal.Engine() as engine:
-                print(engine.upgrade("7f3c", flowmetal.compile_file("orders.flow")).text())
-
-        Raises RunError FM1101, RefusedError FM1107 (somebody drives it), FM1134 (it cannot go on with it).
-        """
-        from flowmetal.embed.upgrading import upgrade
-
-        return upgrade(self.host, RunId(run), program, dry_run=dry_run)
-
-    def _fresh_id(self, id: str | None) -> RunId:
-        from flowmetal.runtime.starting import checked_id, fresh_id
-
-        return RunId(fresh_id(self.host.entropy) if id is None else checked_id(id))
-
     def difference(
         self, run: str, program: Program, arguments: Sequence[Value], entry: str = "main"
     ) -> str:
@@ -574,31 +496,6 @@ class Engine:
         from flowmetal.runtime.starting import difference
 
         return difference(self._row(run), program, entry, arguments)
-
-    def export_copy(
-        self,
-        run: str,
-        path: str | None = None,
-        *,
-        id: str | None = None,
-        at: int | None = None,
-        results: Mapping[int, Value] | None = None,
-        perform: bool = False,
-    ) -> tuple[str, ForkView]:
-        """Write a fork of a run (see ``fork``) to a file; return the path and the fork. The run stays."""
-        from flowmetal.embed.forking import ForkView
-        from flowmetal.embed.moving import copy_run
-        from flowmetal.runtime.forking import Choices
-
-        choices = Choices(results or {}, perform)
-        path, made = copy_run(self.host, RunId(run), path, self._fresh_id(id), at, choices)
-        return path, ForkView(made)
-
-    def import_run(self, path: str) -> str:
-        """Take a run from a file into the store and return its id."""
-        from flowmetal.embed.moving import import_run
-
-        return import_run(self.store, path)
 
     @property
     def host(self) -> Host:

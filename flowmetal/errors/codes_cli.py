@@ -52,7 +52,7 @@ CODES = (
               "`fmc explain` alone lists all codes.", "fmc explain 114", "fmc explain FM0114"),
     ErrorCode("FM1316", "The beginning of a run's id is not enough",
               "Several runs begin so. Write more of the id; `fmvm ps` lists them."),
-    ErrorCode("FM1340", "A result of an effect is not EFFECT=JSON",
+    ErrorCode("FM1336", "A result of an effect is not EFFECT=JSON",
               "`--result 12='\"paid\"'` says what effect 12 came to. `fmvm show` and `fmvm events` have the numbers."),
     ErrorCode("FM1317", "flow.edn is not understood",
               "The project file is one map; `:paths` is a vector of folders, relative to the file; `:deps` is a map of libraries, each with {:local/root \"../folder\"} or {:git/url \"...\" :git/sha \"...\"}.",

@@ -96,6 +96,16 @@ def test_who_holds_a_lock_is_not_moved_unless_forced(a, b, tmp_path) -> None:
     assert pr_str(b.result(run)) == ":moved/left-behind"
 
 
+def test_what_was_left_behind_has_a_code_and_a_name(a, b, tmp_path) -> None:
+    run = parked(a, "(defn main [] (with-lock! :l (receive! :go)))")
+    move(a, b, run, tmp_path, force=True)
+    b.signal(run, "go", 1)
+    failed = b.drive(run)
+    assert failed.error is not None
+    assert failed.error.code == "FM0738"
+    assert "lock l 1" in failed.error.message
+
+
 def test_an_open_child_keeps_its_parent_and_a_forced_one_is_an_error(a, b, tmp_path) -> None:
     run = parked(a, "(defn main [] (let [k (start! child)] (kind (fn [] (await! k)))))")
     with pytest.raises(RefusedError):

@@ -10,7 +10,7 @@ from flowmetal.ids import RunId
 from flowmetal.runtime.driving import drive
 from flowmetal.runtime.forking import Choices, fork
 from flowmetal.runtime.verifying import verify
-from flowmetal.values import decode_data
+from flowmetal.values import decode_data, keyword
 from tests.crash.corpus import CASES, Case
 from tests.runtime.test_past import host_of, lived, row_of
 
@@ -164,4 +164,6 @@ def test_what_the_first_run_owns_is_an_error_in_the_fork(engine) -> None:
     assert [text.split()[0] for text in made.inherited] == ["callback", "child", "lock"]
     engine.signal(made.id, "go")
     assert str(engine.result(made.id)).startswith("lock stock ")
+    failed = [event for event in engine.events(made.id) if event.kind == "effect-failed"]
+    assert "FM0739" in {event.data.get(keyword("error")).code for event in failed}
     assert engine.verify(made.id).problems == []
