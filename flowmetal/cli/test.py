@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from flowmetal.cli.options import json_option
+from flowmetal.cli.options import grant_options, json_option
 from flowmetal.cli.output import complain, render, say, say_json
+from flowmetal.errors import UsageError
 
 if TYPE_CHECKING:
+    from flowmetal.runtime.grants import RunGrants
+    from flowmetal.testing.recording import Recorder
     from flowmetal.testing.results import Outcome, Result
 
 
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
 @click.option("--seed", type=int, metavar="N", help="Run in the order that N shuffles them into.")
 @click.option("--junit", metavar="FILE", help="Write the results for a build server, too.")
+@click.option("--record", is_flag=True, help="Record the cassettes that are not there.")
+@click.option("--re-record", is_flag=True, help="Record all cassettes of these tests anew.")
+@grant_options
 @click.option("--path", "roots", metavar="DIR", multiple=True, help="Where namespaces are found.")
 @json_option
 @click.argument("paths", metavar="[PATH...]", nargs=-1)
@@ -27,23 +34,40 @@ def command(
     fail_fast: bool,
     seed: int | None,
     junit: str | None,
+    record: bool,
+    re_record: bool,
+    allow_http: tuple[str, ...],
+    allow_sh: tuple[str, ...],
+    allow_env: tuple[str, ...],
+    allow_fs: tuple[str, ...],
+    allow_all: bool,
     roots: tuple[str, ...],
     as_json: bool,
     paths: tuple[str, ...],
 ) -> int:
     """Run the deftests of PATHs: files, or folders with sources (test, tests, else this one).
 
-    Tests are sealed from the world and their clock is virtual: see docs/testing.md.
+    Tests are sealed from the world and their clock is virtual: see docs/testing.md. What is
+    allowed is for the recording of cassettes alone; $FLOWMETAL_RECORD=new or all asks for it, too.
     """
+    from flowmetal.embed.config import grants_of
     from flowmetal.testing.suite import Selection, run_files, test_files
 
-    selection = Selection(pattern, seed, fail_fast)
+    grants = grants_of(
+        http=allow_http, sh=allow_sh, env=allow_env, fs=allow_fs, everything=allow_all
+    )
+    recorder = _recorder(record, re_record, grants)
+    selection = Selection(pattern, seed, fail_fast, recorder=recorder)
     files = test_files(paths)
     if seed is not None:
         complain(f"order shuffled with --seed {seed}")
-    outcome = run_files(
-        files, selection, roots=roots, observe=_nothing if as_json else _show_result
-    )
+    try:
+        outcome = run_files(
+            files, selection, roots=roots, observe=_nothing if as_json else _show_result
+        )
+    finally:
+        if recorder is not None:
+            recorder.close()
     if outcome.broken and not as_json:
         complain(render(outcome.broken, sys.stderr))
     if junit is not None:
@@ -58,6 +82,21 @@ def command(
     else:
         say(_summary(outcome))
     return int(not outcome.is_good)
+
+
+def _recorder(record: bool, re_record: bool, grants: RunGrants) -> Recorder | None:
+    """Return who records cassettes, if anybody wants that. Raises UsageError FM1309."""
+    wish = "all" if re_record else "new" if record else os.environ.get("FLOWMETAL_RECORD", "")
+    if not wish:
+        return None
+    if wish not in ("new", "all"):
+        raise UsageError(
+            "FM1309", f"$FLOWMETAL_RECORD is `{wish}`", hint="set it to new or all, or not at all"
+        )
+    from flowmetal.embed.world import HostWorld
+    from flowmetal.testing.recording import Recorder
+
+    return Recorder(HostWorld(), grants, anew=wish == "all")
 
 
 def _nothing(result: Result) -> None:

@@ -15,8 +15,8 @@ CODES: tuple[ErrorCode, ...] = (
     ErrorCode(
         "FM0651",
         "This needs the test runner",
-        "with-clock, crash-at, check-durable and stub-calls ask the runner to move its clock or to\n"
-        "kill the machine. Run the file with `fmc test`.",
+        "with-clock, with-cassette, crash-at, check-durable and stub-calls ask the runner, the host of\n"
+        "the machine. Run the file with `fmc test`.",
         wrong="(ns a (:require [flow.test :as test]))\n(defn main [] (test/check-durable + [1 2]))",
         right="(ns a (:require [flow.test :as test]))\n(defn main [] (test/is (= 3 (+ 1 2))))",
     ),
@@ -31,5 +31,24 @@ CODES: tuple[ErrorCode, ...] = (
         "A test waits for what nobody will send",
         "Every fiber waits, and no timer will wake one. Give the wait a :timeout, or stub the\n"
         "function that waits.",
+    ),
+    ErrorCode(
+        "FM0654",
+        "A cassette has not been recorded",
+        "with-cassette plays a file that is not there. `fmc test --record` asks the world and writes\n"
+        "it; say what it may touch, as for `fmvm run`: --allow-http=api.example.com.",
+    ),
+    ErrorCode(
+        "FM0655",
+        "A cassette has no answer to this call",
+        "The program asks for something else than when the cassette was recorded, or asks more\n"
+        "often. The notes say what differs. If the change is meant, record anew:\n"
+        "fmc test -k NAME --re-record, with what it needs allowed.",
+    ),
+    ErrorCode(
+        "FM0656",
+        "A file cannot be used as a cassette",
+        "It cannot be read or written, is no EDN, or is of another shape. A file that is not a\n"
+        "cassette is never overwritten: give the cassette another name, or remove the file.",
     ),
 )

@@ -15,6 +15,8 @@ from typing import Final
 from flowmetal.bytecode.code import Program
 from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.embed.machine import Machine
+from flowmetal.testing.cassettes import Cassette
+from flowmetal.testing.recording import Shelf
 from flowmetal.testing.sealed_world import (
     SealedWorld,
     is_wait,
@@ -27,8 +29,8 @@ from flowmetal.vm.machine import UNLIMITED
 from flowmetal.vm.state import MachineStatus, Turn
 
 HOST: Final = "flow.test/-host!"
-_ARGS, _OP, _NAME, _TO, _FOR, _KEY = (
-    keyword(name) for name in ("args", "op", "name", "to", "for", "key")
+_ARGS, _OP, _NAME, _TO, _FOR, _KEY, _FILE, _NUMBER = (
+    keyword(name) for name in ("args", "op", "name", "to", "for", "key", "file", "number")
 )
 
 
@@ -74,8 +76,10 @@ class Driven:
     asked: dict[int, Asked] = field(default_factory=dict)
     calls: list[tuple[str, Value, str]] = field(default_factory=list)
     answers: dict[int, Value] = field(default_factory=dict)
+    shelf: Shelf = field(default_factory=Shelf)
     _due: dict[int, int] = field(default_factory=dict)
     _arms: dict[int, _Arm] = field(default_factory=dict)
+    _cassettes: dict[int, Cassette] = field(default_factory=dict)
     _delivered: set[int] = field(default_factory=set)
     _commit: bytes | None = None
     _fresh_output: str = ""
@@ -104,6 +108,8 @@ class Driven:
         """Return a copy that goes on from ``standing``, a snapshot of this machine, on its own."""
         machine = Machine.restore(standing, self.program)
         copy = Driven(self.program, machine, self.world.copy(), kills, answers=answers)
+        copy.shelf = self.shelf
+        copy._cassettes.update(self._cassettes)
         copy._due.update(self._due)
         return copy
 
@@ -172,9 +178,16 @@ class Driven:
 
     def _perform(self, request: EffectRequest) -> None:
         try:
-            self._deliver(request, self.world.answer(request))
+            self._deliver(request, self._answer_of(request))
         except EffectFailed as failure:
             self._refuse(request, failure)
+
+    def _answer_of(self, request: EffectRequest) -> Value:
+        """Return what an effect comes to. Raises EffectFailed."""
+        if self._cassettes and self.world.needs_world(request):
+            *_, innermost = self._cassettes.values()
+            return self.shelf.answer(innermost, request)
+        return self.world.answer(request)
 
     def _let_time_pass(self, waits: list[EffectRequest]) -> None:
         for request in waits:
@@ -229,9 +242,24 @@ class Driven:
                 self._deliver(request, arm.crashed)
             case "crash":
                 self._deliver(request, None)
+            case "insert" | "eject":
+                self._handle_cassette(request, argument)
             case _:
                 return True
         return False
+
+    def _handle_cassette(self, request: EffectRequest, argument: Map) -> None:
+        try:
+            if argument.get(_OP).text == "insert":
+                number = request.number
+                self._cassettes[number] = self.shelf.insert(number, argument.get(_FILE))
+                self._deliver(request, number)
+            else:
+                number = argument.get(_NUMBER)
+                self._cassettes.pop(number, None)  # not there: it is asked again after a crash
+                self._deliver(request, vector(self.shelf.eject(number)))
+        except EffectFailed as failure:
+            self._refuse(request, failure)
 
     def _calls_of(self, name: str) -> Value:
         return vector(

@@ -124,7 +124,8 @@ def _of_error(event: Map, error: ErrorValue, test: str) -> Diagnostic:
     if not labels:
         span = span_of(event.get(_K["place"]))
         labels = () if span is None else (Label(span),)
-    notes = (*_head_notes(event), f"in the test {test}", *shown.notes)
+    differences = [_difference_text(difference) for difference in event.get(_K["differences"])]
+    notes = (*_head_notes(event), f"in the test {test}", *differences, *shown.notes)
     return Diagnostic(shown.code, shown.message, labels, notes=notes, frames=shown.frames)
 
 

@@ -74,10 +74,14 @@ class SealedWorld:
         except ValueError:
             return self.now
 
+    def needs_world(self, request: EffectRequest) -> bool:
+        """Say whether nothing here can answer a request."""
+        kind = KINDS.get(request.kind)
+        return kind is None or kind.effect_class is not EffectClass.LOCAL or bool(kind.capability)
+
     def answer(self, request: EffectRequest) -> Value:
         """Return what a local effect comes to. Raises EffectFailed for one that needs a stub."""
-        kind = KINDS.get(request.kind)
-        if kind is None or kind.effect_class is not EffectClass.LOCAL or kind.capability:
+        if self.needs_world(request):
             raise EffectFailed(_unstubbed(request))
         info = run_info("test", "test", START_US, {})
         entropy = Random(f"{self.seed}/{request.number}")

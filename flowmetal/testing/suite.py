@@ -24,6 +24,7 @@ from flowmetal.errors import CompileError, Diagnostic, ReadError, UsageError
 from flowmetal.source import Source
 from flowmetal.testing.driven import Driven, operation
 from flowmetal.testing.durability import check
+from flowmetal.testing.recording import Recorder, Shelf
 from flowmetal.testing.results import (
     Counts,
     Outcome,
@@ -59,12 +60,16 @@ class TestProgram:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which tests run, and in what order. ``only`` is the full name of one, "" for none of them."""
+    """Which tests run, and in what order. ``only`` is the full name of one, "" for none of them.
+
+    ``recorder`` is there if cassettes are to be recorded.
+    """
 
     pattern: str = ""
     seed: int | None = None
     fail_fast: bool = False
     only: str | None = None
+    recorder: Recorder | None = None
 
     def choose(self, names: Sequence[str]) -> list[str]:
         """Return the names that are wanted, shuffled if there is a seed."""
@@ -195,7 +200,11 @@ def run_program(
     listed: list[Result] | None = None,
 ) -> None:
     """Run the tests of one program and add what they came to."""
-    driven = Driven(test.program, Machine(test.program), SealedWorld())
+
+    def shelf() -> Shelf:
+        return Shelf(os.path.dirname(test.file), selection.recorder)
+
+    driven = Driven(test.program, Machine(test.program), SealedWorld(), shelf=shelf())
     running, places = "", dict[str, object]()
 
     def note(result: Result) -> None:
@@ -222,6 +231,7 @@ def run_program(
                 driven.output = ""
                 driven.calls.clear()
                 driven.world = SealedWorld()
+                driven.shelf = shelf()
                 driven.answer(asked, None)
             case "end":
                 counts = counts_of(argument.get(_COUNTERS))

@@ -19,6 +19,12 @@ from tests.stdlib.server import serving
 
 _PRIVATE = keyword("private")
 
+PRICES = """{:flowmetal/cassette 1
+ :calls [{:kind "http/request"
+          :args {:method :get, :url "https://shop.example/items/7"}
+          :value {:status 200, :headers {}, :body {:price 3}}}]}
+"""
+
 
 @cache
 def public_names() -> dict[str, None]:
@@ -35,7 +41,9 @@ def public_names() -> dict[str, None]:
 @pytest.fixture(scope="module")
 def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evaluation]:
     with serving() as server:
-        yield Evaluation(server, tmp_path_factory.mktemp("tests"))
+        folder = tmp_path_factory.mktemp("tests")
+        (folder / "prices.edn").write_text(PRICES)
+        yield Evaluation(server, folder)
 
 
 @pytest.mark.parametrize("group", groups(), ids=lambda group: group.file)
