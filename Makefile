@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test torture check docs format benchmark clean
+.PHONY: help setup demo test torture fuzz check docs format benchmark clean
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
@@ -14,6 +14,7 @@ help:
 	@echo "make demo       orders charged exactly once, through kill -9 and a move to another store"
 	@echo "make test       the test suite"
 	@echo "make torture    the long run: machines saved and moved everywhere, every crash point"
+	@echo "make fuzz       reader, compiler, formatter, decoders under atheris; FUZZ_SECONDS each (120)"
 	@echo "make check      format, lint, types, layers, generated documentation"
 	@echo "make docs       write the generated documentation again"
 	@echo "make format     format the code"
@@ -39,6 +40,10 @@ test: setup
 torture: setup
 	FLOWMETAL_EVERYTHING=1 FLOWMETAL_KILLS=1000 $(BIN)/python -m pytest -n 2 \
 		tests/lang/test_lang_moving.py tests/snapshot tests/crash
+
+fuzz: setup
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[dev,fuzz]'
+	$(BIN)/python -m tests.fuzz $(TARGETS)
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -1,0 +1,28 @@
+"""The claims of targets.py for a moment each; ``make fuzz`` tries them for longer."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.fuzz.targets import FRAGMENTS, TARGETS, program_of
+
+# The other targets have tests of their own beside what they try.
+EXAMPLES = {"compiler": 8, "linter": 4, "formatter": 60, "json": 100, "run_file": 60}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_claims_hold_for_any_bytes(name: str) -> None:
+    @settings(max_examples=EXAMPLES[name], deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.binary(min_size=20, max_size=120))
+    def holds(data: bytes) -> None:
+        TARGETS[name](data)
+
+    holds()
+
+
+def test_every_fragment_can_be_said() -> None:
+    assert len(set(FRAGMENTS)) == len(FRAGMENTS) < 256
+    said = [program_of(bytes((at, 0))) for at in range(len(FRAGMENTS))]
+    assert said == [f"{fragment} " for fragment in FRAGMENTS]
