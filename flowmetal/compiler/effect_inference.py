@@ -19,6 +19,10 @@ Doings = Mapping[str, tuple[frozenset[str], frozenset[str]]]
 
 _EFFECTS = keyword("effects")
 
+_SILENT = "flow.core/deref"
+"""``@x`` waits for a fiber or a run, and far more often reads an atom: it says nothing of its
+caller. Else whatever keeps a volatile, such as ``take``, would seem to perform effects."""
+
 
 def with_effects(
     definitions: list[Definition], doings: Doings, environment: Environment
@@ -37,10 +41,10 @@ def with_effects(
 
 def infer(doings: Doings, environment: Environment) -> dict[str, set[str]]:
     """Return the kinds that each name may perform, through calls of any depth."""
-    kinds = {name: set(performs) for name, (performs, _) in doings.items()}
+    kinds = {name: set(performs) for name, (performs, _) in doings.items() if name != _SILENT}
     callers: dict[str, list[str]] = {}
-    for name, (_, calls) in doings.items():
-        for called in calls:
+    for name in kinds:
+        for called in doings[name][1] - {_SILENT}:
             if called in kinds:
                 callers.setdefault(called, []).append(name)
             else:

@@ -47,6 +47,7 @@ FOUND = [
     ("(defn key! [x] [x (now!)])\n(defn main [xs] (sort-by key! xs))", ["effect-in-swap key!"]),
     # names
     ("(defn ask [] (now!))", ["missing-bang ask"]),
+    ("(defn two [xs] (take 2 xs))\n(defn current [cell] @cell)", []),
     ("(defn ask! [] (now!))\n(defn other [] (ask!))", ["missing-bang other"]),
     ("(def ask (fn [] (now!)))", ["missing-bang ask"]),
     # durations
