@@ -80,8 +80,7 @@ class HandlerKind(Enum):
     OBSERVER = 5  # operand: local slot with a function of the error; called, takes none
 
 
-@dataclass(frozen=True, slots=True)
-class Handler:
+class Handler(NamedTuple):
     """A protected range. See the module's docstring."""
 
     start: int
@@ -92,8 +91,7 @@ class Handler:
     operand: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class CaseTable:
+class CaseTable(NamedTuple):
     """Where CASE goes: ``keys[i]`` is a constant index, ``targets[i]`` an instruction."""
 
     keys: tuple[int, ...]
@@ -197,16 +195,14 @@ class Definition(Late):
     span: Span | None = field(default_factory=_nothing)
 
 
-@dataclass(frozen=True, slots=True)
-class DeclaredKind:
+class DeclaredKind(NamedTuple):
     """A kind of effect that a program declares (``defforeign``): name and options (data)."""
 
     kind: str
     options: Map
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+class Module(NamedTuple):
     """One compiled namespace.
 
     ``aliases`` are (alias, namespace), ``refers`` (name here, full name).

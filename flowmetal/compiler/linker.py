@@ -162,7 +162,7 @@ class _Marking:
             if at in kept_expressions or (definition.name and definition.name in self._names)
         )
         functions = tuple(f for f in self._index(module.name).in_order() if f.hash in self._codes)
-        return replace(module, definitions=definitions, functions=functions, meta=None)
+        return module._replace(definitions=definitions, functions=functions, meta=None)
 
     def _define(self, name: str) -> None:
         for part in self._parts.get(name, ()):

@@ -8,8 +8,7 @@ that every attempt of the body asks under the same key.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from flowmetal.ids import EffectNumber, RunId
 from flowmetal.values import ErrorValue, Map, Value
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
 
-@dataclass(frozen=True, slots=True)
-class EffectRequest:
+class EffectRequest(NamedTuple):
     """One effect that a fiber waits for. ``args`` is data."""
 
     number: EffectNumber
@@ -28,8 +26,7 @@ class EffectRequest:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class EffectResult:
+class EffectResult(NamedTuple):
     """The answer to effect ``number``: a value, or an error if ``error`` is set."""
 
     number: EffectNumber
@@ -50,8 +47,7 @@ class EffectFailed(Exception):
         self.retry_after_us = retry_after_us
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One attempt at an effect, as a connector gets it.
 
     ``idempotency_key`` is the same for every attempt and unique over runs,

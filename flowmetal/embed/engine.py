@@ -23,7 +23,6 @@ from flowmetal.ids import InterpreterId, RunId
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.host import Host
 from flowmetal.store import open_store
-from flowmetal.store.operations.vocabulary import SendMessage
 from flowmetal.store.protocol import ENDED, Message, NewEvent, RunQuery, RunRow, RunState
 from flowmetal.values import ErrorValue, Map, Value, encode_data, hash_map, keyword
 from flowmetal.values.meter import DEFAULT, Limits
@@ -220,6 +219,8 @@ class Engine(Mover):
             return self._cancel_parked(row.id, reason, now, drive)
         body = hash_map(((keyword("reason"), reason), (keyword("now"), now)))
         if row.state is RunState.QUEUED:  # it begins in order to be cancelled
+            from flowmetal.store.operations.vocabulary import SendMessage
+
             message = Message(os.urandom(8).hex(), "cancel", "", encode_data(body))
             self.perform(SendMessage(row.id, message))
         else:

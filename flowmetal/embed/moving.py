@@ -108,8 +108,7 @@ def export_run(
 def _leaving(store: Store, parts: dict[str, bytes], ties: Ties) -> dict[str, bytes]:
     """Return the parts of a run with what it needs at another place, and without what it leaves."""
     image = unpack_image(parts)
-    row = replace(
-        image.row,
+    row = image.row._replace(
         progress=asking_again(image.row.progress),
         input=leaving(image.row.input, ties.left()),
     )

@@ -22,13 +22,12 @@ explanation stand in the tables ``errors/codes_*.py``, one file per stage.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from flowmetal.source import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(NamedTuple):
     """A span that a diagnostic points at, with what to say there (may be empty)."""
 
     span: Span
@@ -166,8 +165,7 @@ class UsageError(FlowmetalError):
     """Wrong usage, or input that cannot be read; nothing was changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorCode:
+class ErrorCode(NamedTuple):
     """A row of the code tables: what ``fmc explain CODE`` prints."""
 
     code: str

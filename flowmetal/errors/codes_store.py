@@ -51,8 +51,6 @@ CODES = (
               "What is written now would be lost, so nothing is written. Put the file back, or stop the processes that still use it and start them again."),
     ErrorCode("FM1021", "A value cannot be kept in the store",
               "It is too big (SQLite keeps up to 1 GB in one piece), or a name holds bytes that are not text. Nothing was written."),
-    ErrorCode("FM1039", "The key of a history is not here",
-              "Histories are chained with the keys in the file that $FLOWMETAL_KEYS names, one to a line; the first is for new runs. A run that was begun with a key needs it as long as it lives."),
     ErrorCode("FM1022", "The server of the store cannot be reached",
               "It is down, starting or cut off, or the address is wrong. What was being written has an unknown outcome until the run is claimed again; nothing is written twice. `pg_isready` says whether the server accepts connections. An interpreter goes on by itself when it does."),
     ErrorCode("FM1023", "The server of the store refuses the user",
@@ -66,5 +64,7 @@ CODES = (
     ErrorCode("FM1030", "There is no store yet",
               "A store is made by the first run in it. A verb about runs that are there does not make one: it would only say that there is none.",
               "fmvm ps --store sqlite:typo.db", "fmvm ps --store sqlite:orders.db"),
+    ErrorCode("FM1039", "The key of a history is not here",
+              "Histories are chained with the keys in the file that $FLOWMETAL_KEYS names, one to a line; the first is for new runs. A run that was begun with a key needs it as long as it lives."),
 )
 # fmt: on

@@ -11,6 +11,7 @@ Who drives it makes it so (committing.py): at once, or together with other runs.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from flowmetal.effects import events as kinds
 from flowmetal.effects.errors import effect_error
@@ -27,7 +28,6 @@ from flowmetal.runtime.waiting import encode_waiting
 from flowmetal.snapshot import encode
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store.chain import extended
-from flowmetal.store.operations.vocabulary import Asked, Enqueue, StartRun, Withdraw
 from flowmetal.store.protocol import Claim, Commit, Event, InboxRow, NewEvent, RunState
 from flowmetal.values import DataError, ErrorValue, Map, Value, hash_map, keyword
 from flowmetal.values.codec import decode_data, encode_data
@@ -35,6 +35,9 @@ from flowmetal.values.kinds import KINDS as KINDS_OF_VALUES
 from flowmetal.values.kinds import LAST_SCALAR
 from flowmetal.vm.machine import deliver
 from flowmetal.vm.state import Machine, MachineStatus
+
+if TYPE_CHECKING:
+    from flowmetal.store.operations.vocabulary import Asked
 
 _VALUE = keyword("value")
 _ERROR = keyword("error")
@@ -171,10 +174,8 @@ class ActiveRun:
         self.chain = self.next_chain
         self.events = []
         self.consumed = []
-        self.has_started = self.has_started or any(
-            isinstance(asked.operation, StartRun | Enqueue) for asked in self.operations
-        )
-        self.operations = []
+        if self.operations:
+            self._settle_operations()
         self.undurable = False
         self.progress.changed = False
         self.committed_us = self.host.clock.monotonic_us()
@@ -241,6 +242,13 @@ class ActiveRun:
                     return found.options
         return None
 
+    def _settle_operations(self) -> None:
+        from flowmetal.store.operations.vocabulary import Enqueue, StartRun
+
+        if any(isinstance(asked.operation, StartRun | Enqueue) for asked in self.operations):
+            self.has_started = True
+        self.operations = []
+
     def effect_id(self, number: int) -> str:
         """Return the name under which the store answers an effect."""
         return f"{self.machine.generation}.{number}"
@@ -248,6 +256,8 @@ class ActiveRun:
     def withdraw(self, pending: Pending) -> None:
         """Let the store know that nobody waits for an effect any more."""
         if pending.effect_class in (EffectClass.STORE, EffectClass.TASK):
+            from flowmetal.store.operations.vocabulary import Asked, Withdraw
+
             effect = self.effect_id(pending.request.number)
             self.operations.append(Asked("", Withdraw(effect)))
             self.undurable = True

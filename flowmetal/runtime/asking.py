@@ -22,6 +22,7 @@ from flowmetal.runtime.retry import ONCE, duration_us, policy_of
 from flowmetal.runtime.starting import checked_id, encode_input, started_event
 from flowmetal.store.operations.vocabulary import (
     AcquirePermit,
+    Asked,
     AwaitCallback,
     AwaitPromise,
     AwaitRun,
@@ -63,12 +64,19 @@ _SCAN: Final = 1000
 _TOKEN_BYTES: Final = 32
 
 
-def operation_of(active: ActiveRun, request: EffectRequest, due_us: int | None) -> Operation:
-    """Return the operation that an effect asks for. ``due_us``: when its time is up."""
+def asked_by(active: ActiveRun, request: EffectRequest, due_us: int | None) -> Asked | None:
+    """Return what an effect asks of the store. ``due_us``: when its time is up.
+
+    None: it is of a kind that is served outside, but not by workers of a queue.
+    """
     ask = _ASK.get(request.kind)
-    if ask is None:
-        return _task(active, request, due_us)
-    return ask(active, _Arguments(request))
+    if ask is not None:
+        operation = ask(active, _Arguments(request))
+    elif _is_task(active, request):
+        operation = _task(active, request, due_us)
+    else:
+        return None
+    return Asked(active.effect_id(request.number), operation)
 
 
 class _Arguments:
@@ -388,7 +396,7 @@ def _redrive(active: ActiveRun, args: _Arguments) -> Operation:
     return Redrive(args.name("queue"), tuple(runs), args.count("limit", 100))
 
 
-def is_task(active: ActiveRun, request: EffectRequest) -> bool:
+def _is_task(active: ActiveRun, request: EffectRequest) -> bool:
     """Say whether the kind is one that the program hands to workers of a queue."""
     declared = active.declared(request.kind)
     return declared is not None and declared.get(keyword("queue")) is not None

@@ -17,13 +17,13 @@ from flowmetal.ids import RunId
 from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.advance import advance, may_start, take_in
 from flowmetal.runtime.committing import Alone, carry_out
-from flowmetal.runtime.family import LIVING, Family
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.loading import open_run
 from flowmetal.snapshot.format import VERSION
-from flowmetal.store.protocol import ENDED, Claim, Held, RunQuery, RunRow, RunState
+from flowmetal.store.protocol import ENDED, LIVING, Claim, Held, RunQuery, RunRow, RunState
 
 if TYPE_CHECKING:
+    from flowmetal.runtime.family import Family
     from flowmetal.runtime.grouping import Committer
 
 SECOND_US: Final = 1_000_000
@@ -187,6 +187,8 @@ async def drive_in_loop(
 
 
 async def _drive_alone(active: ActiveRun) -> None:
+    from flowmetal.runtime.family import Family
+
     family = Family(active.host, active.machine.run, _drive_member)
     try:
         if has_children(active):

@@ -17,9 +17,7 @@ from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.loading import open_run
 from flowmetal.snapshot.format import VERSION
-from flowmetal.store.protocol import ENDED, Claim, RunQuery, RunRow, RunState
-
-LIVING: Final = tuple(state for state in RunState if state not in ENDED)
+from flowmetal.store.protocol import LIVING, Claim, RunQuery, RunRow, RunState
 
 MOST: Final = 100
 """Descendants that are driven at a time."""

@@ -171,8 +171,7 @@ class _Forking:
         data = self.host.store.program(program)
         if self.new_program is not None:
             data = upgrading.data
-        row = replace(
-            self.row,
+        row = self.row._replace(
             id=self.id,
             program=program,
             epoch=0,

@@ -13,18 +13,17 @@ from flowmetal.effects.errors import bad_argument, effect_error
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.runtime.active import ActiveRun
-from flowmetal.runtime.asking import is_task, operation_of
 from flowmetal.runtime.entering import SLEEP
 from flowmetal.runtime.inheriting import error_of, refuse_inherited
 from flowmetal.runtime.options import Options, options_of
 from flowmetal.runtime.progress import Note, Pending
 from flowmetal.runtime.retry import duration_us
-from flowmetal.store.operations.vocabulary import Asked
 from flowmetal.values import ErrorValue, Instant, keyword
 
 WAITS: Final = frozenset(("run/await", "callback/await", "promise/await", "lock/acquire"))
 """Kinds performed by the store that take a while, and whose ``:timeout`` bounds that."""
 
+_OF_THE_STORE: Final = frozenset((EffectClass.STORE, EffectClass.TASK))
 _FOR = keyword("for")
 _UNTIL = keyword("until")
 
@@ -57,12 +56,12 @@ def open_effect(
 
 def _ask_store(active: ActiveRun, pending: Pending) -> None:
     """Ask the store, in the next commit, for what it performs. Raises EffectFailed."""
-    effect_class, request = pending.effect_class, pending.request
-    if effect_class is EffectClass.STORE or (
-        effect_class is EffectClass.TASK and is_task(active, request)
-    ):
-        operation = operation_of(active, request, pending.due_us)
-        active.operations.append(Asked(active.effect_id(request.number), operation))
+    if pending.effect_class in _OF_THE_STORE:
+        from flowmetal.runtime.asking import asked_by
+
+        asked = asked_by(active, pending.request, pending.due_us)
+        if asked is not None:
+            active.operations.append(asked)
 
 
 def take_up(active: ActiveRun, request: EffectRequest, note: Note | None, now_us: int) -> None:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from flowmetal.errors import Conflict, StoreError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
@@ -18,8 +19,6 @@ from flowmetal.store import rules
 from flowmetal.store.clock import Clock, SystemClock
 from flowmetal.store.memory_records import MemoryRecords
 from flowmetal.store.operations import attend, end_run, operate, perform_all, revive_run
-from flowmetal.store.operations.queues import per_worker
-from flowmetal.store.operations.vocabulary import Operation
 from flowmetal.store.protocol import (
     ENDED,
     Claim,
@@ -37,6 +36,9 @@ from flowmetal.store.protocol import (
     Trim,
 )
 from flowmetal.values import Map
+
+if TYPE_CHECKING:
+    from flowmetal.store.operations.vocabulary import Operation
 
 
 @dataclass(slots=True)
@@ -242,7 +244,11 @@ class MemoryStore:
 
     def _has_room(self, run: _Run, owner: InterpreterId) -> bool:
         """Say whether an interpreter may drive one more run of this one's queue."""
-        most = per_worker(self._records, run.queue) if run.queue else None
+        if not run.queue:
+            return True
+        from flowmetal.store.operations.queues import per_worker
+
+        most = per_worker(self._records, run.queue)
         if most is None:
             return True
         held = [r for r in self._runs.values() if r.owner == owner and r.queue == run.queue]

@@ -43,7 +43,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from flowmetal.errors import Conflict
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
@@ -69,6 +69,7 @@ class RunState(Enum):
 
 
 ENDED = frozenset({RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED, RunState.MOVED})
+LIVING = tuple(state for state in RunState if state not in ENDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,7 @@ class NewRun:
     queue: str = ""  # the run is QUEUED until the queue admits it
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(NamedTuple):
     """A fact for the history. ``effect`` is an effect number or 0. ``time_us`` 0: the store's now."""
 
     kind: str
@@ -97,8 +97,7 @@ class NewEvent:
     time_us: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """A fact in the history. Numbered from 1 without gaps."""
 
     seq: int
@@ -109,8 +108,7 @@ class Event:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RunRow:
+class RunRow(NamedTuple):
     """A run as the store has it, without its snapshot.
 
     ``waiting`` and ``progress`` are the runtime's own notes (encoded data):
@@ -144,8 +142,7 @@ class RunRow:
     anchor: bytes = b""  # the head where the history was cut off; empty: it is whole
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """Something for a run from outside: a signal, a cancellation, a callback's answer.
 
     ``id`` makes it come in once. ``kind`` is "signal", "cancel", ... and
@@ -158,8 +155,7 @@ class Message:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class InboxRow:
+class InboxRow(NamedTuple):
     """A message as it came in; ``number`` counts the messages of the run from 1."""
 
     number: int
@@ -167,8 +163,7 @@ class InboxRow:
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """The right to write a run: whoever commits must name epoch and seq."""
 
     run: RunId
@@ -177,8 +172,7 @@ class Claim:
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """Why a claim was not given: another living interpreter has the run, or it has ended."""
 
     state: RunState
@@ -187,8 +181,7 @@ class Held:
     lease_expires_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """What an interpreter needs to go on: the row, the snapshot (None: never ran), unconsumed messages."""
 
     row: RunRow
@@ -232,8 +225,7 @@ class Commit:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Trim:
+class Trim(NamedTuple):
     """What of a run's past goes. Its ability to go on is not touched.
 
     Events up to number ``events`` go, and ``anchor`` is the head of the chain there. Kept

@@ -34,7 +34,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from flowmetal.effects.requests import EffectRequest, EffectResult
 from flowmetal.ids import EffectNumber, ProgramHash, RunId
@@ -211,16 +211,14 @@ class FiberStatus(Enum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class Cancellation:
+class Cancellation(NamedTuple):
     """Why a fiber is to stop, and the scope whose end it is: 0 for the run's own."""
 
     reason: str
     scope: int
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Where an error that another fiber raised goes on: a handler, or -1 and -1: the fiber ends."""
 
     error: ErrorValue
@@ -275,8 +273,7 @@ class Scope:
     suppressed: list[ErrorValue] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(NamedTuple):
     """The run is asked to stop: raised as :flow/cancelled where each fiber waits."""
 
     reason: str
@@ -292,8 +289,7 @@ class Overdue:
 Fact: TypeAlias = EffectResult | Cancel | Overdue
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A fact in the inbox: taken in by time (microseconds of the store's clock), then by order."""
 
     at_us: int
@@ -362,8 +358,7 @@ class Machine:
         return self.image.program.hash
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """What one call of ``run`` came to.
 
     ``requests`` are new since the last turn, whatever the budget was. One whose fiber has been

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -84,7 +83,7 @@ def test_an_event_that_was_changed_is_found(trial: Trial) -> None:
     run = trial.store.found(RUN)
     assert run is not None
     for index, event in enumerate(list(run.events)):
-        run.events[index] = replace(event, time_us=event.time_us + 1)
+        run.events[index] = event._replace(time_us=event.time_us + 1)
         assert any(
             "the chain does not fit" in p for p in verify(host_of(trial), row_of(trial)).problems
         )
@@ -103,7 +102,7 @@ def test_a_history_that_the_program_does_not_have_is_found(trial: Trial) -> None
     run = trial.store.found(RUN)
     assert run is not None
     at = next(i for i, e in enumerate(run.events) if e.kind == events.REQUESTED and i > 3)
-    run.events[at] = replace(run.events[at], name="t/other")
+    run.events[at] = run.events[at]._replace(name="t/other")
     run.chain = b""
     problems = verify(host_of(trial), row_of(trial)).problems
     assert any("asks for t/other as effect" in problem for problem in problems)

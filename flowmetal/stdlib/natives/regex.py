@@ -14,11 +14,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from flowmetal.stdlib.natives.arguments import need_text, wrong
-from flowmetal.stdlib.natives.backtracking import Backtracking
-from flowmetal.stdlib.natives.regex_parsing import Tree, Wrong, parse
 from flowmetal.stdlib.natives.table import MISSING, Table
 from flowmetal.values import (
     Atom,
@@ -33,6 +31,9 @@ from flowmetal.values import (
     vector,
 )
 from flowmetal.values.meter import charge
+
+if TYPE_CHECKING:
+    from flowmetal.stdlib.natives.regex_parsing import Tree
 
 native = Table("flow.core")
 
@@ -60,6 +61,9 @@ class Compiled(Protocol):
 @lru_cache(_CACHE_SIZE)
 def compile_regex(pattern: str, flags: str) -> Compiled:
     """Compile an expression in Java's spelling; raise FM0509 for what is none."""
+    from flowmetal.stdlib.natives.backtracking import Backtracking
+    from flowmetal.stdlib.natives.regex_parsing import Wrong, parse
+
     try:
         tree = parse(pattern, flags)
         if tree.needs_backtracking:
@@ -94,7 +98,7 @@ class _ByText:
         self._linear = linear
         self._pattern = pattern
         self._tree = tree
-        self._backtracking: Backtracking | None = None
+        self._backtracking: Compiled | None = None
 
     def search(self, text: str) -> Match | None:
         """Return the first match."""
@@ -116,6 +120,8 @@ class _ByText:
         ):
             return self._linear
         if self._backtracking is None:
+            from flowmetal.stdlib.natives.backtracking import Backtracking
+
             self._backtracking = Backtracking(self._pattern, tree)
         return self._backtracking
 

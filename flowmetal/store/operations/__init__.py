@@ -23,14 +23,64 @@ store keeps in its own way. Rules that must stay true:
   operation on the same thing, or by ``attend``, which interpreters call. Nothing
   depends on somebody being there in time.
 - Rows of one thing begin with its name and a tab, so that names are printable text.
+
+Every store imports this file and most runs never ask for an operation: what performs them
+is loaded when there is one to perform, a tie to cut or a row that is due.
 """
 
-from flowmetal.store.operations.performing import (
-    attend,
-    end_run,
-    operate,
-    perform_all,
-    revive_run,
-)
+from __future__ import annotations
 
-__all__ = ["attend", "end_run", "operate", "perform_all", "revive_run"]
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from flowmetal.ids import RunId
+from flowmetal.store.operations.records import Records
+from flowmetal.store.operations.ties import ties
+
+if TYPE_CHECKING:
+    from flowmetal.store.operations.answers import Answer
+    from flowmetal.store.operations.vocabulary import Asked, Operation
+
+MOST_AT_ONCE: Final = 100
+"""Rows that one call of ``attend`` looks at: its transaction is not to keep others waiting long."""
+
+
+def perform_all(records: Records, run: RunId, asked: Sequence[Asked]) -> None:
+    """Perform the operations of a step, in order, and answer those that can be answered now."""
+    if asked:
+        from flowmetal.store.operations import performing
+
+        performing.perform_all(records, run, asked)
+
+
+def operate(records: Records, operation: Operation) -> Answer:
+    """Perform an operation for somebody who is no run, and return the answer."""
+    from flowmetal.store.operations import performing
+
+    return performing.operate(records, operation)
+
+
+def end_run(records: Records, run: RunId) -> None:
+    """Cut the ties of a run that has just ended: the row already says so."""
+    hanging = list(ties(records, run))
+    if hanging:
+        from flowmetal.store.operations import performing
+
+        performing.cut_ties(records, run, hanging)
+
+
+def revive_run(records: Records, run: RunId) -> None:
+    """Let a parked run stand in line again, at the end."""
+    from flowmetal.store.operations import performing
+
+    performing.revive_run(records, run)
+
+
+def attend(records: Records) -> bool:
+    """Do what is due; say whether there was anything."""
+    due = records.due(records.now_us(), MOST_AT_ONCE)
+    if due:
+        from flowmetal.store.operations import performing
+
+        performing.attend_to(records, due)
+    return bool(due)

@@ -61,9 +61,6 @@ from flowmetal.store.operations.vocabulary import (
 from flowmetal.store.protocol import RunState
 from flowmetal.values import vector
 
-MOST_AT_ONCE: Final = 100
-"""Rows that one call of ``attend`` looks at: its transaction is not to keep others waiting long."""
-
 
 def perform_all(records: Records, run: RunId, asked: Sequence[Asked]) -> None:
     """Perform the operations of a step, in order, and answer those that can be answered now."""
@@ -214,8 +211,8 @@ def _stop_waiting(records: Records, asker: Asker, tie: Tie) -> None:
             raise AssertionError(tie.kind)
 
 
-def end_run(records: Records, run: RunId) -> None:
-    """Cut the ties of a run that has just ended: the row already says so.
+def cut_ties(records: Records, run: RunId, hanging: Sequence[tuple[str, str, Tie]]) -> None:
+    """Cut the ties of a run that has just ended: what hangs on it, by what it is and where.
 
     A failed run is parked: it keeps what only it can use (callbacks, subscriptions, children, its
     waits) for the day it is revived, and gives back what others wait for, its places in lines
@@ -224,7 +221,7 @@ def end_run(records: Records, run: RunId) -> None:
     standing = records.run(run)
     assert standing is not None
     parked = standing.state is RunState.FAILED
-    for what, key, tie in list(ties(records, run)):
+    for what, key, tie in hanging:
         if parked and what in _KEPT_BY_PARKED:
             if what == OPEN and tie.kind == permits.PERMIT:
                 permits.step_aside(records, Asker(run, key), tie.place)
@@ -276,9 +273,7 @@ _DUE: Final[dict[str, Callable[[Records, str], None]]] = {
 """Who looks at rows that are due, by space. Each either deletes the row or moves its time on."""
 
 
-def attend(records: Records) -> bool:
-    """Do what is due; say whether there was anything."""
-    due = records.due(records.now_us(), MOST_AT_ONCE)
+def attend_to(records: Records, due: Sequence[tuple[str, str]]) -> None:
+    """Do what is due at rows, given by space and key."""
     for space, key in due:
         _DUE[space](records, key)
-    return bool(due)

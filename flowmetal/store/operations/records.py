@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from flowmetal.store.protocol import InboxRow, Message, NewRun, RunState
 
 TAB = "\t"
+TASKS = "task"
+"""The space of tasks: a table with columns of its own, for workers that speak SQL (tasks.py)."""
+
 _PAGE = 100
 
 

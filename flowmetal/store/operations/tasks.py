@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from flowmetal.store.operations.answers import Answer, Asker, answer, bad_name, refuse, reply
-from flowmetal.store.operations.records import TAB, Kept, Records, drop, each, find, keep
+from flowmetal.store.operations.records import TAB, TASKS, Kept, Records, drop, each, find, keep
 from flowmetal.store.operations.ties import wait_at, waits_no_more
 from flowmetal.store.operations.vocabulary import BeatTask, ClaimTask, EndTask, OpenTask
 
@@ -29,7 +29,7 @@ SAID = (DONE, FAILED)
 class Task(Kept):
     """Key: run, effect. Times in microseconds, documents in JSON. See docs/store.md for each column."""
 
-    SPACE: ClassVar[str] = "task"
+    SPACE: ClassVar[str] = TASKS
     queue: str
     name: str
     state: str

@@ -7,13 +7,12 @@ block; READ COMMITTED and a compare-and-swap are enough. Every time is the serve
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowmetal.errors import Conflict
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store import rules
 from flowmetal.store.operations import attend, end_run, operate, perform_all, revive_run
-from flowmetal.store.operations.vocabulary import Operation
 from flowmetal.store.postgres import claims, rows, steps
 from flowmetal.store.postgres.address import read_address
 from flowmetal.store.postgres.arrays import BigInts, Texts
@@ -43,6 +42,9 @@ from flowmetal.store.protocol import (
     Trim,
 )
 from flowmetal.values import Map
+
+if TYPE_CHECKING:
+    from flowmetal.store.operations.vocabulary import Operation
 
 _CLOSED = Texts(state.value for state in rules.CLOSED)
 

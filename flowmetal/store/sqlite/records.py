@@ -7,15 +7,15 @@ put into inboxes here alone.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import fields
+from functools import cache
 from typing import Final
 
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store import rules
 from flowmetal.store.clock import Clock
-from flowmetal.store.operations.queues import per_worker
-from flowmetal.store.operations.records import Record, Standing
-from flowmetal.store.operations.tasks import Task
+from flowmetal.store.operations.records import TASKS, Record, Standing
 from flowmetal.store.protocol import InboxRow, Message, NewRun, RunState
 from flowmetal.store.sqlite import rows
 from flowmetal.store.sqlite.session import Session
@@ -25,9 +25,6 @@ _WAKE: Final = """
   due_us = CASE state WHEN 'waiting' THEN 0 ELSE due_us END"""
 
 _ABOVE_ALL: Final = "\U0010ffff"  # in no key: names are printable
-_TASK: Final = tuple(field.name for field in fields(Task))
-_TASK_COLUMNS: Final = ", ".join(_TASK)
-_TASK_MARKS: Final = ", ".join("?" for _ in _TASK)
 _DUE: Final = """
   SELECT space, key, due_us FROM record WHERE due_us IS NOT NULL AND due_us <= :until
   UNION ALL SELECT 'task', id, 0 FROM task WHERE state IN ('done', 'failed')
@@ -43,6 +40,13 @@ _NEXT_DUE: Final = """
       SELECT lease_expires_us FROM task WHERE state = 'claimed' ORDER BY lease_expires_us LIMIT 1))"""
 
 
+@cache
+def _task_columns() -> Sequence[str]:
+    from flowmetal.store.operations.tasks import Task
+
+    return [field.name for field in fields(Task)]
+
+
 class SqliteRecords:
     """See ``operations.records.Records``."""
 
@@ -54,7 +58,7 @@ class SqliteRecords:
         return self._clock.now_us()
 
     def get(self, space: str, key: str) -> Record | None:
-        if space == Task.SPACE:
+        if space == TASKS:
             return self._task(key)
         found = self._execute(
             "SELECT key, fields, body, due_us FROM record WHERE space = ? AND key = ?",
@@ -63,17 +67,18 @@ class SqliteRecords:
         return None if found is None else Record(*found)
 
     def put(self, space: str, record: Record) -> None:
-        if space == Task.SPACE:
-            values = json.loads(record.fields)
+        if space == TASKS:
+            values, columns = json.loads(record.fields), _task_columns()
             self._execute(
-                f"INSERT OR REPLACE INTO task (id, {_TASK_COLUMNS}) VALUES (?, {_TASK_MARKS})",
-                (record.key, *(values[name] for name in _TASK)),
+                f"INSERT OR REPLACE INTO task (id, {', '.join(columns)})"
+                f" VALUES (?{', ?' * len(columns)})",
+                (record.key, *(values[name] for name in columns)),
             )
             return
         self._execute("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?)", (space, *record))
 
     def delete(self, space: str, key: str) -> bool:
-        if space == Task.SPACE:
+        if space == TASKS:
             return self._execute("DELETE FROM task WHERE id = ?", (key,)).rowcount == 1
         delete = "DELETE FROM record WHERE space = ? AND key = ?"
         return self._execute(delete, (space, key)).rowcount == 1
@@ -97,11 +102,12 @@ class SqliteRecords:
         return None if first_us is None else int(first_us)
 
     def _task(self, key: str) -> Record | None:
-        select = f"SELECT {_TASK_COLUMNS} FROM task WHERE id = ?"
+        columns = _task_columns()
+        select = f"SELECT {', '.join(columns)} FROM task WHERE id = ?"
         found = self._execute(select, (key,)).fetchone()
         if found is None:
             return None
-        return Record(key, json.dumps(dict(zip(_TASK, found, strict=True))))
+        return Record(key, json.dumps(dict(zip(columns, found, strict=True))))
 
     # Runs
 
@@ -158,7 +164,11 @@ class SqliteRecords:
 
     def has_room(self, queue: str, owner: InterpreterId) -> bool:
         """Say whether an interpreter may drive one more run of a queue."""
-        most = per_worker(self, queue) if queue else None
+        if not queue:
+            return True
+        from flowmetal.store.operations.queues import per_worker
+
+        most = per_worker(self, queue)
         if most is None:
             return True
         (held,) = self._execute(

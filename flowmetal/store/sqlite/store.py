@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flowmetal.errors import Conflict
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store import rules
 from flowmetal.store.clock import Clock, SystemClock
 from flowmetal.store.operations import attend, end_run, operate, perform_all, revive_run
-from flowmetal.store.operations.vocabulary import Operation
 from flowmetal.store.protocol import (
     ENDED,
     Claim,
@@ -39,6 +39,9 @@ from flowmetal.store.sqlite.records import SqliteRecords
 from flowmetal.store.sqlite.rows import Head
 from flowmetal.store.sqlite.session import Session
 from flowmetal.values import Map
+
+if TYPE_CHECKING:
+    from flowmetal.store.operations.vocabulary import Operation
 
 _NEVER = 1 << 62  # a message number that no run reaches
 
