@@ -96,7 +96,6 @@ class Interactive:
             grants or RunGrants(),
             observer,
         )
-        self.lookup.evaluator = self.machine
         self._files = _ReplLoader(self.machine)
         self.loader = Loader(
             self._find,

@@ -8,17 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import flowmetal
-from flowmetal.compiler.analyser import macro_at
-from flowmetal.compiler.context import Ask, Context, Unit
 from flowmetal.compiler.environment import Environment, VarInfo
-from flowmetal.compiler.evaluator import Evaluator
-from flowmetal.compiler.forms import is_sequence
-from flowmetal.compiler.macroexpansion import expand
-from flowmetal.compiler.options import CompileOptions
-from flowmetal.compiler.problems import Problems
 from flowmetal.compiler.resolution import Expander, Names
 from flowmetal.embed.examples import examples_of
 from flowmetal.embed.special_documentation import SPECIAL, Special
@@ -31,10 +23,6 @@ from flowmetal.vm.state import Native
 
 _DOC = keyword("doc")
 _SOURCES = Path(flowmetal.__file__).parent / "stdlib"
-_UNEXPANDED = frozenset(
-    {"ns", "in-ns", "require", "use", "import", "alias", "refer", "refer-clojure", "refer-flow"}
-)
-_MOST_EXPANSIONS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +48,6 @@ class Known:
 class Lookup:
     """Answers questions about names. ``names`` gives the current view."""
 
-    evaluator: Evaluator
-
     def __init__(
         self,
         environment: Environment,
@@ -80,8 +66,6 @@ class Lookup:
             ("-find-doc", self._find_doc),
             ("apropos", self._apropos),
             ("dir-names", self._dir),
-            ("macroexpand-1", self.expand_once),
-            ("macroexpand", self._expand),
         )
         return tuple(Native(f"flow.repl/{name}", call, 1, 1) for name, call in rows)
 
@@ -138,30 +122,6 @@ class Lookup:
             and known.kind == "macro"
             and any("& body" in a for a in known.arglists)
         )
-
-    def expand_once(self, form: Value) -> Value:
-        """Return what a macro call stands for after one step; anything else as it is."""
-        if not is_sequence(form) or next(iter(form), None) is None:
-            return form
-        span = getattr(form, "span", None) or Span("<form>", 1, 1, 1, 1)
-        unit = Unit("macroexpand")
-        context = Context(self._names(), self.evaluator, Problems(), CompileOptions(), unit)
-        ask = Ask(form, span)
-        try:
-            macro = macro_at(context, ask)
-            if macro is None or (isinstance(macro, Expander) and macro.name in _UNEXPANDED):
-                return form
-            return expand(context, ask, macro).form
-        except FlowmetalError as error:
-            raise flow_error(error.code, "macro/failed", error.message) from None
-
-    def _expand(self, form: Value) -> Value:
-        for _ in range(_MOST_EXPANSIONS):
-            expanded = self.expand_once(form)
-            if expanded is form:
-                return form
-            form = expanded
-        raise flow_error("FM0122", "macro/failed", "the expansion does not come to an end")
 
     # -- natives -------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ ALIASES = {"str": "flow.string"}
 LIBRARY = ("str", "set", "walk", "test", "edn", "pprint")
 WITHOUT_A_VAR = {"test/thrown?", "test/thrown-with-msg?"}
 """Not names of their own: `is` knows them."""
-COMING = {"eval", "macroexpand", "macroexpand-1", "walk/macroexpand-all"}
+COMING = {"eval"}
 """The REPL's only, so far."""
 
 
