@@ -37,3 +37,16 @@ class Evaluator(Protocol):
 
     def call(self, name: str, arguments: Sequence[Value]) -> Value:
         """Call the function in var ``name`` (a macro gets &form and &env first). Raises EvaluationFailed."""
+
+
+class NoMachine:
+    """For expanding the compiler's own macros by themselves: none of them asks a machine."""
+
+    def enter(self, environment: Environment, namespace: str) -> None:
+        raise AssertionError(namespace)
+
+    def load(self, definition: Definition, functions: Mapping[CodeHash, Function]) -> None:
+        raise AssertionError(definition.name)
+
+    def call(self, name: str, arguments: Sequence[Value]) -> Value:
+        raise AssertionError(name)

@@ -31,7 +31,7 @@ _environments: WeakKeyDictionary[Image, Environment] = WeakKeyDictionary()
 def _expand(machine: Machine, fiber: Fiber, form: Value, namespace: Value) -> Value:
     """Return what a call of one of the compiler's macros stands for after one step."""
     from flowmetal.compiler.context import Context, Unit
-    from flowmetal.compiler.evaluator import Evaluator
+    from flowmetal.compiler.evaluator import NoMachine
     from flowmetal.compiler.expanders import EXPANDERS
     from flowmetal.compiler.expanders.call import MacroCall
     from flowmetal.compiler.forms import children
@@ -46,16 +46,13 @@ def _expand(machine: Machine, fiber: Fiber, form: Value, namespace: Value) -> Va
             machine.next_gensym += 1
             return f"{hint}__{machine.next_gensym - 1}"
 
-    class Nobody(Evaluator):
-        """No expander asks for a machine."""
-
     assert type(namespace) is Symbol
     name = next(iter(form)).name
     if name in _UNEXPANDED:
         return form
     environment = _environment(machine.image)
     names = Names(environment, environment.open(namespace.text), frozenset(EXPANDERS))
-    context = Context(names, Nobody(), Problems(), CompileOptions(), Fresh("macroexpand"))
+    context = Context(names, NoMachine(), Problems(), CompileOptions(), Fresh("macroexpand"))
     span = getattr(form, "span", None) or Span("<form>", 1, 1, 1, 1)
     try:
         return EXPANDERS[name](MacroCall(context, span, form, children(form, span))).form
