@@ -98,25 +98,38 @@ class Namespace:
         self.meta: Map | None = None
         self.hidden_core: frozenset[str] = frozenset()
         self.only_core: frozenset[str] | None = None
-        self._vars: dict[str, VarInfo] = {}
+        self._vars: dict[str, VarInfo | Definition] = {}
 
     def define(self, var: VarInfo) -> None:
         if is_part(var.name):  # no source can name it
             return
         self._vars[var.name[len(self.name) + 1 :]] = var
 
+    def know(self, definition: Definition) -> None:
+        """Make a compiled definition known. What it says is read when somebody asks for it."""
+        if definition.kind is DefinitionKind.DECLARED:
+            self.define(info_of(definition, self.find(_local_name(definition))))
+        elif not is_part(definition.name):
+            self._vars[_local_name(definition)] = definition
+
     def forget(self, name: str) -> None:
         """Forget a var: its definition failed, and its namespace goes on without it."""
         self._vars.pop(name, None)
 
     def find(self, name: str) -> VarInfo | None:
-        return self._vars.get(name)
+        found = self._vars.get(name)
+        if isinstance(found, Definition):
+            found = self._vars[name] = info_of(found)
+        return found
 
     def names(self) -> Iterator[str]:
         return iter(self._vars)
 
     def publics(self) -> Iterator[str]:
-        return (name for name, var in self._vars.items() if not var.private)
+        for name in self._vars:
+            var = self.find(name)
+            if var is not None and not var.private:
+                yield name
 
     def shows_core(self, name: str) -> bool:
         """Say whether ``name`` of flow.core may be used here without a qualifier."""
@@ -142,7 +155,7 @@ class Environment:
         made.complete = True
         for definition in module.definitions:
             if definition.name:
-                made.define(info_of(definition, made.find(_local_name(definition))))
+                made.know(definition)
         self._namespaces[module.name] = made
 
     def namespace(self, name: str) -> Namespace | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from flowmetal.bytecode.code import (
     Body,
@@ -117,20 +117,34 @@ def _finally_blocks(body: Body) -> Iterator[tuple[int, int]]:
 
 
 class LinkedFunction:
-    """A function, ready to run. Its bodies are linked when it is first called."""
+    """A function, ready to run. Its bodies are linked when it is first called.
+
+    Of a library's functions most are never looked at, and stay packed: ``name`` and ``sealed``
+    are taken from the function when they are first asked for.
+    """
 
     __slots__ = ("_bodies", "_image", "by_count", "function", "name", "plain", "sealed", "variadic")
 
+    name: str
+    sealed: bool
+
     def __init__(self, function: Function, image: Image) -> None:
         self.function = function
-        self.name = function.name
-        self.sealed = "sealed" in function.flags
         self._image = image
         self._bodies: tuple[LinkedBody, ...] | None = None
         self.by_count: dict[int, LinkedBody] = {}
         self.variadic: LinkedBody | None = None
         self.plain = Closure(self, [])
         """The one closure of a function that captures nothing."""
+
+    if not TYPE_CHECKING:  # a type checker would take every attribute for granted
+
+        def __getattr__(self, name: str) -> Value:
+            if name not in ("name", "sealed"):
+                raise AttributeError(name)
+            self.name = self.function.name
+            self.sealed = "sealed" in self.function.flags
+            return getattr(self, name)
 
     @property
     def bodies(self) -> tuple[LinkedBody, ...]:
