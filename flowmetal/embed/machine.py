@@ -13,7 +13,6 @@ as bytes, from which ``Machine.restore`` goes on, in any process.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 import msgpack
 
@@ -88,7 +87,7 @@ class Machine:
             return turn
         # Some were asked for and abandoned in one turn: nobody waits for them any more.
         alive = tuple(request for request in turn.requests if request.number in wanted)
-        return replace(turn, requests=alive)
+        return turn._replace(requests=alive)
 
     def deliver(
         self,
