@@ -17,7 +17,7 @@ a run that comes from a file, in one transaction.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from flowmetal.bytecode.code import Program
