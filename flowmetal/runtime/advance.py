@@ -81,14 +81,14 @@ def advance(active: ActiveRun, *, let_go: bool = False, turns: int = 1 << 62) ->
                 yield Step(RunState.RUNNING)
         elif turn.status is not MachineStatus.WAITING:
             yield _end(active, turn)
+        elif active.fresh:  # first, or a fiber with nothing but local effects could hold them up
+            _open_fresh(active)
+            if active.operations:
+                yield from _ask_store(active)
         elif active.local:
             _answer_locals(active)
             if len(active.events) >= MANY_EVENTS or active.host.sync_every:
                 yield Step(RunState.RUNNING)
-        elif active.fresh:
-            _open_fresh(active)
-            if active.operations:
-                yield from _ask_store(active)
         elif active.quick:
             yield from _perform_quick(active)
         else:
@@ -390,7 +390,7 @@ def startable(active: ActiveRun) -> Steps[list[Pending]]:
         active.progress.changed = True
     for pending in found:
         pending.due_us = None
-    if careful:
+    if careful or (found and active.undurable):
         yield Step(RunState.RUNNING)
     return found
 

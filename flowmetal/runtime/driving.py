@@ -126,11 +126,14 @@ def _drive_without_loop(active: ActiveRun) -> bool:
     """Drive until the run is left (True); or a connector effect is to begin, or there is a child (False)."""
     host = active.host
     while active.is_driven():
-        carry_out(active, advance(active))
+        more = carry_out(active, advance(active, turns=TURNS))
         if not active.is_driven():
             break
         if may_start(active) or active.has_started:
             return False
+        if more:
+            carry_out(active, take_in(active))
+            continue
         host.store.attend()
         if not carry_out(active, take_in(active)) and active.is_driven():
             host.clock.wait(host.store, _patience_us(active))
@@ -163,6 +166,10 @@ async def drive_in_loop(
         while active.is_driven():
             if await carry_out(active, advance(active, let_go=let_go, turns=TURNS)):
                 await asyncio.sleep(0)
+                if active.is_driven():  # what other fibers wait for must not wait for this one
+                    await carry_out(active, attempts.begin())
+                if active.is_driven():
+                    await carry_out(active, take_in(active))
                 continue
             if not active.is_driven():
                 return

@@ -126,6 +126,27 @@ def test_clean_up_that_never_ends_is_cut_short_after_thirty_seconds() -> None:
     assert [each.kind for each in made.world.performed] == ["user/quick"]
 
 
+BUSY = "(loop [] (now!) (recur))"
+
+
+def test_a_fiber_that_only_looks_at_the_clock_does_not_hold_up_the_others() -> None:
+    made = bench(expected=1)
+    assert value(run(made, f"(race! (slow :answered) {BUSY})")) == ":answered"
+
+
+def test_a_loop_that_only_looks_at_the_clock_is_timed_out_and_cancelled() -> None:
+    made = bench(expected=1)
+    made.world.before = None
+    tick = made.clock.now_us
+
+    def ticking() -> int:
+        made.clock.advance(1000)
+        return tick()
+
+    made.clock.now_us = ticking  # type: ignore[method-assign]
+    assert value(run(made, f'(with-timeout! #dur "1s" {{:else :late}} {BUSY})')) == ":late"
+
+
 def test_a_failed_run_lists_every_fiber_where_it_stands() -> None:
     made = bench(expected=99)
     row = run(made, '(all! (do (sleep! #dur "1s") (throw (ex-info "no" {}))) (receive! :go))')
