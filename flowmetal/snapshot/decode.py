@@ -190,8 +190,8 @@ class _Reader:
         machine.inbox = [self._delivery(parts) for parts in _groups(inbox, 4)]
         require(all(number < machine.next_fiber for number in machine.fibers), "a fiber")
         require(all(number < machine.next_effect for number in machine.open), "an effect")
-        check_scopes(machine)
         check_fibers(machine)
+        check_scopes(machine)
         return machine
 
     def _text(self, item: Value) -> str:
@@ -248,7 +248,7 @@ class _Reader:
             fiber.cancel = Cancellation(self._text(cancel[0]), cancel[1])
         fiber.verdict = self._verdict(verdict)
         if failed is not None:
-            fiber.failed = self._open([*_list(failed), fiber.number]).request
+            fiber.failed = self._open([*_exactly(4, _list(failed)), fiber.number]).request
 
     def _verdict(self, parts: Value) -> Verdict | None:
         if parts is None:
@@ -347,6 +347,11 @@ class _Reader:
 
 
 _NOT_ON_STACKS = frozenset({Node, Bindings})
+
+
+def _exactly(count: int, fields: Fields) -> Fields:
+    require(len(fields) == count, "a fiber")
+    return fields
 
 
 def _list(item: Value) -> list[Value]:

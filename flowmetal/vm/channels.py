@@ -94,8 +94,9 @@ def _poll(machine: Machine, fiber: Fiber, channel: Value, ticket: Value) -> Valu
     return found
 
 
-def _room(machine: Machine, fiber: Fiber, channel: Channel, ticket: Promise | None) -> Value:
+def _room(machine: Machine, fiber: Fiber, port: Value, ticket: Promise | None) -> Value:
     """Say whether a channel with a transducer has room, False if it is closed; else leave the ticket."""
+    channel = _channel(">!", port)
     if channel.closed:
         return False
     if channel.policy or channel.takers or len(channel.buffer) < channel.size:
@@ -118,8 +119,8 @@ def _choose(machine: Machine, fiber: Fiber, ports: Value, order: Value, ticket: 
     A port is a channel to take from, or [channel value]. ``order`` are the indices in the
     order in which they are tried. Of a put through a transducer the result is :room.
     """
-    indices = list(seq(order) or ())
     given = list(seq(ports) or ())
+    indices = [at for at in seq(order) or () if type(at) is int and 0 <= at < len(given)]
     for index in indices:
         port = given[index]
         if type(port) is Channel:
@@ -170,9 +171,10 @@ def _push(machine: Machine, fiber: Fiber, channel: Channel, value: Value) -> Cha
     """Add what a transducer gives, whatever the buffer's size says."""
     if value is None:
         raise flow_error("FM0747", "chan/nil", "nil cannot be put into a channel: it means closed")
-    if not _add(machine, channel, value):
-        channel.buffer.append(value)
-    return channel
+    wanted = _channel("chan", channel)
+    if not _add(machine, wanted, value):
+        wanted.buffer.append(value)
+    return wanted
 
 
 def _close(machine: Machine, fiber: Fiber, channel: Value) -> bool:

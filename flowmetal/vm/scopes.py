@@ -103,7 +103,7 @@ def _open(machine: Machine, fiber: Fiber) -> int:
 
 def _join(machine: Machine, fiber: Fiber, number: int) -> None:
     """Wait until the workers of a scope have ended; raise the failure of one."""
-    scope = machine.scopes[number]
+    scope = _innermost(machine, fiber, number)
     if scope.verdict is not None:
         if (
             fiber.cancel is None
@@ -117,7 +117,7 @@ def _join(machine: Machine, fiber: Fiber, number: int) -> None:
 
 def _close(machine: Machine, fiber: Fiber, number: int) -> None:
     """End a scope: cancel the members that are left, wait for them, and let its failure go on."""
-    scope = machine.scopes[number]
+    scope = _innermost(machine, fiber, number)
     if not scope.closing:
         scope.closing = True
         for member in list(scope.members):
@@ -125,9 +125,16 @@ def _close(machine: Machine, fiber: Fiber, number: int) -> None:
     if scope.members:
         block(machine, fiber, number, "a scope")
     del machine.scopes[number]
-    assert fiber.scope == number, "scopes end in the order in which they began"
     fiber.scope = scope.parent
     _go_on(machine, fiber, scope)
+
+
+def _innermost(machine: Machine, fiber: Fiber, number: Value) -> Scope:
+    """Return the scope that a fiber is in: they end in the order in which they began."""
+    scope = machine.scopes.get(number) if type(number) is int else None
+    if scope is None or number != fiber.scope or scope.owner != fiber.number:
+        raise flow_error("FM0748", "scope/unknown", f"{show(number)} is not the innermost scope")
+    return scope
 
 
 def _go_on(machine: Machine, fiber: Fiber, scope: Scope) -> None:
@@ -175,7 +182,10 @@ def _cancel(machine: Machine, fiber: Fiber, what: Value, reason: Value) -> bool:
 
 def _time_out(machine: Machine, fiber: Fiber, number: int, error: ErrorValue) -> None:
     """Raise the error of a scope whose time is up, as if where its owner stands."""
-    owner = machine.fibers[machine.scopes[number].owner]
+    scope = machine.scopes.get(number) if type(number) is int else None
+    if scope is None or not isinstance(error, ErrorValue):
+        raise flow_error("FM0748", "scope/unknown", f"{show(number)} is no scope")
+    owner = machine.fibers[scope.owner]
     raise FlowError(error.with_frames(backtrace(owner)))
 
 

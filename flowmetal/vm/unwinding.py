@@ -34,6 +34,7 @@ from flowmetal.values import (
     ErrorValue,
     FlowError,
     Keyword,
+    Unrealised,
     Value,
     Vector,
     hash_map,
@@ -336,7 +337,10 @@ def _takes(
         case _:
             if error.type is CANCELLED:
                 return False
-            answer = call_value(machine, fiber, frame.stack[handler.operand], [error])
+            try:
+                answer = call_value(machine, fiber, frame.stack[handler.operand], [error])
+            except (FlowError, Unrealised, RecursionError):
+                return False  # a predicate that fails itself does not take the error
             if isinstance(answer, Frame):
                 return answer
             return handler.kind is HandlerKind.PREDICATE and answer not in (None, False)

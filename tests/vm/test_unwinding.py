@@ -221,3 +221,11 @@ def test_an_error_below_several_tail_calls_names_who_made_the_first() -> None:
     (defn main [] (a 0))"""
     names = [name for name, _ in run(text).error.frames]
     assert names == ["user/e", "user/d", "user/c", "user/b", "user/a", "user/main"]
+
+
+def test_a_selector_that_cannot_be_asked_does_not_take_the_error() -> None:
+    for selector in ("5", "odd?", "(fn [] true)"):
+        text = f'(try (try (throw (ex-info "no" {{}})) (catch {selector} e 1)) (catch :default e :outer))'
+        assert main(f"(let [p {selector}] {text.replace(f'catch {selector}', 'catch p')})") is k(
+            "outer"
+        )
