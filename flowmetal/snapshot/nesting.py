@@ -76,7 +76,7 @@ def _check_fiber(machine: Machine, fiber: Fiber) -> None:
             require(promise.state == OPEN and fiber.number in promise.waiters, where)
         case int() as number:
             require(
-                number in machine.scopes and machine.scopes[number].owner == fiber.number, where
+                number == fiber.scope > 0 and machine.scopes[number].owner == fiber.number, where
             )
         case None:
             return

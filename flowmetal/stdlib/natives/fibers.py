@@ -68,5 +68,5 @@ def set_step(channel: Channel, step: Value, failing: Value) -> Channel:
 
 
 native.add("-step", lambda channel: channel.step if type(channel) is Channel else None)
-native.add("-failing", lambda channel: channel.failing)
-native.add("-closed?", lambda channel: channel.closed)
+native.add("-failing", lambda channel: channel.failing if type(channel) is Channel else None)
+native.add("-closed?", lambda channel: type(channel) is not Channel or channel.closed)
