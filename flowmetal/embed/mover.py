@@ -69,7 +69,7 @@ class Mover(ABC):
                 what_if = engine.fork("7f3c", at=12, results={4: "approved"})
                 engine.drive(what_if.id)
 
-        Raises RunError FM1101, FM1130, FM1131, RefusedError FM1133, FM1134, UsageError FM1135.
+        Raises RunError FM1101, FM1130, FM1131, RefusedError FM1136, FM1134, UsageError FM1135.
         """
         from flowmetal.embed.forking import ForkView
         from flowmetal.runtime.forking import Choices, fork

@@ -92,7 +92,7 @@ CODES = (
               "Events are missing, or were changed. What the retention policy has trimmed cannot be looked at any more; anything else is damage: `fmvm verify` says what it finds, and a backup of the store has the rest."),
     ErrorCode("FM1132", "A failed run cannot be revived in this way",
               "`fmvm retry` alone performs a failed effect again, under its key. Another error needs `--value JSON`, a value in place of what failed, or `--restart NAME`, a way on that the program offers. What a saga has undone cannot be tried again."),
-    ErrorCode("FM1133", "A run cannot be forked at this point",
+    ErrorCode("FM1136", "A run cannot be forked at this point",
               "A fork goes on from where a run stands, or stood after an event: nothing goes on after the end. Name an earlier event with --at; `fmvm events` lists them."),
     ErrorCode("FM1134", "A run cannot go on with this program",
               "The message says why: a function or a var that it still needs is gone, its records have other fields, what the program computes at its start fails. `fmvm upgrade --dry-run` says it for many runs at once; a run that is refused keeps its program."),

@@ -97,7 +97,7 @@ def fork(
 ) -> Fork:
     """Make a fork of a run. Nothing is changed anywhere.
 
-    Raises RunError FM1101, FM1130 and FM1131 as ``machine_at`` does, RefusedError FM1133 for a point
+    Raises RunError FM1101, FM1130 and FM1131 as ``machine_at`` does, RefusedError FM1136 for a point
     from which nothing goes on, UsageError FM1135 for a result of an effect that is not open there,
     RefusedError FM1134 if it cannot go on with ``program``.
     """
@@ -107,7 +107,7 @@ def fork(
         if at is not None or _row(host, run).seq == row.seq:
             return _Forking(host, row, past, id, at, choices or Choices({}), program).made()
     raise RefusedError(
-        "FM1133",
+        "FM1136",
         f"run {run} goes on faster than it can be forked",
         hint="name a point with --at N, or `fmvm pause` it first",
     )
@@ -201,7 +201,7 @@ class _Forking:
         ended = status in (MachineStatus.COMPLETED, MachineStatus.CANCELLED)
         if ended or (self.is_latest and self.row.state is RunState.CANCELLED):
             raise RefusedError(
-                "FM1133",
+                "FM1136",
                 f"run {self.row.id} has ended there ({self.row.state.value}): nothing goes on",
                 hint="name an earlier event with --at N; `fmvm events` lists them",
             )

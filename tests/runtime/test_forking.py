@@ -120,7 +120,7 @@ def test_nothing_goes_on_after_the_end(engine) -> None:
     run = parked(engine, "(defn main [] 1)")
     with pytest.raises(RefusedError) as refused:
         engine.fork(run)
-    assert refused.value.code == "FM1133"
+    assert refused.value.code == "FM1136"
 
 
 SIGNALS = """
