@@ -35,7 +35,7 @@ def test_every_verb_that_shows_something_prints_json(group, name) -> None:
 
     command = group.get_command(click.Context(group), name)
     options = {option for parameter in command.params for option in parameter.opts}
-    shows_nothing = ("interpreter", "repl", "fmt", "lsp")
+    shows_nothing = ("interpreter", "serve", "repl", "fmt", "lsp")
     assert "--json" in options or name in shows_nothing
 
 
