@@ -41,18 +41,10 @@ CASES = Path(__file__).parent / "callers.flow"
 SILENT = frozenset(
     {
         # saved in the middle by tests/vm and tests/snapshot/test_fibers.py, and by tests/crash
-        "flow.async/chan",
-        "flow.async/go!",
         "flow.async/pipeline!",
-        "flow.async/pmap!",
-        "flow.async/poll-until!",
         "flow.async/pub",
-        "flow.async/select!",
-        "flow.core/future",
-        "flow.core/future-call",
         "flow.core/future-cancel",
         "flow.core/future-done?",
-        "flow.core/pmap",
         # answered from a copy, or played from a file: nothing of it is in a snapshot
         "flow.event/defquery",
         "flow.test/with-cassette",
