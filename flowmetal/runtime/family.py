@@ -90,8 +90,10 @@ class Family:
     def _can_go_on(self, row: RunRow) -> bool:
         if row.id == self._root or row.id in self._driving or row.id in self._troubled:
             return False
-        if row.owner is not None:  # of somebody who may be dead: the claim finds out
-            return row.state is RunState.RUNNING and row.owner != self._host.owner
+        if row.owner == self._host.owner:
+            return False
+        if row.state is RunState.RUNNING:  # of somebody who may be dead: the claim finds out
+            return True
         return row.wake_at_us is not None and row.wake_at_us <= self._host.clock.now_us()
 
     def _take(self, run: RunId) -> int:
