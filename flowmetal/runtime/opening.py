@@ -83,7 +83,9 @@ def take_up(active: ActiveRun, request: EffectRequest, note: Note | None, now_us
     pending = Pending(request, effect_class, options, note.first_us, due, note.attempts)
     pending.taken_up = True
     active.progress.effects[request.number] = pending
-    if note.again and effect_class in (EffectClass.STORE, EffectClass.TASK):
+    if note.begun:  # whoever serves its kind here
+        active.resolve(request, None, in_doubt(request), now_us)
+    elif note.again and effect_class in (EffectClass.STORE, EffectClass.TASK):
         active.withdraw(pending)
         try:
             refuse_inherited(request, active.inherited)
@@ -92,8 +94,6 @@ def take_up(active: ActiveRun, request: EffectRequest, note: Note | None, now_us
             active.resolve(request, None, failed.error, now_us)
     elif note.again and (error := error_of(request, active.inherited)) is not None:
         active.resolve(request, None, error, now_us)
-    elif note.begun:
-        active.resolve(request, None, in_doubt(request), now_us)
     elif effect_class is EffectClass.IN_PROCESS:
         # It was slow or unknown where it began; here it is quick.
         del active.progress.effects[request.number]

@@ -92,7 +92,7 @@ TEMPLATES = [
     ("`@a",                     "(flow.core/deref m/a)"),
     ("`#'a",                    "(var m/a)"),
     ("`.m",                     ".m"),
-    ("`C.",                     "m/C."),
+    ("`C.",                     "m.C."),
     ("`#\"re\"",                '#"re"'),
     ("`(a `(b ~~x))",           "(m/a (flow.core/list (quote m/b) 1))"),
 ]
