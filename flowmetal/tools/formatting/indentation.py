@@ -47,11 +47,11 @@ def after(special: int) -> Rule:
 
 # fmt: off
 _BY_SPECIAL: dict[int, tuple[str, ...]] = {
-    0: ("all!", "any!", "comment", "cond", "delay", "do", "finally", "go!", "lazy-cat", "lazy-seq",
-        "on-cancel", "race!", "saga!", "select!", "settle!", "try"),
+    0: ("all!", "any!", "comment", "cond", "delay", "do", "finally", "future", "go!", "io!", "lazy-cat",
+        "lazy-seq", "on-cancel", "race!", "saga!", "select!", "settle!", "try"),
     1: ("as->", "binding", "binding*", "case", "cond->", "cond->>", "doseq", "dotimes", "doto", "for", "if",
-        "if-let", "if-not", "if-some", "let", "let*", "loop", "loop*", "match", "ns", "scope!", "set-test", "testing",
-        "when", "when-first", "when-let", "when-not", "when-some", "while"),
+        "if-let", "if-not", "if-some", "let", "let*", "loop", "loop*", "match", "ns", "scope!", "set-test", "singleton!",
+        "testing", "when", "when-first", "when-let", "when-not", "when-some", "while"),
     2: ("are", "catch", "condp", "crash-at"),
 }
 _BODIES = ("bound-fn", "def", "fn", "fn*", "step!", "use-fixtures")
