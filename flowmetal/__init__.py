@@ -13,6 +13,7 @@ from flowmetal._version import __version__
 
 if TYPE_CHECKING:
     from flowmetal.embed import (
+        Beginning,
         EffectFailed,
         Engine,
         FlowmetalError,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Beginning",
     "EffectFailed",
     "Engine",
     "FlowmetalError",

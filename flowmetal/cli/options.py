@@ -129,6 +129,19 @@ def read_json(text: str, option: str) -> Any:
     return read_json_value(text.encode("utf-8", "surrogateescape"), option, option)
 
 
+def read_json_lines(name: str, option: str) -> list[Any]:
+    """Return the value of each line of a file, or of ``-``, that is not blank. Raises UsageError FM1305."""
+    from flowmetal.embed.files import read_bytes, read_json_value
+
+    place = "standard input" if name == "-" else name
+    data = sys.stdin.buffer.read() if name == "-" else read_bytes(name)
+    return [
+        read_json_value(line, f"{place}, line {number}", option)
+        for number, line in enumerate(data.split(b"\n"), 1)
+        if line.strip()
+    ]
+
+
 def read_results(words: tuple[str, ...]) -> dict[int, Any]:
     """Return the results that ``EFFECT=JSON`` words name, by effect. Raises UsageError FM1336."""
     results = {}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flowmetal.embed.functions import foreign
     from flowmetal.embed.machine import Machine
     from flowmetal.errors import FlowmetalError
+    from flowmetal.runtime.starting import Beginning
     from flowmetal.values.json_mapping import from_json as from_python
     from flowmetal.values.json_mapping import to_json as to_python
     from flowmetal.values.meter import Limits
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 # fmt: off
 _HOMES = {
     # public name     module                            name there
+    "Beginning":      ("flowmetal.runtime.starting",    "Beginning"),
     "Engine":         ("flowmetal.embed.engine",        "Engine"),
     "EffectFailed":   ("flowmetal.effects.requests",    "EffectFailed"),
     "FlowmetalError": ("flowmetal.errors",              "FlowmetalError"),
@@ -42,6 +44,7 @@ _HOMES = {
 # fmt: on
 
 __all__ = [
+    "Beginning",
     "EffectFailed",
     "Engine",
     "FlowmetalError",

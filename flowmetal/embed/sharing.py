@@ -29,6 +29,7 @@ from flowmetal.values import ErrorValue, Map, Value, decode_data, encode_data, h
 
 if TYPE_CHECKING:
     from flowmetal.bytecode.code import Program
+    from flowmetal.runtime.host import Host
 
 _REFUSED = {"FM0731": RefusedError, "FM0737": RefusedError, "FM0703": UsageError}
 
@@ -145,16 +146,13 @@ def deployed(store: Store, name: str = "") -> list[DeployedProgram]:
     ]
 
 
-def stored_program(store: Store, name: str) -> tuple[Program, RunGrants]:
+def stored_program(host: Host, name: str) -> tuple[Program, RunGrants]:
     """Return a program and its grants, by deployed name, else by hash. Raises RunError FM0732."""
-    from flowmetal.bytecode.file import read_program
-
-    found = next((one for one in deployed(store, name) if one.name == name), None)
+    found = next((one for one in deployed(host.store, name) if one.name == name), None)
     hash_ = ProgramHash(name if found is None else found.program)
-    data = store.program(hash_)
-    if data is None:
+    if hash_ not in host.images and host.store.program(hash_) is None:
         raise RunError("FM0732", f"no program is deployed as {name[:100]}", hint="`fmvm programs`")
-    return read_program(data), RunGrants() if found is None else found.grants
+    return host.image(hash_).program, RunGrants() if found is None else found.grants
 
 
 def put_program(store: Store, data: bytes, hash: str) -> tuple[bool, str] | None:

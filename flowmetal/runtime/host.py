@@ -45,6 +45,7 @@ class Host:
     keys: KeyRing = field(default_factory=KeyRing)
     history_bytes: int = HISTORY_BYTES
     images: dict[ProgramHash, Image] = field(default_factory=dict)
+    stored: set[ProgramHash] = field(default_factory=set)  # programs that the store has
 
     def image(self, program: ProgramHash) -> Image:
         """Return the linked program. Raises RunError FM1105 if the store does not have it."""
@@ -56,6 +57,9 @@ class Host:
             found = self.images[program] = self.linker.image(self.read_program(data))
         return found
 
-    def add(self, program: Program) -> None:
-        """Link a program that is already read, so that starting it reads nothing."""
-        self.images[program.hash] = self.linker.image(program)
+    def linked(self, program: Program) -> Image:
+        """Return the image of a program that is already read, so that starting it reads nothing."""
+        found = self.images.get(program.hash)
+        if found is None:
+            found = self.images[program.hash] = self.linker.image(program)
+        return found

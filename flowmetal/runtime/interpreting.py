@@ -23,7 +23,7 @@ from flowmetal.runtime.host import Host
 from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.loading import open_run
 from flowmetal.snapshot.format import VERSION
-from flowmetal.store.protocol import Claim
+from flowmetal.store.protocol import Claim, Loaded
 
 _LOOK_S: Final = 0.5
 """A hint may be lost: the store is looked at this often anyway."""
@@ -52,6 +52,7 @@ class Interpreter:
         self._freed = asyncio.Event()
         self._committer = Committer(host.store)
         self._leases: set[Lease] = set()
+        self._claims: ThreadPoolExecutor | None = None
         self._end: BaseException | None = None
 
     def stop(self) -> None:
@@ -63,8 +64,11 @@ class Interpreter:
         """Claim and drive until stopped."""
         self._listen_to_signals()
         watcher = None
-        # One thread for the whole interpreter waits for the store's hints.
-        with ThreadPoolExecutor(1, "flowmetal-store") as pool:
+        # One thread for the whole interpreter waits for the store's hints, and one claims from afar.
+        with (
+            ThreadPoolExecutor(1, "flowmetal-store") as pool,
+            ThreadPoolExecutor(1, "flowmetal-claims") as self._claims,
+        ):
             if not until_idle:
                 watcher = asyncio.create_task(self._watch(pool))
             try:
@@ -95,23 +99,40 @@ class Interpreter:
         room = self._concurrency - len(self._driving)
         if room <= 0:
             return 0
-        host = self._host
-        taken = host.clock.monotonic_us()
+        taken = self._host.clock.monotonic_us()
         try:
-            host.store.attend()
-            claims = host.store.claim_ready(
-                host.owner, host.lease_us, room, snapshot_format=VERSION
-            )
+            if self._host.store.is_remote:  # those that are driven go on meanwhile
+                loop = asyncio.get_running_loop()
+                found = await loop.run_in_executor(self._claims, self._take, room)
+            else:
+                found = self._take(room)
         except StoreError as trouble:
             _report(trouble)
             await asyncio.sleep(_TROUBLE_S)
             return 0
-        self._taken = bool(claims)
-        for claim in claims:
-            task = asyncio.create_task(self._drive(claim, taken))
+        self._taken = bool(found)
+        for claim, loaded in found:
+            task = asyncio.create_task(self._drive(claim, loaded, taken))
             self._driving.add(task)
             task.add_done_callback(self._ended)
-        return len(claims)
+        return len(found)
+
+    def _take(self, room: int) -> list[tuple[Claim, Loaded]]:
+        """Claim runs that can go on and read them: a few transactions, however many runs."""
+        host = self._host
+        host.store.attend()
+        claims = host.store.claim_ready(host.owner, host.lease_us, room, snapshot_format=VERSION)
+        try:
+            found = host.store.load_all(claims) if claims else []
+        except StoreError:
+            for claim in claims:
+                _release(host, claim)
+            raise
+        return [
+            (claim, loaded)
+            for claim, loaded in zip(claims, found, strict=True)
+            if isinstance(loaded, Loaded)
+        ]
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._driving.discard(task)
@@ -124,12 +145,12 @@ class Interpreter:
             # Ours to mend. The run stays claimed until its lease ends, and the crash is counted.
             traceback.print_exception(crash, file=sys.stderr)
 
-    async def _drive(self, claim: Claim, taken_us: int) -> None:
+    async def _drive(self, claim: Claim, loaded: Loaded, taken_us: int) -> None:
         """Drive one run until it is left; give it back whatever happens."""
         host = self._host
         active = None
         try:
-            active = open_run(host, claim, taken_us)
+            active = open_run(host, claim, taken_us, loaded=loaded)
             active.lease.join(self._leases, claim)
             await drive_in_loop(active, self._committer, let_go=True)
         except Conflict:

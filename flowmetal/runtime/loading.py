@@ -23,7 +23,7 @@ from flowmetal.runtime.starting import decode_input
 from flowmetal.snapshot import decode
 from flowmetal.store.chain import beginning, extended, length
 from flowmetal.store.operations.answers import RESULT
-from flowmetal.store.protocol import Claim, Loaded, RunRow, RunState
+from flowmetal.store.protocol import Claim, Loaded, RunState
 from flowmetal.values import hash_map, keyword
 from flowmetal.values.codec import encode_data
 from flowmetal.vm.machine import start
@@ -33,8 +33,15 @@ PATIENCE = 5
 """Claims that ended in a crash before the run is put aside."""
 
 
-def open_run(host: Host, claim: Claim, taken_us: int, *, patient: bool = False) -> ActiveRun:
-    """Load a claimed run and build its machine. ``taken_us``: see Lease.
+def open_run(
+    host: Host,
+    claim: Claim,
+    taken_us: int,
+    *,
+    loaded: Loaded | None = None,
+    patient: bool = False,
+) -> ActiveRun:
+    """Load a claimed run, if it is not ``loaded``, and build its machine. ``taken_us``: see Lease.
 
     A run that crashed its interpreters again and again while its machine computed is put aside
     as failed, unless the claimer is ``patient``: somebody asked for this run by name.
@@ -42,7 +49,7 @@ def open_run(host: Host, claim: Claim, taken_us: int, *, patient: bool = False) 
     Raises Conflict if the claim no longer holds, RunError, ProgramError or SnapshotError
     if what is stored cannot be gone on from.
     """
-    loaded = host.store.load(claim)
+    loaded = loaded or host.store.load(claim)
     row = loaded.row
     grants = decode_grants(row.grants)
     machine = _machine(host, loaded)
@@ -59,7 +66,7 @@ def open_run(host: Host, claim: Claim, taken_us: int, *, patient: bool = False) 
         seen=row.received,
         is_new=loaded.snapshot is None,
         committed_us=host.clock.monotonic_us(),
-        chain=_chain(host, row),
+        chain=_chain(host, loaded),
         inherited=inherited_of(row.input),
     )
     if row.attempts > 1:
@@ -86,9 +93,10 @@ def open_run(host: Host, claim: Claim, taken_us: int, *, patient: bool = False) 
     return active
 
 
-def _chain(host: Host, row: RunRow) -> bytes:
+def _chain(host: Host, loaded: Loaded) -> bytes:
     """Return the head of the chain up to the last event: the store's own events are not in it yet."""
-    head = row.chain or beginning(host.keys)
+    row = loaded.row
+    head = extended(row.chain or beginning(host.keys), loaded.unchained, host.keys)
     while length(head) < row.seq:
         events = host.store.events(row.id, length(head))
         if not events:

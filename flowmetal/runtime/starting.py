@@ -7,11 +7,12 @@ part of the run's state from then on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from flowmetal.bytecode.code import Program
 from flowmetal.effects import events as kinds
-from flowmetal.errors import RunError, UsageError
+from flowmetal.errors import FlowmetalError, RunError, UsageError
 from flowmetal.ids import ProgramHash, RunId
 from flowmetal.runtime.entropy import Entropy
 from flowmetal.runtime.grants import RunGrants
@@ -28,11 +29,23 @@ _FIRST = keyword("first")
 _ID_BYTES = 8
 _LONGEST_ID = 200
 
+TOGETHER = 500
+"""Runs that are made in one transaction: others want to write too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What differs between runs that are started together."""
+
+    arguments: Sequence[Value] = ()
+    id: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
 
 def start_run(
     host: Host,
     program: Program,
-    program_bytes: bytes,
+    write: Callable[[Program], bytes],
     *,
     entry: str = "main",
     arguments: Sequence[Value] = (),
@@ -44,32 +57,65 @@ def start_run(
 ) -> tuple[RunRow, bool]:
     """Store a new run and return its row; or the row that has the id already, and False.
 
-    Nothing is stored if the run could not begin: RunError FM1120 (no such entry), FM1121
+    ``write`` gives the bytes of the program, for a store that does not have it. Nothing is stored
+    if the run could not begin: RunError FM1120 (no such entry), FM1121
     (number of arguments), DataError (an argument is not data), UsageError FM1311 (the id).
     """
-    run = RunId(fresh_id(host.entropy) if id is None else checked_id(id))
-    name = entry if "/" in entry else f"{program.entry}/{entry}"
-    there = None if id is None else host.store.run(run)
+    beginning = Beginning(arguments, id, tags or {})
+    checked = None if id is None else RunId(checked_id(id))
+    there = None if checked is None else host.store.run(checked)
     if there is not None:
         return there, False
+    new = _new_run(host, program, entry, beginning, (grants or RunGrants()).encode())
+    _keep_program(host, program, write)
+    return host.store.create_run(replace(new, wake_at_us=wake_at_us, parent=parent))
+
+
+def start_runs(
+    host: Host,
+    program: Program,
+    write: Callable[[Program], bytes],
+    beginnings: Sequence[Beginning],
+    *,
+    entry: str = "main",
+    grants: RunGrants | None = None,
+) -> list[tuple[RunId, bool]]:
+    """Store many new runs, some hundreds in a transaction; return the id of each, and whether it is new.
+
+    If one of them could not begin none is stored; the error says which (``start_run`` has the errors).
+    """
+    encoded = (grants or RunGrants()).encode()
+    new: list[NewRun] = []
+    for number, beginning in enumerate(beginnings, 1):
+        try:
+            new.append(_new_run(host, program, entry, beginning, encoded))
+        except FlowmetalError as problem:
+            raise problem.with_note(f"it is number {number} of {len(beginnings)}") from None
+    _keep_program(host, program, write)
+    made: list[bool] = []
+    for first in range(0, len(new), TOGETHER):
+        made += host.store.create_runs(new[first : first + TOGETHER])
+    return [(each.id, is_new) for each, is_new in zip(new, made, strict=True)]
+
+
+def _new_run(
+    host: Host, program: Program, entry: str, beginning: Beginning, grants: bytes
+) -> NewRun:
+    """Return a run that can begin: what could go wrong then goes wrong here."""
+    id, arguments, tags = beginning.id, beginning.arguments, beginning.tags
+    run = RunId(fresh_id(host.entropy) if id is None else checked_id(id))
+    name = entry if "/" in entry else f"{program.entry}/{entry}"
     seed = int.from_bytes(host.entropy.randbytes(8), "big")
-    host.add(program)
-    start(host.image(program.hash), name, arguments, run, seed)
-    data = encode_input(name, arguments, seed)
-    host.store.put_program(program.hash, program_bytes)
-    tags = tags or {}
-    return host.store.create_run(
-        NewRun(
-            run,
-            program.hash,
-            data,
-            (grants or RunGrants()).encode(),
-            tags,
-            NewEvent(kinds.STARTED, name, 0, started_event(program.hash, name, arguments, tags)),
-            wake_at_us,
-            parent,
-        )
-    )
+    start(host.linked(program), name, arguments, run, seed)
+    event = NewEvent(kinds.STARTED, name, 0, started_event(program.hash, name, arguments, tags))
+    return NewRun(run, program.hash, encode_input(name, arguments, seed), grants, tags, event)
+
+
+def _keep_program(host: Host, program: Program, write: Callable[[Program], bytes]) -> None:
+    """Let the store have the program. It lets go of none, so it is asked once."""
+    if program.hash not in host.stored:
+        host.store.put_program(program.hash, write(program))
+        host.stored.add(program.hash)
 
 
 def started_event(

@@ -122,6 +122,13 @@ class Fields:
             raise bad_request(f"`{name}` is not an array of strings")
         return found
 
+    def objects(self, name: str, known: Collection[str]) -> tuple[Fields, ...]:
+        """Return an array of objects, each with fields of its own."""
+        items = self.items(name)
+        if not all(isinstance(item, Map) for item in items):
+            raise bad_request(f"`{name}` is not an array of objects")
+        return tuple(_checked(item, known) for item in items if isinstance(item, Map))
+
     def tags(self, name: str) -> dict[str, str]:
         """Return an object of strings."""
         value = self._found.get(keyword(name))
@@ -157,6 +164,11 @@ async def read_fields(request: Request, most: int, known: Collection[str]) -> Fi
     found = parse_json(data)
     if not isinstance(found, Map):
         raise bad_request("the body is not a JSON object")
+    return _checked(found, known)
+
+
+def _checked(found: Map, known: Collection[str]) -> Fields:
+    """Return the fields of an object that has no others."""
     for key, _ in found.items():
         name = getattr(key, "text", key)
         if name not in known:

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from flowmetal.embed import Beginning
 from flowmetal.embed.engine import Engine
 from flowmetal.embed.sharing import stored_program
 from flowmetal.embed.views import RunView, to_json
@@ -32,6 +33,9 @@ STATES: Final = frozenset(
 )  # fmt: skip
 ENDED: Final = frozenset(("completed", "failed", "cancelled", "moved"))
 LONGEST_WAIT_S: Final = 60
+_OF_ONE: Final = ("args", "input", "id", "tags")
+"""Fields that say something of one run."""
+
 _PAGE: Final = 1000
 _ALIVE_S: Final = 15.0
 """Without an event, a stream says this often that it is alive, for proxies."""
@@ -42,22 +46,25 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
     most = settings.max_body
 
     async def start(request: Request) -> Response:
-        known = ("program", "args", "input", "entry", "id", "tags")
-        fields = await read_fields(request, most, known)
-        program, args = fields.text("program"), _arguments(fields)
-        entry, id_, tags = (
-            fields.text("entry", "main"),
-            fields.maybe_text("id"),
-            fields.tags("tags"),
-        )
+        fields = await read_fields(request, most, ("program", "entry", "runs", *_OF_ONE))
+        many = fields.has("runs")
+        if many and (given := [name for name in _OF_ONE if fields.has(name)]):
+            raise bad_request(f"`runs` and `{given[0]}` exclude each other")
+        beginnings = [
+            _beginning(one) for one in (fields.objects("runs", _OF_ONE) if many else (fields,))
+        ]
+        program, entry = fields.text("program"), fields.text("entry", "main")
 
-        def begin(engine: Engine) -> tuple[str, bool]:
-            found, grants = stored_program(engine.store, program)
-            return engine.start(found, args, entry=entry, id=id_, tags=tags, grants=grants)
+        def begin(engine: Engine) -> list[tuple[str, bool]]:
+            found, grants = stored_program(engine.host, program)
+            return engine.start_many(found, beginnings, entry=entry, grants=grants)
 
-        run, made = await desk.ask(begin, long=True)
-        where = {"location": f"/v1/runs/{run}"}
-        return answer({"id": run, "made": made}, 201 if made else 200, where)
+        started = [{"id": run, "made": made} for run, made in await desk.ask(begin, long=True)]
+        status = 201 if any(one["made"] for one in started) else 200
+        if many:
+            return answer({"runs": started}, status)
+        (one,) = started
+        return answer(one, status, {"location": f"/v1/runs/{one['id']}"})
 
     async def ps(request: Request) -> Response:
         asked = request.query_params
@@ -158,6 +165,10 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
         Route(f"{one}/restart", told(("name", "args"), _restart), methods=["POST"]),
         Route(f"{one}/queries/{{name:path}}", query, methods=["POST"]),
     ]
+
+
+def _beginning(fields: Fields) -> Beginning:
+    return Beginning(_arguments(fields), fields.maybe_text("id"), fields.tags("tags"))
 
 
 def _arguments(fields: Fields) -> tuple[Any, ...]:

@@ -31,6 +31,8 @@ from flowmetal.store.protocol import Event
 NO_KEY: Final = bytes(4)
 HEAD_BYTES: Final = 44
 SHORTEST_KEY: Final = 16
+UNCHAINED: Final = 1000
+"""Events that are not in the chain yet and are loaded with a run, at most; there are one or two, as a rule."""
 
 
 @dataclass(frozen=True, slots=True)

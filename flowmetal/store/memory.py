@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from flowmetal.errors import Conflict, StoreError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store import rules
+from flowmetal.store.chain import length
 from flowmetal.store.clock import Clock, SystemClock
 from flowmetal.store.memory_records import MemoryRecords
 from flowmetal.store.operations import attend, end_run, operate, perform_all, revive_run
@@ -135,6 +136,13 @@ class MemoryStore:
                 self._within("create_run")
             made = self.make_run(new)
             return self._row(self._runs[new.id]), made
+
+    def create_runs(self, new: Sequence[NewRun]) -> list[bool]:
+        for each in new:
+            rules.check_text(each.id, *each.tags.keys(), *each.tags.values())
+        with self._writing("create_runs"):
+            self._within("create_runs")
+            return [self.make_run(each) for each in new]
 
     def make_run(self, new: NewRun) -> bool:
         """Make a run in the open transaction; False if its id is taken."""
@@ -288,7 +296,13 @@ class MemoryStore:
     def load(self, claim: Claim) -> Loaded:
         with self._reading():
             run = self._current(claim)
-            return Loaded(self._row(run), run.snapshot, _in_order(run.unread))
+            told = length(run.chain)
+            unchained = tuple(event for event in run.events if event.seq > told)
+            return Loaded(self._row(run), run.snapshot, _in_order(run.unread), unchained)
+
+    def load_all(self, claims: Sequence[Claim]) -> list[Loaded | Conflict]:
+        with self._reading():
+            return [rules.or_conflict(self.load, claim) for claim in claims]
 
     def snapshot(self, run: RunId) -> bytes | None:
         with self._reading():

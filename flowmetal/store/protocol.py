@@ -182,11 +182,13 @@ class Held(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """What an interpreter needs to go on: the row, the snapshot (None: never ran), unconsumed messages."""
+    """What an interpreter needs to go on: the row, the snapshot (None: never ran), unconsumed messages,
+    and the first events that are not in ``row.chain`` yet, if there are any."""
 
     row: RunRow
     snapshot: bytes | None
     inbox: tuple[InboxRow, ...]
+    unchained: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +283,9 @@ class Store(Protocol):
     def create_run(self, new: NewRun) -> tuple[RunRow, bool]:
         """Make a run, or return the one that has the id. Says whether it was made."""
 
+    def create_runs(self, new: Sequence[NewRun]) -> list[bool]:
+        """Make many runs in one transaction. Says of each whether it was made; False: its id was there."""
+
     def run(self, run: RunId) -> RunRow | None: ...
 
     def runs(self, query: RunQuery) -> list[RunRow]: ...
@@ -317,6 +322,9 @@ class Store(Protocol):
 
     def load(self, claim: Claim) -> Loaded:
         """Read what is needed to go on. Raises Conflict if the claim no longer holds."""
+
+    def load_all(self, claims: Sequence[Claim]) -> list[Loaded | Conflict]:
+        """Load many at once; a claim that no longer holds is answered with its ``Conflict``."""
 
     def snapshot(self, run: RunId) -> bytes | None:
         """Read the latest snapshot without a claim."""

@@ -8,11 +8,20 @@ or never (None).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from flowmetal.errors import Conflict, RunError, StoreError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
-from flowmetal.store.protocol import ENDED, Event, NewEvent, NewRun, RunRow, RunState
+from flowmetal.store.protocol import (
+    ENDED,
+    Claim,
+    Event,
+    Loaded,
+    NewEvent,
+    NewRun,
+    RunRow,
+    RunState,
+)
 
 END_OF_TIME_US = 2**63 - 1
 CLAIMABLE = frozenset({RunState.READY, RunState.WAITING})
@@ -144,6 +153,14 @@ def comes_back(here: RunState, here_created_us: int, here_seq: int, coming: RunR
 
 def lost_claim(run: RunId) -> Conflict:
     return Conflict("FM1014", f"run {run} has been advanced or given up since it was claimed")
+
+
+def or_conflict(load: Callable[[Claim], Loaded], claim: Claim) -> Loaded | Conflict:
+    """Return what a claim gives, or why it gives nothing any more."""
+    try:
+        return load(claim)
+    except Conflict as lost:
+        return lost
 
 
 def still_driven(run: RunId, description: str) -> Conflict:

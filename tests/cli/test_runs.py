@@ -241,6 +241,28 @@ def begin_waiting(shell, name: str = "w") -> None:
     shell("fmvm", "interpreter", "--until-idle")
 
 
+def test_start_each_makes_a_run_for_every_line(shell) -> None:
+    shell.write("echo.flow", ECHO)
+    shell.write("lines.json", '{"n": 1}\n\n[2]\n"three"\n')
+    words = ("fmvm", "start", "echo.flow", "--entry", "one", "--each", "lines.json", "--id", "r")
+    shown = shell(*words)
+    assert (shown.status, shown.out, shown.err) == (0, "r-1\nr-2\nr-3\n", "3 runs\n")
+    assert shell("fmvm", "resume", "r-1").out == "{:n 1}\n"
+    again = shell(*words, "--json")
+    assert [json.loads(line)["id"] for line in again.out.splitlines()] == ["r-1", "r-2", "r-3"]
+    assert again.err == "0 runs; 3 were there already\n"
+
+
+def test_start_each_starts_nothing_if_a_line_is_wrong(shell) -> None:
+    shell.write("echo.flow", ECHO)
+    shown = shell("fmvm", "start", "echo.flow", "--each", "-", stdin=b"1\n{no\n")
+    assert shown.status == 2
+    assert "standard input, line 2 is not JSON" in shown.err
+    both = shell("fmvm", "start", "echo.flow", "--each", "-", "word", stdin=b"1\n")
+    assert (both.status, "FM1307" in both.err) == (2, True)
+    assert shell("fmvm", "ps", "--json").out == "[]\n"
+
+
 def test_start_prints_the_id_and_drives_nothing(shell) -> None:
     shell.write("waits.flow", WAITS)
     assert shell("fmvm", "start", "waits.flow", "--id", "w").out == "w\n"

@@ -21,6 +21,7 @@ import pytest
 
 from flowmetal.errors import Conflict, RunError, StoreError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
+from flowmetal.store.chain import KeyRing, beginning, extended
 from flowmetal.store.memory import MemoryStore
 from flowmetal.store.postgres import PostgresStore
 from flowmetal.store.protocol import (
@@ -147,6 +148,24 @@ class StoreContract:
         assert made.seq == event.seq == 1
         assert (event.kind, event.name, event.effect) == ("effect/requested", "http/request", 1)
         assert (event.data, event.time_us) == (b"\x81\x01", world.clock.time_us)
+
+    def test_many_runs_are_made_together_each_id_once(self, world: World) -> None:
+        begin(world.ann, R2)
+        other = ProgramHash("other")
+        three = new(R3, first_event=EVENT, tags={"a": "b"}, wake_at_us=77, parent=R2)
+        together = [new(R1), new(R2, program=other), three, new(R1, program=other)]
+        assert world.ann.create_runs(together) == [True, False, True, False]
+        assert [row(world.bob, run).program for run in (R1, R2, R3)] == [PROGRAM] * 3
+        third = row(world.bob, R3)
+        assert (third.seq, third.tags, third.wake_at_us, third.parent) == (1, {"a": "b"}, 77, R2)
+        assert [event.kind for event in world.bob.events(R3)] == [EVENT.kind]
+        assert [claim.run for claim in world.bob.claim_ready(BOB, LEASE_US, 1)] == [R2]
+        assert world.ann.create_runs([]) == []
+
+    def test_of_many_runs_with_a_bad_name_none_is_made(self, world: World) -> None:
+        with pytest.raises(StoreError, match="not text"):
+            world.ann.create_runs([new(R1), new(RunId("\udcff"))])
+        assert world.bob.runs(RunQuery()) == []
 
     def test_a_name_that_is_not_text_is_refused(self, world: World) -> None:
         with pytest.raises(StoreError, match="not text") as refused:
@@ -419,6 +438,32 @@ class StoreContract:
             (3, "c"),
         ]
         assert [event.time_us for event in world.bob.events(R1, 1)] == [123, world.clock.time_us]
+
+    def test_many_runs_are_loaded_together_and_a_lost_one_harms_nobody(self, world: World) -> None:
+        begin(world.ann, first_event=EVENT)
+        begin(world.ann, R2)
+        begin(world.ann, R3)
+        one, two = take(world.ann), take(world.ann, R2)
+        two = world.ann.commit(two, step())
+        lost = Claim(R3, ANN, 1, 0)
+        world.bob.send(R2, signal("m1"))
+        world.bob.send(R2, signal("m2"))
+        first, second, third = world.ann.load_all([one, two, lost])
+        assert isinstance(third, Conflict)
+        assert (first, second) == (world.ann.load(one), world.ann.load(two))
+        assert [entry.message.id for entry in second.inbox] == ["m1", "m2"]
+        assert (first.snapshot, second.snapshot) == (None, b"snapshot")
+        assert world.ann.load_all([]) == []
+
+    def test_a_loaded_run_brings_the_events_that_its_chain_does_not_have(
+        self, world: World
+    ) -> None:
+        begin(world.ann, first_event=EVENT)
+        claim = take(world.ann)
+        assert [event.seq for event in world.ann.load(claim).unchained] == [1]
+        head = extended(beginning(KeyRing()), world.ann.events(R1), KeyRing())
+        claim = world.ann.commit(claim, step(chain=head))
+        assert [event.seq for event in world.ann.load(claim).unchained] == [2]
 
     def test_what_a_step_leaves_out_stays(self, world: World) -> None:
         begin(world.ann)

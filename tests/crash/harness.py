@@ -83,7 +83,7 @@ class Trial:
             entropy=random.Random(self.lives),
         )
         program, data = program_of(self.case.name)
-        start_run(host, program, data, id=RUN)
+        start_run(host, program, lambda _: data, id=RUN)
         for name, value in self.case.signals.items():
             if (row := self.store.run(RUN)) is not None and row.result is None:
                 message = Message(name, "signal", name.partition(":")[0], encode_data(value))

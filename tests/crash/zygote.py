@@ -50,7 +50,7 @@ def live(store_url: str, journal: str, name: str, nth: int) -> None:
         read_program=read_program,
     )
     program, data = program_of(name)
-    row, _ = start_run(host, program, data, id=RUN)
+    row, _ = start_run(host, program, lambda _: data, id=RUN)
     if row.result is None:
         for signal, value in case.signals.items():
             store.send(RUN, Message(signal, "signal", signal.partition(":")[0], encode_data(value)))

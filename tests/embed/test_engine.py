@@ -31,6 +31,27 @@ def test_the_same_id_is_the_same_run(engine) -> None:
     assert engine.result("r") == 4
 
 
+def test_many_runs_are_started_together(engine) -> None:
+    program = flowmetal.compile(SQUARE)
+    engine.start(program, [9], id="r-2")
+    beginnings = [flowmetal.Beginning([n], f"r-{n}", {"n": str(n)}) for n in range(1, 4)]
+    made = [("r-1", True), ("r-2", False), ("r-3", True)]
+    assert engine.start_many(program, beginnings) == made
+    assert [engine.result(run) for run, _ in made] == [1, 81, 9]
+    assert engine.view("r-3").tags == {"n": "3"}
+
+
+def test_of_many_runs_none_is_started_if_one_could_not_begin(engine) -> None:
+    program = flowmetal.compile(SQUARE)
+    with pytest.raises(RunError) as refused:
+        engine.start_many(program, [flowmetal.Beginning([1]), flowmetal.Beginning([1, 2])])
+    assert refused.value.code == "FM1121"
+    diagnostic = refused.value.diagnostics[0]
+    assert diagnostic.notes == ("it is number 2 of 2",)
+    assert "main [x]" in diagnostic.help[0]
+    assert engine.runs() == []
+
+
 def test_a_run_without_a_result_says_why(engine) -> None:
     program = flowmetal.compile('(ns bad)\n(defn main [] (throw (ex-info "no" {:type :x/y})))')
     run, _ = engine.start(program)

@@ -74,7 +74,7 @@ class Bench:
         row, made = start_run(
             self.current,
             program,
-            write_program(program),
+            write_program,
             arguments=arguments,
             grants=grants,
             id="r",

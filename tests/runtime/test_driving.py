@@ -101,7 +101,7 @@ def test_the_leases_of_one_interpreter_are_renewed_together() -> None:
     runs = [RunId(f"run-{n}") for n in range(3)]
     program = performs("t/f", 0)
     for run in runs:
-        start_run(bench.current, program, write_program(program), id=run)
+        start_run(bench.current, program, write_program, id=run)
     claims = bench.store.claim_ready(InterpreterId("other"), 9_000_000, 3)
     together: set[Lease] = set()
     leases = [Lease(bench.store, bench.clock, 9_000_000, 0) for _ in claims]

@@ -43,7 +43,7 @@ def bench(request: pytest.FixtureRequest) -> Bench:
 def begin(bench: Bench, runs: list[RunId] = RUNS) -> None:
     program = performs("t/f", EFFECTS)
     for run in runs:
-        start_run(bench.current, program, write_program(program), id=run)
+        start_run(bench.current, program, write_program, id=run)
 
 
 def outcome(bench: Bench) -> list[tuple[RunState, object]]:

@@ -73,6 +73,33 @@ def test_the_same_id_is_the_same_run(served: Served) -> None:
     assert first.headers["location"] == "/v1/runs/order-17"
 
 
+def test_many_runs_are_started_by_one_request(served: Served) -> None:
+    one, two = {"id": "many-1", "tags": {"many": "1"}}, {"id": "many-2", "args": [1, 2]}
+    body = {"program": "shop", "runs": [one, two]}
+    first = served.client.post("/v1/runs", json=body)
+    assert first.status_code == 201
+    assert first.json() == {
+        "runs": [{"id": "many-1", "made": True}, {"id": "many-2", "made": True}]
+    }
+    again = served.client.post("/v1/runs", json=body)
+    assert (again.status_code, [one["made"] for one in again.json()["runs"]]) == (200, [False] * 2)
+    assert served.engine.view("many-1").tags == {"many": "1"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"runs": [{"id": "m-1"}], "id": "m-2"},
+        {"runs": [{"id": "m-1"}, 7]},
+        {"runs": [{"id": "m-1"}, {"nmae": "x"}]},
+        {"runs": {"id": "m-1"}},
+    ],
+)
+def test_of_many_runs_none_is_started_if_the_request_is_wrong(served: Served, wrong: Any) -> None:
+    refused(served.client.post("/v1/runs", json={"program": "shop", **wrong}), 400, "FM1350")
+    assert served.client.get("/v1/runs/m-1").status_code == 404
+
+
 def test_runs_are_listed_by_state_and_tag(served: Served) -> None:
     run = start(served, tags={"list": "me"})
     served.until(run, lambda view: view.state == "waiting")

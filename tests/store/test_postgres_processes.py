@@ -433,3 +433,23 @@ def test_interpreters_that_are_killed_in_turn_lose_nothing(url: str, child: Star
                 engine.store.wait_for_change(0.05)
             worker.kill()
         check(engine, runs, 30)
+
+
+def test_a_claim_that_a_crash_of_the_server_undoes_harms_nobody(
+    postgres: Server, url: str, store: PostgresStore
+) -> None:
+    """A claim does not wait for the disk, so a crash may take it back."""
+    (claim,) = store.claim_ready(ME, LEASE_US, 1)
+    postgres.stop()
+    postgres.start()
+    other = PostgresStore(url)
+    taken = other.claim(RUN, InterpreterId("other"), LEASE_US)
+    if isinstance(taken, Held):  # it was on the disk, and its holder has come back
+        store.commit(claim, Commit([EVENT], RunState.RUNNING, b"mine"))
+    else:
+        assert isinstance(taken, Claim)
+        with pytest.raises(Conflict):
+            store.commit(claim, Commit([EVENT], RunState.RUNNING, b"mine"))
+        other.commit(taken, Commit([EVENT], RunState.RUNNING, b"other"))
+    assert len(other.events(RUN)) == 1
+    other.close()

@@ -25,6 +25,9 @@ _FOUND = f"""found AS MATERIALIZED (
     LEFT JOIN flowmetal.interpreter ON interpreter.id = head.owner
   WHERE run.id = %(run)s FOR UPDATE OF head
 )"""
+# A claim or a renewal that a crash of the server undoes harms nobody: whatever is committed on the
+# strength of it comes after it in the log, and is undone with it or keeps it. So nobody waits for the disk.
+_SOON = "soon AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
 _CLOCK = "clock AS MATERIALIZED (SELECT flowmetal.now_us() AS us)"
 
 _SHOWN = """
@@ -32,11 +35,11 @@ _SHOWN = """
   coalesce(found.description, 'interpreter ' || found.owner, 'nobody')"""
 
 CLAIM = f"""
-  WITH {_CLOCK}, {_FOUND}, taken AS (
+  WITH {_CLOCK}, {_FOUND}, {_SOON}, taken AS (
     UPDATE flowmetal.head SET owner = %(owner)s, epoch = epoch + 1, attempts = attempts + 1,
       lease_expires_us = flowmetal.now_us() + %(lease_us)s,
       started_us = coalesce(head.started_us, flowmetal.now_us())
-    FROM found
+    FROM found, soon
     WHERE head.number = found.number AND (found.owner = %(owner)s OR NOT found.is_driven)
       AND found.state = ANY (%(states)s::text[]) AND found.snapshot_format <= %(format)s
     RETURNING head.epoch, head.seq
@@ -89,11 +92,12 @@ _READY = """
 
 CLAIM_READY = (
     _READY.format(is_gone=_IS_GONE, lock="FOR UPDATE OF head SKIP LOCKED")
+    + f", {_SOON}"
     + """, taken AS (
     UPDATE flowmetal.head SET owner = %(owner)s, epoch = epoch + 1, attempts = attempts + 1,
       lease_expires_us = flowmetal.now_us() + %(lease_us)s,
       started_us = coalesce(started_us, flowmetal.now_us())
-    FROM ready WHERE head.number = ready.number
+    FROM ready, soon WHERE head.number = ready.number
     RETURNING head.number, head.epoch, head.seq
   )
   SELECT run.id, taken.epoch, taken.seq FROM taken JOIN flowmetal.run USING (number)"""
@@ -101,8 +105,8 @@ CLAIM_READY = (
 
 IS_SOMETHING_READY = _READY.format(is_gone=_IS_GONE, lock="") + " SELECT 1 FROM ready LIMIT 1"
 
-RENEW = """
-  WITH given AS MATERIALIZED (
+RENEW = f"""
+  WITH {_SOON}, given AS MATERIALIZED (
     SELECT * FROM unnest(%(runs)s::text[], %(epochs)s::bigint[], %(owners)s::text[])
       AS given (id, epoch, owner)
   ), held AS MATERIALIZED (
@@ -112,7 +116,7 @@ RENEW = """
     ORDER BY given.id FOR UPDATE OF head
   )
   UPDATE flowmetal.head SET lease_expires_us = flowmetal.now_us() + %(lease_us)s
-  FROM held WHERE head.number = held.number
+  FROM held, soon WHERE head.number = held.number
   RETURNING held.id, held.epoch"""
 
 RELEASE = """

@@ -43,6 +43,7 @@ SETTINGS: Mapping[str, str] = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "enable_bitmapscan": "off",  # it would read all that is due to claim the first few
     "jit": "off",
 }
 

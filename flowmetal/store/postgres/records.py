@@ -131,8 +131,7 @@ class PostgresRecords:
         return Standing(run, RunState(state), result, error, parent)
 
     def create_run(self, new: NewRun) -> bool:
-        due_us = rules.due_us(rules.first_state(new.queue), new.wake_at_us)
-        return bool(self._execute(rows.INSERT_RUN, rows.new_run(new, due_us)))
+        return bool(self._execute(rows.INSERT_RUNS, rows.new_runs([new])))
 
     def again(self, run: RunId, id: RunId, queue: str) -> NewRun | None:
         found = self._execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,10 +36,21 @@ _TABLES = "flowmetal.run JOIN flowmetal.head USING (number)"
 
 SELECT_RUN = f"SELECT {_COLUMNS} FROM {_TABLES} WHERE run.id = %s"
 SELECT_LOADED = f"SELECT run.number, head.snapshot, {_COLUMNS} FROM {_TABLES} WHERE run.id = %s"
+SELECT_ALL_LOADED = f"""
+  SELECT run.number, head.snapshot, {_COLUMNS} FROM {_TABLES} WHERE run.id = ANY (%s::text[])"""
 
-SELECT_UNREAD = """
-  SELECT number, time_us, id, kind, name, body FROM flowmetal.message
-  WHERE run = %s AND NOT consumed AND number > %s AND number <= %s ORDER BY number"""
+# Of many runs: what has come in up to a number each, and the first events after a number each.
+SELECT_ALL_UNREAD = """
+  SELECT message.run, message.number, time_us, id, kind, name, body
+  FROM unnest(%(runs)s::bigint[], %(numbers)s::bigint[]) AS given (run, last)
+    JOIN flowmetal.message ON message.run = given.run AND message.number <= given.last
+  WHERE NOT consumed ORDER BY message.run, message.number"""
+SELECT_UNCHAINED = """
+  SELECT event.run, seq, time_us, kind, name, effect, data
+  FROM unnest(%(runs)s::bigint[], %(numbers)s::bigint[]) AS given (run, told)
+    JOIN flowmetal.event ON event.run = given.run AND event.seq > given.told
+      AND event.seq <= given.told + %(limit)s
+  ORDER BY event.run, seq"""
 SELECT_INBOX = """
   SELECT number, time_us, id, kind, name, body FROM flowmetal.message
   WHERE run = (SELECT number FROM flowmetal.run WHERE id = %s) AND NOT consumed AND number > %s
@@ -50,26 +62,34 @@ SELECT_EVENTS = """
   SELECT seq, time_us, kind, name, effect, data FROM flowmetal.event
   WHERE run = (SELECT number FROM flowmetal.run WHERE id = %s) AND seq > %s ORDER BY seq LIMIT %s"""
 
-# A new run, its head and its first events; no row if the id is taken.
-INSERT_RUN = """
-  WITH made AS (
-    INSERT INTO flowmetal.run (id, program, parent, queue, tags, created_us, input, grants)
-    VALUES (%(id)s, %(program)s, %(parent)s, %(queue)s, %(tags)s, flowmetal.now_us(), %(input)s, %(grants)s)
-    ON CONFLICT (id) DO NOTHING RETURNING number, created_us
+# New runs, their heads and first events. Of each that was made: its id and when; an id that is taken
+# makes none. The numbers are drawn first, so that the parts find each other without a join.
+INSERT_RUNS = """
+  WITH given AS MATERIALIZED (
+    SELECT nextval('flowmetal.run_number_seq') AS number, given.*
+    FROM unnest(%(ids)s::text[], %(programs)s::text[], %(parents)s::text[], %(queues)s::text[],
+      %(tags)s::text[], %(inputs)s::bytea[], %(grants)s::bytea[], %(states)s::text[], %(dues)s::bigint[],
+      %(kinds)s::text[], %(names)s::text[], %(effects)s::bigint[], %(times)s::bigint[], %(datas)s::bytea[])
+      AS given (id, program, parent, queue, tags, input, grants, state, due_us, kind, name, effect,
+        time_us, data)
+  ), made AS (
+    INSERT INTO flowmetal.run (number, id, program, parent, queue, tags, created_us, input, grants)
+    OVERRIDING SYSTEM VALUE
+    SELECT number, id, program, parent, queue, tags::jsonb, flowmetal.now_us(), input, grants
+    FROM given ON CONFLICT (id) DO NOTHING RETURNING number, id, created_us
   ), placed AS (
     INSERT INTO flowmetal.head (number, state, state_before, due_us, epoch, seq, attempts,
       received, snapshot_format, lease_expires_us, waiting, progress)
-    SELECT number, %(state)s::text, %(state)s::text, %(due_us)s::bigint, 0, %(seq)s::bigint, 0, 0, 0, 0, ''::bytea, ''::bytea
-    FROM made
+    SELECT number, state, state, due_us, 0, CASE WHEN kind IS NULL THEN 0 ELSE 1 END, 0,
+      0, 0, 0, ''::bytea, ''::bytea
+    FROM given WHERE (number IN (SELECT number FROM made)) IS TRUE
   ), told AS (
     INSERT INTO flowmetal.event (run, seq, time_us, effect, kind, name, data)
-    SELECT made.number, event.seq, CASE event.time_us WHEN 0 THEN made.created_us ELSE event.time_us END,
-      event.effect, event.kind, event.name, event.data
-    FROM made, unnest(%(seqs)s::bigint[], %(times)s::bigint[], %(effects)s::bigint[],
-      %(kinds)s::text[], %(names)s::text[], %(datas)s::bytea[])
-      AS event (seq, time_us, effect, kind, name, data)
+    SELECT number, 1, CASE time_us WHEN 0 THEN flowmetal.now_us() ELSE time_us END,
+      effect, kind, name, data
+    FROM given WHERE kind IS NOT NULL AND (number IN (SELECT number FROM made)) IS TRUE
   )
-  SELECT created_us FROM made"""
+  SELECT id, created_us FROM made"""
 
 INSERT_EVENTS = """
   INSERT INTO flowmetal.event (run, seq, time_us, effect, kind, name, data)
@@ -98,26 +118,35 @@ def text(name: str) -> str:
     return name.replace("\0", "\N{SYMBOL FOR NULL}") if "\0" in name else name
 
 
-def new_run(new: NewRun, due_us: int | None) -> dict[str, Any]:
-    """Return the parameters of INSERT_RUN."""
-    first = () if new.first_event is None else (new.first_event,)
+def new_runs(new: Sequence[NewRun]) -> dict[str, Array]:
+    """Return the parameters of INSERT_RUNS for runs with ids that differ."""
+    states = [rules.first_state(each.queue) for each in new]
+    first = [each.first_event for each in new]
     return {
-        "id": new.id,
-        "program": new.program,
-        "parent": new.parent,
-        "queue": new.queue,
-        "state": rules.first_state(new.queue).value,
-        "tags": Jsonb(dict(new.tags)),
-        "input": new.input,
-        "grants": new.grants,
-        "due_us": due_us,
-        "seq": len(first),
-        **events_as_columns(first, 0),
+        "ids": Texts(each.id for each in new),
+        "programs": Texts(each.program for each in new),
+        "parents": Texts(each.parent for each in new),
+        "queues": Texts(each.queue for each in new),
+        "tags": Texts(json.dumps(dict(each.tags)) for each in new),
+        "inputs": Byteas(each.input for each in new),
+        "grants": Byteas(each.grants for each in new),
+        "states": Texts(state.value for state in states),
+        "dues": BigInts(map(first_due_us, new)),
+        "kinds": Texts(None if event is None else text(event.kind) for event in first),
+        "names": Texts(None if event is None else text(event.name) for event in first),
+        "effects": BigInts(None if event is None else event.effect for event in first),
+        "times": BigInts(None if event is None else event.time_us for event in first),
+        "datas": Byteas(None if event is None else event.data for event in first),
     }
 
 
-def made_row(new: NewRun, due_us: int | None, created_us: int) -> RunRow:
-    """Return the row that INSERT_RUN has made."""
+def first_due_us(new: NewRun) -> int | None:
+    """Return when a new run can be claimed."""
+    return rules.due_us(rules.first_state(new.queue), new.wake_at_us)
+
+
+def made_row(new: NewRun, created_us: int) -> RunRow:
+    """Return the row that INSERT_RUNS has made."""
     return RunRow(
         id=new.id,
         program=new.program,
@@ -126,7 +155,7 @@ def made_row(new: NewRun, due_us: int | None, created_us: int) -> RunRow:
         seq=0 if new.first_event is None else 1,
         owner=None,
         lease_expires_us=0,
-        wake_at_us=due_us,
+        wake_at_us=first_due_us(new),
         input=new.input,
         grants=new.grants,
         result=None,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flowmetal.errors import Conflict
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store import rules
+from flowmetal.store.chain import UNCHAINED, length
 from flowmetal.store.operations import attend, end_run, operate, perform_all, revive_run
 from flowmetal.store.postgres import claims, rows, steps
 from flowmetal.store.postgres.address import read_address
@@ -105,14 +106,26 @@ class PostgresStore:
 
     def create_run(self, new: NewRun) -> tuple[RunRow, bool]:
         rules.check_text(new.id, *new.tags, *new.tags.values())
-        due_us = rules.due_us(rules.first_state(new.queue), new.wake_at_us)
-        made = self._session.write("create_run", rows.INSERT_RUN, rows.new_run(new, due_us))
+        made = self._session.write("create_run", rows.INSERT_RUNS, rows.new_runs([new]))
         if made:
             self._session.announce()
-            return rows.made_row(new, due_us, made[0][0]), True
+            return rows.made_row(new, made[0][1]), True
         row = self.run(new.id)
         assert row is not None
         return row, False
+
+    def create_runs(self, new: Sequence[NewRun]) -> list[bool]:
+        for each in new:
+            rules.check_text(each.id, *each.tags, *each.tags.values())
+        by_id: dict[RunId, NewRun] = {}
+        first = [by_id.setdefault(each.id, each) is each for each in new]
+        with self._session.writing("create_runs") as execute:
+            execute(LOCK, None)  # two that make runs with the same ids would wait in a circle
+            values = rows.new_runs(list(by_id.values()))
+            made = {id_ for id_, _ in execute(rows.INSERT_RUNS, values)}
+        if made:
+            self._session.announce()
+        return [is_first and each.id in made for is_first, each in zip(first, new, strict=True)]
 
     def run(self, run: RunId) -> RunRow | None:
         found = self._session.read(rows.SELECT_RUN, (run,))
@@ -197,20 +210,60 @@ class PostgresStore:
     # Steps
 
     def load(self, claim: Claim) -> Loaded:
-        found = self._session.read(rows.SELECT_LOADED, (claim.run,))
-        number, snapshot, row = self._current(claim, found)
-        # What the holder of the claim has not consumed stays, so a second look may come later.
-        values = (number, 0, row.received)
-        unread = self._session.read(rows.SELECT_UNREAD, values) if row.received else []
-        return Loaded(row, snapshot, tuple(rows.inbox_row(found) for found in unread))
+        (found,) = self.load_all([claim])
+        if isinstance(found, Conflict):
+            raise found
+        return found
+
+    def load_all(self, claims: Sequence[Claim]) -> list[Loaded | Conflict]:
+        wanted = Texts(claim.run for claim in claims)
+        found = {row[2]: [row] for row in self._session.read(rows.SELECT_ALL_LOADED, (wanted,))}
+        current = [self._current_or_none(claim, found.get(claim.run, [])) for claim in claims]
+        held = [(number, row) for number, _, row in filter(None, current)]
+        # What the holder of a claim has not consumed stays, so a second look may come later.
+        inbox: dict[int, list[InboxRow]] = {}
+        received = [(number, row.received) for number, row in held if row.received]
+        for number, *row in self._read_after(rows.SELECT_ALL_UNREAD, received):
+            inbox.setdefault(number, []).append(rows.inbox_row(tuple(row)))
+        events: dict[int, list[Event]] = {}
+        told = [(number, length(row.chain)) for number, row in held if row.seq > length(row.chain)]
+        for number, *row in self._read_after(rows.SELECT_UNCHAINED, told):
+            events.setdefault(number, []).append(rows.event(tuple(row)))
+        return [
+            rules.lost_claim(claim.run)
+            if here is None
+            else Loaded(
+                here[2], here[1], tuple(inbox.get(here[0], ())), tuple(events.get(here[0], ()))
+            )
+            for claim, here in zip(claims, current, strict=True)
+        ]
+
+    def _read_after(self, sql: str, places: Sequence[tuple[int, int]]) -> list[rows.Row]:
+        """Read rows of runs, by number, with regard to a number for each."""
+        if not places:
+            return []
+        values = {
+            "runs": BigInts(run for run, _ in places),
+            "numbers": BigInts(number for _, number in places),
+            "limit": UNCHAINED,
+        }
+        return self._session.read(sql, values)
 
     def _current(self, claim: Claim, found: list[rows.Row]) -> tuple[int, bytes | None, RunRow]:
+        current = self._current_or_none(claim, found)
+        if current is None:
+            raise rules.lost_claim(claim.run)
+        return current
+
+    def _current_or_none(
+        self, claim: Claim, found: list[rows.Row]
+    ) -> tuple[int, bytes | None, RunRow] | None:
         if found:
             number, snapshot, *columns = found[0]
             row = rows.run_row(tuple(columns))
             if (row.owner, row.epoch, row.seq) == (claim.owner, claim.epoch, claim.seq):
                 return number, snapshot, row
-        raise rules.lost_claim(claim.run)
+        return None
 
     def snapshot(self, run: RunId) -> bytes | None:
         select = (

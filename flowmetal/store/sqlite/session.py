@@ -59,6 +59,7 @@ class Session:
         self._file = os.stat(path)
         self._look_again_at = 0.0
         self._changes = 0
+        self._is_lasting = True  # as the file was opened
         self._seen = threading.local()
         self._first_seen = (0, self._data_version())
         _watch_forks(self)
@@ -75,17 +76,24 @@ class Session:
                 raise
         return connection
 
-    def writing(self, name: str) -> _Writing:
-        """Return a context that is one write transaction, with hooks before, within and after it."""
-        return _Writing(self, name)
+    def writing(self, name: str, *, lasting: bool = True) -> _Writing:
+        """Return a context that is one write transaction, with hooks before, within and after it.
 
-    def begin(self, name: str) -> None:
+        One that is not ``lasting`` does not wait for the disk. It outlives every process, and
+        with the next that lasts it is on the disk too; but if the power fails before, it never was.
+        """
+        return _Writing(self, name, lasting)
+
+    def begin(self, name: str, *, lasting: bool = True) -> None:
         """Start a write transaction; what is raised leaves none open."""
         self._check_usable()
         if self.hooks is not None:
             self.hooks(f"before {name}")
         self._writers.lock()
         try:
+            if lasting is not self._is_lasting:
+                self.execute("PRAGMA synchronous=FULL" if lasting else "PRAGMA synchronous=NORMAL")
+                self._is_lasting = lasting
             self.execute("BEGIN IMMEDIATE")
         except BaseException as error:
             self.abort(error)
@@ -231,16 +239,17 @@ class Session:
 class _Writing:
     """A write transaction as a context. A class, because a generator costs 2 % of a commit."""
 
-    __slots__ = ("_name", "_session")
+    __slots__ = ("_lasting", "_name", "_session")
 
-    def __init__(self, session: Session, name: str) -> None:
+    def __init__(self, session: Session, name: str, lasting: bool) -> None:
         self._session = session
         self._name = name
+        self._lasting = lasting
 
     def __enter__(self) -> None:
         self._session.hold()
         try:
-            self._session.begin(self._name)
+            self._session.begin(self._name, lasting=self._lasting)
         except BaseException:
             self._session.let_go()
             raise

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from flowmetal.errors import Conflict
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store import rules
+from flowmetal.store.chain import UNCHAINED, length
 from flowmetal.store.clock import Clock, SystemClock
 from flowmetal.store.operations import attend, end_run, operate, perform_all, revive_run
 from flowmetal.store.protocol import (
@@ -134,6 +135,13 @@ class SqliteStore:
             self._session.announce()
         return row, made
 
+    def create_runs(self, new: Sequence[NewRun]) -> list[bool]:
+        with self._session.writing("create_runs"):
+            made = [self._records.create_run(each) for each in new]
+        if any(made):
+            self._session.announce()
+        return made
+
     def run(self, run: RunId) -> RunRow | None:
         with self._session.reading():
             return self._row(run)
@@ -159,7 +167,7 @@ class SqliteStore:
         snapshot_format: int = 1,
     ) -> Claim | Held | None:
         self._liveness.enter(owner)
-        with self._session.writing("claim"):
+        with self._session.writing("claim", lasting=False):
             head = self._head(run)
             if head is None:
                 return None
@@ -176,7 +184,7 @@ class SqliteStore:
             if not any(self._takeable(owner, limit, snapshot_format)):
                 return []
         self._liveness.enter(owner)
-        with self._session.writing("claim_ready"):
+        with self._session.writing("claim_ready", lasting=False):
             # One by one: each that is taken may be the last of its queue that this owner may take.
             claims: list[Claim] = []
             for number, run in self._takeable(owner, limit, snapshot_format):
@@ -187,7 +195,7 @@ class SqliteStore:
         if not claims:
             return []
         update = "UPDATE head SET lease_boot_us = ? WHERE number = ? AND epoch = ? AND owner = ?"
-        with self._session.writing("renew"):
+        with self._session.writing("renew", lasting=False):
             until = self._clock.boot_us() + lease_us
             return [
                 claim
@@ -265,12 +273,27 @@ class SqliteStore:
 
     def load(self, claim: Claim) -> Loaded:
         with self._session.reading():
-            row = self._current(claim)
-            number = self._number(claim.run)
-            select = "SELECT snapshot FROM head WHERE number = ?"
-            (snapshot,) = self._execute(select, (number,)).fetchone()
+            return self._load(claim)
+
+    def load_all(self, claims: Sequence[Claim]) -> list[Loaded | Conflict]:
+        with self._session.reading():
+            return [rules.or_conflict(self._load, claim) for claim in claims]
+
+    def _load(self, claim: Claim) -> Loaded:
+        row = self._current(claim)
+        number = self._number(claim.run)
+        select = "SELECT snapshot FROM head WHERE number = ?"
+        (snapshot,) = self._execute(select, (number,)).fetchone()
+        unread = []
+        if row.received:
             unread = self._execute(rows.SELECT_UNREAD, (number, 0)).fetchall()
-        return Loaded(row, snapshot, tuple(rows.inbox_row(found) for found in unread))
+        unchained = []
+        if row.seq > (told := length(row.chain)):
+            span = rows.events_range(number, told, UNCHAINED)
+            unchained = self._execute(rows.SELECT_EVENTS, span).fetchall()
+        return Loaded(
+            row, snapshot, tuple(map(rows.inbox_row, unread)), tuple(map(rows.event, unchained))
+        )
 
     def _current(self, claim: Claim) -> RunRow:
         row = self._row(claim.run)
