@@ -47,9 +47,13 @@ class Outside:
     async def start(self, entry: str, run: str, *arguments: Value) -> RunId:
         """Start a run under an id of ours."""
         program, data = self.simulation.program, self.simulation.program_bytes
-        await self.sure(
-            lambda: start_run(self.host, program, data, entry=entry, arguments=arguments, id=run)
-        )
+
+        def act() -> object:
+            return start_run(
+                self.host, program, lambda _: data, entry=entry, arguments=arguments, id=run
+            )
+
+        await self.sure(act)
         return RunId(run)
 
     async def said(self, kind: str, act: Callable[[], object]) -> None:

@@ -15,14 +15,13 @@ from flowmetal.store.protocol import Store
 if TYPE_CHECKING:
     from tests.simulation.simulation import Process, Simulation
 
-WRITES = (
-    "put_program", "create_run", "claim", "claim_ready", "renew", "release", "trim", "forget",
-    "commit", "commit_all", "send", "operate", "attend", "set_state", "import_run",
-)  # fmt: skip
-READS = (
-    "program", "run", "runs", "load", "snapshot", "kept_snapshot", "kept_snapshots", "chunk_names",
-    "chunks", "inbox", "events", "next_wake_us", "export_run",
-)  # fmt: skip
+READS = frozenset((
+    "program", "run", "runs", "load", "load_all", "snapshot", "kept_snapshot", "kept_snapshots",
+    "chunk_names", "chunks", "inbox", "events", "next_wake_us", "export_run",
+))  # fmt: skip
+OWN = frozenset(("url", "is_remote", "now_us", "wait_for_change", "close"))
+WRITES = frozenset(name for name in vars(Store) if not name.startswith("_")) - READS - OWN
+"""Whatever else the protocol has, so that a method that is added to it is not overlooked."""
 
 
 class SeenStore:
