@@ -7,7 +7,7 @@ evaluates anything: values live in the machine behind the ``Evaluator``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -100,6 +100,13 @@ class Namespace:
         self.only_core: frozenset[str] | None = None
         self._vars: dict[str, VarInfo | Definition] = {}
 
+    def copy(self) -> Namespace:
+        """Return the same names, to which others can be added."""
+        made = Namespace(self.name, self.library)
+        for field, value in vars(self).items():
+            setattr(made, field, value.copy() if isinstance(value, dict) else value)
+        return made
+
     def define(self, var: VarInfo) -> None:
         if is_part(var.name):  # no source can name it
             return
@@ -122,6 +129,9 @@ class Namespace:
             found = self._vars[name] = info_of(found)
         return found
 
+    def has(self, name: str) -> bool:
+        return name in self._vars
+
     def names(self) -> Iterator[str]:
         return iter(self._vars)
 
@@ -139,24 +149,41 @@ class Namespace:
 
 
 class Environment:
-    """All namespaces that a compilation can see."""
+    """All namespaces that a compilation can see.
 
-    def __init__(self) -> None:
-        self._namespaces: dict[str, Namespace] = {}
+    What is added to one that stands on another is unknown below.
+    """
+
+    def __init__(self, below: Environment | None = None) -> None:
+        self._namespaces: dict[str, Namespace] = {} if below is None else below.state()
+        self._shared: set[str] = set(self._namespaces)  # copied before they are changed
 
     def add(self, module: Module) -> None:
         """Make a compiled module known. One of the same name is replaced."""
-        made = Namespace(module.name, module.library)
+        self.remove(module.name)
+        self.extend(module)
+
+    def extend(self, module: Module) -> None:
+        """Add what a compiled module says to what is known of its namespace."""
+        made = self.open(module.name, module.library)
         made.aliases.update(module.aliases)
         made.refers.update(module.refers)
         made.requires.update(dict.fromkeys(module.requires))
         made.kinds.update((kind.kind, kind.options) for kind in module.kinds)
-        made.meta = module.meta
+        made.meta = module.meta or made.meta
         made.complete = True
         for definition in module.definitions:
             if definition.name:
                 made.know(definition)
-        self._namespaces[module.name] = made
+
+    def know(self, names: Iterable[str]) -> None:
+        """Make vars known of which nothing is known but that they are there."""
+        for full in names:
+            space, _, name = full.partition("/")
+            known = self._namespaces.get(space)
+            if (known is None or not known.has(name)) and not is_part(full):
+                self.open(space).define(VarInfo(full, DefinitionKind.DECLARED))
+                self.open(space).complete = True
 
     def namespace(self, name: str) -> Namespace | None:
         return self._namespaces.get(name)
@@ -166,11 +193,15 @@ class Environment:
         found = self._namespaces.get(name)
         if found is None:
             found = self._namespaces[name] = Namespace(name, library)
+        elif name in self._shared:
+            self._shared.discard(name)
+            found = self._namespaces[name] = found.copy()
         return found
 
     def remove(self, name: str) -> None:
         """Forget a namespace, because its source did not compile."""
         self._namespaces.pop(name, None)
+        self._shared.discard(name)
 
     def state(self) -> dict[str, Namespace]:
         """Return which namespaces there are, for ``restore``."""

@@ -44,6 +44,7 @@ _ROWS = (
     EffectKind("step/begin",     _L,   None,       "The beginning of a named step: {:name :attempt}; its effect number is the scope id."),
     EffectKind("step/end",       _L,   None,       "The end of a named step: {:scope :name :ok}."),
     EffectKind("run/info",       _L,   None,       "What is known of this run: {:id :program :started :tags}."),
+    EffectKind("code/compile",   _L,   None,       "Compile a form, or the first of a text: {:namespace} and {:form} or {:text :line :column}."),
     EffectKind("env/get",        _L,   "env",      "An environment variable: {:name :default}."),
     EffectKind("time/sleep",     _W,   None,       "Wait: {:for duration} or {:until instant}."),
     EffectKind("signal/receive", _W,   None,       "Take the next signal: {:name :timeout :else}."),

@@ -18,6 +18,7 @@ from contextlib import suppress
 from flowmetal.bytecode.code import Definition, DefinitionKind, Function, Module, Program
 from flowmetal.compiler.environment import Environment
 from flowmetal.compiler.evaluator import EvaluationFailed
+from flowmetal.effects.requests import EffectRequest
 from flowmetal.ids import CodeHash, RunId
 from flowmetal.stdlib.natives.walking import unrealised_inside
 from flowmetal.values import FlowError, Symbol, Value
@@ -36,12 +37,22 @@ GLANCE = 50_000
 """Fuel for all top-level forms of a program that no macro has asked for: a tenth of a second."""
 
 
+def compile_at_once(machine: Machine, request: EffectRequest) -> Value:
+    """Answer ``eval`` in a sealed machine. Raises FlowError."""
+    from flowmetal.runtime.compiling import compile_for
+
+    return compile_for(machine, request)
+
+
 class SealedMachine:
     """A machine without effects that grows with what is compiled."""
 
     def __init__(self, natives: Mapping[str, Native], modules: Sequence[Module] = ()) -> None:
         self.image = Image(Program("user", ()), natives)
-        self.machine = Machine(RunId("compiler"), self.image, "", (), sealed=True)
+        self.image.grows = True
+        self.machine = Machine(
+            RunId("compiler"), self.image, "", (), sealed=True, compiler=compile_at_once
+        )
         self._waiting: list[Definition] = []
         self._glance: int | None = None
         self._fixed: frozenset[str] = frozenset()

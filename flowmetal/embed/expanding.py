@@ -8,7 +8,7 @@ namespace knows of names. The compiler is loaded when the first of them is asked
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
+
 
 from flowmetal.errors import FlowmetalError
 from flowmetal.source import Span
@@ -24,9 +24,6 @@ _UNEXPANDED: Final = frozenset(
     {"ns", "in-ns", "require", "use", "import", "alias", "refer", "refer-clojure", "refer-flow"}
 )
 """What the top level of a source understands as it is."""
-
-_environments: WeakKeyDictionary[Image, Environment] = WeakKeyDictionary()
-
 
 def _expand(machine: Machine, fiber: Fiber, form: Value, namespace: Value) -> Value:
     """Return what a call of one of the compiler's macros stands for after one step."""
@@ -62,15 +59,11 @@ def _expand(machine: Machine, fiber: Fiber, form: Value, namespace: Value) -> Va
 
 def _environment(image: Image) -> Environment:
     from flowmetal.compiler.environment import Environment
+    from flowmetal.runtime.compiling import environment_of
 
     if isinstance(image.spaces, Environment):  # while something is compiled
         return image.spaces
-    found = _environments.get(image)
-    if found is None:
-        found = _environments[image] = Environment()
-        for module in image.program.modules:
-            found.add(module)
-    return found
+    return environment_of(image)
 
 
 EXPANDING: Final = {

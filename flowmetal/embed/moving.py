@@ -30,6 +30,7 @@ from flowmetal.runtime.forking import Choices, Fork, fork
 from flowmetal.runtime.host import LEASE_US, Host
 from flowmetal.runtime.inheriting import leaving
 from flowmetal.runtime.progress import asking_again, decode_progress
+from flowmetal.snapshot.format import VERSION
 from flowmetal.store.operations.vocabulary import RestoreCallback, ShowTies
 from flowmetal.store.protocol import (
     ENDED,
@@ -280,7 +281,7 @@ def _refuse_other_file(run: RunId, path: str) -> None:
 
 
 def _claim(store: Store, owner: InterpreterId, run: RunId) -> Claim:
-    match store.claim(run, owner, LEASE_US, even=_EXPORTABLE):
+    match store.claim(run, owner, LEASE_US, even=_EXPORTABLE, snapshot_format=VERSION):
         case Claim() as claim:
             return claim
         case Held(state=RunState.MOVED):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from flowmetal.runtime.host import LEASE_US, Host
 from flowmetal.runtime.past import events_of
 from flowmetal.snapshot.chunks import references
+from flowmetal.snapshot.format import VERSION
 from flowmetal.store.chain import beginning, extended, length
 from flowmetal.store.protocol import ENDED, Claim, RunQuery, RunRow, RunState, Trim
 
@@ -82,7 +83,9 @@ def _trim(
         return
     needed = _needed(host, row, staying) if stored else set()
     if not dry_run:
-        claim = store.claim(row.id, host.owner, LEASE_US, even=_EVEN)
+        claim = store.claim(
+            row.id, host.owner, LEASE_US, even=_EVEN, snapshot_format=VERSION
+        )
         if not isinstance(claim, Claim):
             found.busy.append(row.id)
             return

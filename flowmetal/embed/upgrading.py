@@ -134,12 +134,13 @@ def _view(row: RunRow, has_begun: bool, upgrading: Upgrading) -> UpgradeView:
 def _commit(row: RunRow, has_begun: bool, upgrading: Upgrading) -> Commit:
     """Return the commit that gives a run its new program and changes nothing else."""
     program = upgrading.program.hash
-    snapshot, chunks, fuel = None, {}, None
+    snapshot, chunks, fuel, version = None, {}, None, 0
     if has_begun:
         machine = upgrading.machine()
         machine.known.clear()
         encoded = encode(machine)
         snapshot, chunks, fuel = encoded.data, encoded.chunks, machine.fuel_used
+        version = encoded.version
     # A claim shows a run that is ready as running; given back, it is ready again.
     state = RunState.READY if row.state is RunState.RUNNING else row.state
     return Commit(
@@ -152,7 +153,7 @@ def _commit(row: RunRow, has_begun: bool, upgrading: Upgrading) -> Commit:
         error=row.error,
         seen=0 if state is RunState.WAITING else row.received,
         release=True,
-        snapshot_format=VERSION,
+        snapshot_format=version,
         keep=True,
         program=program,
     )

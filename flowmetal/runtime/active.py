@@ -26,7 +26,6 @@ from flowmetal.runtime.options import idempotency_key
 from flowmetal.runtime.progress import Pending, Progress
 from flowmetal.runtime.waiting import encode_waiting
 from flowmetal.snapshot import encode
-from flowmetal.snapshot.format import VERSION
 from flowmetal.store.chain import extended
 from flowmetal.store.protocol import Claim, Commit, Event, InboxRow, NewEvent, RunState
 from flowmetal.values import DataError, ErrorValue, Map, Value, hash_map, keyword
@@ -143,7 +142,7 @@ class ActiveRun:
             seen=self.seen,
             consumed=self.consumed,
             release=step.leave,
-            snapshot_format=VERSION,
+            snapshot_format=0 if encoded is None else encoded.version,
             operations=self.operations,
             revived=step.revived,
             chain=self.next_chain if self.events else None,
@@ -236,7 +235,7 @@ class ActiveRun:
 
     def declared(self, kind: str) -> Map | None:
         """Return the options with which the program declares a kind of effect."""
-        for module in self.machine.image.program.modules:
+        for module in self.machine.image.modules:
             for found in module.kinds:
                 if found.kind == kind:
                     return found.options

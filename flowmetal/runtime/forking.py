@@ -45,7 +45,6 @@ from flowmetal.runtime.starting import input_of_fork
 from flowmetal.runtime.upgrading import upgraded_event, upgrading_of
 from flowmetal.runtime.waiting import encode_waiting
 from flowmetal.snapshot import encode
-from flowmetal.snapshot.format import VERSION
 from flowmetal.store.chain import beginning as chain_beginning
 from flowmetal.store.chain import extended, length
 from flowmetal.store.protocol import Event, InboxRow, Message, RunRow, RunState
@@ -187,7 +186,7 @@ class _Forking:
             started_us=None,
             ended_us=self.now if state is RunState.FAILED else None,
             received=len(inbox),
-            snapshot_format=VERSION,
+            snapshot_format=encoded.version,
             queue="",
             chain=self._chain(),
         )

@@ -173,7 +173,7 @@ class Interpreter:
         store = self._host.store
         while True:
             try:
-                due = store.next_wake_us()
+                due = store.next_wake_us(snapshot_format=VERSION)
                 wait = _LOOK_S
                 # What is due and was not taken belongs to a queue of which enough is driven here:
                 # it has to wait for a change.

@@ -25,6 +25,7 @@ from flowmetal.snapshot.format import (
     MAGIC,
     NAME_BYTES,
     VERSION,
+    WITH_CODE,
 )
 from flowmetal.snapshot.frames import check_fibers
 from flowmetal.snapshot.nesting import check_scopes
@@ -81,13 +82,14 @@ def decode(data: bytes, image: Image, chunks: GetChunks, *, upgrade: bool = Fals
     snapshot. Layout: format.py.
     """
     try:
-        return _Reader(_opened(data), image, chunks).machine(upgrade)
+        version, body = _opened(data)
+        return _Reader(version, body, image, chunks).machine(upgrade)
     except ProgramError as error:
         raise SnapshotError("FM0910", f"the snapshot is damaged: {error.message}") from error
 
 
-def _opened(data: bytes) -> bytes:
-    """Return what follows the head, after all checks that need no decoding."""
+def _opened(data: bytes) -> tuple[int, bytes]:
+    """Return the format and what follows the head, after all checks that need no decoding."""
     if data[: len(MAGIC)] != MAGIC:
         raise damaged("these bytes are no snapshot")
     require(len(data) >= HEAD_BYTES, "the length")
@@ -102,15 +104,15 @@ def _opened(data: bytes) -> bytes:
     digest = hashlib.sha256(body).digest()[:DIGEST_BYTES]
     if version < 1 or digest != data[HEAD_BYTES - DIGEST_BYTES : HEAD_BYTES]:
         raise damaged("its checksum does not match")
-    return body
+    return version, body
 
 
 class _Reader:
     """Makes the machine of what a snapshot holds."""
 
-    def __init__(self, body: bytes, image: Image, chunks: GetChunks) -> None:
-        parts = Parts(body, image, chunks)
-        self.image = image
+    def __init__(self, version: int, body: bytes, image: Image, chunks: GetChunks) -> None:
+        parts = Parts(body, image, chunks, has_code=version >= WITH_CODE)
+        self.image = parts.image
         self.fields = parts.fields
         self.own = parts.own
         self.known = parts.known

@@ -26,11 +26,13 @@ from flowmetal.snapshot.format import (
     MACHINE_STATES,
     MAGIC,
     NAME_BYTES,
-    VERSION,
+    WITH_CODE,
     WITH_META,
+    WITHOUT_CODE,
     Ext,
     Kind,
 )
+from flowmetal.snapshot.own import own_code
 from flowmetal.snapshot.records import (
     WITHOUT_META,
     WRITERS,
@@ -73,6 +75,11 @@ class Encoded:
     data: bytes
     chunks: dict[str, bytes] = field(default_factory=dict)
 
+    @property
+    def version(self) -> int:
+        """Return the format that it is written in: who reads it must know that one."""
+        return int.from_bytes(self.data[len(MAGIC) : len(MAGIC) + 2], "big")
+
 
 def encode(machine: Machine) -> Encoded:
     """Return the machine as bytes, the same for the same state. Never fails and changes nothing.
@@ -85,7 +92,9 @@ def encode(machine: Machine) -> Encoded:
         body = _body(machine, chunks, surrogates=False)
     except UnicodeEncodeError:  # a text with half of a surrogate pair; the packer's slow way
         body = _body(machine, chunks, surrogates=True)
-    return Encoded(_HEAD + hashlib.sha256(body).digest()[:DIGEST_BYTES] + body, chunks.fresh)
+    version = WITH_CODE if machine.image.own else WITHOUT_CODE
+    head = MAGIC + struct.pack(">H", version) + hashlib.sha256(body).digest()[:DIGEST_BYTES]
+    return Encoded(head + body, chunks.fresh)
 
 
 def _body(machine: Machine, chunks: Chunks, *, surrogates: bool) -> bytes:
@@ -105,11 +114,12 @@ def _body(machine: Machine, chunks: Chunks, *, surrogates: bool) -> bytes:
         if len(part) > LONG:
             part = pack(chunks.shortened(record))
         parts.append(part)
-    parts[0] = pack(table.codes) + pack(table.fixed_names)
+    code = b""
+    if machine.image.own:  # only now it is known which functions are needed
+        code = pack(*chunks.shortened([own_code(machine.image, table.codes[::2])]))
+    parts[0] = code + pack(table.codes) + pack(table.fixed_names)
     return b"".join(parts)
 
-
-_HEAD = MAGIC + struct.pack(">H", VERSION)
 
 # Looked up by identity: the hash of an enum's member is computed in Python.
 _FIBER_STATE = {id(status): FIBER_STATES.index(status.value) for status in FiberStatus}

@@ -32,6 +32,7 @@ class Fixed:
 
     def __init__(self) -> None:
         self.places: dict[int, Place] = {}
+        self._of_base = 0
         self._kept: list[Value] = []  # what places names by id must not go away
         self._vars = 0
         self._functions = 0
@@ -46,7 +47,10 @@ class Fixed:
 
     def current(self, image: Image) -> dict[int, Place]:
         """Return the places, those of functions linked since the last time included."""
-        linked, fixed = len(image.linked), len(image.static)  # other threads may link meanwhile
+        if image.base is not None:
+            self._take(Fixed.of(image.base))
+        # Other threads may link meanwhile.
+        linked, fixed = len(image.linked), 0 if image.base is not None else len(image.static)
         if self._functions < linked:
             for function in image.linked[self._functions : linked]:
                 for index, value in enumerate(function.function.constants):
@@ -59,6 +63,13 @@ class Fixed:
                     self._add(name, 0, value)
             self._vars = fixed
         return self.places
+
+    def _take(self, of_base: dict[int, Place]) -> None:
+        """Take in what the program's own image has found since the last time."""
+        if self._of_base < len(of_base):
+            found = list(of_base.items())
+            self.places.update(found[self._of_base :])
+            self._of_base = len(found)
 
     def _add(self, owner: LinkedFunction | str, index: int, value: Value) -> None:
         for part, found in enumerate(collections_in(value)):

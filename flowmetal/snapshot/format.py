@@ -1,4 +1,4 @@
-"""The layout of a snapshot, format 1, and its numbers.
+"""The layout of a snapshot, formats 1 and 2, and its numbers.
 
 ```
 offset  bytes
@@ -7,6 +7,7 @@ offset  bytes
      6      8  first bytes of the SHA-256 of everything that follows
     14      -  a stream of msgpack objects:
 
+code        bytes, or a chunk of them    format 2 alone: what the run has compiled itself
 codes       [hash, name, ...]            functions that the rest refers to by index
 fixed       [owner, constant, part, ...] collections that the program itself holds
 machine     [program, run, entry, arguments, generation, status, started, ready, defined, values,
@@ -15,7 +16,11 @@ machine     [program, run, entry, arguments, generation, status, started, ready,
 objects     one array each, numbered from 0 in the order in which they are first referred to
 ```
 
+A machine that has compiled nothing is written in format 1.
+
 program     the first 16 bytes of its hash
+code        modules as in a file of modules (bytecode/file.py), one for each namespace: the functions that
+            the rest refers to and those nested in them, and definitions without code or value
 defined     the names of the vars that are state, joined by NUL; ``values`` has their roots
 fiber       [number, status, waiting for, bindings, result, error, more, frames, thens]
 more        nil for a fiber alone, else [home, scope, handle, blocked on, origin, flags, cancel, verdict, failed]:
@@ -64,7 +69,11 @@ from __future__ import annotations
 from enum import IntEnum
 
 MAGIC = b"\x89FMS"
-VERSION = 1
+VERSION = 2
+"""The latest format that this version reads."""
+
+WITHOUT_CODE = 1
+WITH_CODE = 2
 HEAD_BYTES = 14
 DIGEST_BYTES = 8
 NAME_BYTES = 16  # of chunks, programs and code

@@ -41,6 +41,7 @@ from flowmetal.values import (
 )
 from flowmetal.values.trie import Node
 from flowmetal.vm.link import Image, LinkedFunction
+from flowmetal.vm.own_code import read_code
 
 GetChunks = Callable[[Sequence[str]], Mapping[str, bytes]]
 
@@ -58,7 +59,9 @@ _DAMAGE = (
 class Parts:
     """A snapshot's stream and chunks, read: ``fields`` are the machine's, ``own`` its objects."""
 
-    def __init__(self, body: bytes, image: Image, chunks: GetChunks) -> None:
+    def __init__(
+        self, body: bytes, image: Image, chunks: GetChunks, *, has_code: bool = False
+    ) -> None:
         self.image = image
         self.get_chunks = chunks
         self.codes: list[LinkedFunction] = []
@@ -69,6 +72,8 @@ class Parts:
         self.tables: list[ObjectTable] = []
         stream = self._stream(body, self._machine_extension)
         try:
+            if has_code:
+                self._read_own_code(next(stream))
             self._read_codes(next(stream))
             self._read_fixed(next(stream))
             self.fields = next(stream)
@@ -140,7 +145,22 @@ class Parts:
             case _:
                 return self._extension(code, data)
 
-    # -- what the program has
+    # -- what the run has compiled, and what the program has
+
+    def _read_own_code(self, found: Value) -> None:
+        """Let the image have the run's own code, before anything refers to it."""
+        if type(found) is ChunkRef:
+            require(found.kind == Ext.BYTES, "the code")
+            name = found.name
+            data = self.get_chunks([name.hex()]).get(name.hex())
+            if data is None or chunk_name(data) != name:
+                raise missing_chunk(name.hex())
+            require(data[:1] == b"B", "the code")
+            found = self.texts[name] = data[1:]
+        require(type(found) is bytes, "the code")
+        own = {module.name: module for module in read_code(found, self.image)}
+        require(bool(own), "the code")
+        self.image = self.image.with_own(own)
 
     def _read_codes(self, parts: Value) -> None:
         require(type(parts) is list and len(parts) % 2 == 0, "the functions")
@@ -194,7 +214,7 @@ class Parts:
 
     def _read_chunks(self) -> None:
         """Fetch and unpack all chunks, level by level."""
-        done: set[bytes] = set()
+        done = set(self.texts)  # the run's own code has been fetched before
         while len(done) < len(self.chunk_refs):
             wanted = [name for name in self.chunk_refs if name not in done]
             found = self.get_chunks([name.hex() for name in wanted])

@@ -24,6 +24,7 @@ SOURCES: tuple[str, ...] = (
     "core/names.flow",
     "core/eager.flow",
     "core/effects.flow",
+    "core/evaluating.flow",
     "core/runs.flow",
     "core/fibers.flow",
     "core/statics.flow",

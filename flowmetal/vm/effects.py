@@ -18,6 +18,9 @@ from flowmetal.values.errors import flow_error
 from flowmetal.vm.errors import check_data
 from flowmetal.vm.state import Define, Fiber, FiberStatus, Machine, OpenEffect, Retry, Search
 
+COMPILE = "code/compile"
+"""What ``eval`` asks for. It tells nothing of the world, so top-level forms may ask for it, too."""
+
 STEP_VAR = "flow.core/*step*"
 """The dynamic var that holds the retried step a fiber is in: an atom of {:scope :ordinal}."""
 
@@ -26,14 +29,23 @@ _SCOPE = keyword("scope")
 _ORDINAL = keyword("ordinal")
 
 
-def perform(machine: Machine, fiber: Fiber, kind: str, args: Value) -> None:
-    """Suspend the fiber on an effect. Raises FlowError if it is refused, Unrealised like any native."""
+def perform(machine: Machine, fiber: Fiber, kind: str, args: Value) -> bool:
+    """Suspend the fiber on an effect. Raises FlowError if it is refused, Unrealised like any native.
+
+    Return True if it is answered already: a sealed machine compiles at once, and goes on.
+    """
     if not isinstance(args, Map):
         raise flow_error(
             "FM0312", "type/mismatch", f"perform needs a map of arguments, got {show(args)}"
         )
     check_data(args, f"the arguments of {kind}")
-    refuse_sealed(machine, fiber, f"the effect {kind}")
+    if kind == COMPILE and machine.compiler is not None:
+        number = EffectNumber(machine.next_effect)
+        answer = machine.compiler(machine, EffectRequest(number, kind, args, ""))
+        fiber.frames[-1].stack[-1] = answer
+        return True
+    what = "evaluating code" if kind == COMPILE else f"the effect {kind}"
+    refuse_sealed(machine, fiber, what, at_start=kind == COMPILE)
     number = EffectNumber(machine.next_effect)
     machine.next_effect += 1
     request = EffectRequest(number, kind, args, _key(fiber, kind, number))
@@ -41,16 +53,22 @@ def perform(machine: Machine, fiber: Fiber, kind: str, args: Value) -> None:
     machine.requests.append(request)
     fiber.status = FiberStatus.WAITING
     fiber.waiting_for = number
+    return False
 
 
-def refuse_sealed(machine: Machine, fiber: Fiber, what: str) -> None:
-    """Raise FlowError :effect/refused if the fiber may not ask for anything where it is, nor wait."""
-    seal = seal_of(machine, fiber)
+def refuse_sealed(
+    machine: Machine, fiber: Fiber, what: str, *, at_start: bool = False
+) -> None:
+    """Raise FlowError :effect/refused if the fiber may not ask for anything where it is, nor wait.
+
+    ``at_start``: it may while the run computes what its top-level forms are, in their order.
+    """
+    seal = seal_of(machine, fiber, at_start=at_start)
     if seal is not None:
         raise flow_error("FM0313", "effect/refused", f"{what} is refused inside {seal}")
 
 
-def seal_of(machine: Machine, fiber: Fiber) -> str | None:
+def seal_of(machine: Machine, fiber: Fiber, *, at_start: bool = False) -> str | None:
     """Name the innermost thing that forbids effects here, if there is one."""
     for frame in reversed(fiber.frames):
         if frame.body.owner.sealed:
@@ -58,7 +76,7 @@ def seal_of(machine: Machine, fiber: Fiber) -> str | None:
         match frame.then:
             case Retry(cells):
                 return "a lazy sequence" if cells else "the realising of a lazy sequence"
-            case Define(name):
+            case Define(name) if not at_start:
                 is_var = name and not name.endswith(_SCRIPT_VALUE)
                 return f"the initial value of {name}" if is_var else "a top-level form"
             case Search():

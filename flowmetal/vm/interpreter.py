@@ -482,8 +482,8 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                     frame.pc = pc - 1
                     if fiber.cancel is not None:
                         check_cancellation(fiber)
-                    perform(machine, fiber, arg, stack[-1])
-                    return fuel
+                    if not perform(machine, fiber, arg, stack[-1]):
+                        return fuel
                 elif op == _THROW:
                     frame.pc = pc - 1
                     raise thrown(stack[-1])

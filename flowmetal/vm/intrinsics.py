@@ -23,7 +23,7 @@ from flowmetal.values import (
     type_error,
 )
 from flowmetal.values.errors import flow_error
-from flowmetal.vm import channels, dispatch, restarts, scopes, spaces
+from flowmetal.vm import channels, dispatch, own_code, restarts, scopes, spaces
 from flowmetal.vm.state import Bindings, Closure, Fiber, Machine, Native
 from flowmetal.vm.vars import define, dynamic_value, set_binding
 
@@ -171,6 +171,14 @@ _ROWS = (
 
 INTRINSICS: dict[str, Native] = {
     native.name: native
-    for rows in (_ROWS, dispatch.ROWS, spaces.ROWS, scopes.ROWS, restarts.ROWS, channels.ROWS)
+    for rows in (
+        _ROWS,
+        dispatch.ROWS,
+        spaces.ROWS,
+        scopes.ROWS,
+        restarts.ROWS,
+        channels.ROWS,
+        own_code.ROWS,
+    )
     for native in rows
 }

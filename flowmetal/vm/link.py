@@ -4,13 +4,16 @@ A linked body has one entry per instruction, ``(number, argument)``, where the
 argument is what the operand stands for: the constant itself, the native's
 Python function, the nested function. Indices do not change, so a ``pc`` means
 the same in the bytecode and here. An ``Image`` is a linked program; machines
-share it and never change it, except that ``eval`` and the REPL add to a copy.
+share it and never change it. A run that has compiled code itself has an image of its
+own, which stands on the shared one (``with_own``); a REPL and the compiler have images
+that grow in place.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from typing import TYPE_CHECKING, TypeAlias
 
 from flowmetal.bytecode.code import (
@@ -20,6 +23,7 @@ from flowmetal.bytecode.code import (
     Function,
     Handler,
     HandlerKind,
+    Module,
     Program,
 )
 from flowmetal.bytecode.opcodes import Op, Operand
@@ -223,6 +227,9 @@ class Image:
         self.homes: list[str] = []  # the namespace of each initialiser
         self.spaces: Spaces = ProgramSpaces(program.modules)
         self.places: object = None  # what the snapshot knows of this image's constants
+        self.base: Image | None = None  # the shared image below that of one run
+        self.own: dict[str, Module] = {}  # names that this run has compiled, by namespace
+        self.grows = False  # code may be added in place: nobody else has this image
         for module in program.modules:
             self.add(module.definitions, module.functions, module.name)
 
@@ -247,6 +254,44 @@ class Image:
                     self.homes.append(home)
                 case DefinitionKind.DECLARED:
                     pass
+
+    @property
+    def modules(self) -> tuple[Module, ...]:
+        """Return the modules of the program, and what the run has compiled itself."""
+        return (*self.program.modules, *self.own.values())
+
+    def with_own(self, own: Mapping[str, Module]) -> Image:
+        """Return the image of one run that has compiled ``own``; it shares what the program has."""
+        base = self.base or self
+        made = copy(base)
+        made.base = base
+        made.functions = base.functions.copy()
+        made.linked = []
+        made.places = None
+        made.take(own)
+        return made
+
+    def growing(self) -> Image:
+        """Return an image with the same code, to which more may be added in place."""
+        made = copy(self)
+        made.base = self.base or self
+        made.functions = self.functions.copy()
+        made.static = self.static.copy()
+        made.linked = []
+        made.places = None
+        made.grows = True
+        return made
+
+    def take(self, own: Mapping[str, Module]) -> None:
+        """Let ``own`` be what is known of what the run has compiled, and add the functions in it."""
+        assert self.base is not None
+        self.own = {}
+        for name, module in own.items():
+            self.add((), module.functions)
+            self.own[name] = module._replace(functions=())
+        below = self.base.spaces
+        assert isinstance(below, ProgramSpaces)
+        self.spaces = ProgramSpaces(tuple(self.own.values()), below)
 
     def native(self, name: str) -> Native:
         """Return a native function. Raises ProgramError if this version has none of that name."""

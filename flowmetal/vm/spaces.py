@@ -111,20 +111,26 @@ class ProgramSpace:
 class ProgramSpaces:
     """The namespaces of a program; each is looked at when it is first asked for."""
 
-    def __init__(self, modules: Sequence[Module]) -> None:
+    def __init__(self, modules: Sequence[Module], base: ProgramSpaces | None = None) -> None:
+        """``modules`` add to the namespaces of ``base``, and to its number."""
         self._modules: dict[str, list[Module]] = {}
+        self._base = base
         for module in modules:
-            self._modules.setdefault(module.name, []).append(module)
+            below = () if base is None else base._modules.get(module.name, ())
+            self._modules.setdefault(module.name, [*below]).append(module)
         self._spaces: dict[str, ProgramSpace] = {}
 
     def namespace(self, name: str) -> ProgramSpace | None:
         found = self._spaces.get(name)
+        if found is None and self._base is not None and name not in self._modules:
+            return self._base.namespace(name)
         if found is None and name in self._modules:
             found = self._spaces[name] = ProgramSpace(self._modules[name])
         return found
 
     def names(self) -> tuple[str, ...]:
-        return tuple(self._modules)
+        below = () if self._base is None else self._base.names()
+        return tuple(dict.fromkeys((*below, *self._modules)))
 
 
 def enter(machine: Machine, namespace: str) -> None:

@@ -305,6 +305,10 @@ class OpenEffect:
     fiber: int
 
 
+Compiler: TypeAlias = "Callable[[Machine, EffectRequest], Value]"
+"""Answers ``code/compile``. Raises FlowError."""
+
+
 class MachineStatus(Enum):
     """What a machine can do next."""
 
@@ -350,6 +354,7 @@ class Machine:
     limits: Limits = DEFAULT_LIMITS  # what one instruction and one fiber may use
     stopping: set[int] = field(default_factory=set)  # fibers that have been asked to stop
     sealed: bool = False  # a copy for macros, queries, eval: every effect is refused
+    compiler: Compiler | None = None  # compiles at once, in a sealed machine of code that grows
     steps: int = 0  # for an image of single steps: how many are left
     known: set[bytes] = field(default_factory=set)  # chunks of snapshots that the host has
 

@@ -74,6 +74,21 @@ CASES = (
           (catch :t/broken e [:caught (:x (ex-data e))])))
       (defn main []
         (let [log (atom [])] [(mapv (fn [i] (guarded i log)) (range 9)) @log]))"""),
+    Case("evaluated-code", """
+      (defmacro twice [form] `(let [x# ~form] (+ x# x#)))
+      (def seen (atom []))
+      (defn main []
+        (eval '(defn step [i] (swap! seen conj (quick i)) (+ i (remote i))))
+        (let [make (eval '(fn [n] (fn [x] (+ n (quick x)))))
+              add (make 10)
+              step @(resolve 'step)
+              first-sum (reduce + (mapv step (range 3)))]
+          (eval '(def words {:big "a literal of this run"}))
+          (load-string "(defmacro thrice [f] (list '+ f f f)) (def n (thrice (twice (quick 7))))")
+          (eval '(defn step [i] (* 100 (remote i))))
+          [first-sum (add (quick 1)) (eval '(twice (remote n))) @seen (eval '(step 2)) (step 1)
+           (identical? (eval 'words) @(resolve 'words))
+           (try (eval '(quick (no-such-name 1))) (catch :compile/error e (ex-message e)))]))"""),
     Case("retries-of-a-connector", """
       (def soon {:max-attempts 10 :backoff #dur "1ms" :jitter :none})
       (defn main [] (mapv (fn [i] (perform :t/flaky {:args [i] :retry soon})) (range 10)))"""),
