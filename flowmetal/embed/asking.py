@@ -20,6 +20,7 @@ from flowmetal.compiler.compile import USER, compile_more
 from flowmetal.compiler.environment import Environment
 from flowmetal.compiler.evaluator import EvaluationFailed
 from flowmetal.compiler.resolution import Names
+from flowmetal.embed.evaluator import compile_at_once
 from flowmetal.embed.library import library
 from flowmetal.embed.reading import read
 from flowmetal.embed.views import diagnostic_of
@@ -76,6 +77,7 @@ def ask(host: Host, row: RunRow, text: str, place: Place, at: int | None = None)
     program = read_program(data)
     image = Image(program, host.linker.natives)
     machine = machine_at(host, row, at, image).machine
+    image = machine.image  # with what the run has compiled itself
     frame, bindings = _standing(machine, place)
     environment = Environment()
     own = {module.name for module in program.modules if not module.library}
@@ -85,6 +87,9 @@ def ask(host: Host, row: RunRow, text: str, place: Place, at: int | None = None)
     for module in program.modules:
         if module.name in own:
             environment.add(module)
+    for module in image.own.values():
+        environment.extend(module)
+        own.add(module.name)
     copy = Copy(image, machine, bindings)
     copy.complete(definition for module in library() for definition in module.definitions)
     namespace = program.entry if frame is None else frame.body.owner.name.partition("/")[0]
@@ -197,6 +202,8 @@ class Copy:
         self.machine = machine
         self.bindings = bindings
         machine.sealed = True
+        machine.compiler = compile_at_once
+        image.grows = True
         machine.inbox.clear()
         machine.open.clear()
 

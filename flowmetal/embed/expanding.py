@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-
 from flowmetal.errors import FlowmetalError
 from flowmetal.source import Span
 from flowmetal.values import Symbol, Value
@@ -24,6 +23,7 @@ _UNEXPANDED: Final = frozenset(
     {"ns", "in-ns", "require", "use", "import", "alias", "refer", "refer-clojure", "refer-flow"}
 )
 """What the top level of a source understands as it is."""
+
 
 def _expand(machine: Machine, fiber: Fiber, form: Value, namespace: Value) -> Value:
     """Return what a call of one of the compiler's macros stands for after one step."""

@@ -21,7 +21,7 @@ from flowmetal.compiler.options import CompileOptions
 from flowmetal.compiler.resolution import Names
 from flowmetal.embed.library import library
 from flowmetal.embed.live import LiveMachine
-from flowmetal.embed.loading import EvalConnector, error_value
+from flowmetal.embed.loading import LoadConnector, error_value
 from flowmetal.embed.lookup import Lookup
 from flowmetal.embed.natives import natives
 from flowmetal.embed.reading import read
@@ -87,7 +87,7 @@ class Interactive:
         modules = library()
         for module in modules:
             self.environment.add(module)
-        loading = EvalConnector(self)
+        loading = LoadConnector(self)
         own = [*self.lookup.natives(), *loading.natives()]
         self.machine = LiveMachine(
             {**natives(), **{native.name: native for native in own}},
@@ -167,7 +167,7 @@ class Interactive:
                     self.environment.restore_one(name, {**before, name: old})
             _mend(space, known)
             raise
-        self.enter(addition.namespace)
+        self.enter(self.machine.gone_to() or addition.namespace)
         last = addition.module.definitions[-1:]
         if last and last[0].kind is DefinitionKind.DECLARED:
             return VarRef(last[0].name)

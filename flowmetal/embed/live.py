@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from flowmetal.bytecode.code import Definition, DefinitionKind, Function, Module, Program
 from flowmetal.compiler.environment import Environment
 from flowmetal.compiler.evaluator import EvaluationFailed
+from flowmetal.embed.evaluator import compile_at_once
 from flowmetal.embed.unkept import Interrupted, Interruption, UnkeptRun, drive_unkept
 from flowmetal.ids import CodeHash, InterpreterId, RunId
 from flowmetal.stdlib.natives.walking import unrealised_inside
@@ -73,6 +74,8 @@ class LiveMachine:
         )
         self._natives = {**natives, **{native.name: native for native in own}}
         self.image = Image(Program("user", ()), self._natives)
+        self.image.grows = True
+        self.entered = ""  # the namespace that was made current last, by us
         self.run = RunId(f"repl-{os.urandom(4).hex()}")
         self.globals: dict[str, Value] = {}
         self.bindings = Bindings({}, None)
@@ -114,6 +117,14 @@ class LiveMachine:
         self.image.spaces = environment
         if NAMESPACE in self.globals:
             self.globals[NAMESPACE] = Symbol(None, namespace)
+            self.entered = namespace
+
+    def gone_to(self) -> str | None:
+        """Return the namespace that what was evaluated has made current, None if it has not."""
+        current = self.globals.get(NAMESPACE)
+        if isinstance(current, Symbol) and current.text != self.entered:
+            return current.text
+        return None
 
     # -- what the compiler asks for ------------------------------------------------------
 
@@ -233,6 +244,7 @@ class LiveMachine:
         self._generation += 1
         machine = Machine(
             self.run, self.image, "", (), generation=self._generation, sealed=sealed,
+            compiler=compile_at_once if sealed else None,
             globals=self.globals, defined=self._defined, random=self._random, next_fiber=2,
         )  # fmt: skip
         machine.next_gensym = max(

@@ -1,9 +1,8 @@
-"""``eval``, ``load-string`` and ``load-file`` of a REPL, as an effect.
+"""``load-file`` of a REPL, as an effect.
 
-An effect's arguments and results are data, but a form or its value may be
-anything. So the program hands a value to the REPL for a number, asks for the
-number to be evaluated, and fetches the result by its number. The evaluation
-runs in a thread of its own, with its own machine, while the one that asks waits.
+An effect's result is data, but the value of a file's last form may be anything. So the
+program hands a value to the REPL for a number, and fetches the result by its number. The
+evaluation runs in a thread of its own, with its own machine, while the one that asks waits.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from flowmetal.effects.requests import Call, EffectFailed
 from flowmetal.embed.files import read_source
 from flowmetal.embed.unkept import Interrupted
 from flowmetal.errors import CompileError, FlowmetalError, Incomplete, ReadError
-from flowmetal.source import Source, Span
 from flowmetal.values import ErrorValue, FlowError, Value, hash_map, keyword, show
 from flowmetal.values.errors import flow_error
 from flowmetal.vm.state import Native
@@ -28,16 +26,14 @@ if TYPE_CHECKING:
 
 KIND: Final = "flow.repl/-load!"
 _ARGS = keyword("args")
-_FORM = "<eval>"
 
 
-class EvalConnector:
+class LoadConnector:
     """Performs ``flow.repl/-load!``."""
 
     def __init__(self, interactive: Interactive) -> None:
         self._interactive = interactive
         self.kinds = frozenset({KIND})
-        self._strings = 0
 
     def natives(self) -> tuple[Native, ...]:
         """Return what hands values over."""
@@ -47,14 +43,14 @@ class EvalConnector:
         )
 
     async def perform(self, call: Call) -> Value:
-        """Evaluate what is kept under a number, and keep the value."""
-        how, number = call.args.get(_ARGS)
+        """Evaluate the file whose path is kept under a number, and keep the value."""
+        (number,) = call.args.get(_ARGS)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Value] = loop.create_future()
 
         def evaluate() -> None:
             try:
-                value, error = self._perform(how, number), None
+                value, error = self._perform(number), None
             except Exception as failed:  # the edge of a thread: it is raised in the loop
                 value, error = None, failed
             with contextlib.suppress(RuntimeError):  # nobody waits any more, the loop is closed
@@ -67,11 +63,11 @@ class EvalConnector:
     async def close(self) -> None:
         pass
 
-    def _perform(self, how: str, number: int) -> Value:
+    def _perform(self, number: int) -> Value:
         interactive = self._interactive
         given = interactive.held(number)
         try:
-            return interactive.hold(self._evaluate(how, given))
+            return interactive.hold(self._evaluate(given))
         except FlowError as error:
             raise EffectFailed(_final(error.error)) from None
         except FlowmetalError as error:
@@ -81,16 +77,10 @@ class EvalConnector:
                 _final(flow_error("FM0702", "flow/cancelled", "interrupted").error)
             ) from None
 
-    def _evaluate(self, how: str, given: Value) -> Value:
+    def _evaluate(self, given: Value) -> Value:
         interactive = self._interactive
-        if how == "form":
-            span = Span(_FORM, 1, 1, 1, 1)
-            return interactive.value_of(given, span, Source(_FORM, ""))
         if not isinstance(given, str):
             raise flow_error("FM0310", "type/mismatch", f"a string is needed, got {show(given)}")
-        if how == "text":
-            self._strings += 1
-            return _last(interactive.values_of(Source(f"<string-{self._strings}>", given)))
         before = interactive.namespace
         try:
             return _last(interactive.values_of(read_source(given)))

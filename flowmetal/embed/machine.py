@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgpack
 
 from flowmetal.bytecode.code import Program
-from flowmetal.effects.requests import EffectResult
+from flowmetal.effects.requests import EffectRequest, EffectResult
 from flowmetal.embed.natives import natives
 from flowmetal.errors import SnapshotError
 from flowmetal.ids import EffectNumber, RunId
@@ -25,6 +25,7 @@ from flowmetal.snapshot import decode, encode
 from flowmetal.values import ErrorValue, FlowError, Value, keyword
 from flowmetal.values.meter import DEFAULT, Limits
 from flowmetal.vm import machine as vm
+from flowmetal.vm.effects import COMPILE
 from flowmetal.vm.link import Image, Linker
 from flowmetal.vm.restarts import Restart, invoke_restart, restarts
 from flowmetal.vm.state import Cancel, Turn
@@ -79,15 +80,33 @@ class Machine:
         """Compute until the program waits or has ended, or ``budget`` fuel is spent.
 
         The turn's ``requests`` are the effects asked for since the last turn, ``output``
-        the text printed, ``status`` what the machine can do next.
+        the text printed, ``status`` what the machine can do next. What ``eval`` asks for
+        concerns nobody outside and is answered here.
         """
         turn = vm.run(self._state, budget)
+        if COMPILE in {effect.request.kind for effect in self._state.open.values()}:
+            turn = self._compile(turn, budget)
         wanted = self._state.open
         if all(request.number in wanted for request in turn.requests):
             return turn
         # Some were asked for and abandoned in one turn: nobody waits for them any more.
         alive = tuple(request for request in turn.requests if request.number in wanted)
         return turn._replace(requests=alive)
+
+    def _compile(self, turn: Turn, budget: int) -> Turn:
+        """Answer what the program asks of the compiler; return one turn for all that it came to."""
+        requests, output, fuel = list(turn.requests), turn.output, turn.fuel
+        while asked := [e.request for e in self._state.open.values() if e.request.kind == COMPILE]:
+            if fuel >= budget:
+                break
+            for request in asked:
+                vm.deliver(self._state, _compiled(self._state, request), 0, request.number)
+            turn = vm.run(self._state, budget - fuel)
+            requests += turn.requests
+            output += turn.output
+            fuel += turn.fuel
+        asked_outside = tuple(request for request in requests if request.kind != COMPILE)
+        return turn._replace(requests=asked_outside, output=output, fuel=fuel)
 
     def deliver(
         self,
@@ -131,6 +150,15 @@ class Machine:
     def state(self) -> State:
         """The machine itself, for those who look inside."""
         return self._state
+
+
+def _compiled(state: State, request: EffectRequest) -> EffectResult:
+    from flowmetal.runtime.compiling import compile_for  # the compiler: few programs need it
+
+    try:
+        return EffectResult(request.number, compile_for(state, request))
+    except FlowError as failed:
+        return EffectResult(request.number, None, failed.error)
 
 
 def _chooser(known: Mapping[str, bytes]) -> Callable[[Sequence[str]], Mapping[str, bytes]]:

@@ -83,9 +83,7 @@ def _trim(
         return
     needed = _needed(host, row, staying) if stored else set()
     if not dry_run:
-        claim = store.claim(
-            row.id, host.owner, LEASE_US, even=_EVEN, snapshot_format=VERSION
-        )
+        claim = store.claim(row.id, host.owner, LEASE_US, even=_EVEN, snapshot_format=VERSION)
         if not isinstance(claim, Claim):
             found.busy.append(row.id)
             return

@@ -30,16 +30,17 @@ from flowmetal.ids import CodeHash
 from flowmetal.reader import ReadOptions, read_forms
 from flowmetal.snapshot import decode, encode
 from flowmetal.source import Source, Span
-from flowmetal.stdlib.natives.walking import unrealised_inside
 from flowmetal.values import (
     ErrorValue,
     FlowError,
     Keyword,
     Map,
     Symbol,
+    Unrealised,
     Value,
     hash_map,
     keyword,
+    require_realised,
     vector,
 )
 from flowmetal.values.errors import flow_error
@@ -56,9 +57,7 @@ BUDGET: Final = 5_000_000
 MOST_NESTED: Final = 16
 """Evaluations inside of macros that are called by evaluations."""
 
-_FORM, _TEXT, _SPACE, _LINE, _COLUMN = map(
-    keyword, ("form", "text", "namespace", "line", "column")
-)
+_FORM, _TEXT, _SPACE, _LINE, _COLUMN = map(keyword, ("form", "text", "namespace", "line", "column"))
 _REALISE: Final = f"{CORE}/-realise-deep"
 _FORM_PATH: Final = "<eval>"
 _TEXT_PATH: Final = "<string>"
@@ -188,9 +187,7 @@ class _Compilation:
         """Return what a namespace calls others, without what it defines."""
         space = self.environment.open(namespace)
         aliases, refers = tuple(space.aliases.items()), tuple(space.refers.items())
-        return Module(
-            namespace, tuple(space.requires), (), (), aliases, refers, meta=space.meta
-        )
+        return Module(namespace, tuple(space.requires), (), (), aliases, refers, meta=space.meta)
 
 
 def _wrong(why: str) -> FlowError:
@@ -209,8 +206,8 @@ class Macros:
     """The evaluator of the compiler: macros are called in a sealed copy of the machine.
 
     The macros of flow.core know nothing of the run and change nothing of it: for them a copy
-    that shares all values is enough, as it is for a machine that is sealed itself. For any
-    other macro the run is saved and restored. ``names``: how far names have been made up;
+    that shares all values is enough, as it is for a machine of which nothing is kept (one that is
+    sealed itself, a REPL). For any other macro the run is saved and restored. ``names``: how far names have been made up;
     ``failed``: the error of the last macro that failed.
     """
 
@@ -239,12 +236,16 @@ class Macros:
 
     def call(self, name: str, arguments: Sequence[Value]) -> Value:
         """Call a macro; its result is realised. Raises EvaluationFailed."""
-        is_deep = not (self._machine.sealed or name.startswith(f"{CORE}/"))
+        machine = self._machine
+        is_kept = not (machine.sealed or machine.image.grows)
+        is_deep = is_kept and not name.startswith(f"{CORE}/")
         copy, bindings = self._copies.get(is_deep) or self._copy(is_deep)
         if self._waiting and not name.startswith(f"{CORE}/"):
             self._settle(copy, bindings)
         made = self._evaluate(copy, bindings, copy.globals[name], arguments)
-        if unrealised_inside(made):
+        try:
+            require_realised(made)
+        except Unrealised:
             self._evaluate(copy, bindings, copy.globals[_REALISE], (made,))
         return made
 

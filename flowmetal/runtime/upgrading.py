@@ -4,7 +4,7 @@ The run's new program holds the modules of the new one and, as one more module w
 definitions, those functions of the old program (by hash, with all that are nested in them)
 that the machine still refers to. It is stored under its own hash and travels like any other.
 So nothing in the machine knows of two programs: a frame goes on in the code that it began
-in, and whatever it calls by name is new.
+in, and whatever it calls by name is new. Code that the run has compiled itself goes on as it is.
 
 State is kept: a var whose value was computed keeps it. What the new program computes at its start
 and the run does not have is computed now, sealed, and so are the entries of the tables
@@ -32,6 +32,7 @@ from flowmetal.values.codec import encode_data
 from flowmetal.values.parts import is_part
 from flowmetal.vm.link import Image
 from flowmetal.vm.machine import run, start
+from flowmetal.vm.spaces import ARGUMENTS, NAMESPACE
 from flowmetal.vm.state import Closure, Machine, MachineStatus
 
 CARRIER: Final = "flow.carried"
@@ -39,6 +40,8 @@ CARRIER: Final = "flow.carried"
 
 _NOTHING: Final = "flow.core/-realise-all"
 _BUDGET: Final = 50_000_000
+_OF_THE_RUN: Final = (NAMESPACE, ARGUMENTS)
+"""Vars for which a program fixes a value, and each run has another one."""
 _FIELDS: Final = "@@fields"
 _OF_VARS: Final = (Operand.NAME, Operand.NAMES)
 
@@ -90,14 +93,15 @@ def upgrading_of(host: Host, machine: Machine, new: Program) -> Upgrading:
         found.reasons.append(error.message)
         return found
     machine.known.clear()
-    names = [name for name in codes_of(encode(machine).data) if name not in image.functions]
+    known = machine.image.functions
+    names = [name for name in codes_of(encode(machine).data) if name not in known]
     found.old = tuple(_with_nested(old_image, names, image))
     found.frames = tuple(dict.fromkeys(_old_frames(machine, {f.hash for f in found.old})))
     found.program = _linked(new, found.old, old_image.program)
     _check_names(machine, image, found)
     if not found.reasons:
         image = host.linker.image(found.program)
-        machine.image = image
+        machine.image = image.with_own_of(machine.image)
         found._made = settled(machine, image)
     return found
 
@@ -128,7 +132,11 @@ def upgraded_event(old: ProgramHash, new: ProgramHash, fuel: int | None) -> byte
 def _move(machine: Machine, image: Image) -> None:
     """Let the vars of a machine be those of ``image``; its frames still are what they were."""
     fresh = _beginning(machine, image)
-    kept = {name: machine.globals[name] for name in machine.defined if name not in image.static}
+    kept = {
+        name: machine.globals[name]
+        for name in machine.defined
+        if name not in image.static or name in _OF_THE_RUN
+    }
     variables: dict[str, Value] = dict(image.static)
     defined: dict[str, None] = {}
     for name in fresh.defined:
@@ -142,7 +150,7 @@ def _move(machine: Machine, image: Image) -> None:
     machine.globals.clear()
     machine.globals.update(variables)
     machine.defined = defined
-    machine.image = image
+    machine.image = image.with_own_of(machine.image)
     machine.started = len(image.initialisers) + 1
 
 
@@ -151,6 +159,8 @@ def _beginning(machine: Machine, image: Image) -> Machine:
     fresh = start(image, _NOTHING, _arguments(image), machine.run, machine.random)
     fresh.limits = machine.limits
     turn = run(fresh, _BUDGET)
+    if turn.status is MachineStatus.WAITING:  # nothing but ``eval`` may wait there
+        raise RunError("FM1134", "what the new program computes at its start evaluates code")
     if turn.status is not MachineStatus.COMPLETED:
         why = "it takes too long" if turn.error is None else turn.error.message
         raise RunError("FM1134", f"what the new program computes at its start fails: {why}")

@@ -24,7 +24,8 @@ def own_code(image: Image, codes: Iterable[Value]) -> bytes:
     needed: set[CodeHash] = set()
     while waiting:
         name = waiting.pop()
-        if name not in needed and name not in shared:
+        # While a run moves to another program, its frames have code that is not the image's.
+        if name not in needed and name not in shared and name in image.functions:
             needed.add(name)
             waiting.extend(image.functions[name].function.functions)
     own = islice(image.functions.items(), len(shared), None)

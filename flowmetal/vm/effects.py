@@ -56,9 +56,7 @@ def perform(machine: Machine, fiber: Fiber, kind: str, args: Value) -> bool:
     return False
 
 
-def refuse_sealed(
-    machine: Machine, fiber: Fiber, what: str, *, at_start: bool = False
-) -> None:
+def refuse_sealed(machine: Machine, fiber: Fiber, what: str, *, at_start: bool = False) -> None:
     """Raise FlowError :effect/refused if the fiber may not ask for anything where it is, nor wait.
 
     ``at_start``: it may while the run computes what its top-level forms are, in their order.

@@ -14,6 +14,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from flowmetal.bytecode.code import (
@@ -269,6 +270,15 @@ class Image:
         made.linked = []
         made.places = None
         made.take(own)
+        return made
+
+    def with_own_of(self, other: Image) -> Image:
+        """Return this image with what a run has compiled that had ``other``."""
+        if other.base is None or not other.own:
+            return self
+        made = self.with_own(other.own)
+        own = islice(other.functions.values(), len(other.base.functions), None)
+        made.add((), (linked.function for linked in own))
         return made
 
     def growing(self) -> Image:

@@ -88,7 +88,7 @@ CASES = (
           (eval '(defn step [i] (* 100 (remote i))))
           [first-sum (add (quick 1)) (eval '(twice (remote n))) @seen (eval '(step 2)) (step 1)
            (identical? (eval 'words) @(resolve 'words))
-           (try (eval '(quick (no-such-name 1))) (catch :compile/error e (ex-message e)))]))"""),
+           (try (eval '(let [x] (quick x))) (catch :compile/error e (ex-message e)))]))"""),
     Case("retries-of-a-connector", """
       (def soon {:max-attempts 10 :backoff #dur "1ms" :jitter :none})
       (defn main [] (mapv (fn [i] (perform :t/flaky {:args [i] :retry soon})) (range 10)))"""),

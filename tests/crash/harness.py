@@ -39,6 +39,12 @@ def program_of(name: str) -> tuple[Program, bytes]:
     return program, write_program(program)
 
 
+@cache
+def read(data: bytes) -> Program:
+    """Read a program, each once: one that evaluates code has the whole library to be verified."""
+    return read_program(data)
+
+
 @dataclass
 class Trial:
     """One life, or several, of a run. ``deaths`` are the points at which interpreters die, in turn."""
@@ -79,7 +85,7 @@ class Trial:
             world=self.world,
             clock=self.clock,
             owner=owner,
-            read_program=read_program,
+            read_program=read,
             entropy=random.Random(self.lives),
         )
         program, data = program_of(self.case.name)

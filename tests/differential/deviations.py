@@ -84,10 +84,6 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
         r'(hash-ordered-coll [1])',
         r'(format "%h" "a")',
     ),
-    "Code at run time": (
-        "(eval '(+ 1 2))",
-        r'(eval 1)',
-    ),
     "Time is an effect": (
         r'(time 1)',
     ),

@@ -15,15 +15,25 @@ import msgpack
 from flowmetal.bytecode.file import VERSION as PROGRAM_VERSION
 from flowmetal.bytecode.file import write_program
 from flowmetal.snapshot import encode
-from flowmetal.snapshot.format import VERSION as SNAPSHOT_VERSION
+from flowmetal.snapshot.format import WITH_CODE, WITHOUT_CODE
+from tests.snapshot import test_own_code as own
 from tests.snapshot.test_everywhere import begin, program, result, steps
 
 FOLDER = Path(__file__).parent
 EVERY = 500  # instructions between two of the snapshots
+EVERY_OF_CODE = 40
 
 
 def main() -> None:
-    """Write ``program-N.fmb`` and ``snapshots-N.msgpack``; N is the version of the format."""
+    """Write programs and ``snapshots-N.msgpack``; N is the version of the format.
+
+    ``program-N.fmb`` compiles nothing when it runs, ``program-N-evaluating.fmb`` does.
+    """
+    without_code()
+    with_code()
+
+
+def without_code() -> None:
     machine = begin()
     chunks: dict[str, bytes] = {}
     snapshots = []
@@ -33,8 +43,18 @@ def main() -> None:
             chunks |= encoded.chunks
             snapshots.append(encoded.data)
     (FOLDER / f"program-{PROGRAM_VERSION}.fmb").write_bytes(write_program(program()))
-    (FOLDER / f"snapshots-{SNAPSHOT_VERSION}.msgpack").write_bytes(
-        msgpack.packb([PROGRAM_VERSION, snapshots, chunks, result(machine)])
+    (FOLDER / f"snapshots-{WITHOUT_CODE}.msgpack").write_bytes(
+        msgpack.packb([str(PROGRAM_VERSION), snapshots, chunks, result(machine)])
+    )
+
+
+def with_code() -> None:
+    name = f"{PROGRAM_VERSION}-evaluating"
+    states = [state for state in own.saved() if state[0].version == WITH_CODE]
+    snapshots = [encoded.data for encoded, _ in states[::EVERY_OF_CODE]]
+    (FOLDER / f"program-{name}.fmb").write_bytes(write_program(own.program()))
+    (FOLDER / f"snapshots-{WITH_CODE}.msgpack").write_bytes(
+        msgpack.packb([name, snapshots, states[-1][1], own.ENDING])
     )
 
 

@@ -173,3 +173,11 @@ def test_an_upgraded_run_moves_with_its_code(engine, tmp_path) -> None:
             there.signal(run, "go", signal)
         assert pr_str(there.result(run)) == "[1 200 300 400]"
         assert there.verify(run).problems == []
+
+
+def test_the_current_namespace_and_the_arguments_stay(engine) -> None:
+    source = HEAD + "(defn main [a] (receive! :go) [*ns* (resolve 'main) *command-line-args* {v}])"
+    run, _ = engine.start(flowmetal.compile(source.replace("{v}", "1")), "x")
+    engine.interpret(until_idle=True)
+    engine.upgrade(run, flowmetal.compile(source.replace("{v}", "2")))
+    assert ended(engine, run, 0) == '[u #\'u/main ("x") 1]'

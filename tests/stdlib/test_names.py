@@ -22,8 +22,6 @@ ALIASES = {"str": "flow.string"}
 LIBRARY = ("str", "set", "walk", "test", "edn", "pprint")
 WITHOUT_A_VAR = {"test/thrown?", "test/thrown-with-msg?"}
 """Not names of their own: `is` knows them."""
-COMING = {"eval"}
-"""The REPL's only, so far."""
 
 
 def _tiers() -> dict[str, list[str]]:
@@ -62,7 +60,7 @@ def documentation(name: str) -> str | None:
 
 def test_every_name_that_programs_use_exists_and_says_what_it_does() -> None:
     missing = [name for name in WANTED if not documentation(name)]
-    assert set(missing) - WITHOUT_A_VAR - COMING == set()
+    assert set(missing) - WITHOUT_A_VAR == set()
 
 
 @pytest.mark.parametrize("name", [n for n in TIERS["replaced"] if documentation(n) is None])
