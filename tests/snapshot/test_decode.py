@@ -85,7 +85,7 @@ def test_every_flipped_bit_is_refused() -> None:
 
 
 def test_a_newer_version_says_so() -> None:
-    assert code_of(DATA[:4] + b"\0\2" + DATA[6:]) == "FM0903"
+    assert code_of(DATA[:4] + b"\0\3" + DATA[6:]) == "FM0903"
 
 
 def test_unknown_code_names_the_function_and_what_to_do() -> None:
