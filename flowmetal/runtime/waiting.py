@@ -1,7 +1,7 @@
 """What a run waits for, as a note for people: ``fmvm ps``, ``show`` and ``why`` read it.
 
-A vector of ``{:kind :name :until :effect :since :attempts}``; ``:until`` is an
-instant or nil. Written whenever it changes, never read by the runtime itself.
+A vector of ``{:kind :name :until :effect :since :attempts :class}``, without what is nil or 0:
+a million runs that sleep have a million of them. ``:until`` is an instant. Written whenever it changes, never read by the runtime itself.
 """
 
 from __future__ import annotations
@@ -46,4 +46,5 @@ def _row(pending: Pending) -> Value:
         pending.attempts,
         "held" if pending.held else pending.effect_class.value,
     )
-    return hash_map(zip(_FIELDS, values, strict=True))
+    pairs = zip(_FIELDS, values, strict=True)
+    return hash_map(pair for pair in pairs if pair[1] not in (None, 0))

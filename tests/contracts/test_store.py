@@ -465,6 +465,35 @@ class StoreContract:
         claim = world.ann.commit(claim, step(chain=head))
         assert [event.seq for event in world.ann.load(claim).unchained] == [2]
 
+    def test_a_kept_snapshot_is_the_latest_one_too(self, world: World) -> None:
+        begin(world.ann)
+        claim = world.ann.commit(take(world.ann), step(snapshot=b"one"))
+        claim = world.ann.commit(claim, step(snapshot=b"two", keep=True))
+        assert (world.bob.load(claim).snapshot, world.bob.snapshot(R1)) == (b"two", b"two")
+        claim = world.ann.commit(claim, step(events=[EVENT, EVENT], snapshot=None, keep=True))
+        assert (world.bob.load(claim).snapshot, world.bob.snapshot(R1)) == (b"two", b"two")
+        claim = world.ann.commit(claim, step(events=[], snapshot=b"three", keep=True))
+        assert (world.bob.load(claim).snapshot, world.bob.snapshot(R1)) == (b"three", b"three")
+        assert world.bob.kept_snapshots(R1) == [(2, 3)]
+
+    def test_a_trimmed_history_leaves_the_latest_snapshot(self, world: World) -> None:
+        begin(world.ann)
+        claim = world.ann.commit(take(world.ann), step(snapshot=b"one", keep=True))
+        claim = world.ann.commit(claim, step(snapshot=b"two", keep=True))
+        world.ann.trim(claim, Trim(snapshots=2))
+        assert world.bob.snapshot(R1) == b"two"
+        world.ann.trim(claim, Trim(events=2, anchor=b"a"))
+        assert (world.bob.load(claim).snapshot, world.bob.kept_snapshots(R1)) == (b"two", [])
+
+    def test_an_export_has_a_snapshot_that_is_kept_beside_an_event(self, world: World) -> None:
+        begin(world.ann)
+        claim = world.ann.commit(take(world.ann), step(snapshot=b"two", keep=True))
+        exported = world.ann.export_run(claim)
+        world.ann.commit(claim, step(RunState.COMPLETED, snapshot=None, release=True))
+        assert world.ann.forget(R1)
+        world.bob.import_run(exported)
+        assert world.bob.snapshot(R1) == b"two"
+
     def test_what_a_step_leaves_out_stays(self, world: World) -> None:
         begin(world.ann)
         claim = world.ann.commit(

@@ -35,9 +35,20 @@ _COLUMNS = """
 _TABLES = "flowmetal.run JOIN flowmetal.head USING (number)"
 
 SELECT_RUN = f"SELECT {_COLUMNS} FROM {_TABLES} WHERE run.id = %s"
-SELECT_LOADED = f"SELECT run.number, head.snapshot, {_COLUMNS} FROM {_TABLES} WHERE run.id = %s"
+# A run's latest snapshot: that of its head, else the last one that is kept.
+_LATEST_KEPT = """(
+  SELECT event.snapshot FROM flowmetal.event WHERE event.run = head.number AND event.snapshot IS NOT NULL
+  ORDER BY event.seq DESC LIMIT 1)"""
+_LATEST = f"""
+  CASE WHEN head.snapshot IS NULL AND head.snapshot_format > 0 THEN {_LATEST_KEPT}
+    ELSE head.snapshot END"""
+SELECT_SNAPSHOT = f"SELECT {_LATEST} FROM {_TABLES} WHERE run.id = %s"
+# Brings the latest snapshot to the head, so that no event is needed for it.
+MOVE_SNAPSHOT = f"""
+  UPDATE flowmetal.head SET snapshot = {_LATEST_KEPT} WHERE number = %s AND snapshot IS NULL"""
+SELECT_LOADED = f"SELECT run.number, {_LATEST}, {_COLUMNS} FROM {_TABLES} WHERE run.id = %s"
 SELECT_ALL_LOADED = f"""
-  SELECT run.number, head.snapshot, {_COLUMNS} FROM {_TABLES} WHERE run.id = ANY (%s::text[])"""
+  SELECT run.number, {_LATEST}, {_COLUMNS} FROM {_TABLES} WHERE run.id = ANY (%s::text[])"""
 
 # Of many runs: what has come in up to a number each, and the first events after a number each.
 SELECT_ALL_UNREAD = """

@@ -36,7 +36,7 @@ CREATE TABLE flowmetal.run (
   grants     bytea  NOT NULL
 );
 
-CREATE INDEX run_newest ON flowmetal.run (created_us, id);
+CREATE INDEX run_newest ON flowmetal.run (created_us);
 CREATE INDEX run_parent ON flowmetal.run (parent) WHERE parent IS NOT NULL;
 
 -- Where a run stands. state is queued, ready (also while it runs), waiting, completed,
@@ -47,26 +47,26 @@ CREATE INDEX run_parent ON flowmetal.run (parent) WHERE parent IS NOT NULL;
 -- stays on its page (HOT) and costs no index; the free space is for that.
 CREATE TABLE flowmetal.head (
   number           bigint PRIMARY KEY,
-  state            text    NOT NULL,
-  state_before     text    NOT NULL,  -- the last one that was not exporting
   due_us           bigint,
   epoch            bigint  NOT NULL,
   seq              bigint  NOT NULL,  -- of the last event
-  attempts         integer NOT NULL,  -- claims since the last commit that ended in a crash
   received         bigint  NOT NULL,  -- number of the last message
-  snapshot_format  integer NOT NULL,  -- 0: never ran
-  owner            text COLLATE "C",  -- the interpreter that has the run
   lease_expires_us bigint  NOT NULL,  -- 0: nobody has it
   started_us       bigint,
   ended_us         bigint,
+  attempts         integer NOT NULL,  -- claims since the last commit that ended in a crash
+  snapshot_format  integer NOT NULL,  -- 0: never ran
+  state            text    NOT NULL,
+  state_before     text    NOT NULL,  -- the last one that was not exporting
+  owner            text COLLATE "C",  -- the interpreter that has the run
   waiting          bytea   NOT NULL,
   progress         bytea   NOT NULL,
-  snapshot         bytea,             -- the latest
+  snapshot         bytea,             -- the latest; null: it is the last that an event has
   result           bytea,
   error            bytea,
   chain            bytea   NOT NULL DEFAULT '',  -- head of the chain of events
   anchor           bytea   NOT NULL DEFAULT ''   -- the same, where the history was cut off
-) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
+) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05);
 
 CREATE INDEX head_due   ON flowmetal.head (due_us) WHERE due_us IS NOT NULL AND owner IS NULL;
 CREATE INDEX head_owner ON flowmetal.head (owner) WHERE owner IS NOT NULL;
@@ -83,8 +83,6 @@ CREATE TABLE flowmetal.event (
   snapshot bytea,                    -- kept, as the run stood after this event
   PRIMARY KEY (run, seq)
 );
-
-CREATE INDEX event_kept ON flowmetal.event (run, seq) WHERE snapshot IS NOT NULL;
 
 -- The inbox. A consumed message stays, so that the same id is answered as the first time.
 CREATE TABLE flowmetal.message (
@@ -168,7 +166,10 @@ CREATE VIEW flowmetal.runs AS
               THEN 'running' ELSE head.state END AS state,
          head.due_us, head.owner, head.epoch, head.seq, head.attempts,
          run.parent, run.queue, run.tags, run.created_us, head.started_us, head.ended_us,
-         length(head.snapshot) AS snapshot_bytes
+         length(coalesce(head.snapshot, (
+           SELECT event.snapshot FROM flowmetal.event
+           WHERE event.run = run.number AND event.snapshot IS NOT NULL
+           ORDER BY event.seq DESC LIMIT 1))) AS snapshot_bytes
   FROM flowmetal.run JOIN flowmetal.head USING (number);
 
 CREATE VIEW flowmetal.events AS

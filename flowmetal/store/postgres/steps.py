@@ -32,7 +32,8 @@ _NEVER = (1 << 63) - 1  # a message number that no run reaches
 _GIVEN = (
     ("id", "text"), ("epoch", "bigint"), ("seq", "bigint"), ("owner", "text"),
     ("after", "bigint"), ("seen", "bigint"), ("state", "text"), ("due_us", "bigint"),
-    ("ended", "boolean"), ("release", "boolean"), ("snapshot", "bytea"), ("format", "integer"),
+    ("ended", "boolean"), ("release", "boolean"), ("kept", "boolean"), ("snapshot", "bytea"),
+    ("format", "integer"),
     ("waiting", "bytea"), ("progress", "bytea"), ("result", "bytea"), ("error", "bytea"),
     ("chain", "bytea"),
 )
@@ -57,7 +58,7 @@ _STEP = """, step AS (
     due_us = CASE WHEN head.received > target.seen THEN 0 ELSE target.due_us END,
     state_before = CASE head.state WHEN 'exporting' THEN head.state_before ELSE head.state END,
     ended_us = CASE WHEN target.ended THEN coalesce(head.ended_us, clock.us) END,
-    snapshot = coalesce(target.snapshot, head.snapshot),
+    snapshot = CASE WHEN NOT target.kept THEN coalesce(target.snapshot, head.snapshot) END,
     snapshot_format = coalesce(target.format, head.snapshot_format),
     waiting = coalesce(target.waiting, head.waiting),
     progress = coalesce(target.progress, head.progress),
@@ -163,21 +164,26 @@ def _columns(
 
 
 def _given(claim: Claim, commit: Commit) -> tuple[Any, ...]:
-    stored = rules.stored_state(commit.state)
+    stored, keeps = rules.stored_state(commit.state), _keeps(commit)
     return (
         *(claim.run, claim.epoch, claim.seq, claim.owner, claim.seq + len(commit.events)),
         commit.seen if commit.state is RunState.WAITING else _NEVER,
         stored.value,
         rules.due_us(stored, commit.wake_at_us, parked=commit.release),
-        *(commit.state in ENDED, commit.release, commit.snapshot),
+        *(commit.state in ENDED, commit.release, keeps, None if keeps else commit.snapshot),
         None if commit.snapshot is None else commit.snapshot_format,
         *(commit.waiting, commit.progress, commit.result, commit.error, commit.chain),
     )
 
 
+def _keeps(commit: Commit) -> bool:
+    """Say whether the snapshot is written beside the last event, and not into the head."""
+    return commit.keep and bool(commit.events) and commit.snapshot is not None
+
+
 def _events(claim: Claim, commit: Commit) -> list[tuple[Any, ...]]:
     last = claim.seq + len(commit.events)
-    kept = commit.snapshot if commit.keep else None
+    kept = commit.snapshot if _keeps(commit) else None
     return [
         (
             claim.run,

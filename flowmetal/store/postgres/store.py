@@ -266,10 +266,7 @@ class PostgresStore:
         return None
 
     def snapshot(self, run: RunId) -> bytes | None:
-        select = (
-            "SELECT snapshot FROM flowmetal.run JOIN flowmetal.head USING (number) WHERE id = %s"
-        )
-        data: bytes | None = _only(self._session.read(select, (run,)))
+        data: bytes | None = _only(self._session.read(rows.SELECT_SNAPSHOT, (run,)))
         return data
 
     def kept_snapshot(self, run: RunId, at: int) -> tuple[int, bytes] | None:
@@ -298,6 +295,7 @@ class PostgresStore:
         with self._session.writing("trim") as execute:
             locked = rows.SELECT_LOADED + " FOR UPDATE OF head"
             number, _, _ = self._current(claim, execute(locked, (claim.run,)))
+            execute(rows.MOVE_SNAPSHOT, (number,))
             if trim.events:
                 delete = "DELETE FROM flowmetal.event WHERE run = %s AND seq <= %s"
                 execute(delete, (number, min(trim.events, claim.seq)))

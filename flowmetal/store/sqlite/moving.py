@@ -16,8 +16,8 @@ __all__ = ["insert_run", "read_parts", "unpack"]
 def read_parts(session: Session, number: int, row: RunRow) -> dict[str, bytes]:
     """Read everything of a run. Its state is the one that it had before it was exported."""
     execute = session.execute
-    state, before, snapshot = execute(
-        "SELECT state, state_before, snapshot FROM head WHERE number = ?", (number,)
+    state, before = execute(
+        "SELECT state, state_before FROM head WHERE number = ?", (number,)
     ).fetchone()
     program = execute("SELECT data FROM program WHERE hash = ?", (row.program,)).fetchone()
     chunks = execute("SELECT name, data FROM chunk WHERE run = ?", (number,)).fetchall()
@@ -31,7 +31,7 @@ def read_parts(session: Session, number: int, row: RunRow) -> dict[str, bytes]:
         row,
         RunState(before if state == "exporting" else state),
         None if program is None else program[0],
-        snapshot,
+        rows.latest_snapshot(execute, number),
         dict(chunks),
         [rows.event(found) for found in events],
         [(rows.inbox_row(found[:6]), found[6] == 1) for found in messages],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -41,6 +42,13 @@ SELECT_UNREAD = (
     "SELECT number, time_us, id, kind, name, body FROM message"
     " WHERE run = ? AND consumed = 0 AND number > ? ORDER BY number"
 )
+_LATEST_KEPT = (
+    "SELECT snapshot FROM event WHERE key > ? AND key < ? AND snapshot IS NOT NULL"
+    " ORDER BY key DESC LIMIT 1"
+)
+MOVE_SNAPSHOT = f"UPDATE head SET snapshot = ({_LATEST_KEPT}) WHERE number = ? AND snapshot IS NULL"
+"""Brings the latest snapshot to the head, so that no event is needed for it."""
+
 INSERT_RUN = (
     "INSERT OR IGNORE INTO run (id, program, parent, queue, tags, created_us, input, grants)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -203,6 +211,17 @@ def events_range(number: int, after: int, limit: int) -> tuple[int, int, int]:
 def seq_of(key: int) -> int:
     """Return the number of the event that has the key."""
     return key & _LAST_SEQ
+
+
+def latest_snapshot(execute: Callable[..., sqlite3.Cursor], number: int) -> bytes | None:
+    """Return a run's latest snapshot: that of its head, else the last one that is kept. None: it never ran."""
+    found = execute(
+        "SELECT snapshot, snapshot_format FROM head WHERE number = ?", (number,)
+    ).fetchone()
+    if found is None or found[0] is not None or not found[1]:
+        return None if found is None else found[0]
+    kept = execute(_LATEST_KEPT, (event_key(number, 0), event_key(number + 1, 0))).fetchone()
+    return None if kept is None else kept[0]
 
 
 def delete_run(execute: Callable[..., object], number: int) -> None:

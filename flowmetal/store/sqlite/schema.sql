@@ -57,7 +57,7 @@ CREATE TABLE head (
   ended_us        INTEGER,
   waiting         BLOB NOT NULL,
   progress        BLOB NOT NULL,
-  snapshot        BLOB,             -- the latest
+  snapshot        BLOB,             -- the latest; null: it is the last that an event has
   result          BLOB,
   error           BLOB,
   chain           BLOB NOT NULL DEFAULT x'',  -- head of the chain of events
@@ -158,7 +158,10 @@ CREATE VIEW runs AS
               THEN 'running' ELSE head.state END AS state,
          head.due_us, head.owner, head.epoch, head.seq, head.attempts,
          run.parent, run.queue, run.tags, run.created_us, head.started_us, head.ended_us,
-         length(head.snapshot) AS snapshot_bytes
+         length(coalesce(head.snapshot, (
+           SELECT event.snapshot FROM event WHERE event.snapshot IS NOT NULL
+             AND event.key BETWEEN run.number * 4294967296 + 1 AND run.number * 4294967296 + 4294967295
+           ORDER BY event.key DESC LIMIT 1))) AS snapshot_bytes
   FROM run JOIN head USING (number);
 
 CREATE VIEW events AS

@@ -54,7 +54,7 @@ _STEP = """
     due_us = CASE WHEN received > ? THEN 0 ELSE ? END,
     state_before = CASE state WHEN 'exporting' THEN state_before ELSE state END,
     ended_us = CASE WHEN ? THEN coalesce(ended_us, ?) END,
-    snapshot = coalesce(?, snapshot), snapshot_format = coalesce(?, snapshot_format),
+    snapshot = CASE WHEN ? THEN NULL ELSE coalesce(?, snapshot) END, snapshot_format = coalesce(?, snapshot_format),
     waiting = coalesce(?, waiting), progress = coalesce(?, progress), chain = coalesce(?, chain),
     result = ?, error = ?, attempts = 0 {release}
   WHERE number = ? AND epoch = ? AND seq = ? AND owner = ?"""
@@ -282,8 +282,7 @@ class SqliteStore:
     def _load(self, claim: Claim) -> Loaded:
         row = self._current(claim)
         number = self._number(claim.run)
-        select = "SELECT snapshot FROM head WHERE number = ?"
-        (snapshot,) = self._execute(select, (number,)).fetchone()
+        snapshot = rows.latest_snapshot(self._execute, number)
         unread = []
         if row.received:
             unread = self._execute(rows.SELECT_UNREAD, (number, 0)).fetchall()
@@ -304,9 +303,7 @@ class SqliteStore:
 
     def snapshot(self, run: RunId) -> bytes | None:
         with self._session.reading():
-            select = "SELECT snapshot FROM head JOIN run USING (number) WHERE id = ?"
-            found = self._execute(select, (run,)).fetchone()
-        return None if found is None else found[0]
+            return rows.latest_snapshot(self._execute, self._number(run))
 
     def kept_snapshot(self, run: RunId, at: int) -> tuple[int, bytes] | None:
         with self._session.reading():
@@ -338,6 +335,7 @@ class SqliteStore:
             self._current(claim)
             number = self._number(claim.run)
             first = rows.event_key(number, 0)
+            self._execute(rows.MOVE_SNAPSHOT, (first, rows.event_key(number + 1, 0), number))
             if trim.events:
                 last = rows.event_key(number, min(trim.events, claim.seq))
                 self._execute("DELETE FROM event WHERE key > ? AND key <= ?", (first, last))
@@ -411,10 +409,11 @@ class SqliteStore:
             if commit.state is RunState.WAITING:
                 seen = commit.seen
         due_us = rules.due_us(stored, commit.wake_at_us, parked=commit.release)
+        keeps = commit.keep and bool(commit.events) and commit.snapshot is not None
         changed = self._execute(
             _RELEASE if commit.release else _KEEP,
             (
-                *(seq, seen, state, seen, due_us, ended, now, commit.snapshot),
+                *(seq, seen, state, seen, due_us, ended, now, keeps, commit.snapshot),
                 None if commit.snapshot is None else commit.snapshot_format,
                 *(commit.waiting, commit.progress, commit.chain, commit.result, commit.error),
                 *(number, claim.epoch, claim.seq, claim.owner),
@@ -424,7 +423,7 @@ class SqliteStore:
             return None
         if commit.program is not None:
             self._execute("UPDATE run SET program = ? WHERE number = ?", (commit.program, number))
-        kept = commit.snapshot if commit.keep else None
+        kept = commit.snapshot if keeps else None
         rows.insert_events(self._execute, number, claim.seq, commit.events, now, kept)
         if commit.chunks:
             self._session.executemany(
