@@ -23,6 +23,8 @@ def compare(a: Value, b: Value) -> int:
     cls = type(a)
     if cls is type(b) and cls in _ORDERED_BY_PYTHON:
         return int(a > b) - int(a < b)
+    if a is b:
+        return 0
     stack: list[Iterator[tuple[Value, Value]]] = [iter(((a, b),))]
     while stack:
         for x, y in stack[-1]:
@@ -43,6 +45,22 @@ def compare(a: Value, b: Value) -> int:
 
 
 _ORDERED_BY_PYTHON: Final = frozenset({int, str})
+_ORDERED: Final = frozenset(
+    (
+        *(kinds.STRING, kinds.BOOLEAN, kinds.BYTES, kinds.KEYWORD, kinds.SYMBOL),
+        *(kinds.CHAR, kinds.INSTANT, kinds.DURATION, kinds.UUID),
+    )
+)
+
+
+def need_ordered(value: Value) -> None:
+    """Raise FM0327 if values of this kind have no order among themselves."""
+    if value is None or is_number(value) or isinstance(value, Vector):
+        return
+    if KINDS[type(value)] not in _ORDERED:
+        from flowmetal.values.printing import describe
+
+        raise type_error("FM0327", f"{describe(value)} has no order with its like")
 
 
 def plain_keys(values: Sequence[Value]) -> Sequence[Value] | None:

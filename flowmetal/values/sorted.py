@@ -23,7 +23,7 @@ from flowmetal.values import kinds
 from flowmetal.values.equality import equal
 from flowmetal.values.hashing import hash_of
 from flowmetal.values.kinds import Value
-from flowmetal.values.ordering import compare
+from flowmetal.values.ordering import compare, need_ordered
 from flowmetal.values.trie import WIDTH, Entry, Node
 from flowmetal.values.vector import MapEntry
 
@@ -217,6 +217,8 @@ class _Sorted:
     def put_root(self, position: int, key: Value, value: Value) -> Node:
         """Return the tree with an entry put where ``position_of`` said; a key that is there stays."""
         if position < 0:
+            if self.root is None and self.order is None:
+                need_ordered(key)
             return inserted_at(self.root, -1 - position, (key, value))
         assert self.root is not None
         return replaced_at(self.root, position, (entry_at(self.root, position)[0], value))

@@ -24,6 +24,7 @@ from flowmetal.values import (
     Value,
     VarRef,
     Vector,
+    describe,
     first,
     list_of,
     next_,
@@ -157,8 +158,8 @@ _LOOKUPS = {
     Symbol: ("flow.core/get", 1, 2, True),
     Map: ("flow.core/get", 1, 2, False),
     SortedMap: ("flow.core/get", 1, 2, False),
-    SortedSet: ("flow.core/get", 1, 2, False),
-    Set: ("flow.core/get", 1, 2, False),
+    SortedSet: ("flow.core/get", 1, 1, False),
+    Set: ("flow.core/get", 1, 1, False),
     Vector: ("flow.core/nth", 1, 1, False),
 }
 """Data that can be called: the native that answers, how many arguments, and whether
@@ -181,6 +182,12 @@ def _call_data(machine: Machine, fiber: Fiber, callee: Value, arguments: list[Va
         given = [arguments[0], callee, *arguments[1:]]
     else:
         given = [callee, *arguments]
+    if isinstance(callee, Vector) and type(arguments[0]) is not int:
+        raise flow_error(
+            "FM0501",
+            "type/mismatch",
+            f"a vector called as a function needs an index, argument 1 is {describe(arguments[0])}",
+        )
     try:
         return machine.image.native(name).call(*given)
     except OrderedByFunction:

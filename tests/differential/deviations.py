@@ -13,6 +13,8 @@ import re
 RULES = (
     (re.compile(r"(?<![\w.])(-?\d+)N(?![\w.])"), r"\1"),                              # one kind of integer
     (re.compile(r"\bclojure\.core/"),            "flow.core/"),                       # names of the library
+    (re.compile(r"#object\[clojure\.core\$(\w+) [^\]]*\]"), r"#fn[flow.core/\1]"),    # functions are printed as names
+    (re.compile(r"_QMARK_"),                     "?"),
 )
 
 DEVIATIONS: dict[str, tuple[str, ...]] = {
@@ -55,6 +57,8 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
         r'(char 1.5M)',
         r'(get "abc" 1.5)',
         r'(tagged-literal nil 1)',
+        r'(sort-by "ab" "b")',
+        r'(with-meta even? nil)',
     ),
     "What is printed can be read": (
         r'(ex-cause (ex-info "m" {} (ex-info "c" {})))',
@@ -64,6 +68,7 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
         r'(every-pred even?)',
         r'((map inc) conj)',
         r'(reduced 1)',
+        r'(str/join inc [1 2])',
         r'(iteration identity :initk nil)',
         r'(doto (atom 1) (reset! 2))',
         r'(str #inst "2024-01-01")',
@@ -108,14 +113,15 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
         r'(edn/read-string "a/b/c")',
     ),
     "Where Clojure refuses for the host's sake": (
-        r'(contains? "abc" :a)',
+        r'(nthrest nil nil)',
+        r'(str/escape {:a 1} :a)',
+        r'(str/split "ab" "b")',
         r'((juxt) 1)',
         r'(format "%c" 97)',
         r'(format "%-d" 1)',
         r'(str/split "a,b" ",")',
         r'(str/replace "ab" \a "x")',
         r'(format "%f" 1)',
-        "(transient '(1))",
     ),
     "Corners of strings": (
         r'(str/index-of "abc" "" 10)',

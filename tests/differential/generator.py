@@ -1,6 +1,7 @@
 """Expressions that nobody would write by hand, from a fixed seed.
 
-``numbers`` crosses every operator with every kind of number and its edges;
+``numbers`` crosses every operator with every kind of number and its edges; ``edges``
+calls every function with arguments it was not made for;
 ``nested`` nests arithmetic, and pipelines of collection functions, at random.
 Results that Clojure orders by hash are sorted inside the expression.
 """
@@ -58,7 +59,17 @@ ENDINGS = (
     "(zipmap [:a :b :c])", "(into (sorted-set))", "(map vector (range))", "(every? pos?)", "(some #{2 3})", "(str/join \"-\")", "(apply str)", "(mapv str)", "(reduce conj ())", "(split-with pos?)", "(nth 1)", "(second)", "(partition 2 1)", "(apply list)", "(not-empty)", "(seq)", "(set)",
     "(reduce (fn [a x] (if (> a 20) (reduced [:stopped a]) (+ a x))) 0)", "(apply hash-map)", "(into {} (map (juxt identity str)))", "(map (juxt inc dec))", "(interpose :x)", "(apply map vector [[1 2]])", "(empty?)", "(apply <)", "(apply distinct? 1)",
 )
+EDGE_NAMES = ["-", "-'", "/", "<", "<=", "=", "==", ">", ">=", "abs", "any?", "array-map", "assoc", "assoc-in", "associative?", "bigdec", "bigint", "bit-and", "bit-and-not", "bit-clear", "bit-flip", "bit-not", "bit-or", "bit-set", "bit-shift-left", "bit-shift-right", "bit-test", "bit-xor", "boolean", "boolean?", "bounded-count", "butlast", "char?", "coll?", "concat", "conj", "cons", "contains?", "count", "counted?", "dec", "dec'", "decimal?", "delay?", "denominator", "disj", "dissoc", "distinct?", "double", "double?", "drop-last", "empty", "empty?", "even?", "every?", "ex-cause", "ex-data", "ex-message", "false?", "ffirst", "filterv", "find", "first", "flatten", "float", "float?", "fn?", "fnext", "frequencies", "future?", "get", "get-in", "group-by", "hash-map", "hash-set", "ident?", "identical?", "identity", "ifn?", "inc", "inc'", "indexed?", "instance?", "int", "int?", "integer?", "interleave", "into", "key", "keys", "keyword", "keyword?", "last", "list", "list*", "list?", "long", "map-entry?", "map?", "mapv", "max", "max-key", "merge", "merge-with", "min", "min-key", "mod", "name", "namespace", "nat-int?", "neg-int?", "neg?", "next", "nfirst", "nil?", "nnext", "not", "not-any?", "not-empty", "not-every?", "not=", "nth", "nthrest", "number?", "numerator", "odd?", "parse-boolean", "parse-double", "parse-long", "", "peek", "pop", "pos-int?", "pos?", "qualified-ident?", "qualified-keyword?", "qualified-symbol?", "quot", "range", "ratio?", "rational?", "reader-conditional?", "realized?", "record?", "reduce", "reduce-kv", "reduced?", "reductions", "rem", "repeat", "rest", "reverse", "reversible?", "rseq", "rsubseq", "second", "select-keys", "seq", "seq?", "seqable?", "sequential?", "set", "set?", "simple-ident?", "simple-keyword?", "simple-symbol?", "some", "some?", "sort-by", "sorted-map", "sorted-map-by", "sorted-set", "sorted-set-by", "sorted?", "split-at", "split-with", "string?", "subs", "subseq", "subvec", "symbol?", "tagged-literal?", "take-last", "transduce", "tree-seq", "true?", "unreduced", "unsigned-bit-shift-right", "update", "update-in", "uuid?", "val", "vals", "vary-meta", "vec", "vector", "vector?", "volatile?", "with-meta", "zero?", "zipmap", "str/blank?", "str/capitalize", "str/ends-with?", "str/escape", "str/includes?", "str/index-of", "str/join", "str/last-index-of", "str/lower-case", "str/re-quote-replacement", "str/replace", "str/replace-first", "str/reverse", "str/split", "str/split-lines", "str/starts-with?", "str/trim", "str/trim-newline", "str/triml", "str/trimr", "str/upper-case", "set/difference", "set/index", "set/intersection", "set/join", "set/map-invert", "set/project", "set/rename", "set/rename-keys", "set/select", "set/subset?", "set/superset?", "set/union", "walk/keywordize-keys", "walk/postwalk", "walk/postwalk-replace", "walk/prewalk", "walk/prewalk-replace", "walk/stringify-keys", "walk/walk"]
+EDGE_VALUES = ("nil", "0", "-1", '"ab"', ":k", "[3 1 2]", "{:a 1}", "'(1 2)")
+EDGE_PAIRS = (("nil", "nil"), ("0", "[1 2]"), ("[1 2]", "1"), ("{:a 1}", ":a"), ("inc", "[1 2]"), ("even?", "nil"), (":a", '"ab"'), ('"ab"', '"b"'))
 # fmt: on
+
+
+def edges() -> Iterator[str]:
+    """Yield the functions of the library called with what they were not made for."""
+    for name in EDGE_NAMES:
+        yield from (f"({name} {value})" for value in EDGE_VALUES)
+        yield from (f"({name} {left} {right})" for left, right in EDGE_PAIRS)
 
 
 def numbers() -> Iterator[str]:
@@ -109,7 +120,7 @@ def _pipeline(chance: random.Random) -> str:
 
 def write_generated() -> None:
     """Write the generated files of the corpus."""
-    for name, lines in (("numbers", numbers()), ("nested", nested())):
+    for name, lines in (("edges", edges()), ("numbers", numbers()), ("nested", nested())):
         heading = "; Written by generator.py\n"
         text = heading + "\n".join(dict.fromkeys(lines)) + "\n"
         (HERE / "corpus" / f"{name}.clj").write_text(text, "utf-8")

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from flowmetal.stdlib.natives.arguments import need_map, need_text, wrong
 from flowmetal.stdlib.natives.collections import make_map
-from flowmetal.stdlib.natives.table import Table
+from flowmetal.stdlib.natives.table import MISSING, Table
 from flowmetal.values import (
-    EMPTY_MAP,
     Atom,
     Char,
     Delay,
@@ -175,7 +174,7 @@ def ex_info(message: Value, data: Value, cause: Value = None) -> ErrorValue:
     """Make an error; ``:type`` and ``:retryable?`` of its data are the error's own."""
     if message is not None:
         need_text("ex-info", 1, message)
-    fields = EMPTY_MAP if data is None else need_map("ex-info", 2, data)
+    fields = need_map("ex-info", 2, data)
     if cause is not None and type(cause) is not ErrorValue:
         raise wrong("ex-info", "an error as the cause", 3, cause)
     kind = fields.get(_TYPE)
@@ -280,9 +279,9 @@ def namespace(x: Value) -> str | None:
 
 
 @native("keyword")
-def make_keyword(x: Value, name: Value = None) -> Keyword | None:
+def make_keyword(x: Value, name: Value = MISSING) -> Keyword | None:
     """Make a keyword of a name, or of a namespace and a name."""
-    if name is not None:
+    if name is not MISSING:
         return Keyword.of(
             None if x is None else need_text("keyword", 1, x), need_text("keyword", 2, name)
         )
@@ -294,9 +293,9 @@ def make_keyword(x: Value, name: Value = None) -> Keyword | None:
 
 
 @native("symbol")
-def make_symbol(x: Value, name: Value = None) -> Symbol:
+def make_symbol(x: Value, name: Value = MISSING) -> Symbol:
     """Make a symbol of a name, or of a namespace and a name."""
-    if name is not None:
+    if name is not MISSING:
         return Symbol(
             None if x is None else need_text("symbol", 1, x), need_text("symbol", 2, name)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowmetal.stdlib.natives.arguments import out_of_bounds, uneven, wrong
-from flowmetal.stdlib.natives.lookup import get, key, val
+from flowmetal.stdlib.natives.lookup import find, get, key, val
 from flowmetal.stdlib.natives.table import MISSING, Table
 from flowmetal.stdlib.natives.walking import MAPS, SETS, items_of, some_items_of
 from flowmetal.values import (
@@ -59,10 +59,10 @@ def vec(coll: Value) -> Vector:
 
 
 @native("set")
-def to_set(coll: Value) -> Set:
-    """Return the distinct items of ``coll`` as a set."""
-    if type(coll) is Set:
-        return coll
+def to_set(coll: Value) -> Value:
+    """Return the distinct items of ``coll`` as a set; a sorted set stays one."""
+    if type(coll) in SETS:
+        return coll.with_meta(None)
     return set_of(items_of("set", coll))
 
 
@@ -104,7 +104,7 @@ def make_entry(key: Value, value: Value) -> MapEntry:
 # Changing.
 
 
-@native("conj", "conj!")
+@native("conj")
 def conj(coll: Value = EMPTY_VECTOR, *items: Value) -> Value:
     """Add items where it costs least: at the front of sequences, at the end of vectors."""
     for item in items:
@@ -161,7 +161,7 @@ def into(to: Value, source: Value) -> Value:
     return conj(to, *items)
 
 
-@native("assoc", "assoc!")
+@native("assoc")
 def assoc(coll: Value, key: Value, value: Value, *more: Value) -> Value:
     """Return ``coll`` with ``value`` under ``key``."""
     if len(more) % 2:
@@ -200,11 +200,11 @@ def assoc_in(coll: Value, path: Value, value: Value) -> Value:
     return value
 
 
-@native("dissoc", "dissoc!")
+@native("dissoc")
 def dissoc(coll: Value, *names: Value) -> Value:
-    """Return the map without the given keys."""
-    if coll is None:
-        return None
+    """Return the map without the given keys; without keys whatever was given."""
+    if coll is None or not names:
+        return coll
     if type(coll) not in MAPS:
         raise wrong("dissoc", "a map", 1, coll)
     for name in names:
@@ -212,11 +212,11 @@ def dissoc(coll: Value, *names: Value) -> Value:
     return coll
 
 
-@native("disj", "disj!")
+@native("disj")
 def disj(coll: Value, *items: Value) -> Value:
-    """Return the set without the given items."""
-    if coll is None:
-        return None
+    """Return the set without the given items; without items whatever was given."""
+    if coll is None or not items:
+        return coll
     if type(coll) not in SETS:
         raise wrong("disj", "a set", 1, coll)
     for item in items:
@@ -232,7 +232,7 @@ def merge(*maps: Value) -> Value:
         return None
     merged = EMPTY_MAP if maps[0] is None else maps[0]
     for other in maps[1:]:
-        merged = conj_one(merged, other) if other is not None else merged
+        merged = conj_one(merged, other)
     return merged
 
 
@@ -241,9 +241,9 @@ def select_keys(coll: Value, names: Value) -> Map:
     """Return a map of only the entries whose keys are in ``names``."""
     found = []
     for name in items_of("select-keys", names):
-        value = get(coll, name, MISSING)
-        if value is not MISSING:
-            found.append((name, value))
+        entry = find(coll, name)
+        if entry is not None:
+            found.append((name, entry.nth(1)))
     made = hash_map(found)
     return made.with_meta(coll.meta) if type(coll) in MAPS and coll.meta is not None else made
 
@@ -261,7 +261,7 @@ def peek(coll: Value) -> Value:
     raise wrong("peek", "a vector or a list", 1, coll)
 
 
-@native("pop", "pop!")
+@native("pop")
 def pop(coll: Value) -> Value:
     """Return the collection without the item that ``peek`` returns."""
     kind = type(coll)
@@ -291,6 +291,52 @@ def subvec(coll: Value, start: Value, end: Value = MISSING) -> Vector:
         raise out_of_bounds("subvec", stop, len(coll))
     made: Vector = (coll if type(coll) is Vector else vector(coll)).subvec(start, stop)
     return made
+
+
+# Transients are persistent underneath: the names are there, and what has none is refused.
+
+_EDITABLE = (Vector, Map, Set)
+
+
+@native("transient")
+def transient(coll: Value) -> Value:
+    return _editable("transient", coll)
+
+
+@native("persistent!")
+def persistent(coll: Value) -> Value:
+    return _editable("persistent!", coll)
+
+
+@native("conj!")
+def conj_transient(coll: Value = EMPTY_VECTOR, *items: Value) -> Value:
+    return conj(_editable("conj!", coll), *items) if items else coll
+
+
+@native("assoc!")
+def assoc_transient(coll: Value, key: Value, value: Value, *more: Value) -> Value:
+    return assoc(_editable("assoc!", coll), key, value, *more)
+
+
+@native("dissoc!")
+def dissoc_transient(coll: Value, *names: Value) -> Value:
+    return dissoc(_editable("dissoc!", coll), *names)
+
+
+@native("disj!")
+def disj_transient(coll: Value, *items: Value) -> Value:
+    return disj(_editable("disj!", coll), *items)
+
+
+@native("pop!")
+def pop_transient(coll: Value) -> Value:
+    return pop(_editable("pop!", coll))
+
+
+def _editable(function: str, coll: Value) -> Value:
+    if type(coll) not in _EDITABLE:
+        raise wrong(function, "a vector, or a map or set that is not sorted", 1, coll)
+    return coll
 
 
 @native("empty")

@@ -100,7 +100,7 @@ def _read(function: str, options: Value, text: Value, edn_only: bool) -> Value:
 
     if text is MISSING:
         options, text = None, options
-    if text is None:
+    if text is None and edn_only:
         return None
     charge(16 * len(text) if type(text) is str else 0)
     source = Source("<string>", need_text(function, 2 if options is not None else 1, text))

@@ -20,6 +20,7 @@ from flowmetal.values import (
     Vector,
     char,
     hash_map,
+    is_number,
     keyword,
     list_of,
     vector,
@@ -93,7 +94,11 @@ def contains(coll: Value, key: Value) -> bool:
         return False
     if kind in MAPS or kind in SETS:
         return key in coll
-    if kind is Vector or kind is MapEntry or kind is str:
+    if kind is Vector or kind is MapEntry:
+        return _is_index(key, len(coll))
+    if kind is str:
+        if not is_number(key):
+            raise wrong("contains?", "an index to look into a string", 2, key)
         return _is_index(key, len(coll))
     if kind is ErrorValue:
         return type(key) is Keyword and key.text in _ERROR_FIELDS

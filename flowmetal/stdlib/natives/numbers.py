@@ -132,14 +132,14 @@ def same_number(first: Value, *values: Value) -> bool:
 def greatest(first: Value, *values: Value) -> Value:
     for value in values:
         first = numbers.maximum(first, value)
-    return first if values else _number("max", first)
+    return first
 
 
 @native("min")
 def least(first: Value, *values: Value) -> Value:
     for value in values:
         first = numbers.minimum(first, value)
-    return first if values else _number("min", first)
+    return first
 
 
 # Tests.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowmetal.stdlib.natives.arguments import wrong
 from flowmetal.stdlib.natives.table import Table
 from flowmetal.stdlib.natives.walking import MAPS, SETS
 from flowmetal.values import (
@@ -130,12 +131,14 @@ _named("qualified-ident?", _NAMES, True)
 
 @native("realized?")
 def is_realized(x: Value) -> bool:
-    """Say whether a lazy sequence, delay, fiber or promise has its value; other values always do."""
+    """Say whether a lazy sequence, delay, fiber or promise has its value."""
     if type(x) is LazySeq:
         return x.thunk is None
     if isinstance(x, Promise):
         return x.state != OPEN
-    return bool(x.realised) if type(x) is Delay else True
+    if type(x) is not Delay:
+        raise wrong("realized?", "a lazy sequence, delay, fiber or promise", 1, x)
+    return bool(x.realised)
 
 
 @native("=")

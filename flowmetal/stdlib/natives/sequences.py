@@ -42,6 +42,7 @@ from flowmetal.values import (
     plain_keys,
     rest,
     seq,
+    to_integer,
     vector,
 )
 from flowmetal.values.meter import charge
@@ -167,12 +168,12 @@ def _nth_of_seq(coll: Value, index: int, default: Value) -> Value:
 
 @native("nthnext")
 def nthnext(coll: Value, n: Value) -> Value:
-    return drop_cells(coll, max(0, need_int("nthnext", 2, n)))
+    return None if coll is None else drop_cells(coll, max(0, need_int("nthnext", 2, n)))
 
 
 @native("nthrest")
 def nthrest(coll: Value, n: Value) -> Value:
-    if need_int("nthrest", 2, n) <= 0:
+    if coll is None or need_int("nthrest", 2, n) <= 0:
         return coll
     found = drop_cells(coll, n)
     return EMPTY_LIST if found is None else found
@@ -240,14 +241,16 @@ def need_positive(function: Value, position: Value, n: Value) -> Value:
     return n
 
 
-native.add("-repeat", lambda n, x: make_repeat(n, x))
+native.add("-repeat-for-ever", lambda x: Repeat(None, x))
 
 
-def make_repeat(n: Value, x: Value) -> Value:
-    """Return ``x`` n times, for ever if ``n`` is nil."""
-    if n is None:
-        return Repeat(None, x)
-    return Repeat(n, x) if need_int("repeat", 1, n) > 0 else EMPTY_LIST
+@native("-repeat")
+def repeat(n: Value, x: Value) -> Value:
+    """Return ``x`` as often as the integer part of a number says."""
+    if not is_number(n):
+        raise wrong("repeat", "a number", 1, n)
+    count = to_integer(n)
+    return Repeat(count, x) if count > 0 else EMPTY_LIST
 
 
 @native("-reducible")

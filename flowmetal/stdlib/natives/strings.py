@@ -89,7 +89,7 @@ def split_lines(text: Value) -> Value:
 @native("-replace")
 def replace(text: Value, pattern: Value, by: Value, once: Value) -> str:
     """Replace all matches, or the first; in the text for a regex $1 is a group."""
-    need_text("replace", 1, text)
+    text = _said("replace", text)
     if type(pattern) is Char:
         pattern = pattern.text
     if type(by) is Char:
@@ -140,7 +140,7 @@ def pieces(text: Value, pattern: Value, once: Value) -> Value:
 
 
 native.add(
-    "re-quote-replacement", lambda s: re.sub(r"([\\$])", r"\\\1", _t("re-quote-replacement", s))
+    "re-quote-replacement", lambda s: re.sub(r"([\\$])", r"\\\1", _said("re-quote-replacement", s))
 )
 native.add("-re-quote", lambda s: re.escape(_t("re-quote", s)))
 
@@ -151,7 +151,7 @@ def escape(text: Value, replacements: Value) -> str:
     if type(replacements) is not Map:
         raise wrong("escape", "a map of characters", 2, replacements)
     parts = []
-    for c in _t("escape", text):
+    for c in _said("escape", text):
         by = replacements.get(char(c), MISSING)
         parts.append(c if by is MISSING else to_text(by))
     return "".join(parts)
@@ -169,17 +169,17 @@ def _part(function: str, x: Value) -> str:
 
 
 native.add(
-    "starts-with?", lambda s, part: _t("starts-with?", s).startswith(_part("starts-with?", part))
+    "starts-with?", lambda s, part: _said("starts-with?", s).startswith(_t("starts-with?", part, 2))
 )
-native.add("ends-with?", lambda s, part: _t("ends-with?", s).endswith(_part("ends-with?", part)))
-native.add("includes?", lambda s, part: _part("includes?", part) in _t("includes?", s))
+native.add("ends-with?", lambda s, part: _said("ends-with?", s).endswith(_t("ends-with?", part, 2)))
+native.add("includes?", lambda s, part: _t("includes?", part, 2) in _said("includes?", s))
 native.add("blank?", lambda s: s is None or not _t("blank?", s).strip())
 
 
 @native("index-of")
 def index_of(text: Value, part: Value, start: Value = 0) -> int | None:
     """Return where ``part`` first occurs from ``start`` on, or nil."""
-    found = _t("index-of", text).find(
+    found = _said("index-of", text).find(
         _part("index-of", part), max(0, need_int("index-of", 3, start))
     )
     return None if found < 0 else found
@@ -188,7 +188,7 @@ def index_of(text: Value, part: Value, start: Value = 0) -> int | None:
 @native("last-index-of")
 def last_index_of(text: Value, part: Value, end: Value = MISSING) -> int | None:
     """Return where ``part`` last occurs, at or before ``end``, or nil."""
-    searched = _t("last-index-of", text)
+    searched = _said("last-index-of", text)
     sought = _part("last-index-of", part)
     stop = len(searched) if end is MISSING else need_int("last-index-of", 3, end)
     if stop < 0:
