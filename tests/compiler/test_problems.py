@@ -280,5 +280,5 @@ def test_malformed_code_is_a_diagnostic_inside_of_the_file(text):
 
 
 def test_a_macro_may_not_make_code_without_end():
-    assert problem("(defmacro m [] (-repeat nil 1)) (def x (m))").code == "FM0125"
-    assert problem("(defmacro m [] (list 'do (-repeat nil 1))) (def x (m))").code == "FM0125"
+    assert problem("(defmacro m [] (-repeat-for-ever 1)) (def x (m))").code == "FM0125"
+    assert problem("(defmacro m [] (list 'do (-repeat-for-ever 1))) (def x (m))").code == "FM0125"

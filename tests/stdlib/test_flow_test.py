@@ -88,6 +88,11 @@ def test_an_error_of_another_class_is_an_error(run) -> None:
     assert counts(run("(deftest a (is (thrown? :my/type (/ 1 0))) (is 1))")) == (1, 1, 0, 1)
 
 
+def test_a_call_with_a_wrong_number_of_arguments_is_an_error_of_the_run(run) -> None:
+    outcome = run("(deftest a (is (thrown? Exception (min))) (is (thrown? Exception (abs 1 2))))")
+    assert counts(outcome) == (1, 2, 0, 0)
+
+
 def test_an_error_outside_of_an_assertion_ends_the_test_alone(run) -> None:
     outcome = run("(deftest a (+ 1 nil) (is true))\n(deftest b (is true))")
     assert counts(outcome) == (2, 1, 0, 1)

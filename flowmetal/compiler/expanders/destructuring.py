@@ -18,9 +18,9 @@ from flowmetal.compiler.forms import (
     listed,
 )
 from flowmetal.source import Span
-from flowmetal.values import EMPTY_MAP, Keyword, Map, Symbol, keyword
+from flowmetal.values import Keyword, Map, Symbol, keyword
 
-_TO_MAP = "seq-to-map-for-destructuring"
+_TO_MAP = "-options-of"
 _AS = keyword("as")
 _OR = keyword("or")
 
@@ -132,16 +132,8 @@ def _as_map(call: MacroCall, given: Syntax, span: Span) -> Syntax:
     """Make the form that turns trailing ``:k v`` arguments, a sequence, into a map."""
     if call.context.environment.var(f"{CORE}/{_TO_MAP}") is not None:
         made = listed(span, core(_TO_MAP), given)
-        return listed(span, Symbol(None, "if"), listed(span, core("seq?"), given), made, given)
-    single = listed(
-        span,
-        Symbol(None, "if"),
-        listed(span, core("seq"), given),
-        listed(span, core("first"), given),
-        EMPTY_MAP,
-    )
-    many = listed(span, core("apply"), core("hash-map"), given)
-    made = listed(span, Symbol(None, "if"), listed(span, core("next"), given), many, single)
+    else:  # a language without its library
+        made = listed(span, core("apply"), core("hash-map"), given)
     return listed(span, Symbol(None, "if"), listed(span, core("seq?"), given), made, given)
 
 

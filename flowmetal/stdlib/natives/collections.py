@@ -79,6 +79,21 @@ def map_of(items: Value) -> Map:
     return make_map(*items_of("hash-map", items))
 
 
+@native("-options-of")
+def options_of(arguments: Value) -> Value:
+    """Return the map that trailing arguments make: ``:k v`` pairs, and a map last or alone."""
+    items = items_of("hash-map", arguments)
+    if not items:
+        return EMPTY_MAP
+    if len(items) == 1:
+        return items[0]
+    if len(items) % 2 == 0:
+        return make_map(*items)
+    if type(items[-1]) not in MAPS:
+        raise uneven("hash-map", items[-1])
+    return conj_one(make_map(*items[:-1]), items[-1])
+
+
 @native("zipmap")
 def zipmap(names: Value, values: Value) -> Map:
     """Return a map from each key to the value at its place; the shorter collection ends it.
