@@ -42,7 +42,7 @@ CORE = """
 (defnative list [& xs])
 (defnative list* [x] [x & more])
 (defnative conj [coll & xs])
-(defnative -repeat [n x])
+(defnative -repeat-for-ever [x])
 (defnative vector [& xs])
 (defnative vec [coll])
 (defnative cons [x coll])
