@@ -10,8 +10,9 @@ Who drives it makes it so (committing.py): at once, or together with other runs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flowmetal.effects import events as kinds
 from flowmetal.effects.errors import effect_error
@@ -37,6 +38,9 @@ from flowmetal.vm.state import Machine, MachineStatus
 
 if TYPE_CHECKING:
     from flowmetal.store.operations.vocabulary import Asked
+
+TURN_OF_OTHERS_US: Final = 10_000_000
+"""How long a run keeps its place in an interpreter that has no room for others."""
 
 _VALUE = keyword("value")
 _ERROR = keyword("error")
@@ -103,6 +107,8 @@ class ActiveRun:
     output: list[str] = field(default_factory=list)
     has_started: bool = False  # it has started another run
     is_new: bool = False  # it was never driven before
+    is_crowded: Callable[[], bool] | None = None  # says whether other runs find no room here
+    claimed_us: int = 0  # monotonic
     is_large: bool = False  # it was said that its snapshots are
     undurable: bool = False  # the machine holds something that no commit does
 
@@ -134,7 +140,7 @@ class ActiveRun:
             state=step.state,
             snapshot=None if encoded is None else encoded.data,
             chunks={} if encoded is None else encoded.chunks,
-            wake_at_us=progress.next_due_us() if waits else None,
+            wake_at_us=progress.next_due_us() if waits else self._end_of_line(step),
             result=step.result,
             error=step.error,
             waiting=encode_waiting(progress.effects.values()) if changed else None,
@@ -148,6 +154,18 @@ class ActiveRun:
             chain=self.next_chain if self.events else None,
             keep=encoded is not None and self._is_to_be_kept(len(encoded.data)),
         )
+
+    def _end_of_line(self, step: Step) -> int | None:
+        """A run that could go on and is given back goes on after those that are due before now."""
+        return self.host.clock.now_us() if step.leave and step.state is RunState.READY else None
+
+    def is_to_share(self) -> bool:
+        """Say whether the run has computed for long while others found no room."""
+        if self.is_crowded is None or not self.is_crowded():
+            return False
+        if any(pending.in_flight for pending in self.progress.effects.values()):
+            return False
+        return self.host.clock.monotonic_us() - self.claimed_us > TURN_OF_OTHERS_US
 
     def _chained(self) -> bytes:
         first = self.claim.seq + 1

@@ -38,8 +38,8 @@ from flowmetal.vm.effects import COMPILE
 from flowmetal.vm.machine import deliver, run
 from flowmetal.vm.state import MachineStatus, Overdue, Turn
 
-BUDGET: Final = 200_000
-"""Fuel between two looks at the lease; some tens of milliseconds."""
+BUDGET: Final = 50_000
+"""Fuel between two looks at the lease and at the time; some ten milliseconds."""
 
 MANY_EVENTS: Final = 200
 """Local effects share a commit, but not without end."""
@@ -55,15 +55,22 @@ _FLUSH_US: Final = 250_000
 _CHECKPOINT_US: Final = 10_000_000
 
 
-def advance(active: ActiveRun, *, let_go: bool = False, turns: int = 1 << 62) -> Steps[bool]:
+def advance(
+    active: ActiveRun, *, let_go: bool = False, turns: int = 1 << 62, slice_us: int = 1 << 62
+) -> Steps[bool]:
     """Compute until the run has ended or waits, committing on the way.
 
-    After so many ``turns`` the answer is True: there is more to compute. With ``let_go``
-    a run that only waits is given back in the commit that says so.
+    After so many ``turns``, or so much time, the answer is True: there is more to compute. With
+    ``let_go`` a run that only waits is given back in the commit that says so, and one that computes
+    on and on while others find no room.
     Raises Conflict if the lease is lost: then drop ``active``.
     """
     machine = active.machine
+    over_us = active.host.clock.monotonic_us() + slice_us
+    first = turns
     while active.is_driven() and turns > 0:
+        if turns < first and active.host.clock.monotonic_us() >= over_us:
+            break
         turns -= 1
         turn = run(machine, BUDGET, every=active.host.sync_every)
         if turn.output:
@@ -79,7 +86,7 @@ def advance(active: ActiveRun, *, let_go: bool = False, turns: int = 1 << 62) ->
             yield stop_cancelled(active)
         elif turn.status is MachineStatus.READY:
             if _is_time_to_commit(active) or (active.host.sync_every and turn.requests):
-                yield Step(RunState.RUNNING)
+                yield _go_on(active, let_go)
         elif turn.status is not MachineStatus.WAITING:
             yield _end(active, turn)
         elif active.fresh:  # first, or a fiber with nothing but local effects could hold them up
@@ -91,7 +98,7 @@ def advance(active: ActiveRun, *, let_go: bool = False, turns: int = 1 << 62) ->
             if len(active.events) >= MANY_EVENTS or active.host.sync_every:
                 yield Step(RunState.RUNNING)
         elif active.quick:
-            yield from _perform_quick(active)
+            yield from _perform_quick(active, let_go)
         else:
             step = _park(active, let_go)
             if step is not None:
@@ -149,7 +156,14 @@ def _ask_store(active: ActiveRun) -> Steps[None]:
         _let_facts_in(active, active.host.clock.now_us())
 
 
-def _perform_quick(active: ActiveRun) -> Steps[None]:
+def _go_on(active: ActiveRun, let_go: bool) -> Step:
+    """Return the step of a run that could go on at once: here, or after others."""
+    if let_go and active.is_to_share():
+        return Step(RunState.READY, leave=True)
+    return Step(RunState.RUNNING)
+
+
+def _perform_quick(active: ActiveRun, let_go: bool) -> Steps[None]:
     """Perform in-process functions; their results are durable before the machine goes on."""
     careful = [request for request in active.quick if request.args.get(AT_MOST_ONCE)]
     now = active.host.clock.now_us()
@@ -161,7 +175,7 @@ def _perform_quick(active: ActiveRun) -> Steps[None]:
         value, error = _call(active, request)
         active.resolve(request, value, error, active.host.clock.now_us())
     active.quick.clear()
-    yield Step(RunState.RUNNING)
+    yield _go_on(active, let_go)
 
 
 def _call(active: ActiveRun, request: EffectRequest) -> tuple[Value, Value]:

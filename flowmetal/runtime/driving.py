@@ -40,6 +40,9 @@ REMOTE_POLL_US: Final = 500_000
 TURNS: Final = 50
 """Turns of a machine before other coroutines of the loop get theirs."""
 
+SLICE_US: Final = 20_000
+"""The same in time: the others of a loop wait so long for each run that computes on and on."""
+
 FAMILY_POLL_US: Final = 10_000
 """How often messages are looked for by a run whose descendants are driven beside it."""
 
@@ -164,7 +167,8 @@ async def drive_in_loop(
     carry_out = committer.carry_out
     try:
         while active.is_driven():
-            if await carry_out(active, advance(active, let_go=let_go, turns=TURNS)):
+            steps = advance(active, let_go=let_go, turns=TURNS, slice_us=SLICE_US)
+            if await carry_out(active, steps):
                 await asyncio.sleep(0)
                 if active.is_driven():  # what other fibers wait for must not wait for this one
                     await carry_out(active, attempts.begin())

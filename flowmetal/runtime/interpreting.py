@@ -134,6 +134,9 @@ class Interpreter:
             if isinstance(loaded, Loaded)
         ]
 
+    def _is_full(self) -> bool:
+        return len(self._driving) >= self._concurrency
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._driving.discard(task)
         self._freed.set()
@@ -152,6 +155,7 @@ class Interpreter:
         try:
             active = open_run(host, claim, taken_us, loaded=loaded)
             active.lease.join(self._leases, claim)
+            active.is_crowded = self._is_full
             await drive_in_loop(active, self._committer, let_go=True)
         except Conflict:
             return  # somebody else has it now; this machine never was

@@ -65,6 +65,7 @@ def open_run(
         row.program,
         seen=row.received,
         is_new=loaded.snapshot is None,
+        claimed_us=taken_us,
         committed_us=host.clock.monotonic_us(),
         chain=_chain(host, loaded),
         inherited=inherited_of(row.input),

@@ -10,17 +10,21 @@ import pytest
 from flowmetal.bytecode.file import write_program
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import Call, EffectFailed
+from flowmetal.embed import compile
+from flowmetal.embed.natives import natives
 from flowmetal.errors import Conflict, RunError, StoreError
 from flowmetal.ids import InterpreterId, RunId
 from flowmetal.runtime.driving import drive
-from flowmetal.runtime.interpreting import interpret
+from flowmetal.runtime.interpreting import Interpreter, interpret
 from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.loading import PATIENCE, open_run
-from flowmetal.runtime.starting import start_run
-from flowmetal.store.protocol import Claim, Commit, RunState
+from flowmetal.runtime.starting import Beginning, start_run, start_runs
+from flowmetal.store.protocol import Claim, Commit, RunQuery, RunRow, RunState
+from flowmetal.testing.clock import VirtualClock
 from flowmetal.testing.dying import Death
 from flowmetal.testing.world import ScriptedWorld
 from flowmetal.values import Duration, Value, decode_data, keyword, vector
+from flowmetal.vm.link import Linker
 from tests.runtime.hosts import Bench
 from tests.runtime.programs import args, performs, sequence
 
@@ -405,3 +409,47 @@ def test_a_kind_that_nobody_serves_times_out() -> None:
     bench = Bench()
     row = bench.run(sequence(("t/c", args(timeout=Duration(5_000_000)))))
     assert bench.error(row).type is keyword("timeout")
+
+
+class TickingClock(VirtualClock):
+    """Each look at it takes a fifth of a second."""
+
+    def monotonic_us(self) -> int:
+        self.advance(200_000)
+        return super().monotonic_us()
+
+
+ENDLESS = {
+    "computes": "(loop [i 0] (recur (inc i)))",
+    "calls functions": "(loop [i 0] (f i) (recur (inc i)))",
+    "prints": "(loop [i 0] (println i) (recur (inc i)))",
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+def test_runs_without_end_leave_room_for_others(what: str) -> None:
+    bench = Bench(clock=TickingClock())
+    bench.current.linker = Linker(natives())
+    bench.world.functions = {"t/f": lambda given: None}
+    begin_many(bench, f"(ns t) (defforeign f [i]) (defn main [] {ENDLESS[what]})", "a", "b")
+    begin_many(bench, "(ns u) (defn main [] :done)", "c", "d")
+    ended: list[RunRow] = []
+
+    async def drive() -> None:
+        interpreter = Interpreter(bench.current, concurrency=2)
+        driving = asyncio.ensure_future(interpreter.run())
+        while len(ended) < 2 and not driving.done():
+            await asyncio.sleep(0)
+            ended[:] = bench.store.runs(RunQuery(states=[RunState.COMPLETED]))
+        interpreter.stop()
+        await driving
+
+    asyncio.run(drive())
+    assert sorted(row.id for row in ended) == ["c", "d"]
+    rows = [bench.store.run(RunId(run)) for run in ("a", "b")]
+    assert [row.state for row in rows if row is not None] == [RunState.READY] * 2
+
+
+def begin_many(bench: Bench, source: str, *runs: str) -> None:
+    program = compile(source)
+    start_runs(bench.current, program, write_program, [Beginning(id=run) for run in runs])

@@ -1,0 +1,217 @@
+"""Real interpreters on a real store, killed and stopped at random, and what must be true afterwards.
+
+A storm keeps so many workers on a store. Now and then one is killed (SIGKILL) and replaced, or stopped
+(SIGSTOP) until its lease is long over and then let go on, so that it comes back to runs that
+others have. Whatever happens, each run ends with the right result, its history is one line, and
+each thing that it did to the world has one key which nothing else has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from signal import SIGCONT, SIGKILL, SIGSTOP
+
+from flowmetal.effects import events
+from flowmetal.embed import Beginning, Engine, compile
+from flowmetal.errors import StoreError
+from flowmetal.ids import RunId
+from flowmetal.store.protocol import LIVING, RunQuery, RunState
+
+PROGRAM = """
+(ns torture (:require [flow.async :refer [all!]]))
+(defforeign quick [run i])
+(defforeign slow [run i])
+
+(defn step [run i]
+  (case (mod i 10)
+    3 (slow run i)
+    5 (do (sleep! #dur "1ms") (quick run i))
+    7 (reduce + (all! (quick run i) (slow run i)))
+    (quick run i)))
+
+(defn main [run n]
+  (loop [i 0 sum 0]
+    (if (< i n)
+      (recur (inc i) (+ sum (step run i)))
+      sum)))
+"""
+
+
+def expected(effects: int) -> int:
+    """Return the result of a run of so many steps."""
+    return sum(2 * i if i % 10 == 7 else i for i in range(effects))
+
+
+@dataclass
+class Worker:
+    process: subprocess.Popen[bytes]
+    waked_at: float | None = None  # stopped until then
+
+
+@dataclass
+class Storm:
+    """``run`` raises AssertionError when something is not as it must be. Times are in seconds."""
+
+    url: str
+    folder: Path
+    seed: int
+    workers: int = 4
+    lease_s: float = 0.8
+    pause_s: float = 0.3  # between two blows, on average
+    told: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)
+        self._alive: list[Worker] = []
+        self._errors: list[Path] = []
+
+    def run(
+        self, runs: int, effects: int, *, limit_s: float, restarts: Sequence[Restart] = ()
+    ) -> None:
+        """Start runs, let the storm go over them until all have ended, and look at them."""
+        self._concurrency = max(1, runs // self.workers)  # few, so that all have some
+        with Engine(self.url) as engine, self._workers():
+            started = [
+                run
+                for run, _ in engine.start_many(
+                    compile(PROGRAM),
+                    [Beginning([f"r-{n}", effects], f"r-{n}") for n in range(runs)],
+                )
+            ]
+            self._blow(engine, limit_s, list(restarts))
+            self._check_errors()
+            for run in started:
+                self._check(engine, RunId(run), effects)
+        self._check_journal(runs, effects)
+
+    def _blow(self, engine: Engine, limit_s: float, restarts: list[Restart]) -> None:
+        began = time.monotonic()
+        while not self._have_ended(engine):
+            now = time.monotonic()
+            assert now - began < limit_s, (
+                f"after {limit_s} s: {self._left(engine)} seed {self.seed}"
+            )
+            self._wake(now)
+            if restarts and now - began > restarts[0].after_s:
+                restarts.pop(0).restart()
+                self.told["restart"] += 1
+            elif self._random.random() < 0.4:
+                self._kill()
+            else:
+                self._stop(now)
+            time.sleep(self._random.expovariate(1 / self.pause_s))
+        for restart in restarts:  # it was over before the last one
+            restart.restart()
+        self._wake(float("inf"))
+
+    def _have_ended(self, engine: Engine) -> bool:
+        try:
+            return not engine.store.runs(RunQuery(states=LIVING, limit=1))
+        except StoreError:
+            return False  # the server is away
+
+    def _left(self, engine: Engine) -> list[object]:
+        return [row[:7] for row in engine.store.runs(RunQuery(states=LIVING, limit=5))]
+
+    # Workers
+
+    @contextlib.contextmanager
+    def _workers(self) -> Iterator[None]:
+        try:
+            for _ in range(self.workers):
+                self._start()
+            yield
+        finally:
+            for worker in self._alive:
+                worker.process.send_signal(SIGKILL)
+                worker.process.wait()
+
+    def _start(self) -> None:
+        self._errors.append(self.folder / f"errors-{len(self._errors)}")
+        lease_us = int(self.lease_s * 1e6)
+        words = (self.url, str(self.folder / "journal"), str(lease_us), str(self._concurrency))
+        with self._errors[-1].open("wb") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.torture.worker", *words],
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            )
+        self._alive.append(Worker(process))
+
+    def _kill(self) -> None:
+        worker = self._random.choice(self._alive)
+        worker.process.send_signal(SIGKILL)
+        assert worker.process.wait() == -SIGKILL, f"a worker ended by itself: {self._said()}"
+        self._alive.remove(worker)
+        self.told["kill"] += 1
+        self._start()
+
+    def _stop(self, now: float) -> None:
+        awake = [worker for worker in self._alive if worker.waked_at is None]
+        if len(awake) > 1:
+            worker = self._random.choice(awake)
+            worker.process.send_signal(SIGSTOP)
+            worker.waked_at = now + self.lease_s * self._random.uniform(0.8, 1.8)
+            self.told["stop"] += 1
+
+    def _wake(self, now: float) -> None:
+        for worker in self._alive:
+            if worker.waked_at is not None and worker.waked_at <= now:
+                worker.process.send_signal(SIGCONT)
+                worker.waked_at = None
+
+    # What must be true
+
+    def _check_errors(self) -> None:
+        said = self._said()
+        assert "Traceback" not in said, f"seed {self.seed}: {said}"
+
+    def _said(self) -> str:
+        return "".join(errors.read_text() for errors in self._errors)
+
+    def _check(self, engine: Engine, run: RunId, effects: int) -> None:
+        row = engine.store.run(run)
+        assert row is not None
+        assert row.state is RunState.COMPLETED, (self.seed, row)
+        assert engine.result(run) == expected(effects), (self.seed, run)
+        history = list(engine.events(run))
+        assert [event.seq for event in history] == list(range(1, len(history) + 1)), (
+            self.seed,
+            run,
+        )
+        for kind in (events.REQUESTED, events.RESOLVED):
+            numbers = [event.effect for event in history if event.kind == kind]
+            assert len(numbers) == len(set(numbers)), (self.seed, run, kind)
+        found = engine.verify(run)
+        assert not found.problems, (self.seed, run, found)
+
+    def _check_journal(self, runs: int, effects: int) -> None:
+        """Look at the world: all that was to happen has, each thing under one key of its own."""
+        things, keys = defaultdict(set), defaultdict(set)
+        for line in (self.folder / "journal").read_text().splitlines():
+            key, thing = line.split("\t", 1)
+            things[thing].add(key)
+            keys[key].add(thing)
+        assert all(len(found) == 1 for found in (*things.values(), *keys.values())), self.seed
+        each = sum(2 if i % 10 == 7 else 1 for i in range(effects))
+        assert len(things) == runs * each, (self.seed, len(things))
+
+
+@dataclass(frozen=True)
+class Restart:
+    """A crash of the server, so many seconds after the beginning."""
+
+    after_s: float
+    server: object
+
+    def restart(self) -> None:
+        self.server.stop()  # type: ignore[attr-defined]
+        self.server.start()  # type: ignore[attr-defined]

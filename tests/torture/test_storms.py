@@ -1,0 +1,60 @@
+"""Many interpreters, one store, and a storm over them.
+
+A small storm each time. With FLOWMETAL_EVERYTHING=1 (``make torture``): 200 runs of 30 steps, and 8 runs of 2,000 under
+the lease of 10 s that users have; and PostgreSQL's server crashes twice.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.postgres import Server
+from tests.torture.storm import Restart, Storm
+
+EVERYTHING = bool(os.environ.get("FLOWMETAL_EVERYTHING"))
+
+# Runs, steps of each. As few runs as workers: then somebody always waits for what another one has.
+FEW, MANY = (4, 600), (100, 30)
+FEWEST, MOST = (8, 2000), (200, 30)
+BLOWS = {FEWEST: {"lease_s": 10, "pause_s": 2}, MOST: {"lease_s": 1, "pause_s": 0.3}}
+
+
+@pytest.mark.parametrize("size", [FEW, MANY])
+def test_a_storm_over_sqlite_leaves_every_run_whole(size: tuple[int, int], tmp_path: Path) -> None:
+    Storm(f"sqlite:{tmp_path}/store.db", tmp_path, seed=size[0]).run(*size, limit_s=120)
+
+
+@pytest.mark.parametrize("size", [FEW, MANY])
+def test_a_storm_over_postgresql_leaves_every_run_whole(
+    size: tuple[int, int], tmp_path: Path, postgres: Server
+) -> None:
+    with postgres.empty_store() as url:
+        storm = Storm(url, tmp_path, seed=size[0])
+        storm.run(*size, limit_s=120, restarts=[Restart(3, postgres)])
+
+
+everything = pytest.mark.skipif(not EVERYTHING, reason="make torture")
+
+
+@everything
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("size", [FEWEST, MOST])
+def test_a_long_storm_over_sqlite_leaves_every_run_whole(
+    size: tuple[int, int], tmp_path: Path
+) -> None:
+    storm = Storm(f"sqlite:{tmp_path}/store.db", tmp_path, seed=size[0], **BLOWS[size])
+    storm.run(*size, limit_s=600)
+
+
+@everything
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("size", [FEWEST, MOST])
+def test_a_long_storm_over_postgresql_leaves_every_run_whole(
+    size: tuple[int, int], tmp_path: Path, postgres: Server
+) -> None:
+    with postgres.empty_store() as url:
+        storm = Storm(url, tmp_path, seed=size[0], **BLOWS[size])
+        storm.run(*size, limit_s=600, restarts=[Restart(3, postgres), Restart(7, postgres)])

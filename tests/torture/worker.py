@@ -1,0 +1,55 @@
+"""An interpreter of its own: ``python -m tests.torture.worker URL JOURNAL LEASE_US CONCURRENCY``.
+
+What its runs do to the world is a line in the journal, which outlives every process:
+the idempotency key, and what was done.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+
+from flowmetal.embed import Engine, foreign
+from flowmetal.errors import StoreError
+
+
+def world(journal: str) -> list[Callable[..., int]]:
+    """Return the functions that runs call. Each line is written by one call of ``write``."""
+    told = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def tell(key: str, run: str, what: str) -> None:
+        os.write(told, f"{key}\t{run}\t{what}\n".encode())
+
+    @foreign("torture/quick")
+    def quick(run: str, i: int, idempotency_key: str) -> int:
+        tell(idempotency_key, run, f"quick {i}")
+        return i
+
+    @foreign("torture/slow", slow=True)
+    def slow(run: str, i: int, idempotency_key: str) -> int:
+        tell(idempotency_key, run, f"slow {i}")
+        return i
+
+    return [quick, slow]
+
+
+def main() -> None:
+    url, journal, lease_us, concurrency = sys.argv[1:]
+    with opened(url, journal) as engine:
+        engine.host.lease_us = int(lease_us)
+        engine.interpret(concurrency=int(concurrency))
+
+
+def opened(url: str, journal: str) -> Engine:
+    """Open the store; begin again while its server is away, as whoever supervises a service does."""
+    while True:
+        try:
+            return Engine(url, functions=world(journal))
+        except StoreError:
+            time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    main()
