@@ -108,6 +108,7 @@ class ActiveRun:
     has_started: bool = False  # it has started another run
     is_new: bool = False  # it was never driven before
     is_crowded: Callable[[], bool] | None = None  # says whether other runs find no room here
+    when_committed: Callable[[], None] | None = None  # called once
     claimed_us: int = 0  # monotonic
     is_large: bool = False  # it was said that its snapshots are
     undurable: bool = False  # the machine holds something that no commit does
@@ -196,6 +197,9 @@ class ActiveRun:
         self.undurable = False
         self.progress.changed = False
         self.committed_us = self.host.clock.monotonic_us()
+        if self.when_committed is not None:
+            self.when_committed()
+            self.when_committed = None
         if step.leave:
             self.left = step.state
         if self.output or self.locals.lines:

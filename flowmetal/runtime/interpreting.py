@@ -14,16 +14,18 @@ import signal
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 from flowmetal.errors import Conflict, FlowmetalError, StoreError
+from flowmetal.ids import RunId
 from flowmetal.runtime.driving import drive_in_loop
 from flowmetal.runtime.grouping import Committer
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.loading import open_run
 from flowmetal.snapshot.format import VERSION
-from flowmetal.store.protocol import Claim, Loaded
+from flowmetal.store.protocol import ANY_ATTEMPTS, Claim, Loaded
 
 _LOOK_S: Final = 0.5
 """A hint may be lost: the store is looked at this often anyway."""
@@ -49,6 +51,7 @@ class Interpreter:
         self._driving: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._taken = False
+        self._on_trial: RunId | None = None
         self._freed = asyncio.Event()
         self._committer = Committer(host.store)
         self._leases: set[Lease] = set()
@@ -110,6 +113,10 @@ class Interpreter:
             _report(trouble)
             await asyncio.sleep(_TROUBLE_S)
             return 0
+        if self._stopping.is_set():
+            for claim, _ in found:
+                _release(self._host, claim)
+            return 0
         self._taken = bool(found)
         for claim, loaded in found:
             task = asyncio.create_task(self._drive(claim, loaded, taken))
@@ -121,18 +128,48 @@ class Interpreter:
         """Claim runs that can go on and read them: a few transactions, however many runs."""
         host = self._host
         host.store.attend()
-        claims = host.store.claim_ready(host.owner, host.lease_us, room, snapshot_format=VERSION)
+        claims = host.store.claim_ready(
+            host.owner,
+            host.lease_us,
+            room,
+            snapshot_format=VERSION,
+            attempts=ANY_ATTEMPTS if self._on_trial is None else 0,
+        )
         try:
             found = host.store.load_all(claims) if claims else []
         except StoreError:
             for claim in claims:
                 _release(host, claim)
             raise
-        return [
-            (claim, loaded)
-            for claim, loaded in zip(claims, found, strict=True)
-            if isinstance(loaded, Loaded)
-        ]
+        return self._without_suspects(
+            [
+                (claim, loaded)
+                for claim, loaded in zip(claims, found, strict=True)
+                if isinstance(loaded, Loaded)
+            ]
+        )
+
+    def _without_suspects(self, found: list[tuple[Claim, Loaded]]) -> list[tuple[Claim, Loaded]]:
+        """Give runs back whose interpreter died, but for one: they are tried one at a time.
+
+        So a run that kills its interpreters does not bring others down with it again and again, which were
+        claimed together with it. Those of the fewest deaths are first, and each is clear by its first commit.
+        """
+        suspects = [each for each in found if each[1].row.attempts > 1]
+        if not suspects:
+            return found
+        tried = min(suspects, key=lambda each: each[1].row.attempts)
+        self._on_trial = tried[0].run
+        for claim, _ in suspects:
+            if claim != tried[0]:
+                _release(self._host, claim)
+        return [each for each in found if each is tried or each not in suspects]
+
+    def _end_trial(self, run: RunId) -> None:
+        """A run has committed or was left: the next one can be tried."""
+        if self._on_trial == run:
+            self._on_trial = None
+            self._freed.set()
 
     def _is_full(self) -> bool:
         return len(self._driving) >= self._concurrency
@@ -156,6 +193,7 @@ class Interpreter:
             active = open_run(host, claim, taken_us, loaded=loaded)
             active.lease.join(self._leases, claim)
             active.is_crowded = self._is_full
+            active.when_committed = partial(self._end_trial, claim.run)
             await drive_in_loop(active, self._committer, let_go=True)
         except Conflict:
             return  # somebody else has it now; this machine never was
@@ -170,6 +208,7 @@ class Interpreter:
                 active.lease.leave()
                 if active.is_driven():
                     _release(host, active.claim)
+            self._end_trial(claim.run)
 
     async def _watch(self, pool: ThreadPoolExecutor) -> None:
         """Wake up when the store may have changed or a run is due."""

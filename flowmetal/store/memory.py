@@ -21,6 +21,7 @@ from flowmetal.store.clock import Clock, SystemClock
 from flowmetal.store.memory_records import MemoryRecords
 from flowmetal.store.operations import attend, end_run, operate, perform_all, revive_run
 from flowmetal.store.protocol import (
+    ANY_ATTEMPTS,
     ENDED,
     Claim,
     Commit,
@@ -199,12 +200,18 @@ class MemoryStore:
             return self._take(found, owner, lease_us)
 
     def claim_ready(
-        self, owner: InterpreterId, lease_us: int, limit: int, *, snapshot_format: int = 1
+        self,
+        owner: InterpreterId,
+        lease_us: int,
+        limit: int,
+        *,
+        snapshot_format: int = 1,
+        attempts: int = ANY_ATTEMPTS,
     ) -> list[Claim]:
         with self._writing("claim_ready"):
-            if self._takeable(snapshot_format):
+            if self._takeable(snapshot_format, attempts):
                 self._enter(owner)
-            takeable = self._takeable(snapshot_format)
+            takeable = self._takeable(snapshot_format, attempts)
             self._within("claim_ready")
             claims: list[Claim] = []
             for run in takeable:
@@ -235,13 +242,15 @@ class MemoryStore:
             for run in self._runs.values():
                 run.owner = None if run.owner == owner else run.owner
 
-    def _takeable(self, snapshot_format: int) -> list[_Run]:
+    def _takeable(self, snapshot_format: int, attempts: int) -> list[_Run]:
         """Return the runs that can be claimed, those of the dead first."""
         now = self.now_us()
         found = [
             run
             for run in self._runs.values()
-            if self._can_go_on(run, now) and run.snapshot_format <= snapshot_format
+            if self._can_go_on(run, now)
+            and run.snapshot_format <= snapshot_format
+            and run.attempts <= attempts
         ]
         return sorted(found, key=lambda run: (run.owner is None, run.due_us or 0))
 

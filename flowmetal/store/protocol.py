@@ -31,7 +31,7 @@ The rules that every store keeps (checked by the contract suite):
 - A run in state QUEUED is nobody's: it cannot be claimed and a message does not wake it.
 
 Additions to the first draft: ``Store.hooks``, ``commit_all``, ``claim(even=,
-snapshot_format=)``, ``claim_ready(snapshot_format=)``, ``next_wake_us(snapshot_format=)``,
+snapshot_format=)``, ``claim_ready(snapshot_format=, attempts=)``, ``next_wake_us(snapshot_format=)``,
 ``Commit.snapshot_format``,
 ``RunRow.received`` and ``RunRow.snapshot_format``.
 Run errors are FM1101 (no such run), FM1102 (it has ended), FM1103 (not in a
@@ -255,6 +255,9 @@ class RunQuery:
     before: tuple[int, str] | None = None  # (created_us, id) of the last row of the page before
 
 
+ANY_ATTEMPTS = 1 << 30
+
+
 class Store(Protocol):
     """See the module's docstring.
 
@@ -307,11 +310,18 @@ class Store(Protocol):
         """
 
     def claim_ready(
-        self, owner: InterpreterId, lease_us: int, limit: int, *, snapshot_format: int = 1
+        self,
+        owner: InterpreterId,
+        lease_us: int,
+        limit: int,
+        *,
+        snapshot_format: int = 1,
+        attempts: int = ANY_ATTEMPTS,
     ) -> list[Claim]:
         """Take runs that can go on: ready, due, with unseen messages, or whose driver is dead.
 
-        Runs whose snapshot has a layout above ``snapshot_format`` are left to others.
+        Runs whose snapshot has a layout above ``snapshot_format`` are left to others, and so are
+        those that were claimed more than ``attempts`` times since they last committed.
         """
 
     def renew(self, claims: Sequence[Claim], lease_us: int) -> list[Claim]:

@@ -421,6 +421,17 @@ class StoreContract:
 
     # Steps
 
+    def test_runs_that_were_claimed_too_often_can_be_left_out(self, world: World) -> None:
+        begin(world.ann, R1)
+        begin(world.ann, R2)
+        take(world.ann, R1)
+        world.kill(ANN)
+        assert [claim.run for claim in world.bob.claim_ready(BOB, LEASE_US, 9, attempts=0)] == [R2]
+        world.clock.advance(LEASE_US + 1)
+        assert world.bob.claim_ready(BOB, LEASE_US, 9, attempts=0) == []
+        taken = world.bob.claim_ready(BOB, LEASE_US, 9, attempts=1)
+        assert {claim.run for claim in taken} == {R1, R2}
+
     def test_a_step_is_there_whole(self, world: World) -> None:
         begin(world.ann, first_event=EVENT)
         claim = take(world.ann)

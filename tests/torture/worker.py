@@ -6,10 +6,14 @@ the idempotency key, and what was done.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from flowmetal.embed import Engine, foreign
 from flowmetal.errors import StoreError
@@ -32,7 +36,30 @@ def world(journal: str) -> list[Callable[..., int]]:
         tell(idempotency_key, run, f"slow {i}")
         return i
 
-    return [quick, slow]
+    @foreign("torture/deadly")
+    def deadly(run: str) -> int:
+        tell("", run, "deadly")
+        os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+    return [quick, slow, deadly]
+
+
+@contextlib.contextmanager
+def worker(
+    url: str, folder: Path, *, concurrency: int = 100, lease_us: int = 10_000_000
+) -> Iterator[subprocess.Popen[bytes]]:
+    """An interpreter process while the block lasts, with its journal in ``folder``."""
+    words = (url, str(folder / "journal"), str(lease_us), str(concurrency))
+    with (folder / f"errors-{len(list(folder.glob('errors-*')))}").open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.torture.worker", *words], stderr=errors
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def main() -> None:

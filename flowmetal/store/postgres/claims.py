@@ -59,12 +59,12 @@ _READY = """
     SELECT id FROM flowmetal.interpreter WHERE {is_gone}
   ), orphan AS MATERIALIZED (
     SELECT head.number FROM gone JOIN flowmetal.head ON head.owner = gone.id
-    WHERE head.owner IS NOT NULL AND state IN ('ready', 'waiting') AND snapshot_format <= %(format)s
+    WHERE head.owner IS NOT NULL AND state IN ('ready', 'waiting') AND snapshot_format <= %(format)s AND attempts <= %(attempts)s
     LIMIT %(limit)s {lock}
   ), late AS MATERIALIZED (
     SELECT number FROM flowmetal.head
     WHERE owner IS NOT NULL AND lease_expires_us <= (SELECT us FROM clock)
-      AND state IN ('ready', 'waiting') AND snapshot_format <= %(format)s
+      AND state IN ('ready', 'waiting') AND snapshot_format <= %(format)s AND attempts <= %(attempts)s
     ORDER BY lease_expires_us LIMIT %(limit)s - (SELECT count(*) FROM orphan) {lock}
   ), busy AS MATERIALIZED (
     -- How many runs of a queue the claimer may take yet, for queues that say so.
@@ -83,7 +83,7 @@ _READY = """
     SELECT number FROM flowmetal.head
     WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= (SELECT us FROM clock)
       AND NOT EXISTS (SELECT 1 FROM beyond WHERE beyond.number = head.number)
-      AND snapshot_format <= %(format)s
+      AND snapshot_format <= %(format)s AND attempts <= %(attempts)s
     ORDER BY due_us
     LIMIT greatest(0, %(limit)s - (SELECT count(*) FROM orphan) - (SELECT count(*) FROM late)) {lock}
   ), ready AS MATERIALIZED (

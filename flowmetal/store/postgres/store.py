@@ -27,6 +27,7 @@ from flowmetal.store.postgres.records import (
 )
 from flowmetal.store.postgres.session import Session
 from flowmetal.store.protocol import (
+    ANY_ATTEMPTS,
     ENDED,
     Claim,
     Commit,
@@ -169,13 +170,20 @@ class PostgresStore:
         return Held(state, head.owner, head.description, head.lease_expires_us)
 
     def claim_ready(
-        self, owner: InterpreterId, lease_us: int, limit: int, *, snapshot_format: int = 1
+        self,
+        owner: InterpreterId,
+        lease_us: int,
+        limit: int,
+        *,
+        snapshot_format: int = 1,
+        attempts: int = ANY_ATTEMPTS,
     ) -> list[Claim]:
         values = {
             "owner": owner,
             "lease_us": lease_us,
             "limit": limit,
             "format": snapshot_format,
+            "attempts": attempts,
             "lock_class": self._session.liveness.lock_class,
         }
         if not self._session.line.has(owner):

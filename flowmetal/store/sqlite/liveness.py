@@ -62,7 +62,7 @@ class Liveness:
         found = self._execute(select, (owner,)).fetchone()
         return ("", f"interpreter {owner}") if found is None else (found[0], found[1])
 
-    def orphans(self, limit: int, snapshot_format: int) -> list[tuple[int, RunId]]:
+    def orphans(self, limit: int, snapshot_format: int, attempts: int) -> list[tuple[int, RunId]]:
         """Return number and id of runs that are held by the dead, or whose lease is over."""
         found: list[tuple[int, RunId]] = []
         for owner in self._owners():
@@ -70,8 +70,9 @@ class Liveness:
             found += self._execute(
                 "SELECT number, id FROM head JOIN run USING (number)"
                 " WHERE owner = ? AND owner IS NOT NULL AND lease_boot_us <= ?"
-                " AND state IN ('ready', 'waiting') AND snapshot_format <= ? LIMIT ?",
-                (owner, until, snapshot_format, limit - len(found)),
+                " AND state IN ('ready', 'waiting') AND snapshot_format <= ?"
+                " AND attempts <= ? LIMIT ?",
+                (owner, until, snapshot_format, attempts, limit - len(found)),
             ).fetchall()
         return found
 

@@ -19,6 +19,7 @@ from flowmetal.store.chain import UNCHAINED, length
 from flowmetal.store.clock import Clock, SystemClock
 from flowmetal.store.operations import attend, end_run, operate, perform_all, revive_run
 from flowmetal.store.protocol import (
+    ANY_ATTEMPTS,
     ENDED,
     Claim,
     Commit,
@@ -65,7 +66,7 @@ _PAGE = 20
 _TAKEABLE = """
   SELECT number, id, queue, due_us FROM head JOIN run USING (number)
   WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= ? AND snapshot_format <= ?
-    AND (due_us, number) > (?, ?)
+    AND attempts <= ? AND (due_us, number) > (?, ?)
   ORDER BY due_us, number LIMIT ?"""
 
 
@@ -178,16 +179,22 @@ class SqliteStore:
             return self._take(run, head.number, owner, lease_us)
 
     def claim_ready(
-        self, owner: InterpreterId, lease_us: int, limit: int, *, snapshot_format: int = 1
+        self,
+        owner: InterpreterId,
+        lease_us: int,
+        limit: int,
+        *,
+        snapshot_format: int = 1,
+        attempts: int = ANY_ATTEMPTS,
     ) -> list[Claim]:
         with self._session.reading():
-            if not any(self._takeable(owner, limit, snapshot_format)):
+            if not any(self._takeable(owner, limit, snapshot_format, attempts)):
                 return []
         self._liveness.enter(owner)
         with self._session.writing("claim_ready", lasting=False):
             # One by one: each that is taken may be the last of its queue that this owner may take.
             claims: list[Claim] = []
-            for number, run in self._takeable(owner, limit, snapshot_format):
+            for number, run in self._takeable(owner, limit, snapshot_format, attempts):
                 claims.append(self._take(run, number, owner, lease_us))
             return claims
 
@@ -215,19 +222,19 @@ class SqliteStore:
             self._session.announce()
 
     def _takeable(
-        self, owner: InterpreterId, limit: int, snapshot_format: int
+        self, owner: InterpreterId, limit: int, snapshot_format: int, attempts: int
     ) -> Iterator[tuple[int, RunId]]:
         """Yield number and id of runs that can be claimed, those of the dead first.
 
         Passes over those of whose queue ``owner`` drives as many as it may.
         """
-        found = self._liveness.orphans(limit, snapshot_format)
+        found = self._liveness.orphans(limit, snapshot_format, attempts)
         yield from found
         after, left = (-1, -1), limit - len(found)
         while left > 0:
             size = max(left, _PAGE)
             page = self._execute(
-                _TAKEABLE, (self.now_us(), snapshot_format, *after, size)
+                _TAKEABLE, (self.now_us(), snapshot_format, attempts, *after, size)
             ).fetchall()
             for number, run, queue, due_us in page:
                 after = (due_us, number)
