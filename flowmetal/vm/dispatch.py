@@ -336,8 +336,10 @@ def _revived(machine: Machine, tag: Symbol, form: Value) -> Value:
 
 def need_test_program(machine: Machine, fiber: Fiber, function: str) -> None:
     """Refuse what changes shared code outside of test programs and the REPL (FM0519)."""
+    # A program that computes names has all of the library in it, flow.test too.
     modules = machine.image.program.modules
-    if modules and all(module.name != "flow.test" for module in modules):
+    users = [module for module in modules if not module.library]
+    if modules and not any("flow.test" in module.requires for module in users):
         raise flow_error(
             "FM0519",
             "test/only",

@@ -21,9 +21,10 @@ from flowmetal.bytecode.opcodes import Operand
 from flowmetal.bytecode.verifier import verify
 from flowmetal.errors import ProgramError
 from flowmetal.ids import CodeHash
-from flowmetal.values import Map, Value, VarRef, keyword, show, vector
+from flowmetal.values import KINDS, Map, Value, VarRef, keyword, show, vector
 from flowmetal.values.errors import flow_error, type_error
 from flowmetal.values.meter import charge
+from flowmetal.values.walking import COMPOSITE, children_of
 from flowmetal.vm.link import Image
 from flowmetal.vm.state import Fiber, Machine, Native
 
@@ -31,8 +32,35 @@ CODE = keyword("code")
 NAMES = keyword("names")
 """Where the answer says how far the compiler has counted in making up names."""
 
-_BYTES_A_UNIT = 16
-"""Bytes of compiled code that cost a unit of fuel: compiling takes about a microsecond a byte."""
+_FUEL = 500
+_FUEL_A_BYTE = 4
+"""What it costs to have code compiled: about a microsecond for each, on an idle machine."""
+
+
+MOST_FORMS = 50_000
+"""Lists, vectors, maps and sets in one form: some two seconds of compiling."""
+
+
+def check_size(form: Value) -> None:
+    """Raise FlowError :limit/forms for a form that would take long to compile."""
+    left, waiting = MOST_FORMS, [form]
+    while waiting:
+        item = waiting.pop()
+        if KINDS[type(item)] not in COMPOSITE:
+            continue
+        left -= 1
+        if left < 0:
+            message = (
+                f"a form of more than {MOST_FORMS:,} lists, vectors, maps and sets is too large"
+            )
+            raise flow_error("FM0514", "limit/forms", f"{message} to be evaluated")
+        waiting.extend(children_of(item))
+
+
+def sized(machine: Machine, fiber: Fiber, form: Value) -> Value:
+    """Return a form that is small enough; parts that it shares count each time, as for the compiler."""
+    check_size(form)
+    return form
 
 
 def read_code(data: bytes, image: Image) -> tuple[Module, ...]:
@@ -75,7 +103,7 @@ def install(machine: Machine, fiber: Fiber, compiled: Value) -> Value:
     count = compiled.get(NAMES)
     if isinstance(count, int):
         machine.next_gensym = max(machine.next_gensym, count)
-    charge(len(data) // _BYTES_A_UNIT)
+    charge(_FUEL + _FUEL_A_BYTE * len(data))
     image = machine.image
     return vector(
         vector(_step(image, definition)) for module in modules for definition in module.definitions
@@ -160,4 +188,4 @@ def _native(name: str, call: Callable[..., Value], count: int) -> Native:
     return Native(f"flow.core/{name}", call, count, count, wants_machine=True)
 
 
-ROWS = (_native("-install-code!", install, 1),)
+ROWS = (_native("-install-code!", install, 1), _native("-sized-form", sized, 1))

@@ -179,3 +179,25 @@ def test_a_test_program_may_evaluate(shell) -> None:
     )
     shown = shell("fmc", "test", "t.flow")
     assert shown.status == 0, shown.out + shown.err
+
+
+def test_a_function_that_evaluates_survives_being_killed_anywhere(shell) -> None:
+    shell.write(
+        "d.flow",
+        """(ns d (:require [flow.test :refer [deftest is check-durable]]))
+(def seen (atom []))
+(defn work [n]
+  (eval (list 'defn 'grown ['x] (list '+ 'x n)))
+  (uuid!)
+  [((eval 'grown) 1) (load-string "(sleep! #dur \\"1ms\\") (grown 2)")])
+(deftest durable
+  (is (= [11 12] (check-durable work [10] {:kills 20}))))
+""",
+    )
+    shown = shell("fmc", "test", "d.flow")
+    assert shown.status == 0, shown.out + shown.err
+
+
+def test_a_name_that_only_evaluates_needs_no_bang(shell) -> None:
+    shell.write("l.flow", "(ns l) (defn sum [] (eval '(+ 1 2))) (defn main [] (sum))")
+    assert shell("fmc", "lint", "l.flow").status == 0

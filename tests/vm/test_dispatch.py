@@ -42,6 +42,11 @@ def test_a_function_changes_code_in_test_programs_only() -> None:
     assert error_of("(defn main [] (intern 'a 'x 1))").code == "FM0519"
 
 
+def test_a_program_that_has_all_of_the_library_is_no_test_program_by_that() -> None:
+    text = "(defn f [] 1) (defn main [] (resolve 'f) (alter-var-root #'f identity))"
+    assert error_of(text).code == "FM0519"
+
+
 def test_a_program_that_never_prints_by_methods_does_not_have_them() -> None:
     machine = ran("(defrecord R [x]) (defn main [] (pr-str [(->R 1)]))")
     assert "flow.core/print-method" not in machine.globals

@@ -142,7 +142,7 @@ def _lint_bang(analysis: Analysis, defined: DefForm, findings: Findings) -> None
     )
 
 
-_QUIET = frozenset({"run/info", "log/write", "step/begin", "step/end"})
+_QUIET = frozenset({"run/info", "log/write", "code/compile", "step/begin", "step/end"})
 """Effects that neither change nor ask anything outside of the run."""
 
 
