@@ -34,7 +34,7 @@ from flowmetal.compiler.nodes import (
     Throw,
     Try,
 )
-from flowmetal.errors import CompileError
+from flowmetal.errors import CompileError, Label
 from flowmetal.source import Span
 from flowmetal.values import Keyword, Symbol, Value, Vector, key_of, pr_str
 from flowmetal.values.classes import CLASSES_BY_NAME
@@ -237,7 +237,7 @@ def analyse_case(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
     default = yield ask.same(items[2])
     keys: list[tuple[Value, ...]] = []
     branches: list[Node] = []
-    seen: dict[Value, None] = {}
+    seen: dict[Value, Span] = {}
     for row in children(*items[3]):
         parts = children(*row) if isinstance(row.form, Vector) else []
         if len(parts) != 2 or not isinstance(parts[0].form, Vector):
@@ -248,7 +248,7 @@ def analyse_case(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
     return Case(ask.span, value, tuple(keys), tuple(branches), default)
 
 
-def _case_constants(constants: Syntax, seen: dict[Value, None]) -> Iterator[Value]:
+def _case_constants(constants: Syntax, seen: dict[Value, Span]) -> Iterator[Value]:
     for constant in children(*constants):
         key = key_of(constant.form)
         if key in seen:
@@ -256,8 +256,10 @@ def _case_constants(constants: Syntax, seen: dict[Value, None]) -> Iterator[Valu
                 "FM0119",
                 f"`case` has the constant {pr_str(constant.form, 60)} twice",
                 constant.span,
+                label="here again",
+                labels=(Label(seen[key], "first here", primary=False),),
             )
-        seen[key] = None
+        seen[key] = constant.span
         yield without_spans(constant.form)
 
 

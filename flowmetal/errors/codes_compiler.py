@@ -93,7 +93,7 @@ CODES = (
               "What stands before the slash is an alias from the `ns` form, or the full name of a namespace that is required.",
               '(def x (strng/join "," [1]))', "(def x (flow.core/str 1))"),
     ErrorCode("FM0128", "A form stands at the top level only",
-              "`ns`, `in-ns`, `require`, `defforeign` change what the compiler knows; inside of a function they would come too late.",
+              "`ns`, `require`, `defforeign` change what the compiler knows; inside of a function they would come too late.",
               "(defn f [] (require '[flow.core :as c]))", "(require '[flow.core :as c]) (defn f [] 1)"),
     ErrorCode("FM0129", "Only the library declares native functions",
               "A function that is written in another language is declared with `defforeign` and served by a worker or by Python in the process.",

@@ -26,6 +26,7 @@ from flowmetal.values import (
     Value,
     VarRef,
     Vector,
+    describe,
     equal,
     hash_map,
     keyword,
@@ -37,7 +38,7 @@ from flowmetal.values import (
     vector,
 )
 from flowmetal.values.classes import ancestry, class_name, is_class
-from flowmetal.values.errors import flow_error
+from flowmetal.values.errors import flow_error, type_error
 from flowmetal.values.parts import is_part, method_key, part_name
 from flowmetal.vm.state import Closure, Fiber, Machine, Native
 from flowmetal.vm.vars import define
@@ -143,6 +144,37 @@ def table_of(machine: Machine, fiber: Fiber, function: Value) -> VarRef | None:
     if type(function) is Closure:
         name = function.function.name
     return VarRef(name) if part_name(name, "@dispatch") in machine.globals else None
+
+
+# Classes of values. Only the machine knows which function is a multimethod.
+
+
+def symbol_of(name: str) -> Symbol | None:
+    """Return the class of a name, nil for that of nil."""
+    if name == "nil":
+        return None
+    space, slash, plain = name.partition("/")
+    return Symbol(space, plain) if slash else Symbol(None, name)
+
+
+def class_of(machine: Machine, fiber: Fiber, value: Value) -> Symbol | None:
+    """Return the class of a value, nil for nil."""
+    return symbol_of(_class_name(machine, fiber, value))
+
+
+def is_instance(machine: Machine, fiber: Fiber, cls: Value, value: Value) -> bool:
+    """Say whether the class of a value is ``cls`` or one of it."""
+    if type(cls) is not Symbol:
+        raise type_error("FM0501", f"`instance?` needs a class, argument 1 is {describe(cls)}")
+    if cls.text == "java.lang.Class":
+        return is_class(value)
+    return cls.text in ancestry(_class_name(machine, fiber, value))
+
+
+def _class_name(machine: Machine, fiber: Fiber, value: Value) -> str:
+    if type(value) is Closure and table_of(machine, fiber, value) is not None:
+        return "clojure.lang.MultiFn"
+    return class_name(value)
 
 
 # Hierarchies and multimethods.
@@ -360,6 +392,8 @@ def _native(name: str, call: Callable[..., Value], count: int) -> Native:
 # fmt: off
 ROWS = (
     #       name               function        arguments
+    _native("class",           class_of,       1),
+    _native("instance?",       is_instance,    2),
     _native("-implementation", implementation, 3),
     _native("-implements?",    implements,     2),
     _native("-extended?",      extended,       2),

@@ -30,7 +30,7 @@ from flowmetal.compiler.expanders.parts import (
     expand_method_part,
     expand_own_part,
 )
-from flowmetal.compiler.forms import Syntax, is_symbol, listed, listed_of, local
+from flowmetal.compiler.forms import Syntax, core, is_symbol, listed, listed_of, local
 
 Expand = Callable[[MacroCall], Syntax]
 
@@ -51,6 +51,11 @@ def refuse_inside(call: MacroCall) -> Syntax:
         None,
         "put what a namespace needs into its `ns` form",
     )
+
+
+def expand_in_ns(call: MacroCall) -> Syntax:
+    """Inside of a function it says what ``*ns*`` is from then on; at the top level it is not expanded."""
+    return listed_of(call.span, [core("-in-ns!"), *call.arguments])
 
 
 def refuse_unquote(call: MacroCall) -> Syntax:
@@ -86,7 +91,7 @@ EXPANDERS: dict[str, Expand] = {
     "unquote": refuse_unquote,
     "unquote-splicing": refuse_unquote,
     "ns": refuse_inside,
-    "in-ns": refuse_inside,
+    "in-ns": expand_in_ns,
     "require": refuse_inside,
     "use": refuse_inside,
     "import": refuse_inside,

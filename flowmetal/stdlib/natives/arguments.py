@@ -6,6 +6,8 @@ The sentence has one form: "`name` needs a map, argument 2 is 5". Every
 
 from __future__ import annotations
 
+from typing import Final
+
 from flowmetal.values import (
     Duration,
     ErrorValue,
@@ -21,6 +23,14 @@ from flowmetal.values import (
     show,
     type_error,
 )
+
+WHITE_SPACE: Final = "".join(
+    chr(code)
+    for code in (*range(0x09, 0x0E), *range(0x1C, 0x21), 0x1680, *range(0x2000, 0x200B), 0x2028,
+                 0x2029, 0x205F, 0x3000)
+    if code != 0x2007
+)  # fmt: skip
+"""What java.lang.Character/isWhitespace takes for white space: no space that forbids a line break."""
 
 
 def wrong(function: str, wanted: str, position: int, value: Value, hint: str = "") -> FlowError:

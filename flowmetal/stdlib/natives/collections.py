@@ -29,6 +29,7 @@ from flowmetal.values import (
     fail,
     hash_map,
     is_endless,
+    is_seq,
     list_of,
     set_of,
     show,
@@ -44,6 +45,20 @@ SEQS = (List, Cons, LazySeq, Range, Repeat, IndexedSeq)
 
 
 # Making.
+
+
+@native("-case-constants")
+def case_constants(form: Value, index: Value, test: Value) -> Vector:
+    """Return the constants of one clause of a ``case`` form, with their places as far as they are known.
+
+    ``test`` is item ``index`` of the form: a list of constants, or one.
+    """
+    if test is not None and is_seq(test):
+        constants, spans = items_of("case", test), getattr(test, "item_spans", None)
+        return vector(constants).with_spans(getattr(test, "span", None), spans)
+    known = getattr(form, "item_spans", None)
+    return vector((test,)).with_spans(None, None if known is None else (known[index],))
+
 
 native.add("list", lambda *items: list_of(items))
 native.add("vector", lambda *items: vector(items))

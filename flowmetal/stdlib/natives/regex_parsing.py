@@ -273,7 +273,8 @@ class _Parser:
         repeated = False
         while True:
             self._skip_comments()
-            if repeated and self._peek() and self._peek() in "*+?":
+            # java.util.regex ignores a count here, as if it were for an empty text: nobody means that.
+            if repeated and self._peek() and self._peek() in "*+?{":
                 raise self._wrong(f"nothing stands before '{self._peek()}'")
             counts = self._counts()
             if counts is None:

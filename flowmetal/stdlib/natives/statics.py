@@ -6,7 +6,7 @@ kind, and only digits and bits of a negative one need to know how wide it would 
 
 from __future__ import annotations
 
-from flowmetal.stdlib.natives.arguments import need_int, need_text, wrong
+from flowmetal.stdlib.natives.arguments import WHITE_SPACE, need_int, need_text, wrong
 from flowmetal.stdlib.natives.table import Table
 from flowmetal.values import Char, FlowError, Keyword, Value, char, parse_double, parse_long, pr_str
 from flowmetal.values.errors import flow_error
@@ -83,7 +83,7 @@ _KINDS = {
     "letter": str.isalpha,
     "upper": str.isupper,
     "lower": str.islower,
-    "blank": str.isspace,
+    "blank": WHITE_SPACE.__contains__,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from flowmetal.stdlib.natives.arguments import need_int, need_text, wrong
+from flowmetal.stdlib.natives.arguments import WHITE_SPACE, need_int, need_text, wrong
 from flowmetal.stdlib.natives.regex import Match, compile_regex, compiled, match_value, matches_in
 from flowmetal.stdlib.natives.table import MISSING, Table
 from flowmetal.stdlib.natives.text import to_text
@@ -173,7 +173,7 @@ native.add(
 )
 native.add("ends-with?", lambda s, part: _said("ends-with?", s).endswith(_t("ends-with?", part, 2)))
 native.add("includes?", lambda s, part: _t("includes?", part, 2) in _said("includes?", s))
-native.add("blank?", lambda s: s is None or not _t("blank?", s).strip())
+native.add("blank?", lambda s: s is None or not _t("blank?", s).strip(WHITE_SPACE))
 
 
 @native("index-of")
@@ -213,9 +213,9 @@ native.add("upper-case", lambda s: _said("upper-case", s).upper())
 native.add("lower-case", lambda s: _said("lower-case", s).lower())
 native.add("capitalize", lambda s: _capitalized(_said("capitalize", s)))
 native.add("reverse", lambda s: _t("reverse", s)[::-1])
-native.add("trim", lambda s: _t("trim", s).strip())
-native.add("triml", lambda s: _t("triml", s).lstrip())
-native.add("trimr", lambda s: _t("trimr", s).rstrip())
+native.add("trim", lambda s: _t("trim", s).strip(WHITE_SPACE))
+native.add("triml", lambda s: _t("triml", s).lstrip(WHITE_SPACE))
+native.add("trimr", lambda s: _t("trimr", s).rstrip(WHITE_SPACE))
 native.add("trim-newline", lambda s: _t("trim-newline", s).rstrip("\r\n"))
 
 native.add("lines", lambda s: list_of(_t("lines", s).splitlines()))

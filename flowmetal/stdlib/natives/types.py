@@ -15,23 +15,14 @@ from flowmetal.values import (
     list_of,
     record_of,
 )
-from flowmetal.values.classes import ancestry, class_name, is_class
+from flowmetal.values.classes import ancestry, is_class
 from flowmetal.values.parts import method_key
-from flowmetal.vm.dispatch import is_a, is_preferred
+from flowmetal.vm.dispatch import is_a, is_preferred, symbol_of
 from flowmetal.vm.errors import data_or_nil
 
 native = Table("flow.core")
 
 
-def symbol_of(name: str) -> Symbol | None:
-    """Return the class of a name, nil for that of nil."""
-    if name == "nil":
-        return None
-    space, slash, plain = name.partition("/")
-    return Symbol(space, plain) if slash else Symbol(None, name)
-
-
-native.add("class", lambda x: symbol_of(class_name(x)))
 native.add("class?", is_class)
 native.add("-data-or-nil", data_or_nil)
 native.add("-method-key", method_key)
@@ -54,16 +45,6 @@ def supers(cls: Value) -> Value:
 def is_one_of(hierarchy: Value, child: Value, parent: Value) -> bool:
     """Say whether ``child`` is one of ``parent``, by a hierarchy; nil is an empty one."""
     return is_a(EMPTY_MAP if hierarchy is None else need_map("isa?", 1, hierarchy), child, parent)
-
-
-@native("instance?")
-def is_instance(cls: Value, x: Value) -> bool:
-    """Say whether the class of ``x`` is ``cls`` or one of it."""
-    if type(cls) is not Symbol:
-        raise wrong("instance?", "a class", 1, cls)
-    if cls.text == "java.lang.Class":
-        return is_class(x)
-    return cls.text in ancestry(class_name(x))
 
 
 @native("-record-of")
