@@ -17,7 +17,7 @@ from flowmetal.compiler.evaluator import Evaluator
 from flowmetal.compiler.options import CompileOptions
 from flowmetal.compiler.requiring import not_found
 from flowmetal.compiler.resolution import FormReader
-from flowmetal.errors import CompileError, Label
+from flowmetal.errors import CompileError, Label, UsageError
 from flowmetal.source import Source, Span
 
 FindSource = Callable[[str], Source | None]
@@ -105,7 +105,7 @@ class Loader:
         if known is not None and known.complete:
             return
         self._refuse_cycle(namespace, span)
-        source = self._source_of(namespace)
+        source = self._source_of(namespace, span)
         if source is None:
             raise self._missing(namespace, span)
         self._loading.append(_Loading(namespace, span))
@@ -129,9 +129,16 @@ class Loader:
             begins=begins,
         )
 
-    def _source_of(self, namespace: str) -> Source | None:
+    def _source_of(self, namespace: str, span: Span) -> Source | None:
         for path in paths_of(namespace):
-            source = self._find(path)
+            try:
+                source = self._find(path)
+            except UsageError as error:
+                if (
+                    error.diagnostics[0].span is not None
+                ):  # something in the file: it has a place of its own
+                    raise
+                raise _unusable(namespace, error, span) from None
             if source is not None:
                 return source
         return None
@@ -164,6 +171,21 @@ class Loader:
             labels=labels,
             hint="move what both need into a third namespace",
         )
+
+
+def _unusable(namespace: str, error: UsageError, span: Span) -> CompileError:
+    """Return the error for a namespace whose file is there, and no good."""
+    if error.code == "FM0209":
+        return CompileError(
+            "FM0209",
+            f"namespace `{namespace}` is in two files",
+            span,
+            notes=(error.message,),
+            hint="rename one of them, or leave one root out",
+        )
+    return CompileError(
+        "FM0210", f"namespace `{namespace}` cannot be read", span, notes=(error.message,)
+    )
 
 
 def _misnamed(module: Module, wanted: str, source: Source) -> CompileError:

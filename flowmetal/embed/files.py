@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,6 +76,43 @@ def read_source(file: str) -> Source:
     from flowmetal.reader import decode_source
 
     return decode_source(shown_path(file), read_bytes(file))
+
+
+def find_source(roots: Sequence[Path], path: str) -> Source | None:
+    """Return the source at ``path`` below one of the source roots, None if none has it.
+
+    Raises UsageError FM0209 if two of them do, FM1302 or FM1303 for what is there and no file
+    to be read, FM1304 for one that is not UTF-8.
+    """
+    found: list[str] = []
+    for root in roots:
+        file = os.path.join(root, path)
+        if _is_source(file) and not any(os.path.samefile(file, other) for other in found):
+            found.append(file)
+    if len(found) > 1:
+        first, second, *_ = map(shown_path, found)
+        raise UsageError("FM0209", f"two source roots have it: {first} and {second}")
+    return read_source(found[0]) if found else None
+
+
+def _is_source(file: str) -> bool:
+    """Say whether there is a file of this name. Raises UsageError if it cannot be one."""
+    try:
+        mode = os.stat(file).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        if not os.path.islink(file):
+            return False
+        target = os.readlink(file)
+        why = f"it is a link to {target}, which is not there"
+        raise UsageError("FM1303", f"{shown_path(file)} cannot be read: {why}") from None
+    except (OSError, ValueError) as error:
+        why = _reason(error)
+        raise UsageError("FM1303", f"{shown_path(file)} cannot be read: {why}") from None
+    if stat.S_ISDIR(mode):
+        raise UsageError("FM1302", f"{shown_path(file)} is a folder")
+    if not stat.S_ISREG(mode):  # reading a pipe would wait for ever
+        raise UsageError("FM1303", f"{shown_path(file)} is a device or a pipe")
+    return True
 
 
 def write_bytes(file: str, data: bytes) -> None:

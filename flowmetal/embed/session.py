@@ -60,13 +60,9 @@ class Session:
         return link((*self.library, *self.loader.modules), module.name)
 
     def _find(self, path: str) -> Source | None:
-        from flowmetal.embed.files import read_source
+        from flowmetal.embed.files import find_source
 
-        for root in self._roots:
-            file = root / path
-            if file.is_file():
-                return read_source(str(file))
-        return None
+        return find_source(self._roots, path)
 
 
 def namespace_in(source: Source) -> str | None:

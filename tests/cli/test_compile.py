@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+
+import pytest
 
 from flowmetal.bytecode.file import read_program
 
@@ -130,3 +133,67 @@ def test_disasm_of_an_unknown_function_names_the_nearest(shell) -> None:
     assert shown.status == 2
     assert "FM1314" in shown.err
     assert "shop/main" in shown.err
+
+
+def requiring(shell, *roots: str):
+    """Check a program that requires x.y, which is looked for in these roots."""
+    shell.write("main.flow", "(ns main\n  (:require [x.y :as y]))\n(defn main [] (y/f))")
+    words = [word for root in roots for word in ("--path", root)]
+    return shell("fmc", "check", "main.flow", *words)
+
+
+def test_a_namespace_in_two_roots_is_refused_with_both_files(shell) -> None:
+    for root in ("one", "two"):
+        shell.write(f"{root}/x/y.flow", "(ns x.y) (defn f [] 1)")
+    shown = requiring(shell, "one", "two")
+    assert shown.status == 1
+    assert "error[FM0209]: namespace `x.y` is in two files\n  --> main.flow:2:14\n" in shown.err
+    assert "one/x/y.flow and two/x/y.flow" in shown.err
+
+
+def test_one_file_that_two_roots_lead_to_is_one(shell) -> None:
+    shell.write("one/x/y.flow", "(ns x.y) (defn f [] 1)")
+    (shell.folder / "two").symlink_to("one")
+    assert requiring(shell, "one", "two", "one").status == 0
+
+
+def test_a_flow_file_comes_before_a_portable_one(shell) -> None:
+    shell.write("one/x/y.flow", "(ns x.y) (defn f [] 1)")
+    shell.write("one/x/y.cljc", "(ns x.y)")
+    assert requiring(shell, "one").status == 0
+
+
+@pytest.mark.parametrize("what", ["circle", "nowhere", "folder", "pipe"])
+def test_a_namespace_whose_file_is_no_file_is_refused_where_it_is_required(shell, what) -> None:
+    file = shell.folder / "one" / "x" / "y.flow"
+    file.parent.mkdir(parents=True)
+    if what == "folder":
+        file.mkdir()
+    elif what == "pipe":
+        os.mkfifo(file)
+    else:
+        file.symlink_to("y.flow" if what == "circle" else "missing.flow")
+    shown = requiring(shell, "one")
+    assert shown.status == 1
+    assert "error[FM0210]: namespace `x.y` cannot be read\n  --> main.flow:2:14\n" in shown.err
+    reason = {
+        "circle": "symbolic links",
+        "nowhere": "a link to missing.flow, which is not there",
+        "folder": "is a folder",
+        "pipe": "a device or a pipe",
+    }
+    assert reason[what] in shown.err
+
+
+def test_folders_that_link_to_themselves_are_walked_once(shell) -> None:
+    shell.write("src/a.flow", "(ns a)\n\n(defn f [] 1)\n")
+    (shell.folder / "src" / "again").symlink_to(".")
+    assert shell("fmc", "fmt", "--check", "src").status == 0
+    assert shell("fmc", "lint", "src").status == 0
+    shell.write(
+        "test/a_test.flow", "(ns a-test (:require [flow.test :refer :all])) (deftest t (is true))"
+    )
+    (shell.folder / "test" / "again").symlink_to(".")
+    shown = shell("fmc", "test", "test")
+    assert shown.status == 0
+    assert "1 test" in shown.out + shown.err
