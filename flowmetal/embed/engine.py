@@ -30,6 +30,7 @@ from flowmetal.values.names import reads_as_keyword
 
 if TYPE_CHECKING:
     from flowmetal.bytecode.code import Program
+    from flowmetal.embed.requesting import Reply
     from flowmetal.embed.retention import Collected, Retention
     from flowmetal.embed.sharing import CallbackReceipt, DeployedProgram, TaskClaim
     from flowmetal.embed.world import HostWorld
@@ -233,6 +234,24 @@ class Engine(Mover):
                 hint="programs receive signals by a keyword, such as :approved: name it approved",
             )
         return self._send(run, "signal", plain, encode_data(value), id)
+
+    def ask(
+        self,
+        run: str,
+        name: str,
+        value: Value = None,
+        *,
+        id: str | None = None,
+        timeout_us: int | None = None,
+    ) -> Reply | None:
+        """Send a signal and return what the run replies to it (``reply!``); None: not in time.
+
+        The same id again is the same request, with the same reply. Raises asking.Thrown if the run
+        rejects it, RunError FM1137 if it ends without a reply.
+        """
+        from flowmetal.embed import requesting
+
+        return requesting.ask(self, run, name, value, id, timeout_us)
 
     def cancel(self, run: str, reason: str = "", *, now: bool = False, drive: bool = True) -> str:
         """Ask a run to stop and return its state. If nobody drives it, it is driven to its end here.

@@ -287,7 +287,7 @@ def _await_promise(active: ActiveRun, args: _Arguments) -> Operation:
 def _settle(active: ActiveRun, args: _Arguments) -> Operation:
     failed = args.has("error")
     body = args.body("error" if failed else "value")
-    return SettlePromise(args.name("name"), body, failed)
+    return SettlePromise(args.name("name"), body, failed, args.us_or_none("keep"))
 
 
 def _publish(active: ActiveRun, args: _Arguments) -> Operation:

@@ -17,12 +17,13 @@ from flowmetal.effects.requests import EffectResult
 from flowmetal.runtime.progress import Pending
 from flowmetal.store.operations.answers import AT_ONCE
 from flowmetal.store.protocol import InboxRow
-from flowmetal.values import ErrorValue, Keyword, Value, keyword
+from flowmetal.values import ErrorValue, Keyword, Value, hash_map, keyword
 from flowmetal.values.codec import decode_data
 
 EMPTY: Final[Mapping[int, InboxRow]] = {}
 _NAME = keyword("name")
 _ELSE = keyword("else")
+_WHOLE, _ID, _VALUE = keyword("whole"), keyword("id"), keyword("value")
 _MISSING: Final = object()
 RECEIVES: Final = {"signal/receive": "signal", "topic/receive": "topic"}
 """The kinds that take from the inbox, and the kind of messages that each takes."""
@@ -66,6 +67,8 @@ def facts_entering(
         if taker is not None:
             receives.remove(taker)
             value = decode_data(row.message.body) if row.message.body else None
+            if taker.request.args.get(_WHOLE) is True:
+                value = hash_map(((_ID, row.message.id), (_VALUE, value)))
             entering.append(Entering(row.time_us, EffectResult(taker.request.number, value), row))
     for pending in receives:
         if is_over(pending, now_us):

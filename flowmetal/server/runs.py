@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Any, Final
@@ -122,9 +123,30 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
     async def signal(request: Request) -> Response:
         run = request.path_params["run"]
         fields = await read_fields(request, most, ("name", "value", "id"))
+        _only(request.query_params, "wait")
+        wait_s = _number(request.query_params, "wait", 0, 0, LONGEST_WAIT_S)
         name, value, id_ = fields.text("name"), fields.value("value"), fields.maybe_text("id")
+        if wait_s:
+            return await _reply(run, name, value, id_ or os.urandom(8).hex(), wait_s)
         receipt = await desk.ask(lambda engine: engine.signal(run, name, value, id=id_))
         return answer({"run": run, "name": name, "id": receipt.id, "number": receipt.number})
+
+    async def _reply(run: str, name: str, value: Any, id_: str, wait_s: int) -> Response:
+        """Send a signal as a request, and answer with the run's reply; 202 if there is none in time."""
+        said = {"run": run, "name": name, "id": id_}
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_s
+        while True:
+            # Asked again with the same id, it is the same request.
+            found = await desk.ask(
+                lambda engine: engine.ask(run, name, value, id=id_, timeout_us=0), long=True
+            )
+            if found is not None:
+                return answer({**said, "reply": to_json(found.value)})
+            left = deadline - loop.time()
+            if left <= 0 or desk.stopping.is_set():
+                return answer(said, 202)
+            await desk.change(left)
 
     def told(known: tuple[str, ...], act: Callable[[Engine, str, Fields], object]) -> Any:
         """Return the handler of a verb that changes a run's state and says it."""

@@ -23,6 +23,29 @@ def test_a_callback_is_answered_once(shell) -> None:
     assert shell("fmvm", "callback", "r.1", "1", "--fail", "{}").status == 2
 
 
+def test_a_signal_may_wait_for_a_reply(shell) -> None:
+    shell.write(
+        "till.flow",
+        "(ns till (:require [flow.event :as event]))\n"
+        "(defn main [] (let [request (event/receive-request! :sell)]\n"
+        "  (event/reply! request {:sold (:value request)})\n"
+        '  (event/reject! (event/receive-request! :sell) (ex-info "closed" {:type :till/closed}))))\n',
+    )
+    shell("fmvm", "start", "till.flow", "--id", "r")
+    late = shell("fmvm", "signal", "r", "sell", "3", "--id", "a", "--wait", "--timeout", "10ms")
+    assert (late.status, late.out) == (4, "")
+    shell("fmvm", "interpreter", "--until-idle")
+    again = ("fmvm", "signal", "r", "sell", "3", "--id", "a", "--wait")
+    assert shell(*again).out == "{:sold 3}\n"
+    assert json.loads(shell(*again, "--json").out) == {"sold": 3}
+    shell("fmvm", "signal", "r", "sell", "--id", "b")
+    shell("fmvm", "interpreter", "--until-idle")
+    refused = shell("fmvm", "signal", "r", "sell", "--id", "b", "--wait")
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.err.startswith("error[:till/closed]: closed\n")
+    assert shell("fmvm", "signal", "r", "sell", "--timeout", "1s").status == 2
+
+
 def test_a_program_gets_a_name_and_loses_it(shell) -> None:
     shell.write("shop.flow", "(ns shop) (defn main [x] x)")
     shell.write("calls.flow", '(ns calls) (defn main [] (await! (start! "shop" [7])))')

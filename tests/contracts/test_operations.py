@@ -45,6 +45,7 @@ from flowmetal.store.operations.vocabulary import (
     ScanState,
     SendMessage,
     SettlePromise,
+    ShowPromise,
     StartRun,
     Subscribe,
     Throttle,
@@ -558,6 +559,18 @@ class OperationsContract:
         assert of(two.get(SettlePromise("p", b"2")), "value") is False
         assert of(one.answer(waits), "body") == b"1"
         assert of(two.get(AwaitPromise("p")), "body") == b"1"
+
+    def test_anybody_can_see_what_a_promise_came_to_as_long_as_it_is_kept(
+        self, world: World
+    ) -> None:
+        one = Doer(world, R1)
+        assert of(world.ann.operate(ShowPromise("p")), "settled") is False
+        one.get(SettlePromise("p", b"1", failed=True, keep_us=1_000_000))
+        found = world.ann.operate(ShowPromise("p"))
+        assert (of(found, "settled"), of(found, "body"), of(found, "failed")) == (True, b"1", True)
+        world.clock.advance(1_000_001)
+        world.ann.attend()
+        assert of(world.ann.operate(ShowPromise("p")), "settled") is False
 
     # Topics
 

@@ -25,6 +25,10 @@ SHOP = """(ns shop (:require [flow.event :as event :refer [defquery]]))
     (let [price (event/receive! :order)]
       (if (= price "end") @orders (do (swap! orders conj price) (recur))))))
 (defn bad [x] (throw (ex-info "no" {:type :shop/no :x x})))
+(defn till []
+  (let [request (event/receive-request! :sell)]
+    (event/reply! request (* 2 (:value request)))
+    (event/reject! (event/receive-request! :sell) (ex-info "closed" {:type :till/closed}))))
 """
 WORK = """(ns work)
 (defforeign resize [path] {:queue "images"})
@@ -63,6 +67,27 @@ def test_a_run_is_started_signalled_and_waited_for(served: Served) -> None:
         {"customer": "42"},
     )
     assert served.client.get(f"/v1/runs/{run}").json() == served.engine.show(run).as_json()
+
+
+def test_a_signal_may_wait_for_the_reply_of_the_run(served: Served) -> None:
+    run = start(served, entry="till")
+    asked = {"name": "sell", "value": 21, "id": "a"}
+    for _ in range(2):
+        sent = served.client.post(f"/v1/runs/{run}/signals", params={"wait": 10}, json=asked)
+        assert (sent.status_code, sent.json()) == (
+            200,
+            {"run": run, "name": "sell", "id": "a", "reply": 42},
+        )
+    more = {"name": "sell", "id": "b"}
+    rejected = served.client.post(f"/v1/runs/{run}/signals", params={"wait": 10}, json=more)
+    assert (rejected.status_code, rejected.json()["error"]["message"]) == (422, "closed")
+
+
+def test_a_request_that_is_not_replied_to_in_time_is_accepted(served: Served) -> None:
+    run = start(served)
+    asked = {"name": "nothing", "id": "a"}
+    sent = served.client.post(f"/v1/runs/{run}/signals", params={"wait": 1}, json=asked)
+    assert (sent.status_code, sent.json()) == (202, {"run": run, "name": "nothing", "id": "a"})
 
 
 def test_the_same_id_is_the_same_run(served: Served) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowmetal.stdlib.natives.arguments import library_error
+from flowmetal.stdlib.natives.arguments import library_error, need_text
 from flowmetal.stdlib.natives.table import Table
 from flowmetal.values import RunRef, Value, show
 from flowmetal.values.names import VarRef
@@ -33,3 +33,11 @@ def entry_name(function: str, value: Value) -> str:
 def is_run(value: Value) -> bool:
     """Say whether a value is a run."""
     return isinstance(value, RunRef)
+
+
+@native("-run-id-of")
+def run_id_of(function: str, run: Value) -> str:
+    """Return the id of a run, which is given as a handle or as its id."""
+    if isinstance(run, RunRef):
+        return run.id
+    return need_text(function, 1, run)

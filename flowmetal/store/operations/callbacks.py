@@ -36,6 +36,7 @@ from flowmetal.store.operations.vocabulary import (
     RestoreCallback,
     SettlePromise,
     ShowCallback,
+    ShowPromise,
 )
 from flowmetal.store.protocol import RunState
 from flowmetal.values import keyword
@@ -286,10 +287,23 @@ def settle(records: Records, operation: SettlePromise) -> Answer:
         return wrong
     if _promised(records, operation.name) is not None:
         return answer(value=False)
-    promise = Promise(True, operation.failed, records.now_us())
-    keep(records, operation.name, promise, operation.body)
+    now = records.now_us()
+    due = None if operation.keep_us is None else now + operation.keep_us
+    keep(records, operation.name, Promise(True, operation.failed, now), operation.body, due)
     _tell(records, PROMISE, operation.name, _promised(records, operation.name))
     return answer(value=True)
+
+
+def show_promise(records: Records, operation: ShowPromise) -> Answer:
+    known = _promised(records, operation.name)
+    if known is None:
+        return answer(settled=False)
+    return known.assoc(keyword("settled"), True)
+
+
+def forget_promise(records: Records, name: str) -> None:
+    """Nobody will ask any more what a promise came to."""
+    drop(records, Promise, name)
 
 
 def _promised(records: Records, name: str) -> Answer | None:

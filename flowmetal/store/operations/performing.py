@@ -50,6 +50,7 @@ from flowmetal.store.operations.vocabulary import (
     SettlePromise,
     ShowCallback,
     ShowPermit,
+    ShowPromise,
     ShowTies,
     StartRun,
     Subscribe,
@@ -136,6 +137,8 @@ def _perform(records: Records, asker: Asker | None, operation: Operation) -> Ans
             return callbacks.show(records, operation)
         case SettlePromise():
             return callbacks.settle(records, operation)
+        case ShowPromise():
+            return callbacks.show_promise(records, operation)
         case ShowTies():
             return _show_ties(records, operation)
         case RestoreCallback():
@@ -266,6 +269,7 @@ _DUE: Final[dict[str, Callable[[Records, str], None]]] = {
     permits.Rate.SPACE: permits.forget_rate,
     state.Cell.SPACE: state.expire,
     callbacks.Callback.SPACE: callbacks.expire,
+    callbacks.Promise.SPACE: callbacks.forget_promise,
     topics.Published.SPACE: topics.forget,
     queues.Queue.SPACE: queues.serve,
     tasks.Task.SPACE: tasks.attend,

@@ -244,11 +244,19 @@ class AwaitPromise:
 
 @dataclass(frozen=True, slots=True)
 class SettlePromise:
-    """Keep a promise or fail it, once. ``{:value is-it-the-first}``."""
+    """Keep a promise or fail it, once. ``{:value is-it-the-first}``. Known for ``keep_us``; None: for ever."""
 
     name: str
     body: bytes
     failed: bool = False
+    keep_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShowPromise:
+    """Say how a promise stands. ``{:settled bool :body bytes :failed bool}``."""
+
+    name: str
 
 
 # Topics
@@ -434,6 +442,7 @@ Operation = (
     | RestoreCallback
     | AwaitPromise
     | SettlePromise
+    | ShowPromise
     | Publish
     | Subscribe
     | Unsubscribe

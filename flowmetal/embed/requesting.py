@@ -1,0 +1,72 @@
+"""Requests: a signal to a run, and what the run replies (``receive-request!`` and ``reply!``).
+
+The reply is a promise that runs share, named by the run and the signal's id (flow/event.flow), so it
+is durable, comes once, and the same request may be made again by somebody who has lost the reply.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from flowmetal.embed.asking import thrown
+from flowmetal.embed.sharing import perform
+from flowmetal.errors import RunError
+from flowmetal.ids import RunId
+from flowmetal.store.operations.vocabulary import ShowPromise
+from flowmetal.store.protocol import ENDED, Store
+from flowmetal.values import ErrorValue, Value, decode_data, keyword
+
+if TYPE_CHECKING:
+    from flowmetal.embed.engine import Engine
+
+_LOOK_S: Final = 0.5
+
+
+class Reply(NamedTuple):
+    """What a run has replied."""
+
+    value: Value
+
+
+def reply_to(store: Store, run: str, id: str) -> Reply | None:
+    """Return what a run has replied to the signal ``id``, None if it has not yet.
+
+    Raises asking.Thrown for the error that it was rejected with.
+    """
+    found = perform(store, ShowPromise(f"reply/{run}/{id}"))
+    if not found.get(keyword("settled")):
+        return None
+    value = decode_data(found.get(keyword("body")))
+    if not found.get(keyword("failed")):
+        return Reply(value)
+    if not isinstance(value, ErrorValue):
+        value = ErrorValue(keyword("signal/rejected"), "the request was rejected", value)
+    raise thrown(value)
+
+
+def ask(
+    engine: Engine, run: str, name: str, value: Value, id: str | None, timeout_us: int | None
+) -> Reply | None:
+    """Send a signal and wait for the reply. See ``Engine.ask``."""
+    deadline = None if timeout_us is None else engine.now_us() + timeout_us
+    if id is None:
+        id = os.urandom(8).hex()
+    elif (known := reply_to(engine.store, run, id)) is not None:
+        return known
+    engine.signal(run, name, value, id=id)
+    while True:
+        row = engine.store.run(RunId(run))
+        found = reply_to(
+            engine.store, run, id
+        )  # read after the run: an end comes after its replies
+        if found is not None:
+            return found
+        if row is None or row.state in ENDED:
+            raise RunError(
+                "FM1137", f"run {run} has ended without a reply to {name}", hint=f"fmvm show {run}"
+            )
+        left = _LOOK_S if deadline is None else min(_LOOK_S, (deadline - engine.now_us()) / 1e6)
+        if left <= 0:
+            return None
+        engine.store.wait_for_change(left)
