@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flowmetal.errors import Conflict, StoreError
@@ -19,6 +18,7 @@ from flowmetal.store import rules
 from flowmetal.store.chain import length
 from flowmetal.store.clock import Clock, SystemClock
 from flowmetal.store.memory_records import MemoryRecords
+from flowmetal.store.memory_run import MemoryRun, describe, in_order, matches
 from flowmetal.store.operations import attend, end_run, operate, perform_all, revive_run
 from flowmetal.store.protocol import (
     ANY_ATTEMPTS,
@@ -43,44 +43,6 @@ if TYPE_CHECKING:
     from flowmetal.store.operations.vocabulary import Operation
 
 
-@dataclass(slots=True)
-class _Run:
-    """A run and all that belongs to it. ``due_us`` is explained in rules.py."""
-
-    id: RunId
-    program: ProgramHash
-    input: bytes
-    grants: bytes
-    tags: Mapping[str, str]
-    parent: RunId | None
-    created_us: int
-    queue: str = ""
-    state: RunState = RunState.READY
-    state_before: RunState = RunState.READY  # of an export
-    due_us: int | None = 0
-    epoch: int = 0
-    seq: int = 0
-    attempts: int = 0
-    owner: InterpreterId | None = None
-    lease_boot_us: int = 0
-    started_us: int | None = None
-    ended_us: int | None = None
-    snapshot: bytes | None = None
-    snapshot_format: int = 0
-    result: bytes | None = None
-    error: bytes | None = None
-    waiting: bytes = b""
-    progress: bytes = b""
-    received: int = 0
-    events: list[Event] = field(default_factory=list)
-    receipts: dict[str, InboxRow] = field(default_factory=dict)
-    unread: dict[int, InboxRow] = field(default_factory=dict)
-    chunks: dict[str, bytes] = field(default_factory=dict)
-    chain: bytes = b""
-    anchor: bytes = b""
-    kept: dict[int, bytes] = field(default_factory=dict)  # snapshots by the event they stand after
-
-
 class MemoryStore:
     """See the module's docstring and ``protocol.Store``."""
 
@@ -91,7 +53,7 @@ class MemoryStore:
         self._changes = 0
         self._seen = threading.local()
         self._programs: dict[ProgramHash, bytes] = {}
-        self._runs: dict[RunId, _Run] = {}
+        self._runs: dict[RunId, MemoryRun] = {}
         self._records = MemoryRecords(self)
         self._dead: set[InterpreterId] = set()
         self._closed = False
@@ -150,7 +112,7 @@ class MemoryStore:
         if new.id in self._runs:
             return False
         state = rules.first_state(new.queue)
-        run = _Run(
+        run = MemoryRun(
             new.id, new.program, new.input, new.grants, dict(new.tags), new.parent,
             created_us=self.now_us(), queue=new.queue, state=state,
             due_us=rules.due_us(state, new.wake_at_us),
@@ -160,7 +122,7 @@ class MemoryStore:
         self._runs[new.id] = run
         return True
 
-    def found(self, run: RunId) -> _Run | None:
+    def found(self, run: RunId) -> MemoryRun | None:
         """Return a run as it is kept here."""
         return self._runs.get(run)
 
@@ -172,7 +134,7 @@ class MemoryStore:
     def runs(self, query: RunQuery) -> list[RunRow]:
         with self._reading():
             rows = [self._row(run) for run in self._runs.values()]
-        rows = [row for row in rows if _matches(row, query)]
+        rows = [row for row in rows if matches(row, query)]
         rows.sort(key=lambda row: (row.created_us, row.id), reverse=True)
         return rows[: query.limit]
 
@@ -242,7 +204,7 @@ class MemoryStore:
             for run in self._runs.values():
                 run.owner = None if run.owner == owner else run.owner
 
-    def _takeable(self, snapshot_format: int, attempts: int) -> list[_Run]:
+    def _takeable(self, snapshot_format: int, attempts: int) -> list[MemoryRun]:
         """Return the runs that can be claimed, those of the dead first."""
         now = self.now_us()
         found = [
@@ -254,12 +216,12 @@ class MemoryStore:
         ]
         return sorted(found, key=lambda run: (run.owner is None, run.due_us or 0))
 
-    def _can_go_on(self, run: _Run, now_us: int) -> bool:
+    def _can_go_on(self, run: MemoryRun, now_us: int) -> bool:
         if run.owner is not None:
             return run.state in rules.CLAIMABLE and not self._is_driven(run)
         return run.due_us is not None and run.due_us <= now_us
 
-    def _has_room(self, run: _Run, owner: InterpreterId) -> bool:
+    def _has_room(self, run: MemoryRun, owner: InterpreterId) -> bool:
         """Say whether an interpreter may drive one more run of this one's queue."""
         if not run.queue:
             return True
@@ -271,30 +233,30 @@ class MemoryStore:
         held = [r for r in self._runs.values() if r.owner == owner and r.queue == run.queue]
         return len(held) < most
 
-    def _is_driven(self, run: _Run) -> bool:
+    def _is_driven(self, run: MemoryRun) -> bool:
         if run.owner is None or run.owner in self._dead:
             return False
         return run.lease_boot_us > self._clock.boot_us()
 
-    def _take(self, run: _Run, owner: InterpreterId, lease_us: int) -> Claim:
+    def _take(self, run: MemoryRun, owner: InterpreterId, lease_us: int) -> Claim:
         run.owner, run.epoch, run.attempts = owner, run.epoch + 1, run.attempts + 1
         run.lease_boot_us = self._clock.boot_us() + lease_us
         if run.started_us is None:
             run.started_us = self.now_us()
         return Claim(run.id, owner, run.epoch, run.seq)
 
-    def _held(self, run: _Run) -> Held:
+    def _held(self, run: MemoryRun) -> Held:
         state = rules.shown_state(run.state, run.owner)
-        return Held(state, run.owner, _describe(run), self._lease_expires_us(run))
+        return Held(state, run.owner, describe(run), self._lease_expires_us(run))
 
-    def _holder(self, claim: Claim) -> _Run | None:
+    def _holder(self, claim: Claim) -> MemoryRun | None:
         """Return the run if the claim still gives the right to it."""
         run = self._runs.get(claim.run)
         if run is None or (run.owner, run.epoch) != (claim.owner, claim.epoch):
             return None
         return run
 
-    def _current(self, claim: Claim) -> _Run:
+    def _current(self, claim: Claim) -> MemoryRun:
         run = self._holder(claim)
         if run is None or run.seq != claim.seq:
             raise rules.lost_claim(claim.run)
@@ -307,7 +269,7 @@ class MemoryStore:
             run = self._current(claim)
             told = length(run.chain)
             unchained = tuple(event for event in run.events if event.seq > told)
-            return Loaded(self._row(run), run.snapshot, _in_order(run.unread), unchained)
+            return Loaded(self._row(run), run.snapshot, in_order(run.unread), unchained)
 
     def load_all(self, claims: Sequence[Claim]) -> list[Loaded | Conflict]:
         with self._reading():
@@ -385,7 +347,7 @@ class MemoryStore:
                     answers.append(conflict)
             return answers
 
-    def _apply(self, run: _Run, claim: Claim, commit: Commit) -> Claim:
+    def _apply(self, run: MemoryRun, claim: Claim, commit: Commit) -> Claim:
         self._append(run, commit.events)
         run.attempts = 0
         stored = rules.stored_state(commit.state)
@@ -416,7 +378,7 @@ class MemoryStore:
             end_run(self._records, run.id)
         return Claim(run.id, claim.owner, run.epoch, run.seq)
 
-    def _park(self, run: _Run, state: RunState, due_us: int | None) -> None:
+    def _park(self, run: MemoryRun, state: RunState, due_us: int | None) -> None:
         """Set the state and what follows from it."""
         if state is RunState.EXPORTING and run.state is not RunState.EXPORTING:
             run.state_before = run.state
@@ -426,7 +388,7 @@ class MemoryStore:
             run.ended_us = self.now_us()
         run.state, run.due_us = state, due_us
 
-    def _append(self, run: _Run, events: Sequence[NewEvent]) -> None:
+    def _append(self, run: MemoryRun, events: Sequence[NewEvent]) -> None:
         now = self.now_us()
         for event in events:
             run.seq += 1
@@ -450,7 +412,7 @@ class MemoryStore:
             self._within("send")
             return self.put_message(found, message)
 
-    def put_message(self, run: _Run, message: Message) -> InboxRow:
+    def put_message(self, run: MemoryRun, message: Message) -> InboxRow:
         """Put a message into an inbox, once, and wake its run, in the open transaction."""
         receipt = run.receipts.get(message.id)
         if receipt is not None:
@@ -478,7 +440,7 @@ class MemoryStore:
     def inbox(self, run: RunId, after: int) -> list[InboxRow]:
         with self._reading():
             found = self._runs.get(run)
-            rows = () if found is None else _in_order(found.unread)
+            rows = () if found is None else in_order(found.unread)
             return [row for row in rows if row.number > after]
 
     def events(self, run: RunId, after: int = 0, limit: int = 1000) -> list[Event]:
@@ -508,7 +470,7 @@ class MemoryStore:
             if found is None:
                 raise rules.no_such_run(run)
             if self._is_driven(found):
-                raise rules.still_driven(run, _describe(found))
+                raise rules.still_driven(run, describe(found))
             rules.check_expected(run, found.state, found.owner, expected)
             self._within("set_state")
             self._append(found, (event,))
@@ -553,7 +515,7 @@ class MemoryStore:
             self._within("import_run")
             if image.program is not None:
                 self._programs.setdefault(row.program, image.program)
-            self._runs[row.id] = _Run(
+            self._runs[row.id] = MemoryRun(
                 row.id, row.program, row.input, row.grants, row.tags, row.parent, row.created_us,
                 row.queue, state=row.state, due_us=row.wake_at_us, epoch=epoch, seq=row.seq,
                 started_us=row.started_us, ended_us=row.ended_us,
@@ -598,7 +560,7 @@ class MemoryStore:
         if self.hooks is not None:
             self.hooks(f"within {name}")
 
-    def _row(self, run: _Run) -> RunRow:
+    def _row(self, run: MemoryRun) -> RunRow:
         return RunRow(
             id=run.id,
             program=run.program,
@@ -627,26 +589,7 @@ class MemoryStore:
             anchor=run.anchor,
         )
 
-    def _lease_expires_us(self, run: _Run) -> int:
+    def _lease_expires_us(self, run: MemoryRun) -> int:
         if run.owner is None:
             return 0
         return self.now_us() + run.lease_boot_us - self._clock.boot_us()
-
-
-def _describe(run: _Run) -> str:
-    return "nobody" if run.owner is None else f"interpreter {run.owner} in this process"
-
-
-def _in_order(unread: Mapping[int, InboxRow]) -> tuple[InboxRow, ...]:
-    return tuple(unread[number] for number in sorted(unread))
-
-
-def _matches(row: RunRow, query: RunQuery) -> bool:
-    return (
-        (not query.states or row.state in query.states)
-        and row.program.startswith(query.program)
-        and all(row.tags.get(key) == value for key, value in query.tags.items())
-        and row.id.startswith(query.id_prefix)
-        and (not query.parents or row.parent in query.parents)
-        and (query.before is None or (row.created_us, row.id) < query.before)
-    )
