@@ -29,6 +29,8 @@ class Faults:
     answer_lost: float = 0.0 # an effect is performed, and the answer is lost
     linger: float = 0.0      # an effect takes seconds
     murders: float = 0.0     # deaths a second, at any moment
+    leaves: float = 0.0      # interpreters told to stop in good order, a second
+    drivers: float = 0.0     # processes that drive one run, as fmvm run does, a second
     freezes: float = 0.0     # stops a second, at any moment
     jumps: float = 0.0       # jumps of the time of day, a second
     duplicate: float = 0.0   # something that comes in comes in twice, at once
@@ -51,6 +53,8 @@ _MOST = {
     "answer_lost": 0.4,
     "linger": 0.3,
     "murders": 0.3,
+    "leaves": 0.2,
+    "drivers": 0.5,
     "freezes": 0.2,
     "jumps": 0.1,
     "duplicate": 0.7,

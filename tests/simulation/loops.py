@@ -61,20 +61,20 @@ class SteppedLoop(asyncio.BaseEventLoop):
             return
         handle = self._ready.popleft()
         if not handle._cancelled:
-            with self._running():
+            with self.running():
                 handle._run()
 
     @contextmanager
-    def _running(self) -> Iterator[None]:
+    def running(self) -> Iterator[None]:
         """Be the running loop, also below a callback of another one."""
         outer = events._get_running_loop()
         task = tasks._swap_current_task(outer, None) if _SWAPS and outer is not None else None
         events._set_running_loop(self)
-        self.busy = True
+        busy, self.busy = self.busy, True
         try:
             yield
         finally:
-            self.busy = False
+            self.busy = busy
             events._set_running_loop(outer)
             if _SWAPS and outer is not None:
                 tasks._swap_current_task(outer, task)

@@ -132,6 +132,53 @@ SOURCE = """
   (if (= me name)
     (do (sleep! #dur "500ms") (remote [1 me]) (event/keep-shared! name 42))
     (event/await-shared! name)))
+
+(defn impatient [me]
+  (let [first (receive! :go {:timeout #dur "1s" :else :late})]
+    (remote [1 me :between])
+    [first (receive! :go {:timeout #dur "60s" :else :none})]))
+
+(defn expiring [me]
+  (let [cb (event/callback! {:timeout #dur "2s"})]
+    (remote [(:id cb) me :call-back])
+    (try (event/await-callback! cb) (catch :timeout e (:after (ex-data e))))))
+
+(defn fostering [me]
+  (start! patient [(str me ".child")] {:on-parent-end :cancel :id (str me "-child")})
+  (remote [1 me :parent])
+  :gone)
+
+(defn growing [me]
+  (loop [i 0 m (into {} (map (fn [k] [k (* k k)]) (range 90)))]
+    (if (< i 6)
+      (recur (inc i) (assoc m (+ 1000 i) (remote [i me :growing])))
+      [(count m) (reduce + (map second m))])))
+
+(defn channels [me]
+  (let [in (chan) out (chan 2)]
+    (go! (doseq [i (range 5)] (>! in (remote [i me :in]))) (close! in))
+    (pipeline! 2 out (map (fn [i] (quick [i me :through]))) in)
+    (loop [seen []] (let [v (<! out)] (if (nil? v) seen (recur (conj seen v)))))))
+
+(defn leased [me]
+  (with-lock! "leased" {:lease #dur "2s"}
+    (remote [(lock/token) me :token])
+    (sleep! #dur "1s")
+    (remote [(lock/token) me :token-again]))
+  :left)
+
+(defn families [me depth]
+  (if (= depth 0)
+    (remote [1 me :leaf])
+    (reduce + (pmap! (fn [i] (await! (start! families [(str me "." i) (dec depth)]))) (range 2)))))
+
+(defn cut-short [me]
+  [(with-timeout! #dur "1s" {:else :late}
+     (race! (await! (start! patient [(str me ".a")] {:on-parent-end :cancel}))
+            (event/await-shared! (str me "/never"))
+            (handed [1 me :never-done])
+            (receive! :never)))
+   (remote [2 me :after])])
 """
 
 NEW_SOURCE = SOURCE.replace(":ended", ":ended-anew")

@@ -6,6 +6,7 @@ import asyncio
 from typing import Final
 
 from flowmetal.effects import events as kinds
+from flowmetal.embed.moving import export_run, import_run
 from flowmetal.embed.upgrading import upgrade
 from flowmetal.ids import RunId
 from flowmetal.runtime.reviving import CancelParked, Retry, revive
@@ -17,6 +18,7 @@ from flowmetal.store.operations.vocabulary import (
     GetState,
     Publish,
     SettlePromise,
+    ShowTies,
 )
 from flowmetal.store.protocol import ENDED, Message, NewEvent, RunState
 from flowmetal.values import decode_data, encode_data, hash_map, keyword, pr_str
@@ -248,10 +250,89 @@ async def sharing(outside: Outside, me: str) -> None:
     )
 
 
+async def impatient(outside: Outside, me: str) -> None:
+    """A signal comes at the very time when the wait for it is over."""
+    run = await outside.start("impatient", me, me)
+    await asyncio.sleep(outside.chance.choice((0.9, 1.0, 1.0, 1.2)))
+    await outside.signal(run, "go", keyword("gone"), f"{me}/0")
+    await outside.expect(run, "completed [:gone :none]", "completed [:late :gone]")
+
+
+async def expiring(outside: Outside, me: str) -> None:
+    """A callback is answered when it expires: what was acknowledged is what the run gets."""
+    run = await outside.start("expiring", me, me)
+    id_ = await outside.told(me, keyword("call-back"))
+    await asyncio.sleep(outside.chance.uniform(0, 4))
+    answer = CompleteCallback(str(id_), encode_data(keyword("answer")), delivery=me)
+    receipt = await outside.sure(lambda: outside.store.operate(answer))
+    taken = receipt.get(keyword("error")) is None
+    await outside.expect(run, "completed :answer" if taken else "completed :timeout")
+
+
+async def fostering(outside: Outside, me: str) -> None:
+    run = await outside.start("fostering", me, me)
+    await outside.expect(run, "completed :gone")
+    row = await outside.ended(RunId(f"{me}-child"))
+    if row.state is not RunState.CANCELLED:
+        outside.simulation.ledger.problem(f"{row.id} is {row.state.value}, not cancelled")
+
+
+async def growing(outside: Outside, me: str) -> None:
+    run = await outside.start("growing", me, me)
+    await outside.expect(run, f"completed [96 {sum(k * k for k in range(90)) + 15}]")
+
+
+async def channels(outside: Outside, me: str) -> None:
+    await outside.expect(await outside.start("channels", me, me), "completed [0 1 2 3 4]")
+
+
+async def leased(outside: Outside, me: str) -> None:
+    """Two runs want one lock with a lease: each has a token of its own, and keeps it."""
+    runs = [await outside.start("leased", f"{me}.{i}", f"{me}.{i}") for i in range(2)]
+    for run in runs:
+        await outside.expect(run, "completed :left")
+    told = [list(words) for words in outside.simulation.services.told]
+    tokens = [{words[0] for words in told if len(words) == 3 and words[1] == run} for run in runs]
+    if not all(len(each) == 1 for each in tokens) or tokens[0] == tokens[1]:
+        outside.simulation.ledger.problem(f"runs had these tokens of a lock: {tokens}")
+
+
+async def families(outside: Outside, me: str) -> None:
+    await outside.expect(await outside.start("families", me, me, 2), "completed 4")
+
+
+async def cut_short(outside: Outside, me: str) -> None:
+    """Waits of every kind are given up at once; nothing is left behind."""
+    run = await outside.start("cut-short", me, me)
+    await outside.expect(run, "completed [:late 2]", "completed [1 2]")
+    ties = outside.simulation.shared.operate(ShowTies(run)).get(keyword("ties"))
+    if len(ties):
+        outside.simulation.ledger.problem(f"run {run} has ended and still has {pr_str(ties)}")
+
+
+async def moved(outside: Outside, me: str) -> None:
+    """An operator writes it to a file, and takes it in again from there."""
+    run = await outside.start("long", me, me)
+    await asyncio.sleep(outside.chance.uniform(0, 3))
+    path = str(outside.simulation.places.folder / f"{me}.fms")
+    owner = outside.host.owner
+    if await outside.tried(lambda: export_run(outside.store, owner, run, path, False)):
+        state = RunState.MOVED
+    else:
+        state = outside.simulation.shared.run(run).state
+    if state is RunState.EXPORTING:  # the operator was cut off in the middle, and begins again
+        await outside.tried(lambda: export_run(outside.store, owner, run, path, False), 1000)
+    if outside.simulation.shared.run(run).state is RunState.MOVED:
+        await asyncio.sleep(outside.chance.uniform(0, 2))
+        await outside.tried(lambda: import_run(outside.store, path), 1000)
+    await outside.expect(run, "completed :ended")
+
+
 SCENARIOS: Final[tuple[Play, ...]] = (
     effects, slowly, fibers, timers, signals, children, callbacks, counters, counters, queued, sagas,
     steps, at_most_once, quick_once, topics, handing, parked, parked_cancelled, paused, cancelled,
-    upgraded, sharing,
+    upgraded, sharing, impatient, expiring, fostering, growing, channels, leased, families, cut_short,
+    moved,
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import io
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -24,11 +24,11 @@ from flowmetal.embed import compile
 from flowmetal.embed.natives import natives
 from flowmetal.errors import FlowmetalError
 from flowmetal.ids import InterpreterId, RunId
+from flowmetal.runtime.driving import drive
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.interpreting import Interpreter
 from flowmetal.runtime.local import LogLine
 from flowmetal.runtime.verifying import verify
-from flowmetal.store.memory import MemoryStore
 from flowmetal.store.protocol import ENDED, RunQuery, Store
 from flowmetal.testing.dying import Death
 from flowmetal.vm.link import Linker
@@ -37,6 +37,7 @@ from tests.simulation.faults import SECOND_US, Faults, faults_of
 from tests.simulation.ledger import Broken, Ledger
 from tests.simulation.loops import SteppedLoop
 from tests.simulation.outside import Outside, play_all
+from tests.simulation.places import PLACES
 from tests.simulation.programs import SOURCE
 from tests.simulation.stores import SeenStore
 from tests.simulation.worlds import SeenWorld, Services
@@ -69,6 +70,9 @@ class Process:
     mortal: bool = True
     dead: bool = False
     frozen_us: int = 0
+    stop: Callable[[], None] | None = None  # ends it in good order
+    is_driver: bool = False
+    began: bool = False  # a driver
 
     def __post_init__(self) -> None:
         self.store = SeenStore(self.simulation, self, self.real)
@@ -135,23 +139,25 @@ class Result:
 
 
 class Simulation:
-    """See the module's docstring. ``store`` makes the real store, of the clock."""
+    """See the module's docstring. ``store`` is memory or sqlite."""
 
-    def __init__(
-        self, seed: int, *, store: Callable[[SimulatedClock], Store] = MemoryStore
-    ) -> None:
+    def __init__(self, seed: int, *, store: str = "memory") -> None:
         self.seed = seed
         self.chance = random.Random(seed)
         self.faults: Faults = faults_of(self.chance)
         self.is_remote = self.chance.random() < 0.4
         self.clock = SimulatedClock()
-        self.shared = store(self.clock)
+        self.places = PLACES[store](self.clock)
+        self.shared = self.places.open()
         self.ledger = Ledger(self.shared)
         self.services = Services(self)
         self.processes: list[Process] = []
         self.steps = 0
         self.trace: list[str] = []
         self._lives = 0
+        self._hints = 0
+        self._depth = 0
+        self.is_peace = False
         self._waiting: list[tuple[SteppedLoop, asyncio.Future[None]]] = []
         self.program, self.program_bytes = program_of(SOURCE)
 
@@ -159,7 +165,7 @@ class Simulation:
 
     def _process(self, name: str, *, mortal: bool = True) -> Process:
         loop = SteppedLoop(name, self.clock.monotonic_us, self)
-        process = Process(self, name, self.shared, loop, mortal)
+        process = Process(self, name, self.places.open(), loop, mortal)
         self.processes.append(process)
         return process
 
@@ -167,10 +173,74 @@ class Simulation:
         """Let one more interpreter begin."""
         self._lives += 1
         process = self._process(f"i{self._lives}")
-        interpreter = _Interpreter(process, self.chance.choice((1, 2, 4, 100)))
-        with process.loop._running():
-            process.loop.create_task(interpreter.run())
+        with process.loop.running():
+            interpreter = _Interpreter(process, self.chance.choice((1, 2, 4, 100)))
+            task = process.loop.create_task(interpreter.run())
+        process.stop = interpreter.stop
+        task.add_done_callback(lambda _: self._leave(process))
         self.note(f"{process.name} begins")
+
+    def drive(self, run: RunId) -> None:
+        """Let one more process begin, which drives a run as ``fmvm run`` does."""
+        self._lives += 1
+        process = self._process(f"d{self._lives}")
+        process.is_driver = True
+        self.note(f"{process.name} begins to drive {run}")
+
+        def live() -> None:
+            process.began = True
+            try:
+                with self._loops_of(process):
+                    drive(process.host, run, wait_for_others=self.chance.random() < 0.7)
+            except FlowmetalError as refused:
+                self.note(f"{process.name}: {refused.code} {refused.message}")
+            except Exception as crash:  # ours to mend
+                self.ledger.found.append(f"{process.name} crashed: {crash!r}")
+            self._leave(process)
+
+        process.loop.call_soon(live)
+
+    @contextlib.contextmanager
+    def _loops_of(self, process: Process) -> Iterator[None]:
+        """Let ``asyncio.run`` of a process be a loop of ours, and its waits let others go on."""
+        usual, usual_wait = asyncio.run, self.clock.wait_for
+
+        def run(main: Coroutine[Any, Any, Any]) -> Any:
+            outer = process.loop
+            process.loop = SteppedLoop(process.name, self.clock.monotonic_us, self)
+            try:
+                task = process.loop.create_task(main)
+                while not task.done():
+                    self.step(self.clock.passed_us + SECOND_US)
+                if process.dead:
+                    raise Death(process.name)
+                return task.result()
+            finally:
+                if not process.loop.is_closed():
+                    process.loop.drain()
+                self._check_loop(process)
+                process.loop = outer
+
+        asyncio.run = run
+        self.clock.wait_for = lambda us: self._wait(process, us)
+        try:
+            yield
+        finally:
+            asyncio.run, self.clock.wait_for = usual, usual_wait
+
+    def _wait(self, process: Process, us: int) -> None:
+        """Wait for a change of the store, as a process does that has nothing else to do."""
+        until_us, hints = self.clock.passed_us + us, self._hints
+        while self.clock.passed_us < until_us and self._hints == hints:
+            self.step(until_us)
+        self.at_call(process, "waited")
+
+    def _leave(self, process: Process) -> None:
+        """A process has ended in good order: it has given back what it held."""
+        if not process.dead:
+            self.note(f"{process.name} has ended")
+            process.dead = True
+            self.places.leave(process.real)
 
     def kill(self, process: Process) -> None:
         """End a process. Its lock is free at once, or its machine is cut off from the others."""
@@ -230,6 +300,7 @@ class Simulation:
 
     def hint(self) -> None:
         """Tell those that wait that something has changed; hints get lost, and come late."""
+        self._hints += self.chance.random() >= self.faults.lose_hint
         waiting = [(loop, future) for loop, future in self._waiting if not future.done()]
         self._waiting = []
         for loop, future in waiting:
@@ -247,20 +318,29 @@ class Simulation:
     def step(self, until_us: int) -> bool:
         """Let one process do one thing, at ``until_us`` at the latest. False: nobody can till then."""
         now_us = self.clock.passed_us
-        nexts = [(at_us, p) for p in self.processes if (at_us := p.next_us()) is not None]
+        if now_us >= FAULTY_US and not self.is_peace:
+            self._make_peace()
+        # A driver waits below its callback: it begins where nobody else is in the middle of something.
+        able = [p for p in self.processes if not (self._depth and p.is_driver and not p.began)]
+        nexts = [(at_us, p) for p in able if (at_us := p.next_us()) is not None]
         ready = [process for at_us, process in nexts if at_us <= now_us]
         if not ready:
             self.clock.passed_us = max(now_us, min([until_us, *(at_us for at_us, _ in nexts)]))
             return self.clock.passed_us < until_us
         self.steps += 1
         process = ready[0] if len(ready) == 1 else self.chance.choice(ready)
-        process.loop.step()
+        self._depth += 1
+        try:
+            process.loop.step()
+        finally:
+            self._depth -= 1
         if process.dead and not process.loop.busy:
             self._bury(process)
         return True
 
     def _bury(self, process: Process) -> None:
-        self.processes.remove(process)
+        if process in self.processes:  # below a loop of its own it may be gone already
+            self.processes.remove(process)
         process.loop.drain()
         self._check_loop(process)
 
@@ -288,7 +368,7 @@ class Simulation:
             problem = self.ledger.found[0]
         if problem:
             self.trace += said.getvalue().splitlines()[-20:]
-        self.shared.close()
+        self.places.close()
         return Result(
             self.seed, problem, self.ledger.commits, self.steps, self.clock.passed_us, self.trace
         )
@@ -301,20 +381,25 @@ class Simulation:
         for _ in range(self.chance.choice((1, 2, 3, 4))):
             self.live()
         fate.loop.create_task(self._fate())
-        while self.clock.passed_us < FAULTY_US and not plays.done():
+        while not self.is_peace and not plays.done():
             self._step_checked(FAULTY_US)
-        self.note("peace")
-        self.faults = self.faults.none()
-        for process in self.processes:
-            process.frozen_us = 0
-        if not self.living:
-            self.live()
+        if not self.is_peace:
+            self._make_peace()
         while not (plays.done() and self._all_ended()):
             self._step_checked(LONGEST_US)
             if self.clock.passed_us >= LONGEST_US or self.steps > MOST_STEPS:
                 self.ledger.problem(f"not ended: {self._not_ended()}")
         plays.result()
         self._verify()
+
+    def _make_peace(self) -> None:
+        """From now on nothing goes wrong, and somebody is there."""
+        self.note("peace")
+        self.is_peace = True
+        self.faults = self.faults.none()
+        for process in self.processes:
+            process.frozen_us = 0
+        self.live()
 
     def _step_checked(self, until_us: int) -> None:
         self.step(until_us)
@@ -360,6 +445,13 @@ class Simulation:
             living = self.living
             if living and chance.random() < faults.murders:
                 self.kill(chance.choice(living))
+            leaving = [process for process in self.living if process.stop is not None]
+            if leaving and chance.random() < faults.leaves:
+                stopped = chance.choice(leaving)
+                self.note(f"{stopped.name} is told to stop")
+                with stopped.loop.running():
+                    assert stopped.stop is not None
+                    stopped.stop()
             if living and chance.random() < faults.freezes:
                 frozen = chance.choice(living)
                 frozen.frozen_us = self.clock.passed_us + chance.randrange(3 * LEASE_US)
@@ -369,6 +461,10 @@ class Simulation:
                 self.note(f"the time of day is {self.clock.shift_us / 1e6} s off")
             if len(self.living) < 2 and chance.random() < 0.3:
                 self.live()
+            if chance.random() < faults.drivers and not any(p.stop is None for p in self.living):
+                runs = self.shared.runs(RunQuery(limit=20))
+                if runs:
+                    self.drive(chance.choice(runs).id)
 
 
 def _finish(future: asyncio.Future[Any], answer: Any = None) -> None:
