@@ -15,7 +15,7 @@ import io
 import random
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from flowmetal.bytecode.code import Program
@@ -59,6 +59,10 @@ def program_of(source: str) -> tuple[Program, bytes]:
     return program, write_program(program)
 
 
+read_once = lru_cache(50)(read_program)
+"""Programs are read once, and not by each of the processes: it is the same bytes."""
+
+
 @dataclass(eq=False)
 class Process:
     """A process: a loop, what it sees of the store and the world, and whether it lives."""
@@ -82,7 +86,7 @@ class Process:
             world=SeenWorld(self.simulation, self),
             clock=self.simulation.clock,
             owner=InterpreterId(self.name),
-            read_program=read_program,
+            read_program=read_once,
             entropy=self.simulation.chance,
             observer=_Observer(self),
             lease_us=LEASE_US,
