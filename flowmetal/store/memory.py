@@ -170,9 +170,11 @@ class MemoryStore:
         snapshot_format: int = 1,
         attempts: int = ANY_ATTEMPTS,
     ) -> list[Claim]:
+        with self._reading():
+            if not self._takeable(snapshot_format, attempts):  # nothing changes, and nobody is to be woken
+                return []
         with self._writing("claim_ready"):
-            if self._takeable(snapshot_format, attempts):
-                self._enter(owner)
+            self._enter(owner)
             takeable = self._takeable(snapshot_format, attempts)
             self._within("claim_ready")
             claims: list[Claim] = []

@@ -126,6 +126,8 @@ def _close(machine: Machine, fiber: Fiber, number: int) -> None:
         block(machine, fiber, number, "a scope")
     del machine.scopes[number]
     fiber.scope = scope.parent
+    if fiber.cancel is not None and fiber.cancel.scope == number:
+        fiber.cancel = None  # it came when the body had its result already, and ends with its scope
     _go_on(machine, fiber, scope)
 
 

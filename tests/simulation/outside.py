@@ -14,7 +14,7 @@ from flowmetal.errors import Conflict, FlowmetalError, RefusedError, RunError, S
 from flowmetal.ids import RunId
 from flowmetal.runtime.reviving import Resume, revive
 from flowmetal.runtime.starting import start_run
-from flowmetal.store.protocol import ENDED, Message, RunRow
+from flowmetal.store.protocol import ENDED, Message, RunQuery, RunRow, RunState
 from flowmetal.values import Value, decode_data, encode_data, pr_str
 
 if TYPE_CHECKING:
@@ -96,14 +96,20 @@ class Outside:
             await asyncio.sleep(_LOOK_S)
 
     async def ended(self, run: RunId) -> RunRow:
-        """Wait for the end of a run. One that was put aside for the deaths of others is tried again."""
+        """Wait for the end of a run."""
         while True:
             row = self.simulation.shared.run(run)
-            if row is not None and row.state in ENDED:
-                if row.error is None or decode_data(row.error).code != "FM1108":
-                    return row
-                await self.tried(lambda: revive(self.host, run, Resume()), 1)
+            if row is not None and row.state in ENDED and not _is_put_aside(row):
+                return row
             await asyncio.sleep(_LOOK_S)
+
+    async def nurse(self) -> None:
+        """Try again what was put aside because its interpreters died."""
+        while True:
+            for row in self.simulation.shared.runs(RunQuery(states=(RunState.FAILED,))):
+                if _is_put_aside(row):
+                    await self.tried(lambda run=row.id: revive(self.host, run, Resume()), 1)
+            await asyncio.sleep(1)
 
     async def outcome(self, run: RunId) -> str:
         """Wait for the end of a run and return what it came to, as text."""
@@ -130,6 +136,10 @@ class Outside:
         return False
 
 
+def _is_put_aside(row: RunRow) -> bool:
+    return row.error is not None and decode_data(row.error).code == "FM1108"
+
+
 Play = Callable[[Outside, str], Awaitable[None]]
 
 
@@ -141,6 +151,7 @@ def play_all(outside: Outside) -> asyncio.Task[None]:
         await asyncio.gather(*(_play(outside, scene, me) for me, scene in _named(drawn(outside))))
         await check_counters(outside)
 
+    outside.process.loop.create_task(outside.nurse())
     return outside.process.loop.create_task(play())
 
 

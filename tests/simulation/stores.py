@@ -24,6 +24,10 @@ WRITES = frozenset(name for name in vars(Store) if not name.startswith("_")) - R
 """Whatever else the protocol has, so that a method that is added to it is not overlooked."""
 
 
+_QUIET = frozenset(("claim_ready", "attend"))
+"""What changes nothing when its answer is empty."""
+
+
 class SeenStore:
     """A ``Store`` for one process of a simulation."""
 
@@ -63,7 +67,8 @@ class SeenStore:
         before = ledger.before(name, arguments)
         answer = getattr(self.real, name)(*arguments, **options)
         ledger.after(process, name, arguments, answer, before)
-        simulation.hint()
+        if answer or name not in _QUIET:
+            simulation.hint()
         simulation.at_call(process, f"after {name}")
         if chance.random() < faults.forget:
             raise StoreError(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from flowmetal.values import Instant, pr_str
 from flowmetal.vm.machine import deliver
 from flowmetal.vm.state import MachineStatus, Overdue
 from tests.vm.fibers import NS, World, failure, value
@@ -260,3 +261,21 @@ def test_budgets_change_nothing(budget: int) -> None:
     assert str(whole.finish().result) == str(parts.finish().result)
     assert whole.output == parts.output
     assert whole.machine.state.fuel_used == parts.machine.state.fuel_used
+
+
+def test_a_time_out_that_comes_with_the_winner_of_a_race_cancels_nothing_further_out() -> None:
+    made = machine(
+        NS
+        + """(defforeign ask [x])
+    (defn main []
+      [(with-timeout! #dur "1s" {:else :late} (race! (ask :go) (ask :never))) (ask :then)])"""
+    )
+    made.deliver(made.run().requests[0].number, Instant(0))
+    limit, go, _ = made.run().requests
+    assert limit.kind == "time/sleep"
+    made.deliver(go.number, k("won"), at_us=1)
+    made.deliver(limit.number, at_us=2)
+    turn = made.run()
+    assert turn.status is MachineStatus.WAITING
+    made.deliver(turn.requests[0].number, k("then"))
+    assert pr_str(made.run().result) == "[:late :then]"
