@@ -13,7 +13,7 @@ FLOW := flowmetal/stdlib examples tests
 help:
 	@echo "make demo       orders charged exactly once, through kill -9 and a move to another store"
 	@echo "make test       the test suite"
-	@echo "make torture    the long run: machines saved and moved everywhere, every crash point, simulations, storms"
+	@echo "make torture    the long run: machines saved and moved everywhere, every crash point, simulations, storms, power cuts"
 	@echo "make fuzz       reader, compiler, formatter, decoders under atheris; FUZZ_SECONDS each (120)"
 	@echo "make check      format, lint, types, layers, generated documentation"
 	@echo "make docs       write the generated documentation again"
@@ -39,7 +39,7 @@ test: setup
 
 torture: setup
 	FLOWMETAL_EVERYTHING=1 FLOWMETAL_KILLS=1000 $(BIN)/python -m pytest -n 2 \
-		tests/lang/test_lang_moving.py tests/snapshot tests/crash tests/simulation tests/torture
+		tests/lang/test_lang_moving.py tests/snapshot tests/crash tests/simulation tests/power tests/torture
 
 fuzz: setup
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[dev,fuzz]'

@@ -80,7 +80,14 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
     told = ""
     while True:
         taken = host.clock.monotonic_us()
-        claim = host.store.claim(run, host.owner, host.lease_us, snapshot_format=VERSION)
+        try:
+            claim = host.store.claim(run, host.owner, host.lease_us, snapshot_format=VERSION)
+        except StoreError:
+            if not 0 < troubles < PATIENCE:  # at the beginning, whoever asked is told at once
+                raise
+            troubles += 1
+            host.clock.wait(host.store, SECOND_US)
+            continue
         match claim:
             case None:
                 raise RunError("FM1101", f"there is no run {run}", hint="`fmvm ps` lists the runs")
@@ -99,6 +106,7 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
             case Claim():
                 try:
                     _drive_claimed(host, claim, taken)
+                    return Driven(_row(host, run))
                 except StoreError as trouble:
                     # Lost, or of unknown outcome: the machine is gone, and what is durable decides.
                     troubles += 1
@@ -106,8 +114,6 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
                         raise
                     if not isinstance(trouble, Conflict):
                         host.clock.wait(host.store, SECOND_US)
-                    continue
-                return Driven(_row(host, run))
 
 
 def _drive_claimed(host: Host, claim: Claim, taken_us: int) -> None:

@@ -22,6 +22,10 @@ from flowmetal.store.protocol import LIVING, Claim, RunQuery, RunRow, RunState
 MOST: Final = 100
 """Descendants that are driven at a time."""
 
+PATIENCE: Final = 10
+"""Times that a descendant is taken again after the store has failed under it."""
+
+_TROUBLE_US: Final = 1_000_000
 _LOOK_S: Final = 0.01
 _ROWS: Final = 10_000
 
@@ -39,6 +43,8 @@ class Family:
         self._driving: dict[RunId, asyncio.Task[None]] = {}
         self._watch: asyncio.Task[None] | None = None
         self._troubled: set[RunId] = set()
+        self._failures: dict[RunId, int] = {}  # of the store, under a run
+        self._not_before_us: dict[RunId, int] = {}  # monotonic
         self._crash: BaseException | None = None
 
     def __bool__(self) -> bool:
@@ -90,7 +96,9 @@ class Family:
     def _can_go_on(self, row: RunRow) -> bool:
         if row.id == self._root or row.id in self._driving or row.id in self._troubled:
             return False
-        if row.owner == self._host.owner:
+        if row.owner == self._host.owner and row.lease_expires_us > self._host.clock.now_us():
+            return False  # else it was claimed here, and nobody was told
+        if self._not_before_us.get(row.id, 0) > self._host.clock.monotonic_us():
             return False
         if row.state is RunState.RUNNING:  # of somebody who may be dead: the claim finds out
             return True
@@ -117,6 +125,12 @@ class Family:
         if self._crash is not None:
             raise self._crash
 
+    def _may_fail_again(self, run: RunId) -> bool:
+        """The store has failed under a run: what is durable decides, and it is taken again a little later."""
+        self._failures[run] = self._failures.get(run, 0) + 1
+        self._not_before_us[run] = self._host.clock.monotonic_us() + _TROUBLE_US
+        return self._failures[run] <= PATIENCE
+
     async def _drive(self, claim: Claim, taken_us: int) -> None:
         active = None
         try:
@@ -125,6 +139,8 @@ class Family:
         except Conflict:
             return  # somebody else has it now
         except FlowmetalError as problem:
+            if isinstance(problem, StoreError) and self._may_fail_again(claim.run):
+                return
             # It stays where it is, for somebody who can; the root waits or goes on without it.
             self._troubled.add(claim.run)
             self._host.observer.troubled(claim.run, str(problem))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -147,7 +147,7 @@ class _Connection:
         return self.execute(sql)
 
     def close(self) -> None:
-        with _as_sqlite3():
+        with suppress(apsw.Error):  # SQLite itself says nothing of what fails while it closes
             self._real.close()
 
 
@@ -158,7 +158,7 @@ def _as_sqlite3() -> Iterator[None]:
         yield
     except apsw.Error as problem:
         error = sqlite3.OperationalError(str(problem))
-        extended = getattr(problem, "extendedresult", 0)
+        extended = getattr(problem, "extendedresult", 0) or getattr(problem, "result", 1)
         error.sqlite_errorcode = extended
         error.sqlite_errorname = str(
             apsw.mapping_extended_result_codes.get(extended)

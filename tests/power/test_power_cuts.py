@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,7 @@ def look_at(workload: Workload, folder: Path, count: int, seed: int) -> Found:
         write_image(place, image)
         try:
             problem = problem_of(place, workload, point)
-        except FlowmetalError as error:
+        except (FlowmetalError, sqlite3.Error) as error:
             problem = f"it does not open: {error}"
         found.images += 1
         found.problems += bool(problem)
@@ -68,9 +69,7 @@ def look_at(workload: Workload, folder: Path, count: int, seed: int) -> Found:
 def recorded(folder: Path, pages: int, synchronous: str = "FULL") -> Workload:
     place = folder / f"recorded-{pages}-{synchronous}"
     place.mkdir()
-    made = Workload(
-        Recorder(checkpoint_pages=pages, synchronous=synchronous), place / "store.db"
-    )
+    made = Workload(Recorder(checkpoint_pages=pages, synchronous=synchronous), place / "store.db")
     made.run()
     return made
 

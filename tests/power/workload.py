@@ -1,18 +1,18 @@
 """What is done to a store while the power may fail: programs of the crash corpus run on it, one after the other.
 
-After every transaction that the store has acknowledged, ``marks`` has how many acts there were, and the digest
-of everything that is in the store.
+After every transaction of the store, ``marks`` has how many acts there were, the digest of everything that is in
+the store, and whether the transaction was a promise to somebody. Claims and renewals are none: they do not wait for
+the disk, because whoever holds them ends with the power too.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from flowmetal.bytecode.file import read_program
 from flowmetal.ids import InterpreterId, RunId
@@ -35,7 +35,16 @@ NAMES = (
     "children",
     "topics-and-callbacks",
 )
+PROMISE_NOTHING = frozenset(("after claim", "after claim_ready", "after renew"))
 Execute = Callable[[str], Any]
+
+
+def host_on(store: SqliteStore, clock: VirtualClock, owner: InterpreterId) -> Host:
+    """Return an interpreter for programs of the crash corpus."""
+    return Host(
+        store=store, linker=linker(), world=world(), clock=clock, owner=owner,
+        read_program=read_program, entropy=random.Random(owner),
+    )  # fmt: skip
 
 
 def digest(execute: Execute) -> bytes:
@@ -49,13 +58,19 @@ def digest(execute: Execute) -> bytes:
     return found.digest()
 
 
+class Mark(NamedTuple):
+    acts: int
+    content: bytes
+    lasts: bool
+
+
 @dataclass
 class Workload:
-    """Acts, and marks: (acts so far, digest), one for each acknowledged transaction."""
+    """What was done to the files, and a mark for each transaction."""
 
     recorder: Recorder
     path: Path
-    marks: list[tuple[int, bytes]] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
 
     def run(self, names: Sequence[str] = NAMES, lives: int = 2) -> None:
         """Run programs in stores that are opened and closed again, ``lives`` times."""
@@ -67,22 +82,17 @@ class Workload:
                 store.hooks = lambda point, store=store: self._hook(store, point)
                 for name in names:
                     self._drive(store, clock, name, life)
-                store.hooks = None
                 store.close()
 
     def _hook(self, store: SqliteStore, point: str) -> None:
         if point.startswith("after "):
-            self._mark(store)
+            self._mark(store, lasts=point not in PROMISE_NOTHING)
 
-    def _mark(self, store: SqliteStore) -> None:
-        self.marks.append((len(self.recorder.acts), digest(store._execute)))
+    def _mark(self, store: SqliteStore, *, lasts: bool = True) -> None:
+        self.marks.append(Mark(len(self.recorder.acts), digest(store._execute), lasts))
 
     def _drive(self, store: SqliteStore, clock: VirtualClock, name: str, life: int) -> None:
-        host = Host(
-            store=store, linker=linker(), world=world(), clock=clock,
-            owner=InterpreterId(f"i{life}"), read_program=read_program,
-            entropy=random.Random(life),
-        )  # fmt: skip
+        host = host_on(store, clock, InterpreterId(f"i{life}"))
         program, data = program_of(name)
         run = RunId(f"{name}-{life}")
         start_run(host, program, lambda _: data, id=run)
@@ -91,9 +101,14 @@ class Workload:
             store.send(run, Message(signal, "signal", signal.partition(":")[0], body))
         drive(host, run)
 
-    def acknowledged(self, acts: int) -> int:
-        """Return how many transactions were acknowledged before act number ``acts``."""
-        return sum(1 for count, _ in self.marks if count <= acts)
+    def allowed(self, acts: int) -> list[Mark]:
+        """Return what may be there if the power fails before act number ``acts``; empty: anything.
+
+        That is the last transaction that was promised, those after it, and the one that was being made.
+        """
+        made = sum(1 for mark in self.marks if mark.acts <= acts)
+        promised = max((n for n in range(made) if self.marks[n].lasts), default=None)
+        return [] if promised is None else self.marks[promised : made + 1]
 
 
 def problem_of(folder: Path, workload: Workload, point: int) -> str:
@@ -109,22 +124,15 @@ def problem_of(folder: Path, workload: Workload, point: int) -> str:
         problem = next(filter(None, (_gap(store, number, run) for number, run in runs)), "")
     finally:
         store.close()
-    known = workload.acknowledged(point)
-    if known == 0:
-        return problem  # the store was being made
-    allowed = [content for _, content in workload.marks[known - 1 : known + 1]]
-    if found not in allowed:
-        older = [n for n, (_, content) in enumerate(workload.marks, 1) if content == found]
-        where = f"what there was after transaction {older[0]}" if older else "something else"
-        return f"{known} transactions were acknowledged, and what is there is {where}"
-    return problem
+    allowed = workload.allowed(point)
+    if problem or not allowed or found in (mark.content for mark in allowed):
+        return problem
+    older = [n for n, mark in enumerate(workload.marks) if mark.content == found]
+    where = f"what there was after transaction {older[0]}" if older else "something else"
+    return f"after transaction {workload.marks.index(allowed[0])} was acknowledged there is {where}"
 
 
 def _gap(store: SqliteStore, number: int, run: str) -> str:
     events = [event.seq for event in store.events(RunId(run), 0, 100_000)]
     (seq,) = store._execute(f"SELECT seq FROM head WHERE number = {number}").fetchone()
     return "" if events == list(range(1, seq + 1)) else f"the history of {run} has a gap"
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path)
