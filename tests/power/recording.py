@@ -64,10 +64,10 @@ class _Files(apsw.VFS):
         super().__init__(VFS, "")
         self._recorder = recorder
 
-    def xOpen(self, name: Any, flags: Any) -> Any:  # noqa: N802
+    def xOpen(self, name: Any, flags: Any) -> Any:
         return _File(self._recorder, name, flags)
 
-    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
+    def xDelete(self, filename: str, syncdir: bool) -> None:
         self._recorder.note(Act("delete", Path(filename).name))
         super().xDelete(filename, syncdir)
 
@@ -79,15 +79,15 @@ class _File(apsw.VFSFile):
         self._name = Path(path).name
         super().__init__("", name, flags)
 
-    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
+    def xWrite(self, data: bytes, offset: int) -> None:
         self._recorder.note(Act("write", self._name, offset, bytes(data)))
         super().xWrite(data, offset)
 
-    def xTruncate(self, newsize: int) -> None:  # noqa: N802
+    def xTruncate(self, newsize: int) -> None:
         self._recorder.note(Act("truncate", self._name, newsize))
         super().xTruncate(newsize)
 
-    def xSync(self, flags: int) -> None:  # noqa: N802
+    def xSync(self, flags: int) -> None:
         self._recorder.note(Act("sync", self._name))
         super().xSync(flags)
 
