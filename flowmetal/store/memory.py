@@ -171,7 +171,7 @@ class MemoryStore:
         attempts: int = ANY_ATTEMPTS,
     ) -> list[Claim]:
         with self._reading():
-            if not self._takeable(snapshot_format, attempts):  # nothing changes, and nobody is to be woken
+            if not self._takeable(snapshot_format, attempts):  # nobody is to be woken for nothing
                 return []
         with self._writing("claim_ready"):
             self._enter(owner)
