@@ -238,6 +238,28 @@ def test_a_change_whose_hint_was_lost_is_found_anyway(store: PostgresStore, chil
     assert mute.process.wait() == -signal.SIGKILL
 
 
+def test_a_hint_that_comes_while_the_line_is_busy_is_heard(
+    store: PostgresStore, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowmetal.store.postgres.session._POLL_S", 3600)
+    other, line = PostgresStore(url), store._session.line
+    line.enter(ME)
+    busy = threading.Event()
+
+    def be_busy(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+        busy.set()
+        connection.execute("SELECT pg_sleep(0.3)")
+
+    order = threading.Thread(target=line._order, args=[be_busy])
+    order.start()
+    busy.wait()
+    store.wait_for_change(0)
+    other.send(RUN, Message("m", "signal", "go", b""))
+    order.join()
+    store.wait_for_change(3600)
+    other.close()
+
+
 def test_an_interpreter_whose_line_breaks_lives_again_and_keeps_its_runs(
     store: PostgresStore, url: str, postgres: Server
 ) -> None:

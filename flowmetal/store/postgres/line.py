@@ -170,6 +170,10 @@ class Line:
         connection.execute(
             "SET synchronous_commit = off"
         )  # a hint is nothing to wait for the disk for
+        # What comes while a statement of ours is under way is given to this, what comes else to `_hear`.
+        connection.add_notify_handler(
+            lambda told: None if told.pid == connection.info.backend_pid else self._heard()
+        )
         connection.execute(f"LISTEN {self._channel}".encode())
         for owner, number in list(self._numbers.items()):
             try:
