@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -362,3 +363,26 @@ def test_the_sockets_of_the_dead_are_swept(store: SqliteStore, path: Path, child
     listener.kill()
     store.send(RUN, Message("m", "signal", "go", b""))
     assert list(locks.glob("*.bell")) == []
+
+
+def test_each_thread_that_waits_hears_the_bell_and_leaves_nothing_behind(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowmetal.store.sqlite.session._POLL_S", 3600)
+    ready = threading.Barrier(4)
+
+    def wait() -> None:
+        store.wait_for_change(0)
+        store.wait_for_change(0.001)  # now it has a socket
+        ready.wait()
+        store.wait_for_change(3600)
+
+    for number in range(3):
+        threads = [threading.Thread(target=wait) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        ready.wait()
+        assert store.send(RUN, Message(f"m{number}", "signal", "go", b"")) is not None
+        for thread in threads:
+            thread.join()
+        assert len(list((path.parent / "store.db-locks").glob("*.bell"))) <= 3

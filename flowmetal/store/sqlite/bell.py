@@ -1,6 +1,7 @@
 """A hint that wakes waiting processes at once: a datagram to everybody who listens.
 
-Each listener has a socket ``NAME.bell`` in the folder of locks. A datagram may
+Each thread that listens has a socket ``NAME.bell`` in the folder of locks: two at one socket would
+take each other's datagrams. One may
 get lost, and nobody is hurt: whoever waits looks at the database ten times a
 second anyway. Sockets of dead processes refuse and are removed by the next
 that rings.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,8 +29,8 @@ class Bell:
     def __init__(self, folder: Path) -> None:
         self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._sender: socket.socket | None = None
-        self._listener: socket.socket | None = None
-        self._name = ""
+        self._mine = threading.local()
+        self._listeners: dict[threading.Thread, tuple[str, socket.socket]] = {}
 
     def ring(self) -> None:
         """Wake everybody who listens, this process too."""
@@ -40,36 +42,45 @@ class Bell:
 
     def wait(self, timeout_s: float) -> None:
         """Return when somebody rings, at the latest after ``timeout_s``."""
-        if self._listener is None:
-            self._listen()
-        if self._listener is None:
+        listener: socket.socket | None = getattr(self._mine, "listener", None)
+        if listener is None:
+            listener = self._mine.listener = self._listen()
+        if listener is None:
             time.sleep(timeout_s)
             return
         poll = select.poll()  # select() stops at descriptor 1024
-        poll.register(self._listener, select.POLLIN)
+        poll.register(listener, select.POLLIN)
         poll.poll(timeout_s * 1000)
         with contextlib.suppress(OSError):
-            while self._listener.recv(16):
+            while listener.recv(16):
                 pass
 
     def close(self) -> None:
-        if self._listener is not None:
-            self._listener.close()
-            with contextlib.suppress(OSError):
-                os.unlink(self._name, dir_fd=self._folder)
+        for thread in list(self._listeners):
+            self._forget(thread)
         if self._sender is not None:
             self._sender.close()
         os.close(self._folder)
 
-    def _listen(self) -> None:
+    def _listen(self) -> socket.socket | None:
+        for thread in list(self._listeners):
+            if not thread.is_alive():
+                self._forget(thread)
         name = os.urandom(8).hex() + _SUFFIX
         listener = _datagram_socket()
         try:
             listener.bind(self._address(name))
         except OSError:
             listener.close()
-            return
-        self._name, self._listener = name, listener
+            return None
+        self._listeners[threading.current_thread()] = name, listener
+        return listener
+
+    def _forget(self, thread: threading.Thread) -> None:
+        name, listener = self._listeners.pop(thread)
+        listener.close()
+        with contextlib.suppress(OSError):
+            os.unlink(name, dir_fd=self._folder)
 
     def _ring_at(self, name: str) -> None:
         assert self._sender is not None
