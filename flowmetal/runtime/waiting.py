@@ -1,6 +1,6 @@
 """What a run waits for, as a note for people: ``fmvm ps``, ``show`` and ``why`` read it.
 
-A vector of ``{:kind :name :until :effect :since :attempts :class}``, without what is nil or 0:
+A vector of ``{:kind :name :until :effect :since :attempts :class}``, without what is nil, 0 or the class "waiting":
 a million runs that sleep have a million of them. ``:until`` is an instant. Written whenever it changes, never read by the runtime itself.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from flowmetal.effects.kinds import EffectClass
 from flowmetal.runtime.entering import signal_name
 from flowmetal.runtime.progress import Pending
 from flowmetal.values import Instant, Map, RunRef, Value, hash_map, keyword, vector
@@ -17,6 +18,9 @@ _NAMES = tuple(keyword(name) for name in ("name", "run", "id", "queue", "topic")
 _FIELDS = tuple(
     keyword(name) for name in ("kind", "name", "until", "effect", "since", "attempts", "class")
 )
+
+
+_CLASSES = {each: each.value for each in EffectClass if each is not EffectClass.WAITING}
 
 
 def encode_waiting(effects: Iterable[Pending]) -> bytes:
@@ -44,7 +48,7 @@ def _row(pending: Pending) -> Value:
         request.number,
         Instant(pending.first_us),
         pending.attempts,
-        "held" if pending.held else pending.effect_class.value,
+        "held" if pending.held else _CLASSES.get(pending.effect_class),
     )
     pairs = zip(_FIELDS, values, strict=True)
     return hash_map(pair for pair in pairs if pair[1] not in (None, 0))

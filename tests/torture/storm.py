@@ -9,6 +9,7 @@ each thing that it did to the world has one key which nothing else has.
 from __future__ import annotations
 
 import contextlib
+import logging
 import random
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from flowmetal.embed import Beginning, Engine, compile
 from flowmetal.errors import StoreError
 from flowmetal.ids import RunId
 from flowmetal.store.protocol import LIVING, RunQuery, RunState
+
+log = logging.getLogger(__name__)  # pytest --log-cli-level=INFO shows what a storm has done
 
 PROGRAM = """
 (ns torture (:require [flow.async :refer [all!]]))
@@ -91,6 +94,7 @@ class Storm:
             for run in started:
                 self._check(engine, RunId(run), effects)
         self._check_journal(runs, effects)
+        log.info("%d runs of %d steps: %s", runs, effects, dict(self.told))
 
     def _blow(self, engine: Engine, limit_s: float, restarts: list[Restart]) -> None:
         began = time.monotonic()
