@@ -1,12 +1,13 @@
 """What a run waits for, as a note for people: ``fmvm ps``, ``show`` and ``why`` read it.
 
 A vector of ``{:kind :name :until :effect :since :attempts :class}``, without what is nil, 0 or the class "waiting":
-a million runs that sleep have a million of them. ``:until`` is an instant. Written whenever it changes, never read by the runtime itself.
+a million runs that sleep have a million of them. ``:until`` is an instant. Written whenever it changes,
+never read by the runtime itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.runtime.entering import signal_name
@@ -18,9 +19,9 @@ _NAMES = tuple(keyword(name) for name in ("name", "run", "id", "queue", "topic")
 _FIELDS = tuple(
     keyword(name) for name in ("kind", "name", "until", "effect", "since", "attempts", "class")
 )
-
-
-_CLASSES = {each: each.value for each in EffectClass if each is not EffectClass.WAITING}
+_CLASSES: Mapping[EffectClass, str] = {
+    each: each.value for each in EffectClass if each is not EffectClass.WAITING
+}
 
 
 def encode_waiting(effects: Iterable[Pending]) -> bytes:
