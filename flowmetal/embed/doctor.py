@@ -17,11 +17,16 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from flowmetal._version import __version__
 from flowmetal.embed.config import store_url
 from flowmetal.errors import FlowmetalError
-from flowmetal.store.protocol import RunQuery, RunState
+from flowmetal.store.protocol import RunQuery, RunState, Store
 
 OLDEST_PYTHON = (3, 11)
 WAL_RESET_FIXED = (3, 51, 3)
 _CLOCK_SLACK_US = 5_000_000
+LITTLE_ROOM_BYTES = 100_000_000
+SCARCE_ROOM_BYTES = 2_000_000_000
+_FEW_FILES = 100
+_LARGE_LOG_BYTES = 1_000_000_000
+"""SQLite writes its log back at 4 MB, if nobody reads what it has replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,7 @@ def _sqlite(url: str) -> Iterator[Finding]:
             "sqlite",
             f"SQLite {found}: before 3.51.3, several processes that write at once could, very rarely, "
             "damage a write-ahead log while it is reset",
-            "keep backups, or use one interpreter process per store, until Python has a newer SQLite",
+            "Flowmetal's own processes take turns, so let no other program write to the file, and keep backups",
         )
     else:
         yield Finding("fine", "sqlite", f"SQLite {found}")
@@ -101,7 +106,10 @@ def _store(url: str) -> Iterator[Finding]:
     try:
         yield Finding("fine", "store", f"{store.url} opens")
         yield from _permissions(store.url)
+        yield from _disk(store.url)
         yield from _clock(store.now_us())
+        yield from _future(store)
+        yield from _untaken(store)
         yield from _postgresql(url)
         stuck = store.runs(RunQuery(states=(RunState.EXPORTING,), limit=1000))
         for row in stuck:
@@ -137,14 +145,79 @@ def _permissions(url: str) -> Iterator[Finding]:
     path = url.removeprefix("sqlite:")
     if path == url or not os.path.exists(path):
         return
-    mode = os.stat(path).st_mode & 0o777
-    if mode & 0o007:
+    beside = [path + suffix for suffix in ("-wal", "-shm", "-locks")]
+    places = [path, *filter(os.path.exists, beside)]
+    open_ones = [place for place in places if os.stat(place).st_mode & 0o007]
+    closed = [place for place in places if not os.access(place, os.R_OK | os.W_OK)]
+    for place in open_ones:
         yield Finding(
-            "wrong", "files", f"{path} is open to every user of this machine (mode {mode:o})",
-            f"chmod o-rwx {path}",
+            "wrong", "files", f"{place} is open to every user of this machine "
+            f"(mode {os.stat(place).st_mode & 0o777:o})", f"chmod o-rwx {place}",
+        )  # fmt: skip
+    for place in closed:
+        yield Finding(
+            "wrong", "files", f"{place} cannot be read and written by this user",
+            f"give it the owner and mode of {path}: all files of a store belong together",
+        )  # fmt: skip
+    if not open_ones and not closed:
+        yield Finding("fine", "files", f"{path} has mode {os.stat(path).st_mode & 0o777:o}")
+
+
+def _disk(url: str) -> Iterator[Finding]:
+    """Look at the room for a SQLite store; a server's disk cannot be seen from here."""
+    path = url.removeprefix("sqlite:")
+    if path == url or not os.path.exists(path):
+        return
+    system = os.statvfs(path)
+    free, inodes = system.f_bavail * system.f_frsize, system.f_favail
+    if free < LITTLE_ROOM_BYTES or (system.f_files and inodes < _FEW_FILES):
+        what = f"{_size(free)} and {inodes} files"
+        yield Finding(
+            "wrong", "disk", f"there is hardly any room left at {path}: {what}",
+            "make room: no step can be written to a full disk (none is lost; runs go on when there is room)",
+        )  # fmt: skip
+    elif free < SCARCE_ROOM_BYTES:
+        yield Finding(
+            "note", "disk", f"{_size(free)} are left at {path}", "make room, or let go of old runs: fmvm gc"
         )  # fmt: skip
     else:
-        yield Finding("fine", "files", f"{path} has mode {mode:o}")
+        yield Finding("fine", "disk", f"{_size(free)} are free")
+    log = path + "-wal"
+    if os.path.exists(log) and (size := os.stat(log).st_size) > _LARGE_LOG_BYTES:
+        yield Finding(
+            "note", "log", f"{log} has {_size(size)}: somebody reads the store without end, so that it cannot be reset",
+            f"see who has it open: fuser {path}",
+        )  # fmt: skip
+
+
+def _future(store: Store) -> Iterator[Finding]:
+    """Look whether time went back: timers that were set before wait too long."""
+    newest = store.runs(RunQuery(limit=1))
+    ahead = newest[0].created_us - store.now_us() if newest else 0
+    if ahead > _CLOCK_SLACK_US:
+        yield Finding(
+            "wrong", "clock", f"run {newest[0].id} was made {ahead / 1e6:.0f} s from now: the clock was set back",
+            "synchronise the clock (NTP); timers and timeouts of runs are late by that much until then",
+        )  # fmt: skip
+
+
+def _untaken(store: Store) -> Iterator[Finding]:
+    """Look whether runs could go on and nobody drives any."""
+    due_us = store.next_wake_us()
+    if due_us is None or due_us > store.now_us() - _CLOCK_SLACK_US:
+        return
+    if not store.runs(RunQuery(states=(RunState.RUNNING,), limit=1)):
+        yield Finding(
+            "note", "runs", "there are runs that could go on, and nobody drives any",
+            "start an interpreter: fmvm interpreter",
+        )  # fmt: skip
+
+
+def _size(size: int) -> str:
+    for unit, bytes_ in (("GB", 10**9), ("MB", 10**6), ("kB", 1000)):
+        if size >= bytes_:
+            return f"{size // bytes_:,} {unit}"
+    return f"{size} bytes"
 
 
 def _clock(now_us: int) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ the idempotency key, and what was done.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -63,6 +64,7 @@ def worker(
 
 
 def main() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: however the tests end
     url, journal, lease_us, concurrency = sys.argv[1:]
     with opened(url, journal) as engine:
         engine.host.lease_us = int(lease_us)
