@@ -77,7 +77,10 @@ class Bell:
         return listener
 
     def _forget(self, thread: threading.Thread) -> None:
-        name, listener = self._listeners.pop(thread)
+        found = self._listeners.pop(thread, None)
+        if found is None:  # another thread was faster
+            return
+        name, listener = found
         listener.close()
         with contextlib.suppress(OSError):
             os.unlink(name, dir_fd=self._folder)
