@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flowmetal.bytecode.code import DefinitionKind
 from flowmetal.errors import RefusedError, RunError, UsageError
 from flowmetal.ids import ProgramHash
 from flowmetal.runtime.grants import RunGrants, decode_grants
@@ -25,7 +26,16 @@ from flowmetal.store.operations.vocabulary import (
     Undeploy,
 )
 from flowmetal.store.protocol import Store
-from flowmetal.values import ErrorValue, Map, Value, decode_data, encode_data, hash_map, keyword
+from flowmetal.values import (
+    ErrorValue,
+    Map,
+    Value,
+    decode_data,
+    encode_data,
+    hash_map,
+    keyword,
+    vector,
+)
 
 if TYPE_CHECKING:
     from flowmetal.bytecode.code import Program
@@ -125,11 +135,22 @@ def publish(store: Store, topic: str, value: Value) -> int:
 
 def deploy(store: Store, program: Program, data: bytes, name: str, grants: RunGrants) -> str | None:
     """Let ``name`` stand for a program; return the hash of the one before."""
-    details = hash_map(((keyword("entry"), program.entry),))
+    entries = hash_map(_entries(program))
+    details = hash_map(((keyword("entry"), program.entry), (keyword("entries"), entries)))
     store.put_program(program.hash, data)
     wish = Deploy(name, program.hash, grants.encode(), encode_data(details))
     previous: str | None = _of(perform(store, wish), "previous")
     return previous
+
+
+def _entries(program: Program) -> Iterator[tuple[str, Value]]:
+    """Yield the functions that a run may begin with, and [least most] of each of their arities."""
+    for module in program.modules:
+        for one in () if module.library else module.definitions:
+            if one.function is not None and one.kind is DefinitionKind.FUNCTION:
+                bodies = program.functions[one.function].bodies
+                arities = [(b.parameters, None if b.variadic else b.parameters) for b in bodies]
+                yield one.name, vector(vector(arity) for arity in arities)
 
 
 def deployed(store: Store, name: str = "") -> list[DeployedProgram]:

@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from flowmetal.effects import events as kinds
 from flowmetal.effects.errors import bad_argument, effect_error
 from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.errors import FlowmetalError
@@ -19,7 +18,8 @@ from flowmetal.ids import ProgramHash, RunId
 from flowmetal.runtime.entering import signal_name
 from flowmetal.runtime.grants import RunGrants, decode_grants
 from flowmetal.runtime.retry import ONCE, duration_us, policy_of
-from flowmetal.runtime.starting import checked_id, encode_input, started_event
+from flowmetal.runtime.starting import checked_id
+from flowmetal.store.inputs import encode_input, first_event
 from flowmetal.store.operations.vocabulary import (
     AcquirePermit,
     Asked,
@@ -50,7 +50,7 @@ from flowmetal.store.operations.vocabulary import (
     Throttle,
     Unsubscribe,
 )
-from flowmetal.store.protocol import Message, NewEvent, NewRun
+from flowmetal.store.protocol import Message, NewRun
 from flowmetal.values import Keyword, Map, RunRef, Value, hash_map, keyword
 from flowmetal.values.codec import encode_data
 from flowmetal.vm.machine import start
@@ -188,7 +188,7 @@ def _new_run(active: ActiveRun, args: _Arguments, delay_us: int = 0) -> NewRun:
         encode_input(entry, arguments, seed),
         grants.encode(),
         tags,
-        NewEvent(kinds.STARTED, entry, 0, started_event(program, entry, arguments, tags)),
+        first_event(program, entry, arguments, tags),
         active.host.clock.now_us() + delay_us if delay_us else 0,
     )
 

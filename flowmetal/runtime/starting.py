@@ -1,9 +1,4 @@
-"""The beginning of a run: a row and a first event, before any instruction.
-
-``input`` of a run is ``{:entry :args :seed}``, and of a fork ``:first``, the id under which it
-began; the seed feeds ``rand``, which is
-part of the run's state from then on.
-"""
+"""The beginning of a run: a row and a first event, before any instruction."""
 
 from __future__ import annotations
 
@@ -11,23 +6,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from flowmetal.bytecode.code import Program
-from flowmetal.effects import events as kinds
 from flowmetal.errors import FlowmetalError, RunError, UsageError
-from flowmetal.ids import ProgramHash, RunId
+from flowmetal.ids import RunId
 from flowmetal.runtime.entropy import Entropy
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.host import Host
-from flowmetal.store.protocol import NewEvent, NewRun, RunRow
-from flowmetal.values import DataError, Value, hash_map, keyword, vector
+from flowmetal.store.inputs import (
+    ARGS,
+    ENTRY,
+    LONGEST_ID,
+    SEED,
+    encode_input,
+    first_event,
+    is_run_id,
+)
+from flowmetal.store.protocol import NewRun, RunRow
+from flowmetal.values import DataError, Value, keyword
 from flowmetal.values.codec import decode_data, encode_data
 from flowmetal.vm.machine import start
 
-_ENTRY = keyword("entry")
-_ARGS = keyword("args")
-_SEED = keyword("seed")
 _FIRST = keyword("first")
 _ID_BYTES = 8
-_LONGEST_ID = 200
 
 TOGETHER = 500
 """Runs that are made in one transaction: others want to write too."""
@@ -107,7 +106,7 @@ def _new_run(
     name = entry if "/" in entry else f"{program.entry}/{entry}"
     seed = int.from_bytes(host.entropy.randbytes(8), "big")
     start(host.linked(program), name, arguments, run, seed)
-    event = NewEvent(kinds.STARTED, name, 0, started_event(program.hash, name, arguments, tags))
+    event = first_event(program.hash, name, arguments, tags)
     return NewRun(run, program.hash, encode_input(name, arguments, seed), grants, tags, event)
 
 
@@ -116,22 +115,6 @@ def _keep_program(host: Host, program: Program, write: Callable[[Program], bytes
     if program.hash not in host.stored:
         host.store.put_program(program.hash, write(program))
         host.stored.add(program.hash)
-
-
-def started_event(
-    program: ProgramHash, entry: str, arguments: Sequence[Value], tags: Mapping[str, str]
-) -> bytes:
-    """Return the data of a run's first event."""
-    return encode_data(
-        hash_map(
-            (
-                (_ENTRY, entry),
-                (_ARGS, vector(arguments)),
-                (keyword("program"), program),
-                (keyword("tags"), hash_map((k, tags[k]) for k in sorted(tags))),
-            )
-        )
-    )
 
 
 def difference(there: RunRow, program: Program, entry: str, arguments: Sequence[Value]) -> str:
@@ -151,19 +134,13 @@ def fresh_id(entropy: Entropy) -> str:
 
 def checked_id(id: str) -> str:
     """Return a user's id. Raises UsageError FM1311 if it cannot be one."""
-    plain = id.isprintable() and not any(c.isspace() for c in id)
-    if not plain or not 0 < len(id) <= _LONGEST_ID or id.startswith("-"):
+    if not is_run_id(id):
         raise UsageError(
             "FM1311",
             f"{id!r} cannot be the id of a run",
-            hint=f"use 1 to {_LONGEST_ID} printable characters without spaces",
+            hint=f"use 1 to {LONGEST_ID} printable characters without spaces",
         )
     return id
-
-
-def encode_input(entry: str, arguments: Sequence[Value], seed: int) -> bytes:
-    """Return a run's input. Raises DataError if an argument is not data."""
-    return encode_data(hash_map(((_ENTRY, entry), (_ARGS, vector(arguments)), (_SEED, str(seed)))))
 
 
 def input_of_fork(data: bytes, first: RunId) -> bytes:
@@ -182,6 +159,6 @@ def decode_input(data: bytes) -> tuple[str, tuple[Value, ...], int]:
     """Return entry, arguments and seed. Raises RunError FM1106 for bytes that are no input."""
     try:
         found = decode_data(data)
-        return found.get(_ENTRY), tuple(found.get(_ARGS)), int(found.get(_SEED))
+        return found.get(ENTRY), tuple(found.get(ARGS)), int(found.get(SEED))
     except (DataError, TypeError, ValueError, AttributeError):
         raise RunError("FM1106", "the input of the run is damaged") from None

@@ -6,6 +6,7 @@ one interpreter where several contend.
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 import threading
@@ -476,6 +477,30 @@ def test_a_worker_needs_nothing_but_the_sql_that_is_documented(engine) -> None:
     assert worker.execute(failed, said).rowcount == 1
     assert pr_str(engine.drive(run).result) == "[{:ok true} :bad]"
     worker.close()
+
+
+def test_runs_are_started_signalled_and_stopped_by_the_sql_that_is_documented(engine) -> None:
+    text = """(defn main [n] [n (event/receive! :approved) (event/receive! :never)])"""
+    engine.deploy(program(text), "shop")
+    document = (Path(__file__).parents[2] / "docs" / "store.md").read_text()
+    begin, send, stop = re.findall(r"^INSERT INTO record.*?;", document, re.M | re.S)
+    (look,) = re.findall(r"^SELECT fields FROM record.*?;", document, re.M)
+    other = sqlite3.connect(engine.store_url.removeprefix("sqlite:"), isolation_level=None)
+    other.execute(begin)
+    engine.interpret(until_idle=True)
+    view = engine.view("order-18")
+    assert (view.state, view.tags) == ("waiting", {"customer": "42"})
+    other.execute(send)
+    with pytest.raises(sqlite3.IntegrityError):
+        other.execute(send)
+    engine.interpret(until_idle=True)
+    ((said,),) = other.execute(look).fetchall()
+    assert json.loads(said)["done"] == {"run": "order-18", "number": 1}
+    assert "the signal `never`" in engine.why("order-18")
+    other.execute(stop)
+    engine.interpret(until_idle=True)
+    assert engine.view("order-18").state == "cancelled"
+    other.close()
 
 
 # What is shown

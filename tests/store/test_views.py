@@ -36,7 +36,7 @@ def test_the_documented_queries_answer_while_a_run_is_driven(tmp_path: Path) -> 
     assert isinstance(claim, Claim)
     store.commit(claim, Commit([NewEvent("a", "b", 1, b"")], RunState.RUNNING, b"s"))
     store.send(run, Message("m1", "signal", "go", b""))
-    queries, _ = re.findall(r"```sql\n(.*?)```", DOCUMENT.read_text(), re.S)
+    queries, *_ = re.findall(r"```sql\n(.*?)```", DOCUMENT.read_text(), re.S)
     connection = sqlite3.connect(tmp_path / "store.db")
     listed, history, inbox = (
         connection.execute(query).fetchall() for query in queries.split(";") if query.strip()

@@ -9,6 +9,7 @@ from flowmetal.ids import RunId
 from flowmetal.store.operations import (
     callbacks,
     deployments,
+    orders,
     permits,
     queues,
     runs,
@@ -273,6 +274,7 @@ _DUE: Final[dict[str, Callable[[Records, str], None]]] = {
     topics.Published.SPACE: topics.forget,
     queues.Queue.SPACE: queues.serve,
     tasks.Task.SPACE: tasks.attend,
+    orders.SPACE: orders.obey,
 }
 """Who looks at rows that are due, by space. Each either deletes the row or moves its time on."""
 

@@ -1,0 +1,48 @@
+"""What a run begins with, as its row and its first event keep it.
+
+``input`` of a run is ``{:entry :args :seed}``, and of a fork ``:first``, the id under which it
+began; the seed feeds ``rand``, which is part of the run's state from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from flowmetal.effects import events as kinds
+from flowmetal.ids import ProgramHash
+from flowmetal.store.protocol import NewEvent
+from flowmetal.values import Value, hash_map, keyword, vector
+from flowmetal.values.codec import encode_data
+
+ENTRY = keyword("entry")
+ARGS = keyword("args")
+SEED = keyword("seed")
+LONGEST_ID = 200
+
+
+def is_run_id(id: str) -> bool:
+    """Say whether a text can be the id of a run: printable, without spaces, not too long."""
+    plain = id.isprintable() and not any(c.isspace() for c in id)
+    return plain and 0 < len(id) <= LONGEST_ID and not id.startswith("-")
+
+
+def encode_input(entry: str, arguments: Sequence[Value], seed: int) -> bytes:
+    """Return a run's input. Raises DataError if an argument is not data."""
+    return encode_data(hash_map(((ENTRY, entry), (ARGS, vector(arguments)), (SEED, str(seed)))))
+
+
+def first_event(
+    program: ProgramHash, entry: str, arguments: Sequence[Value], tags: Mapping[str, str]
+) -> NewEvent:
+    """Return a run's first event."""
+    data = encode_data(
+        hash_map(
+            (
+                (ENTRY, entry),
+                (ARGS, vector(arguments)),
+                (keyword("program"), program),
+                (keyword("tags"), hash_map((k, tags[k]) for k in sorted(tags))),
+            )
+        )
+    )
+    return NewEvent(kinds.STARTED, entry, 0, data)
