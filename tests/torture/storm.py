@@ -25,32 +25,9 @@ from flowmetal.embed import Beginning, Engine, compile
 from flowmetal.errors import StoreError
 from flowmetal.ids import RunId
 from flowmetal.store.protocol import LIVING, RunQuery, RunState
+from tests.torture.works import WORKS, Work
 
 log = logging.getLogger(__name__)  # pytest --log-cli-level=INFO shows what a storm has done
-
-PROGRAM = """
-(ns torture (:require [flow.async :refer [all!]]))
-(defforeign quick [run i])
-(defforeign slow [run i])
-
-(defn step [run i]
-  (case (mod i 10)
-    3 (slow run i)
-    5 (do (sleep! #dur "1ms") (quick run i))
-    7 (reduce + (all! (quick run i) (slow run i)))
-    (quick run i)))
-
-(defn main [run n]
-  (loop [i 0 sum 0]
-    (if (< i n)
-      (recur (inc i) (+ sum (step run i)))
-      sum)))
-"""
-
-
-def expected(effects: int) -> int:
-    """Return the result of a run of so many steps."""
-    return sum(2 * i if i % 10 == 7 else i for i in range(effects))
 
 
 @dataclass
@@ -77,7 +54,13 @@ class Storm:
         self._errors: list[Path] = []
 
     def run(
-        self, runs: int, effects: int, *, limit_s: float, restarts: Sequence[Restart] = ()
+        self,
+        runs: int,
+        steps: int,
+        *,
+        limit_s: float,
+        restarts: Sequence[Restart] = (),
+        work: Work = WORKS["alone"],
     ) -> None:
         """Start runs, let the storm go over them until all have ended, and look at them."""
         self._concurrency = max(1, runs // self.workers)  # few, so that all have some
@@ -85,16 +68,18 @@ class Storm:
             started = [
                 run
                 for run, _ in engine.start_many(
-                    compile(PROGRAM),
-                    [Beginning([f"r-{n}", effects], f"r-{n}") for n in range(runs)],
+                    compile(work.source),
+                    [Beginning([f"r-{n}", steps], f"r-{n}") for n in range(runs)],
                 )
             ]
             self._blow(engine, limit_s, list(restarts))
             self._check_errors()
             for run in started:
-                self._check(engine, RunId(run), effects)
-        self._check_journal(runs, effects)
-        log.info("%d runs of %d steps: %s", runs, effects, dict(self.told))
+                self._check(engine, RunId(run), work.result(steps))
+            states = {row.state for row in engine.store.runs(RunQuery(limit=1_000_000))}
+            assert states == {RunState.COMPLETED}, (self.seed, states)  # children too
+        self._check_journal(runs, steps, work)
+        log.info("%d runs of %d steps: %s", runs, steps, dict(self.told))
 
     def _blow(self, engine: Engine, limit_s: float, restarts: list[Restart]) -> None:
         began = time.monotonic()
@@ -181,11 +166,11 @@ class Storm:
     def _said(self) -> str:
         return "".join(errors.read_text() for errors in self._errors)
 
-    def _check(self, engine: Engine, run: RunId, effects: int) -> None:
+    def _check(self, engine: Engine, run: RunId, result: int) -> None:
         row = engine.store.run(run)
         assert row is not None
         assert row.state is RunState.COMPLETED, (self.seed, row)
-        assert engine.result(run) == expected(effects), (self.seed, run)
+        assert engine.result(run) == result, (self.seed, run)
         history = list(engine.events(run))
         assert [event.seq for event in history] == list(range(1, len(history) + 1)), (
             self.seed,
@@ -197,16 +182,17 @@ class Storm:
         found = engine.verify(run)
         assert not found.problems, (self.seed, run, found)
 
-    def _check_journal(self, runs: int, effects: int) -> None:
+    def _check_journal(self, runs: int, steps: int, work: Work) -> None:
         """Look at the world: all that was to happen has, each thing under one key of its own."""
+        text = (self.folder / "journal").read_text()
+        lines = [line.split("\t") for line in text.splitlines()]
         things, keys = defaultdict(set), defaultdict(set)
-        for line in (self.folder / "journal").read_text().splitlines():
-            key, thing = line.split("\t", 1)
-            things[thing].add(key)
-            keys[key].add(thing)
+        for key, *thing in lines:
+            things[tuple(thing)].add(key)
+            keys[key].add(tuple(thing))
         assert all(len(found) == 1 for found in (*things.values(), *keys.values())), self.seed
-        each = sum(2 if i % 10 == 7 else 1 for i in range(effects))
-        assert len(things) == runs * each, (self.seed, len(things))
+        assert len(things) == runs * sum(map(work.things, range(steps))), (self.seed, len(things))
+        work.check(lines)
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,13 @@ import pytest
 
 from tests.postgres import Server
 from tests.torture.storm import Restart, Storm
+from tests.torture.works import WORKS
 
 EVERYTHING = bool(os.environ.get("FLOWMETAL_EVERYTHING"))
 
 # Runs, steps of each. As few runs as workers: then somebody always waits for what another one has.
-FEW, MANY = (4, 600), (100, 30)
+FEW, MANY = (4, 400), (100, 30)
+SHARED = (4, 40)
 FEWEST, MOST = (8, 2000), (200, 30)
 BLOWS = {FEWEST: {"lease_s": 10, "pause_s": 2}, MOST: {"lease_s": 1, "pause_s": 0.3}}
 
@@ -34,6 +36,19 @@ def test_a_storm_over_postgresql_leaves_every_run_whole(
     with postgres.empty_store() as url:
         storm = Storm(url, tmp_path, seed=size[0])
         storm.run(*size, limit_s=120, restarts=[Restart(3, postgres)])
+
+
+def test_a_storm_over_runs_that_share_locks_and_start_runs(tmp_path: Path) -> None:
+    storm = Storm(f"sqlite:{tmp_path}/store.db", tmp_path, seed=1)
+    storm.run(*SHARED, limit_s=120, work=WORKS["shared"])
+
+
+def test_a_storm_over_postgresql_and_runs_that_share_locks_and_start_runs(
+    tmp_path: Path, postgres: Server
+) -> None:
+    with postgres.empty_store() as url:
+        storm = Storm(url, tmp_path, seed=1)
+        storm.run(3, 30, limit_s=120, work=WORKS["shared"], restarts=[Restart(3, postgres)])
 
 
 everything = pytest.mark.skipif(not EVERYTHING, reason="make torture")

@@ -37,13 +37,18 @@ def world(journal: str) -> list[Callable[..., int]]:
         tell(idempotency_key, run, f"slow {i}")
         return i
 
+    @foreign("torture/locked")
+    def locked(run: str, i: int, name: str, token: int, idempotency_key: str) -> int:
+        tell(idempotency_key, run, f"locked {i} {name} {token}")
+        return i
+
     @foreign("torture/deadly")
     def deadly(run: str) -> int:
         tell("", run, "deadly")
         os.kill(os.getpid(), signal.SIGKILL)
         return 0
 
-    return [quick, slow, deadly]
+    return [quick, slow, locked, deadly]
 
 
 @contextlib.contextmanager
