@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from flowmetal.compiler.context import Context, is_made_up
 from flowmetal.compiler.environment import VarInfo
@@ -120,6 +121,21 @@ def _elsewhere(context: Context, name: str) -> Iterator[str]:
             yield f"`{name}` exists in {space}: add [{space} :as {short}]"
 
 
+def _usual_namespace(context: Context, symbol: Symbol) -> str | None:
+    """Return the offer of the namespace that an alias usually stands for and that has the name."""
+    alias = symbol.ns or ""
+    for space in sorted(context.environment.names()):
+        usual = space.rpartition(".")[2]
+        if alias == usual or space == _USUAL.get(alias):
+            found = context.environment.var(f"{space}/{symbol.name}")
+            if found is not None and not found.private:
+                return f"add [{space} :as {alias}] to :require"
+    return None
+
+
+_USUAL: Final = {"str": "flow.string", "pp": "flow.pprint"}
+
+
 def _unknown_qualifier(context: Context, symbol: Symbol, span: Span) -> Diagnostic:
     assert symbol.ns is not None
     if looks_like_a_class(symbol.ns):
@@ -127,7 +143,7 @@ def _unknown_qualifier(context: Context, symbol: Symbol, span: Span) -> Diagnost
         help = () if hint is None else (hint,)
         return Diagnostic("FM0107", INTEROP, (Label(span),), (), help)
     known = [*context.names.namespace.aliases, *context.environment.names()]
-    guess = did_you_mean(symbol.ns, known)
+    guess = _usual_namespace(context, symbol) or did_you_mean(symbol.ns, known)
     if guess is None:
         guess = f"add [{flow_name(symbol.ns)} :as {symbol.ns.rpartition('.')[2]}] to :require"
     return Diagnostic(
