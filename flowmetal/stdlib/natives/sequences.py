@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cmp_to_key
-
 from flowmetal.stdlib.natives.arguments import need_int, out_of_bounds, wrong
 from flowmetal.stdlib.natives.table import MISSING, Table
 from flowmetal.stdlib.natives.walking import (
@@ -30,7 +27,6 @@ from flowmetal.values import (
     Value,
     Vector,
     char,
-    compare,
     cons,
     count,
     first,
@@ -39,13 +35,11 @@ from flowmetal.values import (
     is_number,
     list_of,
     next_,
-    plain_keys,
     rest,
     seq,
     to_integer,
     vector,
 )
-from flowmetal.values.meter import charge
 
 native = Table("flow.core")
 
@@ -280,36 +274,6 @@ def unrealised(value: Value, todo: Value) -> Value:
     for lazy in reversed(unrealised_inside(value)):
         todo = Cons(lazy, todo)
     return todo
-
-
-@native("-sort")
-def sort(coll: Value) -> Value:
-    """Sort by the default order."""
-    items = items_of("sort", coll)
-    _charge_sorting(len(items))
-    return list_of(_sorted(items, items))
-
-
-@native("-sort-by")
-def sort_by(keys: Value, coll: Value) -> Value:
-    """Sort the items of ``coll`` by the default order of the keys at the same places."""
-    items = items_of("sort-by", coll)
-    _charge_sorting(len(items))
-    return list_of(_sorted(items_of("sort-by", keys), items))
-
-
-def _sorted(keys: Sequence[Value], items: Sequence[Value]) -> list[Value]:
-    """Return the items in the order of the keys at the same places; equal ones stay as they stand."""
-    plain = plain_keys(keys)
-    key = (keys if plain is None else plain).__getitem__
-    if plain is None:
-        order = cmp_to_key(compare)
-        return [items[at] for at in sorted(range(len(items)), key=lambda at: order(key(at)))]
-    return [items[at] for at in sorted(range(len(items)), key=key)]
-
-
-def _charge_sorting(size: int) -> None:
-    charge(size * size.bit_length() >> 1)
 
 
 _SHORT = 32
