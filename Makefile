@@ -40,7 +40,7 @@ test: setup
 torture: setup
 	FLOWMETAL_EVERYTHING=1 FLOWMETAL_KILLS=1000 $(BIN)/python -m pytest -n 2 \
 		tests/lang/test_lang_moving.py tests/snapshot tests/crash tests/simulation tests/power tests/torture \
-		tests/server/test_callbacks.py
+		tests/server/test_callbacks.py tests/stdlib/test_run_again.py
 
 fuzz: setup
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[dev,fuzz]'
