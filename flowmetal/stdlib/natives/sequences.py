@@ -40,6 +40,8 @@ from flowmetal.values import (
     to_integer,
     vector,
 )
+from flowmetal.values.limits import need_items
+from flowmetal.values.meter import charge
 
 native = Table("flow.core")
 
@@ -167,10 +169,28 @@ def nthnext(coll: Value, n: Value) -> Value:
 
 @native("nthrest")
 def nthrest(coll: Value, n: Value) -> Value:
+    """Return what comes after n items; whether there is anything is not looked at."""
     if coll is None or need_int("nthrest", 2, n) <= 0:
         return coll
-    found = drop_cells(coll, n)
-    return EMPTY_LIST if found is None else found
+    found = drop_cells(coll, n - 1)
+    return EMPTY_LIST if found is None else rest(found)
+
+
+@native("-first-items")
+def first_items(n: Value, coll: Value) -> Value:
+    """Return a list of the first n items, or of all if there are less; no more than n are realised."""
+    items: list[Value] = []
+    wanted = need_int("take", 1, n)
+    while coll is not None and len(items) < wanted:
+        items.append(first(coll))
+        try:
+            coll = next_(coll) if len(items) < wanted else None
+        except Unrealised as need:
+            raise Unrealised(need.lazy, Realise.ALL, wanted - len(items)) from None
+        if not len(items) & 0xFFFF:
+            need_items("partition", len(items))
+    charge(len(items))
+    return list_of(items)
 
 
 @native("last")
