@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 
 from flowmetal import Machine, compile
+from flowmetal.bytecode.code import Program
 from flowmetal.vm.state import MachineStatus
 
 ITEMS = 6_000
@@ -58,7 +59,7 @@ def main() -> None:
         print(f"{name:<16}{best:>12.2f}{best / base:>10.2f}", flush=True)
 
 
-def _measured(program: object) -> float:
+def _measured(program: Program) -> float:
     machine = Machine(program, ITEMS)
     before = time.process_time()
     turn = machine.run()
