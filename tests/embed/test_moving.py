@@ -8,13 +8,14 @@ import pytest
 import flowmetal
 from flowmetal.embed.files import write_bytes
 from flowmetal.errors import RunError, UsageError
+from tests.stores import url_of
 
 SOURCE = '(defn main [x] (sleep! #dur "1ms") (* x x))'
 
 
-@pytest.fixture
-def engine():
-    with flowmetal.Engine("memory:") as opened:
+@pytest.fixture(params=["memory", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path):
+    with flowmetal.Engine(url_of(request.param, request, tmp_path)) as opened:
         yield opened
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import flowmetal
 from flowmetal.embed.asking import Thrown
 from flowmetal.errors import RunError, UsageError
+from tests.stores import url_of
 
 SHOP = """(ns shop (:require [flow.event :as event :refer [defquery]]))
 (def orders (atom [1 2 3]))
@@ -23,9 +25,9 @@ SHOP = """(ns shop (:require [flow.event :as event :refer [defquery]]))
 """
 
 
-@pytest.fixture
-def engine() -> Iterator[flowmetal.Engine]:
-    with flowmetal.Engine("memory:") as engine:
+@pytest.fixture(params=["memory", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[flowmetal.Engine]:
+    with flowmetal.Engine(url_of(request.param, request, tmp_path)) as engine:
         yield engine
 
 

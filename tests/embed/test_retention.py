@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from flowmetal import Engine, compile
 from flowmetal.embed.retention import Retention
 from flowmetal.errors import RunError
+from tests.stores import url_of
 
 LONG = """
 (ns a (:require [flow.event :refer [receive!]]))
@@ -18,9 +22,10 @@ LONG = """
 """
 
 
-@pytest.fixture
-def engine() -> Engine:
-    return Engine("memory:")
+@pytest.fixture(params=["memory", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    with Engine(url_of(request.param, request, tmp_path)) as opened:
+        yield opened
 
 
 def waiting(engine: Engine, n: int = 30) -> str:

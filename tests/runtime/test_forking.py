@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import flowmetal
@@ -13,6 +15,7 @@ from flowmetal.runtime.verifying import verify
 from flowmetal.values import decode_data, keyword
 from tests.crash.corpus import CASES, Case
 from tests.runtime.test_past import host_of, lived, row_of
+from tests.stores import url_of
 
 F = RunId("f")
 
@@ -52,9 +55,9 @@ def test_a_fork_that_performs_anew_ends_and_verifies(case: Case) -> None:
     trial.store.forget(F)
 
 
-@pytest.fixture
-def engine():
-    with flowmetal.Engine("memory:") as opened:
+@pytest.fixture(params=["memory", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path):
+    with flowmetal.Engine(url_of(request.param, request, tmp_path)) as opened:
         yield opened
 
 

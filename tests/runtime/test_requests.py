@@ -12,6 +12,7 @@ import flowmetal
 from flowmetal.embed.asking import Thrown
 from flowmetal.errors import RunError
 from flowmetal.values import keyword, pr_str
+from tests.stores import url_of
 
 HEAD = "(ns p (:require [flow.event :as event]))\n"
 TILL = """
@@ -27,9 +28,9 @@ TILL = """
 """
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[flowmetal.Engine]:
-    with flowmetal.Engine(f"sqlite:{tmp_path / 'store.db'}") as opened:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[flowmetal.Engine]:
+    with flowmetal.Engine(url_of(request.param, request, tmp_path)) as opened:
         yield opened
 
 

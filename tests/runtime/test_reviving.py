@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from flowmetal import Engine, compile, foreign
 from flowmetal.errors import FlowmetalError, RefusedError, RunError
 from flowmetal.values import Value, keyword, pr_str
+from tests.stores import url_of
 
 HEAD = """
 (ns p (:require [flow.async :refer [all!]] [flow.saga :refer [saga! compensate!]] [flow.event :refer [receive!]]))
@@ -40,9 +42,10 @@ def world() -> World:
     return World()
 
 
-@pytest.fixture
-def engine(world: World) -> Iterator[Engine]:
-    with Engine("memory:", functions=[world.function]) as engine:
+@pytest.fixture(params=["memory", "postgresql"])
+def engine(world: World, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    url = url_of(request.param, request, tmp_path)
+    with Engine(url, functions=[world.function]) as engine:
         yield engine
 
 

@@ -20,6 +20,7 @@ from flowmetal.embed.views import RunView
 from flowmetal.errors import RefusedError, RunError
 from flowmetal.store.protocol import NewEvent, RunState
 from flowmetal.values import ErrorValue, Value, hash_map, keyword, pr_str
+from tests.stores import url_of
 
 HEAD = """(ns p
   (:require [flow.event :as event] [flow.lock :as lock :refer [with-lock! with-permit!]]
@@ -27,9 +28,9 @@ HEAD = """(ns p
 """
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[flowmetal.Engine]:
-    with flowmetal.Engine(f"sqlite:{tmp_path / 'store.db'}") as opened:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[flowmetal.Engine]:
+    with flowmetal.Engine(url_of(request.param, request, tmp_path)) as opened:
         yield opened
 
 
@@ -456,6 +457,7 @@ def test_a_foreign_function_with_a_queue_is_performed_by_a_worker(engine) -> Non
     assert pr_str(view.result) == ('[{:size 3} {:at 1, :kind "p/resize", :attempts 1}]')
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_worker_needs_nothing_but_the_sql_that_is_documented(engine) -> None:
     text = """(defforeign resize {:queue "images" :retry 2} [url])
               (defn main [] [(resize "u") (try (resize "v") (catch :image/bad e :bad))])"""
@@ -479,6 +481,7 @@ def test_a_worker_needs_nothing_but_the_sql_that_is_documented(engine) -> None:
     worker.close()
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_runs_are_started_signalled_and_stopped_by_the_sql_that_is_documented(engine) -> None:
     text = """(defn main [n] [n (event/receive! :approved) (event/receive! :never)])"""
     engine.deploy(program(text), "shop")

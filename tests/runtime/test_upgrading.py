@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import flowmetal
 from flowmetal.errors import RefusedError
 from flowmetal.values import pr_str
+from tests.stores import url_of
 
 
-@pytest.fixture
-def engine():
-    with flowmetal.Engine("memory:") as opened:
+@pytest.fixture(params=["memory", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path):
+    with flowmetal.Engine(url_of(request.param, request, tmp_path)) as opened:
         yield opened
 
 
