@@ -278,7 +278,10 @@ def _is_out_of_grace(active: ActiveRun) -> bool:
 def _is_time_to_commit(active: ActiveRun) -> bool:
     """Keep a long computation from losing much, and its output from being late."""
     since = active.host.clock.monotonic_us() - active.committed_us
-    return since > _CHECKPOINT_US or (bool(active.events) and since > _FLUSH_US)
+    if since > _CHECKPOINT_US:
+        return True
+    # That the run was taken up after a crash is no news: a commit would say that it got on.
+    return since > _FLUSH_US and any(each.kind != kinds.RECOVERED for each in active.events)
 
 
 # What happened outside

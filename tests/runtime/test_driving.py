@@ -14,6 +14,8 @@ from flowmetal.embed import compile
 from flowmetal.embed.natives import natives
 from flowmetal.errors import Conflict, RunError, StoreError
 from flowmetal.ids import InterpreterId, RunId
+from flowmetal.runtime.advance import advance
+from flowmetal.runtime.committing import carry_out
 from flowmetal.runtime.driving import drive
 from flowmetal.runtime.interpreting import Interpreter, interpret
 from flowmetal.runtime.lease import Lease
@@ -453,3 +455,18 @@ def test_runs_without_end_leave_room_for_others(what: str) -> None:
 def begin_many(bench: Bench, source: str, *runs: str) -> None:
     program = compile(source)
     start_runs(bench.current, program, write_program, [Beginning(id=run) for run in runs])
+
+
+def test_a_run_that_only_computes_does_not_clear_itself_by_the_note_of_its_crash() -> None:
+    bench = Bench(clock=TickingClock())
+    bench.current.linker = Linker(natives())
+    begin_many(bench, f"(ns t) (defn main [] {ENDLESS['computes']})", "r")
+    for owner in ("a", "b"):
+        claimed = claim(bench, owner)
+        bench.store.abandon(InterpreterId(owner))
+    active = open_run(bench.current, claim(bench), bench.clock.monotonic_us(), patient=True)
+    assert active.claim.epoch == claimed.epoch + 1
+    carry_out(active, advance(active, turns=4))  # a second and more
+    row = bench.store.run(R)
+    assert row is not None
+    assert row.attempts == 3
