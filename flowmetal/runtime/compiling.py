@@ -5,8 +5,8 @@ since. Macros are functions of the run; they are called in a sealed copy of its 
 that compiling changes nothing: the answer is recorded, and whoever looks at a past state
 gets it from there. ``eval`` inside of such a macro is compiled at once, by this same function.
 
-The answer is ``{:code bytes, :namespace name, :names n}``, with :line and :column where the rest of
-a text begins; nil for a text in which no form is left.
+The answer is ``{:code bytes, :namespace name, :names n, :fuel n}``, with :line and :column where the
+rest of a text begins; nil for a text in which no form is left.
 """
 
 from __future__ import annotations
@@ -46,19 +46,23 @@ from flowmetal.values import (
 from flowmetal.values.errors import flow_error
 from flowmetal.vm.link import Image
 from flowmetal.vm.machine import evaluate
-from flowmetal.vm.own_code import CODE, NAMES, check_size
+from flowmetal.vm.own_code import CODE, FUEL, NAMES, check_size
 from flowmetal.vm.spaces import CORE, NAMESPACE
 from flowmetal.vm.state import Bindings, Machine
 from flowmetal.vm.vars import define
 
-BUDGET: Final = 5_000_000
-"""Fuel for one macro call: some five seconds."""
+BUDGET: Final = 2_000_000
+"""Fuel for all macro calls of one form: some two seconds."""
+
+CALL: Final = 50
+"""What a macro call costs at least: what it returns is compiled, too."""
 
 MOST_NESTED: Final = 16
 """Evaluations inside of macros that are called by evaluations."""
 
 _FORM, _TEXT, _SPACE, _LINE, _COLUMN = map(keyword, ("form", "text", "namespace", "line", "column"))
 _REALISE: Final = f"{CORE}/-realise-deep"
+_FUEL_SPENT: Final = "FM0309"
 _FORM_PATH: Final = "<eval>"
 _TEXT_PATH: Final = "<string>"
 
@@ -182,6 +186,7 @@ class _Compilation:
             CODE: write_modules(modules),
             _SPACE: addition.namespace,
             NAMES: self.macros.names,
+            FUEL: BUDGET - self.macros.fuel,
         }
 
     def _names_in(self, namespace: str) -> Module:
@@ -208,14 +213,16 @@ class Macros:
 
     The macros of flow.core know nothing of the run and change nothing of it: for them a copy
     that shares all values is enough, as it is for a machine of which nothing is kept (one that is
-    sealed itself, a REPL). For any other macro the run is saved and restored. ``names``: how far names have been made up;
-    ``failed``: the error of the last macro that failed.
+    sealed itself, a REPL). For any other macro the run is saved and restored. ``names``: how far
+    names have been made up; ``fuel`` is what is left for macros; ``failed``: the error of the last
+    one that failed.
     """
 
     def __init__(
         self, machine: Machine, request: EffectRequest, environment: Environment, depth: int
     ) -> None:
         self.names = machine.next_gensym
+        self.fuel = BUDGET
         self.failed: ErrorValue | None = None
         self._machine = machine
         self._request = request
@@ -301,15 +308,22 @@ class Macros:
         arguments: Sequence[Value],
     ) -> Value:
         copy.next_gensym = self.names
+        before = copy.fuel_used
         here = Bindings({NAMESPACE: Symbol(None, self._namespace)}, bindings)
         try:
-            return evaluate(copy, function, arguments, BUDGET, here)
+            return evaluate(copy, function, arguments, self.fuel, here)
         except FlowError as error:
-            self.failed = error.error
-            raise EvaluationFailed(error.error) from None
+            self.failed = _spent() if error.error.code == _FUEL_SPENT else error.error
+            raise EvaluationFailed(self.failed) from None
         finally:
+            self.fuel = max(0, self.fuel - CALL - (copy.fuel_used - before))
             self.names = copy.next_gensym
             copy.output.clear()
+
+
+def _spent() -> ErrorValue:
+    message = f"the macros of one form took more than {BUDGET:,} steps"
+    return flow_error(_FUEL_SPENT, "limit/fuel", message).error
 
 
 def _restored(machine: Machine) -> Machine:

@@ -16,9 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from flowmetal.bytecode.code import Definition, DefinitionKind, Function, Module
-from flowmetal.bytecode.file import read_modules
 from flowmetal.bytecode.opcodes import Operand
-from flowmetal.bytecode.verifier import verify
 from flowmetal.errors import ProgramError
 from flowmetal.ids import CodeHash
 from flowmetal.values import KINDS, Map, Value, VarRef, keyword, show, vector
@@ -32,8 +30,11 @@ CODE = keyword("code")
 NAMES = keyword("names")
 """Where the answer says how far the compiler has counted in making up names."""
 
-_FUEL = 500
-_FUEL_A_BYTE = 4
+FUEL = keyword("fuel")
+"""And what the macros took that it has called."""
+
+_AT_LEAST = 500
+_A_BYTE = 4
 """What it costs to have code compiled: about a microsecond for each, on an idle machine."""
 
 
@@ -65,6 +66,9 @@ def sized(machine: Machine, fiber: Fiber, form: Value) -> Value:
 
 def read_code(data: bytes, image: Image) -> tuple[Module, ...]:
     """Return compiled modules that run in ``image``. Raises ProgramError if they may not."""
+    from flowmetal.bytecode.file import read_modules  # few programs compile anything
+    from flowmetal.bytecode.verifier import verify
+
     modules = read_modules(data)
     functions = {f.hash: f for module in modules for f in module.functions}
 
@@ -103,7 +107,8 @@ def install(machine: Machine, fiber: Fiber, compiled: Value) -> Value:
     count = compiled.get(NAMES)
     if isinstance(count, int):
         machine.next_gensym = max(machine.next_gensym, count)
-    charge(_FUEL + _FUEL_A_BYTE * len(data))
+    fuel = compiled.get(FUEL)
+    charge(_AT_LEAST + _A_BYTE * len(data) + (fuel if isinstance(fuel, int) else 0))
     image = machine.image
     return vector(
         vector(_step(image, definition)) for module in modules for definition in module.definitions
