@@ -1,0 +1,166 @@
+"""A store whose file was damaged: errors with codes, never a traceback, never a run that hangs.
+
+What can be damaged without the file noticing is tried too: single values of rows, under SQLite's nose.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import flowmetal
+from flowmetal.embed import compile
+from flowmetal.errors import FlowmetalError
+from tests.crash.corpus import HEAD
+
+PROGRAM = HEAD + """
+(defn child [x] (event/receive! :never))
+(defn main []
+  (state/put! "k" [1 2])
+  (let [s (event/subscribe! :t) cb (event/callback!) c (start! child [1]) m (into {} (map (fn [i] [i i]) (range 100)))]
+    (event/publish! :t {:a 1})
+    (lock/with-lock! "l"
+      (event/receive! :go)
+      [(count m) (event/receive! s)])))
+(defn failing [] (throw (ex-info "no" {:type :no})))
+"""
+EVERYTHING = bool(os.environ.get("FLOWMETAL_EVERYTHING"))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with runs that wait, have ended and have failed."""
+    path = tmp_path_factory.mktemp("damage") / "store.db"
+    program = compile(PROGRAM)
+    with flowmetal.Engine(f"sqlite:{path}") as engine:
+        for name, entry in (("waits", "main"), ("fails", "failing")):
+            engine.start(program, (), entry=entry, id=name)
+        engine.interpret(until_idle=True)
+        engine.signal("waits", "later", 1)
+    return path
+
+
+def look_at(path: Path) -> list[str]:
+    """Do what people do with a store; return the codes of the errors. Anything else is raised."""
+    codes: list[str] = []
+
+    def tried(act: Callable[[], object]) -> None:
+        try:
+            act()
+        except FlowmetalError as error:
+            assert error.code, error
+            codes.append(error.code)
+
+    def use() -> None:
+        with flowmetal.Engine(f"sqlite:{path}") as engine:
+            for run in ("waits", "fails"):
+                tried(lambda run=run: engine.show(run))
+                tried(lambda run=run: list(engine.events(run)))
+                tried(lambda run=run: engine.why(run))
+                tried(lambda run=run: engine.verify(run))
+                tried(lambda run=run: engine.eval(run, "(+ 1 2)"))
+            tried(engine.runs)
+            tried(engine.deployed)
+            tried(lambda: engine.publish("t", 2))
+            tried(lambda: engine.retry("fails"))
+            tried(lambda: engine.supply("fails", 1))
+            tried(lambda: engine.signal("waits", "go", 1))
+            tried(lambda: engine.interpret(until_idle=True))
+            tried(lambda: engine.cancel("waits", "enough"))
+            tried(lambda: engine.export("waits", str(path) + ".fms", force=True))
+
+    tried(use)
+    return codes
+
+
+def test_a_whole_store_gives_no_errors_but_those_it_should(whole: Path, tmp_path: Path) -> None:
+    place = tmp_path / "store.db"
+    place.write_bytes(whole.read_bytes())
+    assert set(look_at(place)) <= {"FM1102", "FM1103", "FM1132", "FM1130"}
+
+
+def test_a_damaged_file_is_refused_or_used_and_never_a_traceback(
+    whole: Path, tmp_path: Path
+) -> None:
+    data = whole.read_bytes()
+    chance = random.Random(1)
+    for number in range(3000 if EVERYTHING else 40):
+        damaged = bytearray(data)
+        for _ in range(chance.choice((1, 1, 20))):
+            at = chance.randrange(len(data))
+            damaged[at] ^= chance.randrange(1, 256)
+        place = tmp_path / f"{number}.db"
+        place.write_bytes(damaged)
+        look_at(place)
+
+
+def test_a_file_that_was_cut_off_is_refused(whole: Path, tmp_path: Path) -> None:
+    data = whole.read_bytes()
+    lengths = range(0, len(data), 512 if EVERYTHING else 20_000)
+    for length in lengths:
+        place = tmp_path / f"{length}.db"
+        place.write_bytes(data[:length])
+        look_at(place)
+
+
+def values(path: Path) -> list[tuple[str, int, str, object]]:
+    """Return (table, row, column, value) of all that is in a store."""
+    found: list[tuple[str, int, str, object]] = []
+    with sqlite3.connect(path) as connection:
+        tables = connection.execute("SELECT name, sql FROM sqlite_master WHERE type='table'")
+        for table, sql in tables.fetchall():
+            if "WITHOUT ROWID" in sql or table.startswith("sqlite_"):
+                continue
+            cursor = connection.execute(f"SELECT rowid, * FROM {table}")
+            names = [column[0] for column in cursor.description]
+            for row in cursor.fetchall():
+                found += [(table, row[0], n, v) for n, v in zip(names[1:], row[1:], strict=True)]
+    connection.close()
+    return found
+
+
+def other(value: object, chance: random.Random) -> object:
+    """Return a value of the same type that is not this one."""
+    match value:
+        case bytes():
+            if not value or chance.random() < 0.3:
+                return chance.choice((b"", b"\xc1", b"\x93\x01", chance.randbytes(20)))
+            at = chance.randrange(len(value))
+            return value[:at] + bytes([value[at] ^ chance.randrange(1, 256)]) + value[at + 1 :]
+        case str():
+            return chance.choice(("", "\x00", "nobody", "{", "[]", value[:-1], "ÿ" + value))
+        case int():
+            return chance.choice((-1, 0, value + 1, 1 << 62))
+        case _:
+            return value
+
+
+def test_a_value_that_was_changed_in_a_row_is_refused_or_used_and_never_a_traceback(
+    whole: Path, tmp_path: Path
+) -> None:
+    chance = random.Random(2)
+    places = [each for each in values(whole) if each[3] is not None]
+    for number in range(4000 if EVERYTHING else 60):
+        table, row, column, value = chance.choice(places)
+        place = tmp_path / f"{number}.db"
+        place.write_bytes(whole.read_bytes())
+        connection = sqlite3.connect(place)
+        changed = other(value, chance)
+        try:
+            with connection:
+                connection.execute(
+                    f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (changed, row)
+                )
+        except sqlite3.Error:
+            continue
+        finally:
+            connection.close()
+        try:
+            look_at(place)
+        except Exception as crash:
+            raise AssertionError(f"{table}.{column} of row {row}: {value!r} -> {changed!r}") from crash
