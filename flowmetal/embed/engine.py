@@ -19,7 +19,14 @@ from flowmetal.embed import config
 from flowmetal.embed.mover import Mover
 from flowmetal.embed.sharer import Sharer
 from flowmetal.embed.views import EventView, RunView, event_view, run_view
-from flowmetal.errors import Conflict, FlowmetalError, RefusedError, RunError, UsageError
+from flowmetal.errors import (
+    Conflict,
+    FlowmetalError,
+    RefusedError,
+    RunError,
+    StoreError,
+    UsageError,
+)
 from flowmetal.ids import InterpreterId, RunId
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.host import Host
@@ -189,7 +196,8 @@ class Engine(Mover, Sharer):
         from flowmetal.runtime.reviving import Resume, revive
 
         error = run_view(row).error
-        if error is not None and error.code == "FM1108":
+        # With a :run it is the error of a child, which nobody took: its own interpreters live.
+        if error is not None and error.code == "FM1108" and keyword("run") not in error.data:
             revive(self.host, row.id, Resume())
 
     def result(self, run: str) -> Value:
@@ -384,6 +392,8 @@ class Engine(Mover, Sharer):
     def events(self, run: str, after: int = 0) -> Iterator[EventView]:
         """Yield the history of a run, oldest first, from the event after number ``after`` on."""
         while page := self.store.events(RunId(run), after, _PAGE):
+            if page[-1].seq <= after:
+                raise StoreError("FM1001", f"the history of run {run} is damaged: it has no order")
             yield from map(event_view, page)
             after = page[-1].seq
 

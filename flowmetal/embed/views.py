@@ -225,7 +225,7 @@ def run_view(row: RunRow, fibers: tuple[FiberView, ...] = ()) -> RunView:
         program=row.program,
         entry=entry if isinstance(entry, str) else "",
         result=_decoded(row.result) if row.state is RunState.COMPLETED else None,
-        error=_decoded(row.error),
+        error=_error(row.error),
         waiting=tuple(_waits(row.waiting)) if row.state in _WAITING else (),
         tags=row.tags,
         parent=row.parent,
@@ -235,6 +235,14 @@ def run_view(row: RunRow, fibers: tuple[FiberView, ...] = ()) -> RunView:
         fibers=fibers,
         status=_status(row.progress),
     )
+
+
+def _error(data: bytes | None) -> ErrorValue | None:
+    """Return the error of a run; one that cannot be read is shown as what it is."""
+    found = _decoded(data)
+    if found is None or isinstance(found, ErrorValue):
+        return found
+    return ErrorValue(keyword("store/damaged"), f"the error is damaged: {pr_str(found)}")
 
 
 def _status(progress: bytes) -> Value:
@@ -323,7 +331,7 @@ def rough_time(seconds: float) -> str:
 
 
 def _waits(data: bytes) -> list[Wait]:
-    found = _decoded(data) or ()
+    found = _decoded(data)
     return [
         Wait(
             kind=str(row.get(keyword("kind"))),
@@ -334,7 +342,8 @@ def _waits(data: bytes) -> list[Wait]:
             effect=row.get(keyword("effect")) or 0,
             effect_class=row.get(keyword("class")) or "",
         )
-        for row in found
+        for row in (found if isinstance(found, Vector) else ())
+        if isinstance(row, Map)
     ]
 
 

@@ -33,6 +33,9 @@ _LOOK_S: Final = 0.5
 _TROUBLE_S: Final = 1.0
 """Between two tries while the store does not answer."""
 
+_OF_THE_RUN: Final = frozenset({"FM1001", "FM1021"})
+"""Errors of a store that another try does not mend: a row is damaged, a part of the run is too big."""
+
 
 def interpret(host: Host, *, concurrency: int = 100, until_idle: bool = False) -> None:
     """Drive runs until interrupted (Ctrl-C, SIGTERM), or until none can go on or is due later.
@@ -188,7 +191,7 @@ class Interpreter:
     async def _drive(self, claim: Claim, loaded: Loaded, taken_us: int) -> None:
         """Drive one run until it is left; give it back whatever happens."""
         host = self._host
-        active = None
+        active, keep = None, False
         try:
             active = open_run(host, claim, taken_us, loaded=loaded)
             active.lease.join(self._leases, claim)
@@ -198,15 +201,20 @@ class Interpreter:
         except Conflict:
             return  # somebody else has it now; this machine never was
         except StoreError as trouble:
+            if trouble.code in _OF_THE_RUN:
+                _report(trouble, claim)
+                keep = True  # left claimed, as below: at once it would go the same way
+                return
             _report(trouble)
+            await asyncio.sleep(_TROUBLE_S)
         except FlowmetalError as problem:
             # Left claimed: after the lease another interpreter tries, and the poison counter counts.
             _report(problem, claim)
-            return
+            keep = True
         finally:
             if active is not None:
                 active.lease.leave()
-                if active.is_driven():
+                if active.is_driven() and not keep:
                     _release(host, active.claim)
             self._end_trial(claim.run)
 

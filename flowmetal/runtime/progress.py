@@ -25,7 +25,7 @@ from typing import Final
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.runtime.options import Options
-from flowmetal.values import Value, hash_map, keyword, vector
+from flowmetal.values import DataError, Map, Value, hash_map, keyword, vector
 from flowmetal.values.codec import decode_data, encode_data
 
 _EFFECTS: Final = keyword("effects")
@@ -101,18 +101,27 @@ def decode_progress(data: bytes) -> tuple[dict[int, Note], tuple[int, str] | Non
     """Read what ``Progress.encode`` wrote: notes by effect number, and the cancellation."""
     if not data:
         return {}, None
+    found = _decoded(data)
+    effects, cancel = found.get(_EFFECTS), found.get(_CANCEL)
+    try:
+        notes = {} if effects is None else {n: Note(*row) for n, row in effects.items()}
+        return notes, None if cancel is None else (cancel.nth(0), cancel.nth(1))
+    except (AttributeError, IndexError, TypeError):
+        raise DataError("FM0331", "the notes of the run are damaged") from None
+
+
+def _decoded(data: bytes) -> Map:
     found = decode_data(data)
-    effects = found.get(_EFFECTS)
-    notes = {} if effects is None else {n: Note(*row) for n, row in effects.items()}
-    cancel = found.get(_CANCEL)
-    return notes, None if cancel is None else (cancel.nth(0), cancel.nth(1))
+    if not isinstance(found, Map):
+        raise DataError("FM0331", "the notes of the run are damaged: they are no map")
+    return found
 
 
 def asking_again(data: bytes, but: Collection[int] = ()) -> bytes:
     """Return the notes of a run that will ask its store once more for what it waits for."""
     if not data:
         return data
-    found = decode_data(data)
+    found = _decoded(data)
     notes, _ = decode_progress(data)
     rows = [
         (
@@ -126,13 +135,13 @@ def asking_again(data: bytes, but: Collection[int] = ()) -> bytes:
 
 def decode_cleaning(data: bytes) -> dict[int, int]:
     """Read which fibers are in their grace, and until when."""
-    found = decode_data(data).get(_CLEANING) if data else None
-    return {} if found is None else dict(found.items())
+    found = _decoded(data).get(_CLEANING) if data else None
+    return dict(found.items()) if isinstance(found, Map) else {}
 
 
 def decode_status(data: bytes) -> Value:
     """Read what the program said of itself last; nil if it said nothing."""
-    return decode_data(data).get(_STATUS) if data else None
+    return _decoded(data).get(_STATUS) if data else None
 
 
 def _row(pending: Pending) -> Value:

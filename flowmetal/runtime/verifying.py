@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from flowmetal.effects import events as kinds
 from flowmetal.effects.requests import EffectRequest
@@ -59,10 +60,14 @@ def _check_chain(host: Host, row: RunRow, events: Sequence[Event], found: Verifi
         head = head if row.anchor else row.chain[:4] + head[4:]
     found.first = length(head) + 1
     numbers = [event.seq for event in events]
-    if numbers != list(range(found.first, row.seq + 1)):
-        missing = sorted(set(range(found.first, row.seq + 1)) - set(numbers))
+    expected = range(found.first, row.seq + 1)
+    if len(numbers) != row.seq + 1 - found.first or any(
+        there != number for there, number in zip(numbers, expected, strict=True)
+    ):
+        there = set(numbers)
+        missing = list(islice((number for number in expected if number not in there), 5))
         found.problems.append(
-            f"events are missing: {', '.join(map(str, missing[:5]))}"
+            f"events are missing: {', '.join(map(str, missing))}"
             if missing
             else "events are there that the run does not know"
         )

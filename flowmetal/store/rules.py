@@ -8,6 +8,7 @@ or never (None).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping
 
 from flowmetal.errors import Conflict, RunError, StoreError
@@ -33,6 +34,31 @@ OUTCOME_UNKNOWN = frozenset({"FM1008", "FM1022"})
 
 OF_ONE_STEP = frozenset({"FM1014", "FM1021"})
 """Errors that say something about the step alone, and nothing about the store."""
+
+
+def damaged(what: str, why: object = "") -> StoreError:
+    """Return the error for something in a store that no Flowmetal has written."""
+    detail = f" ({why})" if why else ""
+    return StoreError("FM1001", f"{what} is damaged{detail}", hint="restore a backup of the store")
+
+
+def state_of(text: str) -> RunState:
+    """Return the state that is written as ``text``. Raises StoreError FM1001."""
+    try:
+        return RunState(text)
+    except ValueError:
+        raise damaged("the state of a run", f"{text!r:.40}") from None
+
+
+def tags_of(text: str, run: str) -> dict[str, str]:
+    """Return the tags that are written as ``text``. Raises StoreError FM1001."""
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise damaged(f"the row of run {run}", f"its tags: {error}") from None
+    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+        raise damaged(f"the row of run {run}", "its tags are no texts by name")
+    return found
 
 
 def stored_state(state: RunState) -> RunState:

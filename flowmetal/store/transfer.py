@@ -102,7 +102,10 @@ def unpack(parts: Mapping[str, bytes]) -> RunImage:
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _refuse("a part of it cannot be read") from error
     first = 1 + (length(row.anchor) if row.anchor else 0)
-    if tuple(event.seq for event in events) != tuple(range(first, row.seq + 1)):
+    numbers = range(first, row.seq + 1)  # not as a list: a made up one may be of any length
+    if len(events) != row.seq + 1 - first or any(
+        event.seq != number for event, number in zip(events, numbers, strict=True)
+    ):
         raise _refuse(f"its events are not numbered from {first} to the end")
     if any(not 1 <= entry.number <= row.received for entry, _ in inbox):
         raise _refuse("its messages are not numbered as the run says")

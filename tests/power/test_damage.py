@@ -5,6 +5,8 @@ What can be damaged without the file noticing is tried too: single values of row
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import random
 import sqlite3
@@ -15,10 +17,14 @@ import pytest
 
 import flowmetal
 from flowmetal.embed import compile
-from flowmetal.errors import FlowmetalError
+from flowmetal.embed.moving import unpack
+from flowmetal.errors import FlowmetalError, StoreError
+from flowmetal.store import transfer
 from tests.crash.corpus import HEAD
 
-PROGRAM = HEAD + """
+PROGRAM = (
+    HEAD
+    + """
 (defn child [x] (event/receive! :never))
 (defn main []
   (state/put! "k" [1 2])
@@ -29,6 +35,7 @@ PROGRAM = HEAD + """
       [(count m) (event/receive! s)])))
 (defn failing [] (throw (ex-info "no" {:type :no})))
 """
+)
 EVERYTHING = bool(os.environ.get("FLOWMETAL_EVERYTHING"))
 
 
@@ -53,7 +60,6 @@ def look_at(path: Path) -> list[str]:
         try:
             act()
         except FlowmetalError as error:
-            assert error.code, error
             codes.append(error.code)
 
     def use() -> None:
@@ -75,6 +81,7 @@ def look_at(path: Path) -> list[str]:
             tried(lambda: engine.export("waits", str(path) + ".fms", force=True))
 
     tried(use)
+    assert all(codes)
     return codes
 
 
@@ -135,7 +142,7 @@ def other(value: object, chance: random.Random) -> object:
         case str():
             return chance.choice(("", "\x00", "nobody", "{", "[]", value[:-1], "ÿ" + value))
         case int():
-            return chance.choice((-1, 0, value + 1, 1 << 62))
+            return chance.choice((-1, 0, value + 1, 1 << 40))
         case _:
             return value
 
@@ -163,4 +170,51 @@ def test_a_value_that_was_changed_in_a_row_is_refused_or_used_and_never_a_traceb
         try:
             look_at(place)
         except Exception as crash:
-            raise AssertionError(f"{table}.{column} of row {row}: {value!r} -> {changed!r}") from crash
+            raise AssertionError(
+                f"{table}.{column} of row {row}: {value!r} -> {changed!r}"
+            ) from crash
+
+
+def test_every_flipped_bit_and_every_length_of_an_exported_run_is_refused(
+    whole: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "store.db"
+    place.write_bytes(whole.read_bytes())
+    with flowmetal.Engine(f"sqlite:{place}") as engine:
+        data = Path(engine.export("fails", str(tmp_path / "run.fms"))).read_bytes()
+    chance = random.Random(3)
+    everything = (
+        range(len(data) * 8) if EVERYTHING else sorted(chance.sample(range(len(data) * 8), 3000))
+    )
+    for bit in everything:
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        refused(bytes(damaged))
+    for length in range(0, len(data), 1 if EVERYTHING else 11):
+        refused(data[:length])
+
+
+def refused(data: bytes) -> None:
+    with pytest.raises(StoreError) as caught:
+        unpack(data, "run.fms")
+    assert caught.value.code == "FM1016"
+
+
+@pytest.mark.parametrize("seq", [0, 1, 1 << 62, -1])
+def test_an_exported_run_that_claims_another_number_of_events_is_refused(
+    whole: Path, tmp_path: Path, seq: int
+) -> None:
+    place = tmp_path / "store.db"
+    place.write_bytes(whole.read_bytes())
+    with flowmetal.Engine(f"sqlite:{place}") as engine:
+        parts = unpack(Path(engine.export("fails", str(tmp_path / "r.fms"))).read_bytes(), "r.fms")
+    own = {
+        name: part for name, part in parts.items() if name in json.loads(parts["manifest"])["parts"]
+    }
+    own["row"] = json.dumps({**json.loads(own["row"]), "seq": seq}).encode()
+    digests = {name: hashlib.sha256(part).hexdigest() for name, part in sorted(own.items())}
+    manifest = {**json.loads(parts["manifest"]), "parts": digests}
+    own["manifest"] = json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()
+    with pytest.raises(StoreError) as caught:
+        transfer.unpack(own)
+    assert caught.value.code == "FM1016"

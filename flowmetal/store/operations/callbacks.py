@@ -24,6 +24,7 @@ from flowmetal.store.operations.records import (
     each,
     find,
     keep,
+    parts_of,
     read,
 )
 from flowmetal.store.operations.ties import Tie, bind, wait_at, waits_no_more
@@ -330,7 +331,7 @@ def leave(records: Records, place: str) -> None:
 def _tell(records: Records, kind: str, name: str, found: Answer | None) -> None:
     assert found is not None
     for place, _ in each(records, Waiter, f"{kind}{TAB}{name}{TAB}"):
-        _, _, run, effect = place.split(TAB)
+        _, _, run, effect = parts_of(place, 4)
         drop(records, Waiter, place)
         waits_no_more(records, run, effect)
         reply(records, run, effect, found)

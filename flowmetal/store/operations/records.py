@@ -19,6 +19,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, TypeVar
 
 from flowmetal.ids import RunId
+from flowmetal.store import rules
 
 if TYPE_CHECKING:
     from flowmetal.store.protocol import InboxRow, Message, NewRun, RunState
@@ -100,8 +101,20 @@ def find(records: Records, kind: type[K], key: str) -> K | None:
 
 
 def read(kind: type[K], record: Record) -> K:
-    """Return the thing that a record holds."""
-    return kind(**json.loads(record.fields))
+    """Return the thing that a record holds. Raises StoreError FM1001 if it is damaged."""
+    try:
+        return kind(**json.loads(record.fields))
+    except (TypeError, ValueError) as error:
+        name = record.key.replace(TAB, " ")
+        raise rules.damaged(f"the row {name} of {kind.SPACE}", error) from None
+
+
+def parts_of(key: str, count: int) -> list[str]:
+    """Return the parts of a key. Raises StoreError FM1001 if it has not so many."""
+    parts = key.split(TAB, count - 1)
+    if len(parts) != count:
+        raise rules.damaged(f"the key {key!r}")
+    return parts
 
 
 def keep(

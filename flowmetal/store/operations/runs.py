@@ -17,7 +17,7 @@ from flowmetal.store.operations.answers import (
     refuse,
     reply,
 )
-from flowmetal.store.operations.records import TAB, Records, Standing
+from flowmetal.store.operations.records import TAB, Records, Standing, parts_of
 from flowmetal.store.operations.ties import Tie, bind, unbind, wait_at, waits_no_more
 from flowmetal.store.operations.vocabulary import (
     AwaitRun,
@@ -104,7 +104,7 @@ def outcome(standing: Standing) -> Answer:
 
 def tell_watcher(records: Records, key: str, standing: Standing) -> None:
     """Bring the end of a run to one that waits for it."""
-    run, effect = key.split(TAB)
+    run, effect = parts_of(key, 2)
     waits_no_more(records, run, effect)
     reply(records, run, effect, outcome(standing))
 

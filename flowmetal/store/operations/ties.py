@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from flowmetal.store.operations.answers import Asker
-from flowmetal.store.operations.records import TAB, Kept, Records, drop, each, find, keep
+from flowmetal.store.operations.records import TAB, Kept, Records, drop, each, find, keep, parts_of
 
 OPEN = "open"
 
@@ -44,7 +44,7 @@ def ties(records: Records, run: str, what: str = "") -> Iterator[tuple[str, str,
     """Yield (what, key, tie) of a run."""
     prefix = f"{run}{TAB}{what}{TAB}" if what else f"{run}{TAB}"
     for key, tie in each(records, Tie, prefix):
-        _, found, rest = key.split(TAB, 2)
+        _, found, rest = parts_of(key, 3)
         yield found, rest, tie
 
 

@@ -20,6 +20,7 @@ from flowmetal.store.operations.records import (
     each,
     find,
     keep,
+    parts_of,
 )
 from flowmetal.store.operations.ties import Tie, bind, unbind
 from flowmetal.store.operations.vocabulary import Publish, Subscribe, Unsubscribe
@@ -66,7 +67,7 @@ def publish(records: Records, operation: Publish) -> Answer:
     keep(records, place, Published(now), operation.body, now + KEPT_US)
     told = 0
     for key, _ in each(records, Subscription, f"{operation.topic}{TAB}"):
-        _, run, subscription = key.split(TAB)
+        _, run, subscription = parts_of(key, 3)
         _tell(records, run, subscription, topic.number, operation.body)
         told += 1
     return answer(number=topic.number, told=told)

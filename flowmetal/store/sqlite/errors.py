@@ -47,10 +47,19 @@ _SYSTEM = {
 def from_sqlite(error: sqlite3.Error, path: Path) -> Exception:
     """Return the StoreError for what SQLite raised, or the error itself if it is ours."""
     found = _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    if str(error).startswith(("no such column", "no such table")):
+        return _said(_SQLITE[sqlite3.SQLITE_CORRUPT], path, f"its schema is another one: {error}")
+    if found is None and str(error).startswith("Could not decode to UTF-8"):
+        return _said(_SQLITE[sqlite3.SQLITE_CORRUPT], path, "a text is no UTF-8")
     if found is None:
         return error
     detail = getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_").lower() or str(error)
     return _said(found, path, detail)
+
+
+def damaged(path: Path) -> StoreError:
+    """Return the StoreError for a file in which something is that cannot be a value."""
+    return _said(_SQLITE[sqlite3.SQLITE_CORRUPT], path, "it holds what no store holds")
 
 
 def from_system(error: OSError, path: Path) -> StoreError:

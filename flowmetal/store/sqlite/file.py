@@ -15,7 +15,7 @@ import stat
 from pathlib import Path
 
 from flowmetal.errors import StoreError
-from flowmetal.store.sqlite.errors import from_sqlite, from_system
+from flowmetal.store.sqlite.errors import damaged, from_sqlite, from_system
 
 APPLICATION_ID = 0x464C4F57  # "FLOW"
 SCHEMA_VERSION = 1
@@ -130,6 +130,8 @@ def _is_store(connection: sqlite3.Connection, path: Path) -> bool:
         _check_version(connection, path)
     except sqlite3.Error as error:
         raise from_sqlite(error, path) from error
+    except UnicodeDecodeError as error:
+        raise damaged(path) from error
     return True
 
 

@@ -16,7 +16,7 @@ from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store import rules
 from flowmetal.store.clock import Clock
 from flowmetal.store.operations.records import TASKS, Record, Standing
-from flowmetal.store.protocol import InboxRow, Message, NewRun, RunState
+from flowmetal.store.protocol import InboxRow, Message, NewRun
 from flowmetal.store.sqlite import rows
 from flowmetal.store.sqlite.session import Session
 
@@ -119,7 +119,9 @@ class SqliteRecords:
         if found is None:
             return None
         state, result, error, parent = found
-        return Standing(run, RunState(state), result, error, None if parent is None else parent)
+        return Standing(
+            run, rules.state_of(state), result, error, None if parent is None else parent
+        )
 
     def create_run(self, new: NewRun) -> bool:
         now = self._clock.now_us()
@@ -153,7 +155,7 @@ class SqliteRecords:
         first = self._execute(rows.SELECT_EVENTS, rows.events_range(number, 0, 1)).fetchone()
         event = None if first is None else rows.event(first)
         program_hash = ProgramHash(program)
-        return rules.again(id, program_hash, input_, grants, json.loads(tags), event, queue)
+        return rules.again(id, program_hash, input_, grants, rules.tags_of(tags, run), event, queue)
 
     def admit(self, run: RunId) -> None:
         self._execute(
@@ -181,7 +183,7 @@ class SqliteRecords:
         found = self._execute(
             "SELECT number, state FROM run JOIN head USING (number) WHERE id = ?", (run,)
         ).fetchone()
-        if found is None or not rules.takes(RunState(found[1]), message.kind):
+        if found is None or not rules.takes(rules.state_of(found[1]), message.kind):
             return None
         number = int(found[0])
         return self.receipt(number, message.id) or self.put_message(number, message)

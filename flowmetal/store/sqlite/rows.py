@@ -88,7 +88,9 @@ SELECT_HEAD = (
 
 def head(row: tuple[int, str, str | None, int, int, int, int]) -> Head:
     number, state, owner, *rest = row
-    return Head(number, RunState(state), None if owner is None else InterpreterId(owner), *rest)
+    return Head(
+        number, rules.state_of(state), None if owner is None else InterpreterId(owner), *rest
+    )
 
 
 def run_row(row: _RunTuple, clock: Clock) -> RunRow:
@@ -102,7 +104,7 @@ def run_row(row: _RunTuple, clock: Clock) -> RunRow:
     return RunRow(
         id=RunId(id_),
         program=ProgramHash(program),
-        state=rules.shown_state(RunState(state), owner),
+        state=rules.shown_state(rules.state_of(state), owner),
         epoch=epoch,
         seq=seq,
         owner=owner,
@@ -114,7 +116,7 @@ def run_row(row: _RunTuple, clock: Clock) -> RunRow:
         error=error,
         waiting=waiting,
         progress=progress,
-        tags=json.loads(tags),
+        tags=rules.tags_of(tags, id_),
         parent=None if parent is None else RunId(parent),
         created_us=created_us,
         started_us=started_us,
@@ -238,11 +240,15 @@ def delete_run(execute: Callable[..., object], number: int) -> None:
 
 def event(row: tuple[int, int, str, str, int, bytes]) -> Event:
     key, time_us, kind, name, effect, data = row
+    if type(data) is not bytes or type(key) is not int:
+        raise rules.damaged("a row of the history")
     return Event(key & _LAST_SEQ, time_us, kind, name, effect, data)
 
 
 def inbox_row(row: _UnreadTuple) -> InboxRow:
     number, time_us, id_, kind, name, body = row
+    if type(body) is not bytes or type(number) is not int:
+        raise rules.damaged("a message of a run")
     return InboxRow(number, time_us, Message(id_, kind, name, body))
 
 

@@ -24,12 +24,15 @@ from pathlib import Path
 from flowmetal.errors import StoreError
 from flowmetal.store.sqlite import file
 from flowmetal.store.sqlite.bell import Bell
-from flowmetal.store.sqlite.errors import from_sqlite
+from flowmetal.store.sqlite.errors import damaged, from_sqlite
 from flowmetal.store.sqlite.locks import InterpreterLocks, WriterLock, locks_folder
 
 _POLL_S = 0.1
 _LOOK_S = 0.02  # between looks whether the file is still there; one costs 5 us
 _making = threading.Lock()  # one file is made at a time in this process; see file.py
+_OF_SHAPE = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""What our code raises for values that no store holds: a damaged file gives such, or a mistake of ours."""
+
 _open_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 _after_fork: list[Callable[[], None]] = []
 
@@ -140,8 +143,19 @@ class Session:
             ours = from_sqlite(error, self.path)
             if ours is not error:
                 raise ours from error
+        if isinstance(error, UnicodeDecodeError | OverflowError):  # by what was found there
+            raise damaged(self.path) from error
+        if isinstance(error, _OF_SHAPE) and not self._is_sound():
+            raise damaged(self.path) from error
         if isinstance(error, UnicodeEncodeError):
             raise StoreError("FM1021", f"{error.object!a} is not text") from error
+
+    def _is_sound(self) -> bool:
+        """Say whether SQLite finds its file in order; it reads all of it."""
+        try:
+            return bool(self.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+        except sqlite3.Error:
+            return False
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
