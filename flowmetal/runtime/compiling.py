@@ -45,7 +45,7 @@ from flowmetal.values import (
 )
 from flowmetal.values.errors import flow_error
 from flowmetal.vm.link import Image
-from flowmetal.vm.machine import evaluate
+from flowmetal.vm.machine import UNLIMITED, evaluate
 from flowmetal.vm.own_code import CODE, FUEL, NAMES, check_size
 from flowmetal.vm.spaces import CORE, NAMESPACE
 from flowmetal.vm.state import Bindings, Machine
@@ -276,6 +276,7 @@ class Macros:
             copy.image = copy.image.growing()
         copy.image.spaces = self._environment
         copy.limits = machine.limits
+        copy.steps = UNLIMITED  # for an image of single steps: it is called in one go
         copy.sealed = True
         copy.compiler = partial(compile_for, depth=self._depth + 1)
         self._copies[is_deep] = copy, bindings

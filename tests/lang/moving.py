@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from flowmetal.bytecode.code import Definition, DefinitionKind, Function, Module, Program
+from flowmetal.bytecode.file import read_modules
+from flowmetal.compiler.environment import Environment
 from flowmetal.compiler.evaluator import EvaluationFailed
+from flowmetal.effects.requests import EffectRequest
 from flowmetal.embed.evaluator import SealedMachine
 from flowmetal.ids import CodeHash, RunId
+from flowmetal.runtime.compiling import compile_for
 from flowmetal.snapshot import decode, encode
 from flowmetal.values import Value
 from flowmetal.vm.calls import call_value
 from flowmetal.vm.link import Image
 from flowmetal.vm.machine import run
+from flowmetal.vm.own_code import CODE
 from flowmetal.vm.state import (
     Closure,
     Fiber,
@@ -47,12 +52,30 @@ class MovingMachine(SealedMachine):
         super().__init__(natives)
         self.images = [Image(Program("user", ()), natives, single_steps=True) for _ in range(2)]
         self.image = self.images[0]
-        self.machine = Machine(RunId("compiler"), self.image, "", (), sealed=True)
+        for image in self.images:
+            image.grows = True
+        self.machine = Machine(
+            RunId("compiler"), self.image, "", (), sealed=True, compiler=self.compile_everywhere
+        )
         self.step = step
         self.dense = dense
         self.moves = 0
         self.still = False
         self.chunks: dict[str, bytes] = {}
+
+    def enter(self, environment: Environment, namespace: str) -> None:
+        super().enter(environment, namespace)
+        for image in self.images:
+            image.spaces = environment
+
+    def compile_everywhere(self, machine: Machine, request: EffectRequest) -> Value:
+        """Answer ``eval``: the code is in all images from then on."""
+        answer = compile_for(machine, request)
+        if answer is not None:
+            for module in read_modules(answer.get(CODE)):
+                for image in self.images:
+                    image.add((), module.functions)
+        return answer
 
     def load(self, definition: Definition, functions: Mapping[CodeHash, Function]) -> None:
         is_value = definition.kind is DefinitionKind.INITIALISER
@@ -124,6 +147,7 @@ class MovingMachine(SealedMachine):
         )
         assert encode(self.machine).data == encoded.data
         self.machine.sealed = True
+        self.machine.compiler = self.compile_everywhere
         self.machine.output = output
         self.moves += 1
         return len(encoded.data)
