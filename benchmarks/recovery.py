@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Sequence
 
 from benchmarks.servers import add_options, stores
 from flowmetal.embed import Engine, compile, foreign
@@ -36,21 +37,22 @@ def touch(i: int) -> int:
     return i
 
 
-def measure_recovery(url: str, run: RunId, rounds: int) -> float:
-    """Return the median time of taking up the run, in microseconds."""
-    times = []
+def measure_recovery(url: str, runs: Sequence[RunId], rounds: int) -> list[float]:
+    """Return the median time of taking up each of the runs, in turns, in microseconds."""
+    times: dict[RunId, list[float]] = {run: [] for run in runs}
     with Engine(url, functions=[touch]) as engine:
         host = engine.host
-        host.image(engine.store.run(run).program)  # type: ignore[union-attr]
+        host.image(engine.store.run(runs[0]).program)  # type: ignore[union-attr]
         for number in range(rounds):
-            owner = InterpreterId(f"{engine.name}-{number}")
-            before = time.perf_counter_ns()
-            claim = host.store.claim(run, owner, host.lease_us)
-            assert isinstance(claim, Claim)
-            active = open_run(host, claim, host.clock.monotonic_us())
-            times.append((time.perf_counter_ns() - before) / 1000)
-            host.store.release(active.claim)
-    return statistics.median(times)
+            for run in runs:
+                owner = InterpreterId(f"{engine.name}-{run}-{number}")
+                before = time.perf_counter_ns()
+                claim = host.store.claim(run, owner, host.lease_us)
+                assert isinstance(claim, Claim)
+                active = open_run(host, claim, host.clock.monotonic_us())
+                times[run].append((time.perf_counter_ns() - before) / 1000)
+                host.store.release(active.claim)
+    return [statistics.median(times[run]) for run in runs]
 
 
 def main() -> None:
@@ -66,7 +68,7 @@ def main() -> None:
             with Engine(url, functions=[touch]) as engine:
                 runs = [RunId(engine.start(program, [n])[0]) for n in (FEW, options.effects)]
                 engine.interpret(until_idle=True)
-            few, many = (measure_recovery(url, run, options.rounds) for run in runs)
+            few, many = measure_recovery(url, runs, options.rounds)
             print(f"{name}: recovery after {FEW:>7} effects   median {few:7.0f} us")
             print(f"{name}: recovery after {options.effects:>7} effects   median {many:7.0f} us")
             print(f"{name}: ratio {many / few:.2f}")
