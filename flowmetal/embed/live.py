@@ -223,7 +223,7 @@ class LiveMachine:
         host.world = self._world()
         clock = host.clock
         info = run_info(self.run, "repl", clock.now_us(), {})
-        local = Locals(clock, host.entropy, host.world.environment, self._grants, info, [])
+        local = Locals(clock, host.entropy, host.world.environment, self._grants, lambda: info, [])
         lease = Lease(host.store, clock, host.lease_us, clock.monotonic_us())
         program = Program("user", ()).hash
         active = UnkeptRun(host, claim, lease, machine, self._grants, local, program)

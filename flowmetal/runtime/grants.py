@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from flowmetal.errors import UsageError
@@ -135,6 +136,7 @@ class RunGrants:
         return encode_data(self.as_data())
 
 
+@lru_cache(256)  # many runs of a program have the same
 def decode_grants(data: bytes) -> RunGrants:
     """Read what ``RunGrants.encode`` wrote. Raises DataError for anything else."""
     if not data:

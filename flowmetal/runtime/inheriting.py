@@ -24,6 +24,7 @@ LEFT: Final = "left "
 """Before the name of what a run had to leave behind when it moved."""
 
 _INHERITED: Final = keyword("inherited")
+_INHERITED_BYTES: Final = b"inherited"
 _VALUE, _ID, _RUN, _NAME = map(keyword, ("value", "id", "run", "name"))
 _TOKEN, _SUBSCRIPTION = map(keyword, ("token", "subscription"))
 
@@ -55,6 +56,8 @@ def with_inherited(input_: bytes, inherited: frozenset[str]) -> bytes:
 
 def inherited_of(input_: bytes) -> frozenset[str]:
     """Return what a run has inherited: nothing, unless it is a fork."""
+    if _INHERITED_BYTES not in input_:  # hardly any: a keyword's text is in the bytes as it is
+        return frozenset()
     return frozenset(decode_data(input_).get(_INHERITED) or ())
 
 

@@ -54,7 +54,7 @@ def open_run(
     grants = decode_grants(row.grants)
     machine = _machine(host, loaded)
     machine.limits = host.limits
-    info = run_info(row.id, row.program, row.created_us, row.tags)
+    info = partial(run_info, row.id, row.program, row.created_us, row.tags)
     active = ActiveRun(
         host,
         claim,

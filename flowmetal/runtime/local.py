@@ -42,7 +42,7 @@ class Locals:
     entropy: Entropy
     environment: Mapping[str, str]
     grants: Grants
-    info: Map
+    info: Callable[[], Map]
     lines: list[LogLine]
 
     def perform(self, request: EffectRequest) -> Value:
@@ -93,7 +93,7 @@ def _scope(local: Locals, request: EffectRequest) -> Value:
 
 
 def _info(local: Locals, request: EffectRequest) -> Value:
-    return local.info
+    return local.info()
 
 
 def _env(local: Locals, request: EffectRequest) -> Value:

@@ -12,6 +12,7 @@ import asyncio
 import os
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -48,8 +49,9 @@ class Recorder:
     def perform(self, request: EffectRequest) -> Value:
         """Perform once. Raises EffectFailed, FM0650 for what no connector performs."""
         if request.kind == "env/get":
-            info = run_info("test", "test", START_US, {})
-            local = Locals(_NoClock(), Random(0), self._world.environment, self._grants, info, [])  # type: ignore[arg-type]
+            info = partial(run_info, "test", "test", START_US, {})
+            environment = self._world.environment
+            local = Locals(_NoClock(), Random(0), environment, self._grants, info, [])  # type: ignore[arg-type]
             return local.perform(request)
         connector = self._world.connector(request.kind)
         if connector is None:

@@ -86,7 +86,7 @@ class SealedWorld:
         info = run_info("test", "test", START_US, {})
         entropy = Random(f"{self.seed}/{request.number}")
         # The clock of the runtime can also wait; what is local never does.
-        local = Locals(self, entropy, {}, RunGrants(), info, self.lines)  # type: ignore[arg-type]
+        local = Locals(self, entropy, {}, RunGrants(), lambda: info, self.lines)  # type: ignore[arg-type]
         return local.perform(request)
 
 
