@@ -46,7 +46,7 @@ from flowmetal.values import (
 from flowmetal.values.errors import flow_error
 from flowmetal.vm.link import Image
 from flowmetal.vm.machine import UNLIMITED, evaluate
-from flowmetal.vm.own_code import CODE, FUEL, NAMES, check_size
+from flowmetal.vm.own_code import CODE, FUEL, NAMES, check_form
 from flowmetal.vm.spaces import CORE, NAMESPACE
 from flowmetal.vm.state import Bindings, Machine
 from flowmetal.vm.vars import define
@@ -169,7 +169,7 @@ class _Compilation:
         return Source(_TEXT_PATH, "\n".join(lines)), options
 
     def _compiled(self, form: Value, span: Span) -> dict[Value, Value]:
-        check_size(form)
+        check_form(form)
         before = {*self.environment.names()}
         addition = compile_more(
             Source(span.path, ""),

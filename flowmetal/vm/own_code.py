@@ -19,8 +19,9 @@ from flowmetal.bytecode.code import Definition, DefinitionKind, Function, Module
 from flowmetal.bytecode.opcodes import Operand
 from flowmetal.errors import ProgramError
 from flowmetal.ids import CodeHash
-from flowmetal.values import KINDS, Map, Value, VarRef, keyword, show, vector
+from flowmetal.values import KINDS, Map, Value, VarRef, describe, keyword, show, vector
 from flowmetal.values.errors import flow_error, type_error
+from flowmetal.values.kinds import LAST_SCALAR
 from flowmetal.values.meter import charge
 from flowmetal.values.walking import COMPOSITE, children_of
 from flowmetal.vm.link import Image
@@ -42,12 +43,17 @@ MOST_FORMS = 50_000
 """Lists, vectors, maps and sets in one form: some two seconds of compiling."""
 
 
-def check_size(form: Value) -> None:
-    """Raise FlowError :limit/forms for a form that would take long to compile."""
+def check_form(form: Value) -> None:
+    """Raise FlowError :limit/forms for a form that would take long to compile, :data/not-data for
+    one with a function in it, or anything else that no text could be read as."""
     left, waiting = MOST_FORMS, [form]
     while waiting:
         item = waiting.pop()
-        if KINDS[type(item)] not in COMPOSITE:
+        kind = KINDS[type(item)]
+        if kind > LAST_SCALAR and kind not in COMPOSITE:
+            message = f"the form to be evaluated holds {describe(item)}, which is no data"
+            raise flow_error("FM0311", "data/not-data", f"{message}: put its name there")
+        if kind not in COMPOSITE:
             continue
         left -= 1
         if left < 0:
@@ -58,9 +64,9 @@ def check_size(form: Value) -> None:
         waiting.extend(children_of(item))
 
 
-def sized(machine: Machine, fiber: Fiber, form: Value) -> Value:
-    """Return a form that is small enough; parts that it shares count each time, as for the compiler."""
-    check_size(form)
+def checked(machine: Machine, fiber: Fiber, form: Value) -> Value:
+    """Return a form that can be compiled; parts that it shares count each time, as for the compiler."""
+    check_form(form)
     return form
 
 
@@ -193,4 +199,4 @@ def _native(name: str, call: Callable[..., Value], count: int) -> Native:
     return Native(f"flow.core/{name}", call, count, count, wants_machine=True)
 
 
-ROWS = (_native("-install-code!", install, 1), _native("-sized-form", sized, 1))
+ROWS = (_native("-install-code!", install, 1), _native("-checked-form", checked, 1))

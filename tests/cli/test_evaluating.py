@@ -151,6 +151,7 @@ def test_a_form_that_holds_a_function_is_refused(shell) -> None:
     shown = shell("fmvm", "run", "p.flow")
     assert shown.status == 1
     assert "FM0311" in shown.err
+    assert "put its name there" in shown.err
 
 
 def test_a_kind_of_effect_can_be_declared_by_evaluated_code(shell) -> None:
