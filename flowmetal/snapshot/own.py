@@ -2,7 +2,7 @@
 
 Only what is still needed is written: the functions that the rest of the snapshot
 refers to, and those nested in them. So a run may evaluate forms for years, and its
-snapshots hold what it could still call.
+snapshots hold what it could still call. The image lets go of the rest when it has become much.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from flowmetal.bytecode.file import write_modules
 from flowmetal.ids import CodeHash
 from flowmetal.values import Value
 from flowmetal.vm.link import Image
+
+MOST_FORGOTTEN = 64
+"""Functions that nothing refers to any more and that an image still holds."""
 
 
 def own_code(image: Image, codes: Iterable[Value]) -> bytes:
@@ -28,7 +31,9 @@ def own_code(image: Image, codes: Iterable[Value]) -> bytes:
         if name not in needed and name not in shared and name in image.functions:
             needed.add(name)
             waiting.extend(image.functions[name].function.functions)
-    own = islice(image.functions.items(), len(shared), None)
+    own = list(islice(image.functions.items(), len(shared), None))
+    if len(own) > MOST_FORGOTTEN + 2 * len(needed):
+        image.forget({name for name, _ in own} - needed)
     functions = tuple(linked.function for name, linked in own if name in needed)
     first, *others = image.own.values()
     return write_modules([first._replace(functions=functions), *others])

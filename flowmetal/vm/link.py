@@ -272,6 +272,14 @@ class Image:
         made.take(own)
         return made
 
+    def forget(self, names: set[CodeHash]) -> None:
+        """Let go of functions of the run's own, to which nothing in its machine refers."""
+        assert self.base is not None
+        for name in names:
+            del self.functions[name]
+        self.linked = [linked for linked in self.linked if linked.function.hash not in names]
+        self.places = None
+
     def with_own_of(self, other: Image) -> Image:
         """Return this image with what a run has compiled that had ``other``."""
         if other.base is None or not other.own:

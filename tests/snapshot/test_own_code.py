@@ -134,6 +134,29 @@ def test_what_was_evaluated_and_is_not_needed_any_more_is_not_saved() -> None:
     assert len(many) <= len(few) + 8
 
 
+def test_what_is_not_needed_any_more_does_not_stay_in_memory() -> None:
+    made = compile(
+        "(ns grows) (def named [+])"
+        "(defn value-of [form] (flow.core/-evaluate-compiled"
+        ' (perform :code/compile {:form form :namespace "grows"})))'
+        "(defn main [n] (let [kept (value-of '(fn [x] (+ x 1000)))]"
+        ' (dotimes [i n] (value-of (list (quote +) i 1)) (sleep! #dur "1s")) (kept 1)))'
+    )
+    machine = Embedded(made, 300)
+    turn = machine.run()
+    most = 0
+    while turn.status is MachineStatus.WAITING:
+        machine.snapshot()
+        image = machine.state.image
+        assert image.base is not None
+        most = max(most, len(image.functions) - len(image.base.functions))
+        for request in turn.requests:
+            machine.deliver(request.number)
+        turn = machine.run()
+    assert turn.result == 1001
+    assert most < 100
+
+
 def test_a_run_that_compiles_nothing_is_written_in_the_format_without_code() -> None:
     assert evaluations(0).snapshot()[2:].find(MAGIC + b"\0\1") >= 0
     assert evaluations(1).snapshot().find(MAGIC + b"\0\2") >= 0
