@@ -37,6 +37,7 @@ PROGRAM = (
 """
 )
 EVERYTHING = bool(os.environ.get("FLOWMETAL_EVERYTHING"))
+pytestmark = pytest.mark.timeout(3600 if EVERYTHING else 300)
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ MOMENTS = int(
     os.environ.get("FLOWMETAL_DISK_FAULTS", 2000 if os.environ.get("FLOWMETAL_EVERYTHING") else 12)
 )
 CASE = "children"
+pytestmark = pytest.mark.timeout(3600 if MOMENTS > 100 else 300)
 
 
 def _full() -> apsw.Error:

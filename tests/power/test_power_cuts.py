@@ -26,6 +26,7 @@ IMAGES = int(
 CHECKPOINTS = (8, 40, 1000)
 """Pages of the log after which it is written back: often, at times, and as SQLite does by itself."""
 
+pytestmark = pytest.mark.timeout(3600 if IMAGES > 1000 else 300)
 SHARED_MEMORY = Path("/dev/shm")
 
 

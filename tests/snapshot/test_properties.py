@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import cache
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -42,7 +43,9 @@ from flowmetal.vm.state import Closure, Machine, MachineStatus
 from tests.snapshot.machines import closure, fetch, image, machine, restored
 from tests.vm.test_random_scopes import HEAD, PROGRAMS
 
-MORE = 40 if os.environ.get("FLOWMETAL_EVERYTHING") else 1
+EVERYTHING = bool(os.environ.get("FLOWMETAL_EVERYTHING"))
+MORE = 20 if EVERYTHING else 1
+pytestmark = pytest.mark.timeout(3600 if EVERYTHING else 300)
 QUIET = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
 
 # Graphs
