@@ -41,10 +41,11 @@ written only on request. Reading is strict: what no writer writes is FM0331.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import msgpack
 
-from flowmetal.values.codec_format import NotData
+from flowmetal.values.codec_format import NotData, TooLarge
 from flowmetal.values.codec_reading import INNER, damaged, read_array, read_extension, read_map
 from flowmetal.values.codec_writing import flat_table, plain, plain_with_meta
 from flowmetal.values.errors import FlowError
@@ -53,6 +54,34 @@ from flowmetal.values.lazy import Unrealised
 from flowmetal.values.walking import not_data, require_realised
 
 __all__ = ["decode_data", "encode_data", "require_realised"]
+
+
+MOST_PARTS: Final = 1 << 22
+"""Values in one that a program hands to the world, each counted wherever it stands."""
+
+
+def check_parts(value: Value) -> None:
+    """Do what ``encode_data`` does, up to ``MOST_PARTS``, and forget the bytes.
+
+    For what a program has made: a few vectors that hold each other twice, level by level, are more
+    bytes than any memory has. Raises TooLarge then, else DataError as ``encode_data`` does.
+    """
+    left = MOST_PARTS
+
+    def counting(item: Value) -> Value:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise TooLarge
+        return plain(item)
+
+    try:
+        try:
+            _pack(value, counting)
+        except ValueError:  # nested deeper than msgpack packs
+            flat_table(value, False, MOST_PARTS // 8)  # which takes eight times as long
+    except (NotData, Unrealised):
+        raise not_data(value) from None
 
 
 def encode_data(value: Value, with_meta: bool = False) -> bytes:

@@ -23,5 +23,9 @@ MARK_SORTED_SET: Final = ExtType(MARKER, b"s")
 MARK_FLAT: Final = ExtType(MARKER, b"f")
 
 
+class TooLarge(Exception):
+    """A value has more parts than may leave a program at once."""
+
+
 class NotData(Exception):
     """What the packer met is not data."""

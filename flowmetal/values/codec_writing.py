@@ -15,7 +15,7 @@ from msgpack import ExtType
 from flowmetal.source import Span
 from flowmetal.values import codec_format as ext
 from flowmetal.values import kinds
-from flowmetal.values.codec_format import NotData
+from flowmetal.values.codec_format import NotData, TooLarge
 from flowmetal.values.errors import DataError, ErrorValue
 from flowmetal.values.keys import WrappedKey, key_of
 from flowmetal.values.kinds import KINDS, Value
@@ -168,8 +168,8 @@ class _Open:
         self.node: list[Value] = [ExtType(ext.NODE, tag)]
 
 
-def flat_table(value: Value, with_meta: bool) -> list[Value]:
-    """Return the nodes of a deep value, children before parents."""
+def flat_table(value: Value, with_meta: bool, most: int | None = None) -> list[Value]:
+    """Return the nodes of a deep value, children before parents. Raises TooLarge for more than ``most``."""
     table: list[Value] = [ext.MARK_FLAT]
     stack = [_open(value, with_meta)]
     inside = {id(value)}
@@ -186,6 +186,8 @@ def flat_table(value: Value, with_meta: bool) -> list[Value]:
             break
         else:
             table.append(top.node)
+            if most is not None and len(table) > most:
+                raise TooLarge
             inside.discard(id(top.source))
             stack.pop()
             if not stack:

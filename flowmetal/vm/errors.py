@@ -8,11 +8,12 @@ from flowmetal.values import (
     Keyword,
     Symbol,
     Value,
-    encode_data,
     flow_error,
     require_realised,
 )
 from flowmetal.values.classes import CLASSES_BY_NAME, ancestry
+from flowmetal.values.codec import check_parts
+from flowmetal.values.codec_format import TooLarge
 from flowmetal.values.error_classes import also_caught, class_of_error
 
 CANCELLED = Keyword.of("flow", "cancelled")
@@ -32,7 +33,9 @@ def error_matches(error: ErrorValue, selector: Value) -> bool:
 def data_or_nil(value: Value) -> Value:
     """Return what may cross the machine's edge, nil for what may not. Raises Unrealised."""
     try:
-        encode_data(value)
+        check_parts(value)
+    except TooLarge:
+        return None
     except DataError:
         require_realised(value)
         return None
@@ -43,10 +46,13 @@ def check_data(value: Value, what: str) -> None:
     """Let pass what may cross the machine's edge.
 
     Raises Unrealised for a lazy sequence inside, FlowError :data/not-data for a
-    function, a cell or a fiber. ``what`` begins the message.
+    function, a cell or a fiber, :limit/parts for too many values. ``what`` begins the message.
     """
     try:
-        encode_data(value)
+        check_parts(value)
+    except TooLarge:
+        message = f"{what} hold so many values that they would fill the memory, each counted wherever it stands"
+        raise flow_error("FM0514", "limit/parts", message) from None
     except DataError as error:
         require_realised(value)
         raise flow_error("FM0311", "data/not-data", f"{what}: {error.message}") from None
