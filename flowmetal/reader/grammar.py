@@ -136,4 +136,20 @@ def parse(balanced: Sequence[Token], end: int) -> list[Node]:
     """Parse tokens whose brackets match into the top-level nodes; ``end`` is the text's length."""
     stream = [*balanced, make_token("END", "", end)]
     nodes: list[Node] = run_parser(_parser(), stream)
+    if any(token.type == "UNREADABLE" for token in balanced):
+        # What cannot be read is wrong in a discarded form too, where no node holds it.
+        held = _unreadable_offsets(nodes)
+        nodes += [_atom(t) for t in balanced if t.type == "UNREADABLE" and t.lexpos not in held]
+        nodes.sort(key=lambda node: node.start)
     return nodes
+
+
+def _unreadable_offsets(nodes: Sequence[Node]) -> set[int]:
+    found: set[int] = set()
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if node.kind is Kind.UNREADABLE:
+            found.add(node.start)
+        waiting.extend(node.children)
+    return found
