@@ -32,6 +32,7 @@ from flowmetal.reader.positions import Positions
 from flowmetal.reader.problems import Problems
 from flowmetal.reader.syntax_quote import SyntaxQuote
 from flowmetal.reader.tagged import BUILT_IN_TAGS
+from flowmetal.reader.tokens import tokenize
 from flowmetal.source import Span
 from flowmetal.values.errors import FlowError
 from flowmetal.values.kinds import Value
@@ -333,8 +334,10 @@ class FormBuilder:
         return None
 
     def _origin(self, node: Node) -> str:
+        """Return what made-up names are made of: the form as tokens, however it is laid out."""
         namespace = None if self._options.edn else self._options.resolve_alias(None)
-        return f"{namespace}\n{self._positions.text[node.start : node.end]}"
+        text = self._positions.text[node.start : node.end]
+        return f"{namespace}\n{' '.join(token.value for token in tokenize(text))}"
 
     def _span(self, node: Node) -> Span:
         return self._positions.span(node.start, node.end)

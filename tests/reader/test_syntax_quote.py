@@ -152,7 +152,8 @@ def test_fresh_names_differ_between_forms_and_namespaces() -> None:
         return pr_str(read_all(Source("t", text), options)[0])
 
     assert name("`a#", "x") != name("`a# ", "y")
-    assert name("[`a#]", "x") != name("[ `a#]", "x")
+    assert name("[`a#]", "x") != name("[`a# 1]", "x")[:-3] + "]"
+    assert name("[`a# 1]", "x") == name("[ `a#,\n 1 ; one\n]", "x"), "layout makes no other names"
 
 
 def test_fresh_names_are_the_same_wherever_and_whenever_a_form_is_read() -> None:
