@@ -44,9 +44,10 @@ def command(
         complain("no runs")
         return
     rows = [
-        (v.id, v.state, v.program[:12], ago(v.created_us, now_us), _says(v, now_us)) for v in views
+        (v.id, v.state, v.entry, v.program[:12], ago(v.created_us, now_us), _says(v, now_us))
+        for v in views
     ]
-    say(table(("RUN", "STATE", "PROGRAM", "CREATED", "WAITS FOR"), rows))
+    say(table(("RUN", "STATE", "ENTRY", "PROGRAM", "CREATED", "WAITS FOR"), rows))
 
 
 def _says(view: RunView, now_us: int) -> str:

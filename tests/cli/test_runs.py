@@ -173,7 +173,7 @@ def test_ps_lists_runs_newest_first_and_filters(shell) -> None:
     ):
         assert [r["id"] for r in json.loads(shell("fmvm", "ps", "--json", *words).out)] == ids
     table = shell("fmvm", "ps").out.splitlines()
-    assert table[0].split() == ["RUN", "STATE", "PROGRAM", "CREATED", "WAITS", "FOR"]
+    assert table[0].split() == ["RUN", "STATE", "ENTRY", "PROGRAM", "CREATED", "WAITS", "FOR"]
     assert len(table) == 4
 
 
