@@ -93,8 +93,8 @@ def run(machine: Machine, budget: int = UNLIMITED, *, every: bool = False) -> Tu
     """
     before = machine.fuel_used
     while _is_alive(machine):
-        if not machine.ready or (machine.quantum_left == QUANTUM and machine.inbox):
-            _take_inbox(machine)
+        while not machine.ready and machine.inbox and _is_alive(machine):
+            _take_inbox(machine, 1)  # what it leads to comes before the next
         if not machine.ready and _is_alive(machine) and _waits(machine):
             break
         if budget <= 0 or not _is_alive(machine) or (every and machine.requests):
@@ -116,6 +116,7 @@ def run(machine: Machine, budget: int = UNLIMITED, *, every: bool = False) -> Tu
         elif machine.quantum_left <= 0:
             machine.quantum_left = QUANTUM
             _end_quantum(machine, fiber)
+            _take_inbox(machine, len(machine.inbox))
         elif machine.steps == 0 and spent == 0 and share > 0:
             break  # an image of single steps has stopped
     if _is_alive(machine):
@@ -224,15 +225,15 @@ def _error(machine: Machine) -> Value:
     return with_suppressed(errors[0], errors[1:])
 
 
-def _take_inbox(machine: Machine) -> None:
-    """Take in all facts in their order. Those behind one stay visible while it takes effect.
+def _take_inbox(machine: Machine, count: int) -> None:
+    """Take in the first ``count`` facts in their order. Those behind stay visible while one takes effect.
 
     It costs fuel, so that two facts that enter at the same fuel have entered together.
     """
     if machine.inbox:
         machine.fuel_used += 1
     machine.inbox.sort(key=lambda delivery: (delivery.at_us, delivery.order))
-    while machine.inbox:
+    for _ in range(count):
         fact = machine.inbox.pop(0).fact
         match fact:
             case EffectResult() as result:

@@ -184,6 +184,7 @@ def _cancel(machine: Machine, fiber: Fiber, what: Value, reason: Value) -> bool:
 
 def _time_out(machine: Machine, fiber: Fiber, number: int, error: ErrorValue) -> None:
     """Raise the error of a scope whose time is up, as if where its owner stands."""
+    check_cancellation(fiber)  # the scope has ended already: its time does not count
     scope = machine.scopes.get(number) if type(number) is int else None
     if scope is None or not isinstance(error, ErrorValue):
         raise flow_error("FM0748", "scope/unknown", f"{show(number)} is no scope")

@@ -172,6 +172,18 @@ SOURCE = """
     (remote [1 me :leaf])
     (reduce + (pmap! (fn [i] (await! (start! families [(str me "." i) (dec depth)]))) (range 2)))))
 
+(defn till [me n]
+  (loop [i 0 sum 0]
+    (if (< i n)
+      (let [r (event/receive-request! :sell)]
+        (remote [i me :sale])
+        (event/reply! r {:sold (:value r)})
+        (recur (inc i) (+ sum (:value r))))
+      sum)))
+(defn asking [me]
+  (let [t (start! till [(str me ".till") 3])]
+    [(mapv (fn [i] (:sold (event/ask! t :sell i))) (range 1 4)) (await! t)]))
+
 (defn cut-short [me]
   [(with-timeout! #dur "1s" {:else :late}
      (race! (await! (start! patient [(str me ".a")] {:on-parent-end :cancel}))

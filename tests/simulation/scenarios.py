@@ -297,6 +297,10 @@ async def leased(outside: Outside, me: str) -> None:
         outside.simulation.ledger.problem(f"runs had these tokens of a lock: {tokens}")
 
 
+async def asking(outside: Outside, me: str) -> None:
+    await outside.expect(await outside.start("asking", me, me), "completed [[1 2 3] 6]")
+
+
 async def families(outside: Outside, me: str) -> None:
     await outside.expect(await outside.start("families", me, me, 2), "completed 4")
 
@@ -332,7 +336,7 @@ SCENARIOS: Final[tuple[Play, ...]] = (
     effects, slowly, fibers, timers, signals, children, callbacks, counters, counters, queued, sagas,
     steps, at_most_once, quick_once, topics, handing, parked, parked_cancelled, paused, cancelled,
     upgraded, sharing, impatient, expiring, fostering, growing, channels, leased, families, cut_short,
-    moved,
+    moved, asking,
 )  # fmt: skip
 
 

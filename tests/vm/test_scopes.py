@@ -263,7 +263,7 @@ def test_budgets_change_nothing(budget: int) -> None:
     assert whole.machine.state.fuel_used == parts.machine.state.fuel_used
 
 
-def test_a_time_out_that_comes_with_the_winner_of_a_race_cancels_nothing_further_out() -> None:
+def test_a_time_out_that_comes_behind_the_winner_of_a_race_in_one_batch_is_too_late() -> None:
     made = machine(
         NS
         + """(defforeign ask [x])
@@ -278,4 +278,31 @@ def test_a_time_out_that_comes_with_the_winner_of_a_race_cancels_nothing_further
     turn = made.run()
     assert turn.status is MachineStatus.WAITING
     made.deliver(turn.requests[0].number, k("then"))
-    assert pr_str(made.run().result) == "[:late :then]"
+    assert pr_str(made.run().result) == "[:won :then]"
+
+
+def test_an_answer_that_came_in_time_is_not_lost_to_a_timeout_that_enters_with_it() -> None:
+    """An interpreter that was down lets both in at once; the times at which they came decide."""
+    text = (
+        NS + '(defforeign ask [x])\n(defn main [] (with-timeout! #dur "1s" {:else :late} (ask 1)))'
+    )
+    for answered_us, wanted in ((1, ":won"), (3, ":late")):
+        made = machine(text)
+        made.deliver(made.run().requests[0].number, Instant(0))
+        ask, limit = made.run().requests
+        assert limit.kind == "time/sleep"
+        made.deliver(limit.number, at_us=2)
+        made.deliver(ask.number, k("won"), at_us=answered_us)
+        assert pr_str(made.run().result) == wanted
+
+
+def test_a_loser_of_a_race_that_fails_behind_the_winner_is_too_late() -> None:
+    text = NS + (
+        "(defforeign ask [x])\n"
+        '(defn main [] (race! (ask 1) (do (ask 2) (throw (ex-info "lost" {:type :lost})))))'
+    )
+    made = machine(text)
+    first, second = made.run().requests
+    made.deliver(first.number, k("won"), at_us=1)
+    made.deliver(second.number, at_us=1)
+    assert pr_str(made.run().result) == ":won"
