@@ -49,12 +49,19 @@ def open_till(engine: flowmetal.Engine) -> str:
 
 def ask(engine: flowmetal.Engine, value, **options):
     """Ask, while somebody else drives the run."""
+    asked = threading.Event()
     with flowmetal.Engine(engine.store_url) as other:
-        driver = threading.Timer(0.05, other.interpret, kwargs={"until_idle": True})
+
+        def drive() -> None:
+            while not asked.wait(0.02):
+                other.interpret(until_idle=True)
+
+        driver = threading.Thread(target=drive)
         driver.start()
         try:
             return engine.ask("till", "sell", value, timeout_us=10_000_000, **options)
         finally:
+            asked.set()
             driver.join()
 
 
