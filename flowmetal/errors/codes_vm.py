@@ -1,4 +1,4 @@
-"""What the machine itself raises in a program: FM0302 - FM0313.
+"""What the machine itself raises in a program: FM0302 - FM0314.
 
 ``wrong`` is a program whose run raises the code and ``right`` one that does
 not; both are tests.
@@ -98,6 +98,14 @@ CODES: tuple[ErrorCode, ...] = (
         "a query. Perform the effect first, or use an eager form (mapv, run!, doseq, reduce).",
         wrong="(defn main [] (first (map (fn [_] (now!)) [1])))",
         right="(defn main [] (first (mapv (fn [_] (now!)) [1])))",
+    ),
+    ErrorCode(
+        "FM0314",
+        "A function of the library's own was not given what it takes",
+        "Functions whose names begin with - are what the library is made of. They look at nothing\n"
+        "that they are given, and change from version to version. Call the public function.",
+        wrong="(defn main [] (#'flow.core/-intern! 1 2))",
+        right="(defn main [] (intern 'user 'x 2))",
     ),
     ErrorCode(
         "FM0342",

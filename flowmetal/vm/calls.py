@@ -47,7 +47,8 @@ def call_value(machine: Machine, fiber: Fiber, callee: Value, arguments: list[Va
             raise arity_error(callee.function, len(arguments))
         return Frame(body, _slots(body, arguments), callee)
     if kind is Native:
-        _check_count(callee, len(arguments))
+        if not callee.takes(len(arguments)):
+            raise callee.arity_error(len(arguments))
         if callee.wants_machine:
             return callee.call(machine, fiber, *arguments)
         try:
@@ -140,17 +141,6 @@ def _slots(body: LinkedBody, arguments: list[Value]) -> list[Value]:
             *[None] * body.slots,
         ]
     return arguments + [None] * body.slots
-
-
-def _check_count(native: Native, count: int) -> None:
-    if count < native.least or (native.most is not None and count > native.most):
-        if native.most is None:
-            wanted = f"{native.least} or more arguments"
-        elif native.most == native.least:
-            wanted = f"{native.least} argument{'s' if native.least != 1 else ''}"
-        else:
-            wanted = f"{native.least} to {native.most} arguments"
-        raise flow_error("FM0303", "arity", f"`{native.name}` takes {wanted}, called with {count}")
 
 
 _LOOKUPS = {

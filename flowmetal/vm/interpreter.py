@@ -57,6 +57,7 @@ from flowmetal.vm.link import (
     STOP,
     Instruction,
 )
+from flowmetal.vm.misuse import CRASHES, misused, patch, refuse_text
 from flowmetal.vm.returning import finish_frame, realise
 from flowmetal.vm.state import Closure, Fiber, FiberStatus, Frame, Machine, Pending, Retry
 from flowmetal.vm.unwinding import (
@@ -511,11 +512,13 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                 elif op == _UNBIND:
                     unbind(fiber)
                 elif op == _WRITE:
+                    if type(stack[-1]) is not str:
+                        refuse_text(stack[-1])
                     machine.output.append(stack[-1])
                     stack[-1] = None
                 elif op == _PATCH:
-                    value = stack.pop()
-                    stack[-1].captured[arg] = value
+                    patch(stack[-2], arg, stack[-1])
+                    stack.pop()
                 else:
                     raise AssertionError(f"instruction {op:#x} has no branch")
         except Unrealised as need:
@@ -544,6 +547,9 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
         except RecursionError:
             frame.pc = pc - 1
             raise_error(machine, fiber, too_deep().error)
+        except CRASHES as crash:
+            frame.pc = pc - 1
+            raise_error(machine, fiber, misused(machine, frame, crash).error)
         if due:  # an instruction that did not succeed is charged for what it did, too
             fuel -= taken(due)
         if fiber.status is not FiberStatus.READY:

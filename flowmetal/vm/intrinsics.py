@@ -24,6 +24,7 @@ from flowmetal.values import (
 )
 from flowmetal.values.errors import flow_error
 from flowmetal.vm import channels, dispatch, own_code, restarts, scopes, spaces
+from flowmetal.vm.misuse import refuse_text
 from flowmetal.vm.state import Bindings, Closure, Fiber, Machine, Native
 from flowmetal.vm.vars import define, dynamic_value, set_binding
 
@@ -141,6 +142,8 @@ _CONCAT = "flow.core/-concat-all"
 
 def _write(machine: Machine, fiber: Fiber, text: str) -> None:
     """Do what the instruction WRITE does, for the rare call that is not compiled to it."""
+    if type(text) is not str:
+        refuse_text(text)
     machine.output.append(text)
 
 

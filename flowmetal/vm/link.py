@@ -14,6 +14,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -198,6 +199,8 @@ class LinkedFunction:
                 number = NATIVE_OF_MACHINE if native.wants_machine else op.number
                 if count == 1 and name in _OF_SEQ:
                     number = NATIVE_OF_SEQ
+                if not native.takes(count):
+                    return op.number, (partial(_refuse_count, native), count)
                 return number, (native.call, count)
             case Operand.FUNCTION:
                 return op.number, self._image.functions[self.function.functions[operand]]
@@ -336,6 +339,11 @@ class Linker:
         if found is None:
             found = self._images[program.hash] = Image(program, self.natives)
         return found
+
+
+def _refuse_count(native: Native, *arguments: Value) -> Value:
+    """Stand for a native that is called with a number of arguments that it does not take."""
+    raise native.arity_error(len(arguments))
 
 
 def _fuse(linked: LinkedBody) -> None:

@@ -38,7 +38,16 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from flowmetal.effects.requests import EffectRequest, EffectResult
 from flowmetal.ids import EffectNumber, ProgramHash, RunId
-from flowmetal.values import ErrorValue, FiberRef, LazySeq, Map, Promise, Value
+from flowmetal.values import (
+    ErrorValue,
+    FiberRef,
+    FlowError,
+    LazySeq,
+    Map,
+    Promise,
+    Value,
+    flow_error,
+)
 from flowmetal.values.meter import DEFAULT as DEFAULT_LIMITS
 from flowmetal.values.meter import Limits
 
@@ -90,6 +99,20 @@ class Native:
         self.least = least
         self.most = most
         self.wants_machine = wants_machine
+
+    def takes(self, count: int) -> bool:
+        """Say whether it can be called with ``count`` arguments."""
+        return self.least <= count and (self.most is None or count <= self.most)
+
+    def arity_error(self, count: int) -> FlowError:
+        """Return the error for a call with ``count`` arguments, which it does not take."""
+        if self.most is None:
+            wanted = f"{self.least} or more arguments"
+        elif self.most == self.least:
+            wanted = f"{self.least} argument{'s' if self.least != 1 else ''}"
+        else:
+            wanted = f"{self.least} to {self.most} arguments"
+        return flow_error("FM0303", "arity", f"`{self.name}` takes {wanted}, called with {count}")
 
     def __flow_print__(self) -> str:
         return f"#fn[{self.name}]"

@@ -146,10 +146,17 @@ def snapshot(data: bytes) -> None:
     accepted_or_refused(data)
 
 
+def machine(data: bytes) -> None:
+    """Changed code is refused by the verifier, or run as well as any other."""
+    from tests.fuzz.mutants import run_verified
+
+    run_verified(data)
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
-        reader, compiler, linter, formatter, codec, json, run_file, program_file, snapshot,
+        reader, compiler, linter, formatter, codec, json, run_file, program_file, snapshot, machine,
     )
 }  # fmt: skip
 

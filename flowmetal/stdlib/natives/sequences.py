@@ -42,6 +42,7 @@ from flowmetal.values import (
 )
 from flowmetal.values.limits import need_items
 from flowmetal.values.meter import charge
+from flowmetal.vm.state import Closure
 
 native = Table("flow.core")
 
@@ -58,7 +59,14 @@ native.add("fnext", lambda coll: first(next_(coll)))
 native.add("nnext", lambda coll: next_(next_(coll)))
 native.add("empty?", lambda coll: is_empty(coll))
 native.add("not-empty", lambda coll: None if is_empty(coll) else coll)
-native.add("make-lazy-seq", lambda thunk: LazySeq(thunk))
+
+
+@native("make-lazy-seq")
+def make_lazy_seq(thunk: Value) -> LazySeq:
+    """Return a sequence that calls a function of the language when it is first looked at."""
+    if type(thunk) is not Closure:
+        raise wrong("make-lazy-seq", "a function made by fn", 1, thunk)
+    return LazySeq(thunk)
 
 
 def is_empty(coll: Value) -> bool:
