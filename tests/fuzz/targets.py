@@ -6,6 +6,7 @@ tried is nearly a program. What is refused must say where, inside of the text.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -153,10 +154,18 @@ def machine(data: bytes) -> None:
     run_verified(data)
 
 
+def url_filter(data: bytes) -> None:
+    """No address of the inside is reached, however it is wrapped and written."""
+    from tests.fuzz.addresses import refused
+
+    asyncio.run(refused(data))
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
         reader, compiler, linter, formatter, codec, json, run_file, program_file, snapshot, machine,
+        url_filter,
     )
 }  # fmt: skip
 

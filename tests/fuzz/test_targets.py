@@ -31,6 +31,11 @@ def test_code_that_the_verifier_accepts_never_breaks_the_machine() -> None:
     assert accepted > 100
 
 
+def test_no_request_reaches_the_inside_however_its_address_is_written() -> None:
+    for seed in range(150):
+        TARGETS["url_filter"](Random(seed).randbytes(60))
+
+
 def test_every_fragment_can_be_said() -> None:
     assert len(set(FRAGMENTS)) == len(FRAGMENTS) < 256
     said = [program_of(bytes((at, 0))) for at in range(len(FRAGMENTS))]
