@@ -120,7 +120,8 @@ class Outside:
     async def expect(self, run: RunId, *outcomes: str) -> None:
         """Wait for the end of a run, and say if it is none that it may come to."""
         found = await self.outcome(run)
-        if found.startswith("failed") and ":run/poisoned" in found:  # the error of a child
+        of_a_child = ":run/poisoned" in found or ":end :failed" in found  # which was put aside
+        if found.startswith("failed") and of_a_child:
             while self.simulation.shared.run(run).state is RunState.FAILED:
                 await self.tried(lambda: revive(self.host, run, CancelParked("a child died")), 1)
         elif found not in outcomes:
