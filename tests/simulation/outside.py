@@ -15,7 +15,7 @@ from flowmetal.ids import RunId
 from flowmetal.runtime.reviving import CancelParked, Resume, revive
 from flowmetal.runtime.starting import start_run
 from flowmetal.store.protocol import ENDED, Message, RunQuery, RunRow, RunState
-from flowmetal.values import Value, decode_data, encode_data, keyword, pr_str
+from flowmetal.values import Value, decode_data, encode_data, hash_map, keyword, pr_str
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Process, Simulation
@@ -109,6 +109,7 @@ class Outside:
             for row in self.simulation.shared.runs(RunQuery(states=(RunState.FAILED,))):
                 if _is_put_aside(row):
                     await self.tried(lambda run=row.id: revive(self.host, run, Resume()), 1)
+                    await self._cancel_orphan(row)
             await asyncio.sleep(1)
 
     async def outcome(self, run: RunId) -> str:
@@ -126,6 +127,13 @@ class Outside:
                 await self.tried(lambda: revive(self.host, run, CancelParked("a child died")), 1)
         elif found not in outcomes:
             self.simulation.ledger.problem(f"run {run}: {found}, not {' or '.join(outcomes)}")
+
+    async def _cancel_orphan(self, row: RunRow) -> None:
+        """A run that was put aside did not hear that its parent was cancelled."""
+        parent = None if row.parent is None else self.simulation.shared.run(row.parent)
+        if parent is not None and parent.state is RunState.CANCELLED:
+            message = Message(f"{parent.id}/gone", "cancel", "", encode_data(hash_map(())))
+            await self.send(row.id, message)
 
     async def tried(self, act: Callable[[], object], times: int = 20) -> bool:
         """Do what an operator does, who is told no while somebody drives the run."""
