@@ -47,8 +47,8 @@ def test_a_statement_reads_no_table_from_end_to_end(postgres: Server, name: str)
 def test_the_work_of_a_group_grows_with_its_size_and_not_with_its_square(postgres: Server) -> None:
     with postgres.empty_store() as url:
         store = PostgresStore(url)
-        for claim, _ in CLAIMED:
-            store.create_run(NewRun(claim.run, ProgramHash("f"), b"", b""))
+        store.create_runs([NewRun(RunId(f"r{n}"), ProgramHash("f"), b"", b"") for n in range(1000)])
+        postgres.execute("ANALYZE")  # of a table of twenty rows it may read all, and rightly so
         claimed = store.claim_ready(InterpreterId("ann"), 10_000_000, len(CLAIMED))
         sql, values = steps.statement([(claim, STEP) for claim in claimed])
         explain = f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {sql}"
