@@ -69,7 +69,7 @@ class Step:
     revived: bool = False
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class ActiveRun:
     """A run that this interpreter holds.
 

@@ -249,7 +249,7 @@ class Verdict(NamedTuple):
     handler: int = -1
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Fiber:
     """One thread of control.
 
@@ -276,7 +276,7 @@ class Fiber:
     failed: EffectRequest | None = None  # its error is being raised, or has parked the fiber
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Scope:
     """A form that starts fibers and does not end before they have ended.
 
@@ -320,7 +320,7 @@ class Delivery(NamedTuple):
     fact: Fact
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class OpenEffect:
     """An effect in flight and the fiber that waits for it."""
 
@@ -342,7 +342,7 @@ class MachineStatus(Enum):
     CANCELLED = "cancelled"  # a Cancel has unwound fiber 1, and all others have ended
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Machine:
     """A run's state in memory. Made by ``vm.machine.start`` and ``snapshot.decode``."""
 

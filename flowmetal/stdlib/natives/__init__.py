@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flowmetal.stdlib.natives import (
     cells,
-    cl_format,
     collections,
     command_lines,
     csv,
@@ -55,7 +54,6 @@ _TABLES = (
     regex.native,
     testing.native,
     pretty.native,
-    cl_format.native,
     retrying.native,
     runs.native,
     strings.native,

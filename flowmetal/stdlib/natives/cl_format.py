@@ -22,12 +22,9 @@ from flowmetal.stdlib.natives.cl_numbers import (
     read_as_number,
 )
 from flowmetal.stdlib.natives.cl_parsing import Directive, Part, parse, wrong
-from flowmetal.stdlib.natives.table import Table
 from flowmetal.stdlib.natives.walking import items_of
 from flowmetal.values import Char, Value, display, pr_str, require_realised
 from flowmetal.values.meter import charge
-
-native = Table("flow.pprint")
 
 _LARGEST = 100_000
 """Columns, lines, digits that a parameter may ask for."""
@@ -44,7 +41,6 @@ class _Escape(Exception):
         self.whole = whole
 
 
-@native("-cl-format")
 def cl_format(text: Value, arguments: Value) -> str:
     """Return the text that a format makes of its arguments."""
     require_realised(arguments)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from fractions import Fraction
 
 from flowmetal.stdlib.natives.arguments import need_int, wrong
 from flowmetal.stdlib.natives.numbers import to_float
@@ -52,6 +51,8 @@ def _cbrt(x: float) -> float:
     root = math.cbrt(x)
     if not math.isfinite(root) or root == 0:
         return root
+    from fractions import Fraction
+
     exact = Fraction(x)
     near = (root, math.nextafter(root, -math.inf), math.nextafter(root, math.inf))
     return min(near, key=lambda one: abs(Fraction(one) ** 3 - exact))

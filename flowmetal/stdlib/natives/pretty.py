@@ -1,4 +1,4 @@
-"""The native of flow.pprint: nested data over several lines.
+"""The natives of flow.pprint: nested data over several lines.
 
 What fits into the rest of a line stands on it; a collection that does not has
 an item on each line. A text is made no longer than the line, however large the
@@ -26,6 +26,14 @@ def pretty(value: Value, margin: Value, length: Value, level: Value) -> str:
     """Return the readable form of a value in lines of at most ``margin`` columns, where that can be."""
     require_realised(value)
     return _Layout(need_int("pprint", 2, margin), length, level).text(value, 0, 0, 0)
+
+
+@native("-cl-format")
+def fill(text: Value, arguments: Value) -> str:
+    """Return the text that a format makes of its arguments."""
+    from flowmetal.stdlib.natives.cl_format import cl_format  # few programs need it
+
+    return cl_format(text, arguments)
 
 
 class _Layout:
