@@ -161,11 +161,18 @@ def url_filter(data: bytes) -> None:
     asyncio.run(refused(data))
 
 
+def api(data: bytes) -> None:
+    """Any request is answered, with JSON and no fault of ours; what is not asked for is not changed."""
+    from tests.fuzz.api import answered
+
+    answered(data)
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
         reader, compiler, linter, formatter, codec, json, run_file, program_file, snapshot, machine,
-        url_filter,
+        url_filter, api,
     )
 }  # fmt: skip
 

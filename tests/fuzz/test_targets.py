@@ -36,6 +36,11 @@ def test_no_request_reaches_the_inside_however_its_address_is_written() -> None:
         TARGETS["url_filter"](Random(seed).randbytes(60))
 
 
+def test_any_request_is_answered_and_changes_nothing_that_it_does_not_say() -> None:
+    for seed in range(200):
+        TARGETS["api"](Random(seed).randbytes(40))
+
+
 def test_every_fragment_can_be_said() -> None:
     assert len(set(FRAGMENTS)) == len(FRAGMENTS) < 256
     said = [program_of(bytes((at, 0))) for at in range(len(FRAGMENTS))]
