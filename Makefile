@@ -14,7 +14,7 @@ help:
 	@echo "make demo       orders charged exactly once, through kill -9 and a move to another store"
 	@echo "make test       the test suite"
 	@echo "make torture    the long run: machines saved and moved everywhere, every crash point, simulations, storms, power cuts"
-	@echo "make fuzz       reader, compiler, formatter, decoders under atheris; FUZZ_SECONDS each (120)"
+	@echo "make fuzz       whatever comes in, from text to rows of SQL, under atheris; FUZZ_SECONDS each (120)"
 	@echo "make check      format, lint, types, layers, generated documentation"
 	@echo "make docs       write the generated documentation again"
 	@echo "make format     format the code"

@@ -138,3 +138,12 @@ def test_an_order_that_cannot_be_obeyed_says_why_and_holds_nobody_up(store) -> N
     found = [outcome(execute, f"w{number:02}")["error"] for number in range(len(WRONG))]
     assert found == [message for _, message in WRONG]
     assert engine.view("r").state == "waiting"
+
+
+def test_an_order_with_half_a_character_is_answered_like_any_other(store) -> None:
+    engine, execute = store
+    order(execute, "a", '{"start": "shop", "run": "\\ud800"}')
+    order(execute, "z", '{"start": "shop", "run": "r", "args": [1]}')
+    engine.interpret(until_idle=True)
+    assert "error" in outcome(execute, "a")
+    assert engine.view("r").state == "waiting"

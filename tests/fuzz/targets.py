@@ -168,11 +168,18 @@ def api(data: bytes) -> None:
     answered(data)
 
 
+def rows(data: bytes) -> None:
+    """What workers and ordering parties write by plain SQL is answered, and holds nobody up."""
+    from tests.fuzz.rows import heeded
+
+    heeded(data)
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
         reader, compiler, linter, formatter, codec, json, run_file, program_file, snapshot, machine,
-        url_filter, api,
+        url_filter, api, rows,
     )
 }  # fmt: skip
 

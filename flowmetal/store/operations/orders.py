@@ -58,6 +58,7 @@ def obey(records: Records, key: str) -> None:
     except (FlowmetalError, FlowError) as wrong:
         said = {"error": str(getattr(wrong, "message", wrong))}
     fields = json.dumps({**(order or {"was": record.fields}), **said}, ensure_ascii=False)
+    fields = fields.encode("utf-8", "backslashreplace").decode()  # "\\ud800" is no text of a store
     records.put(SPACE, Record(key, fields, record.body, records.now_us() + KEPT_US))
 
 

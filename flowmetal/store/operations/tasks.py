@@ -23,6 +23,7 @@ from flowmetal.store.operations.vocabulary import BeatTask, ClaimTask, EndTask, 
 TASK: Final = "task"
 OPEN, CLAIMED, DONE, FAILED = "open", "claimed", "done", "failed"
 SAID = (DONE, FAILED)
+_LONGEST_WAIT_US: Final = 366 * 86_400_000_000
 
 
 @dataclass(slots=True)
@@ -145,7 +146,7 @@ def end(records: Records, operation: EndTask) -> Answer:
         return answer(value=False)
     try:
         json.loads(operation.result)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         return refuse("FM0703", "effect/bad-argument", f"the result is not JSON: {problem}")
     task.state, task.result = FAILED if operation.failed else DONE, operation.result
     _heed(records, operation.id, task)
@@ -194,13 +195,21 @@ def _next_attempt_us(records: Records, task: Task) -> int | None:
         return None
     try:
         said = json.loads(task.result or "null")
-    except ValueError:
+    except (ValueError, RecursionError):
         said = None
     if isinstance(said, dict) and said.get("retryable") is False:
         return None
-    wait = min(task.first_wait_us * task.factor ** min(task.attempt - 1, 60), task.most_wait_us)
-    again = records.now_us() + int(wait)
+    again = records.now_us() + _wait_us(task)
     return None if task.expires_us is not None and again >= task.expires_us else again
+
+
+def _wait_us(task: Task) -> int:
+    """Return the pause before the next attempt; what a worker's SQL has made of the row is no reason to stop."""
+    try:
+        wait = task.first_wait_us * task.factor ** max(0, min(task.attempt - 1, 60))
+        return max(0, int(min(wait, task.most_wait_us, _LONGEST_WAIT_US)))
+    except (ArithmeticError, ValueError, TypeError):  # 1e300 ** 60, not a number
+        return max(0, min(task.most_wait_us, _LONGEST_WAIT_US))
 
 
 def withdraw(records: Records, key: str) -> None:

@@ -47,6 +47,17 @@ def _task_columns() -> Sequence[str]:
     return [field.name for field in fields(Task)]
 
 
+# What is written by plain SQL may be no UTF-8: that is for who wrote it, and holds up nobody else.
+_AS_BYTES = {
+    name: f"CAST({name} AS BLOB)"
+    for name in ("queue", "name", "args", "idempotency_key", "worker", "result")
+}
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
 class SqliteRecords:
     """See ``operations.records.Records``."""
 
@@ -61,10 +72,13 @@ class SqliteRecords:
         if space == TASKS:
             return self._task(key)
         found = self._execute(
-            "SELECT key, fields, body, due_us FROM record WHERE space = ? AND key = ?",
+            "SELECT key, CAST(fields AS BLOB), body, due_us FROM record WHERE space = ? AND key = ?",
             (space, key),
         ).fetchone()
-        return None if found is None else Record(*found)
+        if found is None:
+            return None
+        key, fields, body, due_us = found
+        return Record(key, _text(fields), body, due_us)
 
     def put(self, space: str, record: Record) -> None:
         if space == TASKS:
@@ -103,11 +117,12 @@ class SqliteRecords:
 
     def _task(self, key: str) -> Record | None:
         columns = _task_columns()
-        select = f"SELECT {', '.join(columns)} FROM task WHERE id = ?"
+        select = f"SELECT {', '.join(_AS_BYTES.get(name, name) for name in columns)} FROM task WHERE id = ?"
         found = self._execute(select, (key,)).fetchone()
         if found is None:
             return None
-        return Record(key, json.dumps(dict(zip(columns, found, strict=True))))
+        values = (_text(value) if type(value) is bytes else value for value in found)
+        return Record(key, json.dumps(dict(zip(columns, values, strict=True))))
 
     # Runs
 
