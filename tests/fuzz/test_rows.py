@@ -55,6 +55,19 @@ def test_an_order_that_is_no_text_says_so(world) -> None:
     assert json.loads(fields)["error"] == "the fields of an order are a JSON object"
 
 
+def test_an_order_whose_key_is_no_text_is_given_one_that_is(world) -> None:
+    world.execute(
+        "INSERT INTO record (space, key, fields, due_us)"
+        ' VALUES (\'order\', CAST(x\'61ff\' AS TEXT), \'{"start": "work", "run": "beside", "entry": "beside"}\', 0)'
+    )
+    world.engine.interpret(until_idle=True)
+    assert world.engine.view("beside").state == "completed"
+    ((key, fields),) = world.plain.execute(
+        "SELECT key, fields FROM record WHERE space = 'order'"
+    ).fetchall()
+    assert (key, list(json.loads(fields))[-1]) == ("a\ufffd", "done")
+
+
 def test_rows_of_any_content_hold_up_no_run() -> None:
     for seed in range(50):
         heeded(Random(seed).randbytes(40))

@@ -26,9 +26,9 @@ _WAKE: Final = """
 
 _ABOVE_ALL: Final = "\U0010ffff"  # in no key: names are printable
 _DUE: Final = """
-  SELECT space, key, due_us FROM record WHERE due_us IS NOT NULL AND due_us <= :until
-  UNION ALL SELECT 'task', id, 0 FROM task WHERE state IN ('done', 'failed')
-  UNION ALL SELECT 'task', id, lease_expires_us FROM task
+  SELECT space, CAST(key AS BLOB) AS key, due_us FROM record WHERE due_us IS NOT NULL AND due_us <= :until
+  UNION ALL SELECT 'task', CAST(id AS BLOB), 0 FROM task WHERE state IN ('done', 'failed')
+  UNION ALL SELECT 'task', CAST(id AS BLOB), lease_expires_us FROM task
     WHERE state = 'claimed' AND lease_expires_us <= :until
   ORDER BY due_us LIMIT :limit"""
 
@@ -108,7 +108,20 @@ class SqliteRecords:
 
     def due(self, now_us: int, limit: int) -> list[tuple[str, str]]:
         found = self._execute(_DUE, {"until": now_us, "limit": limit}).fetchall()
-        return [(space, key) for space, key, _ in found]
+        return [(space, self._key(space, key)) for space, key, _ in found]
+
+    def _key(self, space: str, key: bytes) -> str:
+        """Return a key; a row whose key is no UTF-8, which nobody can name, is given one that is."""
+        text = _text(key)
+        if text.encode() != key:
+            table, column = ("task", "id") if space == TASKS else ("record", "key")
+            named = "CAST(CAST(? AS BLOB) AS TEXT)"
+            where = "" if space == TASKS else " AND space = 'order'"
+            self._execute(
+                f"UPDATE OR REPLACE {table} SET {column} = ? WHERE {column} = {named}{where}",
+                (text, key),
+            )
+        return text
 
     def next_due_us(self) -> int | None:
         """Return when the first row is due."""
