@@ -40,13 +40,11 @@ from tests.snapshot.machines import fetch
 CASES = Path(__file__).parent / "callers.flow"
 SILENT = frozenset(
     {
-        # saved in the middle by tests/vm and tests/snapshot/test_fibers.py, and by tests/crash
-        "flow.async/pipeline!",
-        "flow.async/pub",
+        # other names of what has a case, and a definition like any other
         "flow.core/future-cancel",
         "flow.core/future-done?",
-        # answered from a copy, or played from a file: nothing of it is in a snapshot
         "flow.event/defquery",
+        # a test of a file that the runner holds open: no run has it
         "flow.test/with-cassette",
         # what a program is written with: nothing of it is called where it stands
         "flow.core/comment",
