@@ -17,7 +17,8 @@ from flowmetal.compiler.forms import CORE, Syntax, is_vector
 from flowmetal.compiler.macroexpansion import defined_here, wrong_count
 from flowmetal.compiler.nodes import Apply, Call, NativeCall, Node, Operation
 from flowmetal.compiler.statics import STATICS
-from flowmetal.values import Keyword, Symbol, Value
+from flowmetal.values import Keyword, Symbol, Value, show
+from flowmetal.values.kinds import LAST_SCALAR, kind_of
 
 _APPLY = frozenset({f"{CORE}/apply", f"{CORE}/-apply"})
 _CALL_THEIR_FIRST = frozenset(
@@ -54,6 +55,14 @@ def analyse_call(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
             return _operations(ask, op, (yield from values(ask, arguments)))
         if _takes(context, ask, var, len(arguments)) and var.kind is DefinitionKind.NATIVE:
             return NativeCall(ask.span, var.name, tuple((yield from values(ask, arguments))))
+    if _is_plain_literal(head.form) and _TEST not in context.names.namespace.requires:
+        context.problems.report(
+            "FM0132",
+            f"{show(head.form)} cannot be called",
+            head.span,
+            label="the first form of a list is called",
+            help=("write (list ...) or a quote for a list of data",),
+        )
     if isinstance(head.form, Keyword) and len(arguments) in (1, 2) and _has_get(context):
         subject, *rest = yield from values(ask, [arguments[0], head, *arguments[1:]])
         return NativeCall(ask.span, _GET, (subject, *rest))
@@ -77,6 +86,13 @@ def called_var(context: Context, head: Syntax) -> VarInfo | None:
         return None
     found = context.names.find(head.form)
     return found if isinstance(found, VarInfo) else None
+
+
+def _is_plain_literal(form: Value) -> bool:
+    """Say whether a form is a literal that nobody can call: a number, a string, nil and the like."""
+    if isinstance(form, Keyword | Symbol):
+        return False
+    return kind_of(form) <= LAST_SCALAR
 
 
 def _is_static_constant(symbol: Value, var: VarInfo) -> bool:

@@ -40,6 +40,7 @@ MESSAGES = {
     "FM0128": "`require` stands at the top level only",
     "FM0129": "only the library declares native functions",
     "FM0130": "the options of `defforeign` are data, nothing is evaluated in them",
+    "FM0132": "1 cannot be called",
     "FM0140": "a set is no pattern",
     "FM0141": "nothing is left for this clause of `match`",
     "FM0142": "`with-restart` needs a name, a description and a function for each restart",
