@@ -32,8 +32,7 @@ def misused(machine: Machine, frame: Frame, crash: Exception) -> FlowError:
     return flow_error(
         "FM0314",
         "type/mismatch",
-        f"`{name}` is the library's own, and was not given what it takes"
-        f" ({type(crash).__name__}: {str(crash)[:200]})",
+        f"`{name}` is the library's own, and was not given what it takes",
     )
 
 

@@ -82,9 +82,9 @@ def need_instant(function: str, position: int, value: Value) -> Instant:
 
 def out_of_bounds(function: str, index: int, count: int) -> FlowError:
     """Return the error to raise: there is no item ``index`` among ``count``."""
-    items = "1 item" if count == 1 else f"{count} items"
+    there = "is 1 item" if count == 1 else f"are {count} items"
     return library_error(
-        "FM0322", "index/out-of-bounds", f"`{function}` found no index {index}: there are {items}"
+        "FM0322", "index/out-of-bounds", f"`{function}` found no index {index}: there {there}"
     )
 
 

@@ -42,7 +42,7 @@ def parse_json(text: Value, options: Value = None) -> Value:
     try:
         found = json_loads(need_text("parse", 1, text))
     except DataError as error:
-        fail("FM0507", "parse/json", f"the text is not JSON: {error.message}")
+        fail("FM0507", "parse/json", error.message)
     return _with_string_keys(found) if wanted is _STRING else found
 
 
