@@ -145,12 +145,13 @@ def deploy(store: Store, program: Program, data: bytes, name: str, grants: RunGr
 
 def _entries(program: Program) -> Iterator[tuple[str, Value]]:
     """Yield the functions that a run may begin with, and [least most] of each of their arities."""
+    from flowmetal.compiler.environment import arity_of_body
+
     for module in program.modules:
         for one in () if module.library else module.definitions:
             if one.function is not None and one.kind is DefinitionKind.FUNCTION:
                 bodies = program.functions[one.function].bodies
-                arities = [(b.parameters, None if b.variadic else b.parameters) for b in bodies]
-                yield one.name, vector(vector(arity) for arity in arities)
+                yield one.name, vector(vector(arity_of_body(body)) for body in bodies)
 
 
 def deployed(store: Store, name: str = "") -> list[DeployedProgram]:

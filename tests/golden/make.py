@@ -17,7 +17,8 @@ from flowmetal.bytecode.file import write_program
 from flowmetal.snapshot import encode
 from flowmetal.snapshot.format import WITH_CODE, WITHOUT_CODE
 from tests.snapshot import test_own_code as own
-from tests.snapshot.test_everywhere import begin, program, result, steps
+from tests.snapshot.machines import by_instruction
+from tests.snapshot.test_everywhere import answer, begin, program, result
 
 FOLDER = Path(__file__).parent
 EVERY = 500  # instructions between two of the snapshots
@@ -37,7 +38,7 @@ def without_code() -> None:
     machine = begin()
     chunks: dict[str, bytes] = {}
     snapshots = []
-    for number in steps(machine):
+    for number in by_instruction(machine, answer):
         if number % EVERY == 0:
             encoded = encode(machine)
             chunks |= encoded.chunks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from flowmetal.bytecode.code import Body, Definition, DefinitionKind, Function, Module, Program
 from flowmetal.bytecode.file import read_program, write_program
@@ -12,6 +12,7 @@ from flowmetal.ids import EffectNumber, RunId
 from flowmetal.snapshot import Encoded, decode, encode
 from flowmetal.values import Value, hash_map, keyword, vector
 from flowmetal.vm.link import Image
+from flowmetal.vm.machine import run
 from flowmetal.vm.state import (
     Closure,
     Fiber,
@@ -116,6 +117,18 @@ def machine(*values: Value, image_: Image | None = None) -> Machine:
         made.globals[f"user/v{index}"] = value
         made.defined[f"user/v{index}"] = None
     return made
+
+
+def by_instruction(machine: Machine, answer: Callable[[Machine], None]) -> Iterator[int]:
+    """Run to the end, one instruction at a time, and yield how many were done. ``answer`` answers its effects."""
+    done = 0
+    while machine.status in (MachineStatus.READY, MachineStatus.WAITING):
+        if machine.status is MachineStatus.WAITING:
+            answer(machine)
+        machine.steps = 1
+        run(machine)
+        done += 1
+        yield done
 
 
 def fetch(chunks: Mapping[str, bytes]):  # type: ignore[no-untyped-def]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from flowmetal.values import ErrorValue, Instant, Value, keyword, pr_str
 from flowmetal.vm.link import Image
 from flowmetal.vm.machine import deliver, run, start
 from flowmetal.vm.state import Machine, MachineStatus
-from tests.snapshot.machines import fetch
+from tests.snapshot.machines import by_instruction, fetch
 
 CORPUS = Path(__file__).parent / "corpus.flow"
 
@@ -58,18 +57,6 @@ def answer(machine: Machine) -> None:
         deliver(machine, EffectResult(request.number, value, error), 0, request.number)
 
 
-def steps(machine: Machine) -> Iterator[int]:
-    """Run to the end, one instruction at a time."""
-    done = 0
-    while machine.status in (MachineStatus.READY, MachineStatus.WAITING):
-        if machine.status is MachineStatus.WAITING:
-            answer(machine)
-        machine.steps = 1
-        run(machine)
-        done += 1
-        yield done
-
-
 def result(machine: Machine) -> str:
     assert machine.status is MachineStatus.COMPLETED, machine.fibers[1].error
     return pr_str(machine.fibers[1].result)
@@ -89,7 +76,7 @@ def test_a_snapshot_after_every_instruction_restores_to_the_same_bytes() -> None
     chunks: dict[str, bytes] = {}
     samples: list[bytes] = []
     other = image()
-    for number in steps(machine):
+    for number in by_instruction(machine, answer):
         encoded = encode(machine)
         chunks |= encoded.chunks
         restored = decode(encoded.data, other, fetch(chunks))
@@ -108,7 +95,7 @@ def test_a_restored_machine_goes_through_the_same_states() -> None:
     machine = begin()
     chunks: dict[str, bytes] = {}
     restored: Machine | None = None
-    for number in steps(machine):
+    for number in by_instruction(machine, answer):
         encoded = encode(machine)
         chunks |= encoded.chunks
         if restored is not None:
@@ -133,7 +120,7 @@ def test_another_process_with_another_hash_seed_goes_on() -> None:
     machine = begin()
     chunks: dict[str, bytes] = {}
     samples = []
-    for number in steps(machine):
+    for number in by_instruction(machine, answer):
         if number % 400 == 0:
             encoded = encode(machine)
             chunks |= encoded.chunks

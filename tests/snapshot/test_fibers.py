@@ -16,7 +16,7 @@ from flowmetal.values import Instant, pr_str
 from flowmetal.vm.link import Image
 from flowmetal.vm.machine import deliver, run, start
 from flowmetal.vm.state import Machine, MachineStatus
-from tests.snapshot.machines import fetch
+from tests.snapshot.machines import by_instruction, fetch
 from tests.vm import programs
 
 TEXT = """(ns user (:require [flow.async :refer :all]))
@@ -52,15 +52,6 @@ def answer(made: Machine) -> None:
         deliver(made, EffectResult(request.number, Instant(request.number)), 0, request.number)
 
 
-def steps(made: Machine):  # type: ignore[no-untyped-def]
-    while made.status in (MachineStatus.READY, MachineStatus.WAITING):
-        if made.status is MachineStatus.WAITING:
-            answer(made)
-        made.steps = 1
-        run(made)
-        yield made
-
-
 def result(made: Machine) -> str:
     assert made.status is MachineStatus.COMPLETED, made.fibers[1].error
     return pr_str(made.fibers[1].result)
@@ -80,7 +71,7 @@ def test_a_machine_with_fibers_is_the_same_after_any_instruction() -> None:
     made = machine(single_steps=True)
     chunks: dict[str, bytes] = {}
     samples = []
-    for number, _ in enumerate(steps(made)):
+    for number, _ in enumerate(by_instruction(made, answer)):
         saved = encode(made)
         chunks.update(saved.chunks)
         restored = decode(saved.data, made.image, fetch(chunks))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import pytest
@@ -40,7 +40,7 @@ from flowmetal.values import (
 from flowmetal.vm.link import Image
 from flowmetal.vm.machine import deliver, run, start
 from flowmetal.vm.state import Closure, Machine, MachineStatus
-from tests.snapshot.machines import closure, fetch, image, machine, restored
+from tests.snapshot.machines import by_instruction, closure, fetch, image, machine, restored
 from tests.vm.test_random_scopes import HEAD, PROGRAMS
 
 EVERYTHING = bool(os.environ.get("FLOWMETAL_EVERYTHING"))
@@ -171,18 +171,6 @@ def answer(machine: Machine) -> None:
         deliver(machine, EffectResult(request.number, value), request.number, request.number)
 
 
-def single_steps(machine: Machine) -> Iterator[int]:
-    """Run to the end, one instruction at a time."""
-    done = 0
-    while machine.status in (MachineStatus.READY, MachineStatus.WAITING):
-        if machine.status is MachineStatus.WAITING:
-            answer(machine)
-        machine.steps = 1
-        run(machine)
-        done += 1
-        yield done
-
-
 def end_of(machine: Machine) -> tuple[str, str]:
     """Run to the end at full speed and return the state and what came out."""
     while machine.status in (MachineStatus.READY, MachineStatus.WAITING):
@@ -201,7 +189,7 @@ def test_any_program_is_the_same_after_any_instruction_and_goes_on_as_it_would(
     machine = start(stepping, "user/main", (), RunId("r"))
     chunks: dict[str, bytes] = {}
     moved = None
-    for number in single_steps(machine):
+    for number in by_instruction(machine, answer):
         saved = encode(machine)
         chunks |= saved.chunks
         assert encode(decode(saved.data, stepping, fetch(chunks))).data == saved.data, number

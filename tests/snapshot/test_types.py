@@ -14,8 +14,8 @@ from flowmetal.snapshot import decode, encode
 from flowmetal.vm.link import Image
 from flowmetal.vm.machine import run, start
 from flowmetal.vm.state import MachineStatus
-from tests.snapshot.machines import fetch
-from tests.snapshot.test_everywhere import answer, steps
+from tests.snapshot.machines import by_instruction, fetch
+from tests.snapshot.test_everywhere import answer
 
 WANTED = (
     "[12 10 1 5 [0 #inst",
@@ -37,7 +37,7 @@ def test_whatever_calls_a_function_can_be_saved_in_the_middle() -> None:
     other, fast = (Image(program(), natives(), single) for single in (True, False))
     chunks: dict[str, bytes] = {}
     samples = []
-    for number in steps(machine):
+    for number in by_instruction(machine, answer):
         if number % 5:
             continue
         encoded = encode(machine)
