@@ -2,7 +2,8 @@
 
 By time: a signal counts at its arrival, a timer at its due time, a result at
 its arrival; ties go by effect number. That is so after downtime too: a timer that was due
-while nobody was there does not lose to a signal that came later.
+while nobody was there does not lose to a signal that came later. Messages never overtake one
+another, though the store's clock be set back between two of them: what came later counts later.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def facts_entering(
 
     ``answers`` are those of the store, by effect; the result of one is read by answering.py.
     """
+    counts_us = _when_each_counts([*signals, *answers.values()])
     entering: list[Entering] = []
     receives: list[Pending] = []
     for pending in waits:
@@ -57,7 +59,8 @@ def facts_entering(
         if pending.request.kind in RECEIVES:
             receives.append(pending)
         elif answer is not None and not _is_late(pending, answer):
-            entering.append(Entering(answer.time_us, EffectResult(pending.request.number), answer))
+            result = EffectResult(pending.request.number)
+            entering.append(Entering(counts_us[answer.number], result, answer))
         elif is_over(pending, now_us):
             assert pending.due_us is not None
             entering.append(Entering(pending.due_us, _when_over(pending)))
@@ -69,13 +72,24 @@ def facts_entering(
             value = decode_data(row.message.body) if row.message.body else None
             if taker.request.args.get(_WHOLE) is True:
                 value = hash_map(((_ID, row.message.id), (_VALUE, value)))
-            entering.append(Entering(row.time_us, EffectResult(taker.request.number, value), row))
+            result = EffectResult(taker.request.number, value)
+            entering.append(Entering(counts_us[row.number], result, row))
     for pending in receives:
         if is_over(pending, now_us):
             assert pending.due_us is not None
             entering.append(Entering(pending.due_us, _when_over(pending)))
     entering.sort(key=lambda entry: (entry.at_us, entry.result.number))
     return entering
+
+
+def _when_each_counts(messages: Iterable[InboxRow]) -> dict[int, int]:
+    """Return when each message counts, by its number: a message never before one with a smaller number."""
+    counts_us: dict[int, int] = {}
+    latest = None
+    for row in sorted(messages, key=lambda row: row.number):
+        latest = row.time_us if latest is None or row.time_us >= latest else latest + 1
+        counts_us[row.number] = latest
+    return counts_us
 
 
 def _is_late(pending: Pending, answer: InboxRow) -> bool:

@@ -75,3 +75,15 @@ def test_the_oldest_wait_takes_the_oldest_signal() -> None:
 def test_a_wait_whose_time_was_up_leaves_the_signal_to_the_next_one() -> None:
     waits = [receive(1, "a", 5, **{"else": "late"}), receive(2, "a")]
     assert entering(waits, [signal(1, "a", 10, "s")], 100) == [(5, 1, "late"), (10, 2, "s")]
+
+
+def test_messages_enter_as_they_came_though_the_clock_was_set_back_between_them() -> None:
+    waits = [receive(1, "b"), receive(2, "a"), sleep(3, 90)]
+    signals = [signal(1, "a", 100, "first"), signal(2, "b", 40, "second")]
+    assert entering(waits, signals, 100) == [(90, 3, None), (100, 2, "first"), (101, 1, "second")]
+
+
+def test_a_message_that_came_in_time_by_the_clock_is_not_late_because_of_an_earlier_one() -> None:
+    waits = [receive(1, "a"), receive(2, "b", 60)]
+    signals = [signal(1, "a", 100, "first"), signal(2, "b", 40, "second")]
+    assert entering(waits, signals, 50) == [(100, 1, "first"), (101, 2, "second")]
