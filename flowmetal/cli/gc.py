@@ -41,8 +41,8 @@ def command(
     from flowmetal.embed.retention import Retention
 
     policy = Retention(
-        read_duration_us(ended),
-        None if history is None else read_duration_us(history),
+        read_duration_us(ended, "--ended"),
+        None if history is None else read_duration_us(history, "--history"),
         _snapshots(snapshots),
     )
     with open_engine(store_url) as engine:

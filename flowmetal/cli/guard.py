@@ -70,8 +70,17 @@ def _diagnostic_of(error: click.ClickException) -> Diagnostic:
     message = error.format_message().rstrip(".").replace(". Did you", "; did you")
     message = message[:1].lower() + message[1:]
     ctx = error.ctx if isinstance(error, click.UsageError) else None
-    hint = () if ctx is None else (f"see `{ctx.command_path} --help`",)
-    return Diagnostic("FM1300", message, help=hint)
+    hints = [] if ctx is None else [f"see `{ctx.command_path} --help`"]
+    if ctx is not None and isinstance(error, click.NoSuchOption) and _takes_words(ctx.command):
+        hints.insert(
+            0, f"write `-- {error.option_name}` at the end if it is an argument of the program"
+        )
+    return Diagnostic("FM1300", message, help=tuple(hints))
+
+
+def _takes_words(command: click.Command) -> bool:
+    """Say whether a command has arguments that are the program's."""
+    return any(isinstance(each, click.Argument) and each.name == "args" for each in command.params)
 
 
 def report_internal_error(error: Exception) -> int:

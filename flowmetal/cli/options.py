@@ -170,11 +170,13 @@ def read_tags(words: tuple[str, ...]) -> dict[str, str]:
     return tags
 
 
-def read_duration_us(text: str) -> int:
+def read_duration_us(text: str, option: str) -> int:
     """Return the microseconds of ``5m``, ``1h30m``, ``250ms``. Raises UsageError FM1308."""
     found = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text)
     if not found or "".join(number + unit for number, unit in found) != text:
         raise UsageError(
-            "FM1308", f"`{text}` is not a length of time", hint="write 250ms, 30s, 5m, 1h30m or 2d"
+            "FM1308",
+            f"`{option} {text}` is not a length of time",
+            hint="write a number and its unit: 250ms, 30s, 5m, 1h30m or 2d",
         )
     return round(sum(float(number) * _UNITS[unit] for number, unit in found))

@@ -43,7 +43,7 @@ def command(
     payload = None if value is None else read_json(value, "JSON")
     if timeout is not None and not wait:
         raise click.UsageError("--timeout goes with --wait")
-    timeout_us = None if timeout is None else read_duration_us(timeout)
+    timeout_us = None if timeout is None else read_duration_us(timeout, "--timeout")
     with open_engine(store_url, must_exist=True) as engine:
         found = engine.find(run)
         if wait:

@@ -24,7 +24,9 @@ def start_from_words(
     if words["input_text"] is not None:
         if args:
             raise UsageError(
-                "FM1307", "ARGs and --input exclude each other", hint="put all of it into --input"
+                "FM1307",
+                "ARGs and --input exclude each other",
+                hint="put all of it into --input, such as --input '[7, 8]'",
             )
         arguments = (read_json(words["input_text"], "--input"),)
     program, common = _read_words(file, words)

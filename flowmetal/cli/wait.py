@@ -16,7 +16,7 @@ from flowmetal.cli.output import complain
 @click.argument("run", metavar="RUN")
 def command(store_url: str | None, as_json: bool, timeout: str | None, run: str) -> int:
     """Wait until RUN ends, driven by somebody else, and print its result."""
-    timeout_us = None if timeout is None else read_duration_us(timeout)
+    timeout_us = None if timeout is None else read_duration_us(timeout, "--timeout")
     with open_engine(store_url, must_exist=True) as engine:
         found = engine.find(run)
         try:

@@ -162,7 +162,7 @@ class Loader:
         labels = tuple(
             Label(each.span, "required here", primary=False)
             for each in self._loading
-            if each.span is not None and each.namespace in ring
+            if each.span is not None and each.namespace in ring[1:-1]
         )
         raise CompileError(
             "FM0204",
@@ -184,7 +184,11 @@ def _unusable(namespace: str, error: UsageError, span: Span) -> CompileError:
             hint="rename one of them, or leave one root out",
         )
     return CompileError(
-        "FM0210", f"namespace `{namespace}` cannot be read", span, notes=(error.message,)
+        "FM0210",
+        f"namespace `{namespace}` cannot be read",
+        span,
+        notes=(error.message,),
+        hint="put a source file there that this user may read",
     )
 
 
@@ -193,5 +197,5 @@ def _misnamed(module: Module, wanted: str, source: Source) -> CompileError:
         "FM0205",
         f"this file should hold namespace {wanted}, but its `ns` says {module.name}",
         Span(source.path, 1, 1, 1, 1),
-        hint=f"namespace {module.name} belongs into {paths_of(module.name)[0]}",
+        hint=f"write (ns {wanted}), or move the file to {paths_of(module.name)[0]}",
     )

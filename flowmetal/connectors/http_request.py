@@ -127,6 +127,7 @@ class HttpConnector:
             url = httpx2.URL(text(call, "url"))
             if query:
                 url = url.copy_merge_params(httpx2.QueryParams([*url.params.multi_items(), *query]))
+            _check_scheme(call, url)
             return client.build_request(method, url, headers=headers, content=content)
         except (httpx2.InvalidURL, UnicodeError, ValueError) as problem:
             raise refuse(call, f"this request cannot be written: {problem}") from None
@@ -208,10 +209,14 @@ class HttpConnector:
         raise refuse(call, ":body takes a string or bytes; :json takes any data")
 
 
+def _check_scheme(call: Call, url: httpx2.URL) -> None:
+    if url.scheme not in ("http", "https") or not url.host:
+        raise refuse(call, f"{_shown(url)!r} is not a URL that begins with http:// or https://")
+
+
 def _check_grant(call: Call, url: httpx2.URL) -> None:
     """Check scheme, host and port of one hop."""
-    if url.scheme not in ("http", "https") or not url.host:
-        raise refuse(call, f"{_shown(url)} is not a URL that begins with http:// or https://")
+    _check_scheme(call, url)
     port = url.port or (443 if url.scheme == "https" else 80)
     host = f"[{url.host}]" if ":" in url.host else url.host
     if not call.grants.allows("http", f"{host}:{port}"):
@@ -229,7 +234,7 @@ async def _body(call: Call, response: httpx2.Response) -> bytes:
     async for part in response.aiter_bytes():
         size += len(part)
         if size > LONGEST_BODY:
-            message = f"the response has more than {LONGEST_BODY >> 20} MiB"
+            message = f"{_asked(response)} answered with more than {LONGEST_BODY >> 20} MiB"
             raise EffectFailed(effect_error("FM0715", "http/too-big", message, {"kind": call.kind}))
         parts.append(part)
     return b"".join(parts)
@@ -249,11 +254,10 @@ def _result(call: Call, response: httpx2.Response, body: bytes, elapsed: Duratio
         return result
     again = status in _AGAIN or status >= 500
     reason = response.reason_phrase
-    method = response.request.method
     error = effect_error(
         "FM0714",
         "http/status",
-        f"{method} {_shown(response.url)} answered {status}{f' {reason}' if reason else ''}",
+        f"{_asked(response)} answered {status}{f' {reason}' if reason else ''}",
         {"status": status, "headers": headers, "body": content, "url": _shown(response.url)},
         retryable=again,
     )
@@ -272,7 +276,8 @@ def _parsed(call: Call, response: httpx2.Response, body: bytes, *, strict: bool)
             return json_loads(body.decode("utf-8-sig"))
         except Exception as problem:  # whatever the reader of JSON dislikes
             if strict and form == "json":
-                message = f"the response is not JSON: {problem}"
+                why = getattr(problem, "message", str(problem)).removeprefix("this is not JSON: ")
+                message = f"{_asked(response)} did not answer with JSON: {why}"
                 data = {"status": response.status_code, "body": _text(response, body)[:1000]}
                 raise EffectFailed(effect_error("FM0716", "http/bad-body", message, data)) from None
             return _text(response, body)
@@ -293,6 +298,10 @@ def _failed(type_text: str, request: httpx2.Request, what: str) -> EffectFailed:
     message = f"{request.method} {_shown(request.url)} {what}"
     data = {"url": _shown(request.url), "method": request.method}
     return EffectFailed(effect_error("FM0717", type_text, message, data, retryable=True))
+
+
+def _asked(response: httpx2.Response) -> str:
+    return f"{response.request.method} {_shown(response.url)}"
 
 
 def _shown(url: httpx2.URL) -> str:

@@ -44,7 +44,7 @@ def locate(call: Call, mode: str, path: str, *, follow: bool = True) -> Place:
     Without ``follow`` a symbolic link is itself the place (for moving and deleting).
     """
     if not path or "\0" in path:
-        raise EffectFailed(effect_error("FM0720", "fs/bad-path", "the path is empty or no path"))
+        raise EffectFailed(effect_error("FM0720", "fs/bad-path", f"{path!r} is not a path"))
     absolute = os.path.abspath(os.path.expanduser(path))
     if follow:
         real = os.path.realpath(absolute)

@@ -55,8 +55,10 @@ def reveal(value: Value, environment: Mapping[str, str] | None = None) -> Value:
 
 def _found(value: Secret, environment: Mapping[str, str] | None) -> str:
     environment = os.environ if environment is None else environment
+    remedy = "its name has characters that no secret's has"
     if _NAME.fullmatch(value.name):
         variable = "FLOWMETAL_SECRET_" + re.sub(r"[^A-Z0-9]", "_", value.name.upper())
+        remedy = f"set {variable}, or put it into the file {value.name} in $FLOWMETAL_SECRETS"
         if variable in environment:
             return environment[variable]
         folder = environment.get("FLOWMETAL_SECRETS")
@@ -70,7 +72,7 @@ def _found(value: Secret, environment: Mapping[str, str] | None) -> str:
         effect_error(
             "FM0707",
             "secret/missing",
-            f"this interpreter does not have the secret {value.name!r}",
+            f"this interpreter does not have the secret {value.name!r}: {remedy}",
             {"name": value.name},
         )
     )

@@ -26,7 +26,7 @@ from flowmetal.connectors.arguments import choice, flag, items, pairs, refuse, t
 from flowmetal.connectors.secrets import hiding_secrets, reveal
 from flowmetal.effects.errors import effect_error, refused
 from flowmetal.effects.requests import Call, EffectFailed
-from flowmetal.values import Duration, Value, hash_map, json_loads, keyword, vector
+from flowmetal.values import Duration, Value, Vector, hash_map, json_loads, keyword, vector
 
 LONGEST_OUTPUT: Final = 16 * 1024 * 1024
 """Bytes of :out and of :err: what comes back is kept in the run's history."""
@@ -175,11 +175,16 @@ async def _read(call: Call, stream: asyncio.StreamReader) -> bytes:
         parts.append(part)
         size += len(part)
         if size > LONGEST_OUTPUT:
-            message = f"the command wrote more than {LONGEST_OUTPUT >> 20} MiB"
+            message = f"{_command(call)} wrote more than {LONGEST_OUTPUT >> 20} MiB"
             raise EffectFailed(
                 effect_error("FM0711", "sh/too-much-output", message, {"kind": call.kind})
             )
     return b"".join(parts)
+
+
+def _command(call: Call) -> str:
+    argv = call.args.get(_ARGV)
+    return f"the command {argv[0]}" if isinstance(argv, Vector) and argv else "the command"
 
 
 async def _write(stream: asyncio.StreamWriter, given: bytes | None) -> None:
@@ -221,7 +226,8 @@ def _as(call: Call, form: str, out: bytes) -> Value:
             try:
                 return json_loads(_text(out))
             except Exception as problem:  # whatever the reader of JSON dislikes
-                message = f"the command did not write JSON: {problem}"
+                why = getattr(problem, "message", str(problem)).removeprefix("this is not JSON: ")
+                message = f"{_command(call)} did not write JSON: {why}"
                 raise EffectFailed(
                     effect_error("FM0712", "sh/bad-output", message, {"out": _text(out[:1000])})
                 ) from None

@@ -9,6 +9,9 @@ IN_DOUBT = keyword("effect/in-doubt")
 TIMEOUT = keyword("timeout")
 BAD_ARGUMENT = keyword("effect/bad-argument")
 
+CANCELLED = "the run was cancelled"
+"""What is said where nobody gave a reason."""
+
 
 def effect_error(
     code: str,
@@ -36,6 +39,11 @@ def data_map(data: dict[str, Value] | None) -> Map:
     if not data:
         return EMPTY_MAP
     return hash_map((keyword(name), value) for name, value in data.items())
+
+
+def cancelled(reason: str) -> ErrorValue:
+    """Make the error that a cancelled run ends in."""
+    return effect_error("FM0702", "flow/cancelled", reason or CANCELLED)
 
 
 def refused(capability: str, subject: str, flag: str, why: str = "") -> ErrorValue:

@@ -163,21 +163,30 @@ def _standing(machine: Machine, place: Place) -> tuple[Frame | None, Bindings | 
     fiber = _fiber(machine, place.fiber)
     if fiber is None or not fiber.frames:
         if place.frame is not None:
-            raise UsageError("FM1330", "the run has no frames: it has not begun, or has ended")
+            raise UsageError(
+                "FM1330",
+                f"run {machine.run} has no frames: it has not begun, or has ended",
+                hint="leave --frame out",
+            )
         return None, None
     frames = fiber.frames[::-1]
     if place.frame is not None:
         if not 0 <= place.frame < len(frames):
             raise UsageError(
                 "FM1330",
-                f"fiber {fiber.number} has no frame {place.frame}",
-                hint=f"its frames are numbered from 0, the innermost, to {len(frames) - 1}",
+                f"fiber {fiber.number} of run {machine.run} has no frame {place.frame}",
+                hint=f"it has {_numbers(len(frames))}",
             )
         return frames[place.frame], fiber.bindings
     for frame in frames:
         if not frame.body.owner.name.startswith("flow."):
             return frame, fiber.bindings
     return frames[0], fiber.bindings
+
+
+def _numbers(count: int) -> str:
+    """Say which numbers ``count`` frames have."""
+    return "frame 0 alone" if count == 1 else f"frames 0, the innermost, to {count - 1}"
 
 
 def _fiber(machine: Machine, number: int | None) -> Fiber | None:
@@ -188,7 +197,7 @@ def _fiber(machine: Machine, number: int | None) -> Fiber | None:
     if fiber is None:
         raise UsageError(
             "FM1330",
-            f"the run has no fiber {number}",
+            f"run {machine.run} has no fiber {number}",
             hint=f"its fibers are {', '.join(map(str, sorted(machine.fibers)))}",
         )
     return fiber

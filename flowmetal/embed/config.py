@@ -35,14 +35,22 @@ def key_ring() -> KeyRing:
     try:
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as problem:
-        raise UsageError("FM1331", f"the keys in {path} cannot be read: {problem}") from None
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines or any(len(line) < SHORTEST_KEY for line in lines):
+        why = (
+            (problem.strerror or str(problem)) if isinstance(problem, OSError) else "it is no text"
+        )
         raise UsageError(
             "FM1331",
-            f"{path} has no keys, or one of less than {SHORTEST_KEY} characters",
-            hint="write one key to a line, such as `openssl rand -hex 32` gives",
-        )
+            f"the keys in {path} cannot be read: {why.lower()}",
+            hint="see that $FLOWMETAL_KEYS names a file that this user may read",
+        ) from None
+    hint = "write one key to a line of the file that $FLOWMETAL_KEYS names: `openssl rand -hex 32`"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise UsageError("FM1331", f"there is no key in {path}", hint=hint)
+    for number, line in enumerate(lines, 1):
+        if len(line) < SHORTEST_KEY:
+            message = f"key {number} in {path} has less than {SHORTEST_KEY} characters"
+            raise UsageError("FM1331", message, hint=hint)
     return KeyRing(tuple(line.encode() for line in lines))
 
 
@@ -99,10 +107,14 @@ def limits_of(words: Iterable[str] = ()) -> Limits:
             raise UsageError(
                 "FM1325",
                 f"`{word}` is not a limit",
-                hint=f"write NAME=N, a name of {', '.join(NAMES)}; or untrusted",
+                hint=f"write NAME=N, NAME being {', '.join(NAMES[:-1])} or {NAMES[-1]}; or `untrusted`",
             )
         if int(plain) < least:
-            raise UsageError("FM1325", f"the limit {name} cannot be less than {least:,}")
+            raise UsageError(
+                "FM1325",
+                f"the limit {name} cannot be {int(plain):,}",
+                hint=f"write {least:,} or more",
+            )
         limits = limits.with_changes(**{name: int(plain)})
     return limits
 

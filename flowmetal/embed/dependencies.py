@@ -30,6 +30,11 @@ from flowmetal.errors import Label, UsageError
 FETCH_LIMIT_S: Final = 600
 """Seconds that one git command may take."""
 
+_LOOK_AT_FOLDER: Final = "name a folder, relative to that of this flow.edn"
+_LOOK_AT_COMMIT: Final = (
+    "see that address and hash are right, and that `git fetch` reaches the address"
+)
+
 _GIT = (
     "git",
     "-c",
@@ -220,4 +225,11 @@ def _git(dependency: Dependency, work: Path, *words: str) -> str:
 
 
 def _unavailable(dependency: Dependency, why: str) -> UsageError:
-    return UsageError("FM1322", f"`{dependency.name}` is not to be had", dependency.span, label=why)
+    local = isinstance(dependency.coordinate, LocalRoot)
+    return UsageError(
+        "FM1322",
+        f"the library `{dependency.name}` is not to be had",
+        dependency.span,
+        label=why,
+        hint=_LOOK_AT_FOLDER if local else _LOOK_AT_COMMIT,
+    )

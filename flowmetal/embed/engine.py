@@ -238,7 +238,7 @@ class Engine(Mover, Sharer):
             raise UsageError(
                 "FM1320",
                 f"{name!r} cannot be the name of a signal",
-                hint="programs receive signals by a keyword, such as :approved: name it approved",
+                hint="write a name without spaces and brackets: `approved` is received as :approved",
             )
         return self._send(run, "signal", plain, encode_data(value), id)
 

@@ -68,7 +68,11 @@ def read_bytes(file: str) -> bytes:
             "FM1302", f"{file} is a folder", hint="name a file, such as main.flow inside it"
         ) from None
     except (OSError, ValueError) as error:
-        raise UsageError("FM1303", f"{file} cannot be read: {_reason(error)}") from None
+        raise UsageError(
+            "FM1303",
+            f"{file[:300]} cannot be read: {_reason(error)}",
+            hint="`ls -l` shows what it is and who may read it",
+        ) from None
 
 
 def read_source(file: str) -> Source:

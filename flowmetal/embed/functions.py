@@ -105,8 +105,16 @@ def _import(name: str) -> ModuleType:
         raise UsageError(
             "FM1313",
             f"the Python module {name} cannot be loaded: {type(error).__name__}: {error}",
-            hint="give the name of a module, or the path of a .py file",
+            hint=_remedy(name, error),
         ) from None
+
+
+def _remedy(name: str, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError) or getattr(error, "name", None) == name:
+        return "give the name of a module that this Python finds, or the path of a .py file"
+    if isinstance(error, ModuleNotFoundError):
+        return f"install {error.name} into the Python that Flowmetal runs in"
+    return "it fails while Python imports it: import it alone to see where"
 
 
 def _import_file(path: str) -> ModuleType:

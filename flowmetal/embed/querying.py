@@ -76,8 +76,10 @@ def _full_name(program: Program, name: str) -> str:
         shown = ", ".join(sorted(full.partition("/")[2] for full in known))
         raise UsageError(
             "FM1332",
-            f"the program has no query {name[:100]}",
-            hint=f"its queries are {shown}" if known else "(defquery name [args] body) defines one",
+            f"the program {program.entry} has no query {name[:100]}",
+            hint=f"its queries are {shown}"
+            if known
+            else "define one with (defquery name [args] body), or use `fmvm eval`",
         )
     first = f"{program.entry}/{name}"
     return first if first in found else found[0]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowmetal.bytecode.code import DefinitionKind
 from flowmetal.errors import RefusedError, RunError, UsageError
+from flowmetal.errors.remedies import remedies_of
 from flowmetal.ids import ProgramHash
 from flowmetal.runtime.grants import RunGrants, decode_grants
 from flowmetal.store.operations.vocabulary import (
@@ -83,7 +84,8 @@ def perform(store: Store, operation: Operation) -> Map:
     error = found.get(keyword("error"))
     if isinstance(error, ErrorValue):
         code = error.code or "FM0703"
-        raise _REFUSED.get(code, RunError)(code, error.message or "it is refused")
+        hint = next(iter(remedies_of(code)), None)
+        raise _REFUSED.get(code, RunError)(code, error.message or "it is refused", hint=hint)
     return found
 
 

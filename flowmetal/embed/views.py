@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from flowmetal.errors import Diagnostic, Label
+from flowmetal.errors.remedies import remedies_of
 from flowmetal.store.protocol import Event, RunRow, RunState
 from flowmetal.values import (
     DataError,
@@ -284,6 +285,7 @@ def diagnostic_of(error: ErrorValue, context: tuple[str, ...] = ()) -> Diagnosti
         error.message or "the program threw an error without a message",
         labels,
         notes=tuple(notes),
+        help=remedies_of(error.code),
         frames=error.frames,
         context=context,
     )

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Final
 
 from flowmetal.effects import events as kinds
-from flowmetal.effects.errors import effect_error
+from flowmetal.effects.errors import cancelled, effect_error
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.runtime.active import ActiveRun, Arrival, Step
@@ -232,7 +232,7 @@ def _end(active: ActiveRun, turn: Turn) -> Step:
 def stop_cancelled(active: ActiveRun) -> Step:
     """End a run as cancelled, whatever its machine stands at."""
     reason = active.progress.cancelled[1] if active.progress.cancelled else ""
-    active.error = effect_error("FM0702", "flow/cancelled", reason or "the run was cancelled")
+    active.error = cancelled(reason)
     active.record(kinds.CANCELLED, "", 0, encode_data(reason))
     active.progress.effects.clear()
     active.progress.changed = True

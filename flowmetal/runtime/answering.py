@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from flowmetal.effects.errors import effect_error
+from flowmetal.effects.errors import CANCELLED, effect_error
 from flowmetal.effects.requests import EffectResult
 from flowmetal.runtime.progress import Pending
 from flowmetal.store.protocol import InboxRow
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from flowmetal.runtime.active import ActiveRun
 
 _ERROR: Final = keyword("error")
+_NAME: Final = keyword("name")
 _ELSE: Final = keyword("else")
 _MISSING: Final = object()
 
@@ -87,12 +88,15 @@ def _ended(active: ActiveRun, pending: Pending, found: Map) -> Value:
         return _body(found)
     error = _body(found)
     if not isinstance(error, ErrorValue):
-        error = effect_error("FM0733", f"run/{state}", f"run {run} has ended ({state})")
+        error = effect_error("FM0733", f"run/{state}", _without_result(run, state))
+    elif error.type.text == "flow/cancelled":
+        reason = "" if error.message == CANCELLED else f": {error.message}"
+        message = f"{_without_result(run, 'cancelled')}{reason}"
+        error = effect_error("FM0733", "run/cancelled", message)
     data = error.data if isinstance(error.data, Map) else EMPTY_MAP
-    type_ = keyword("run/cancelled") if error.type.text == "flow/cancelled" else error.type
     raise _Failed(
         ErrorValue(
-            type=type_,
+            type=error.type,
             message=error.message,
             data=data.assoc(keyword("run"), run),
             cause=error.cause,
@@ -101,6 +105,10 @@ def _ended(active: ActiveRun, pending: Pending, found: Map) -> Value:
             code=error.code,
         )
     )
+
+
+def _without_result(run: Value, state: Value) -> str:
+    return f"run {run} has moved away" if state == "moved" else f"run {run} was {state}"
 
 
 def _nothing(active: ActiveRun, pending: Pending, found: Map) -> Value:
@@ -163,7 +171,9 @@ def _promised(active: ActiveRun, pending: Pending, found: Map) -> Value:
     if not _get(found, "failed"):
         return body
     if not isinstance(body, ErrorValue):
-        body = effect_error("FM0735", "promise/broken", "the promise was broken", {"value": body})
+        name = pending.request.args.get(_NAME)
+        message = f"the promise {getattr(name, 'text', name)} was broken"
+        body = effect_error("FM0735", "promise/broken", message, {"value": body})
     raise _Failed(body)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from flowmetal.effects import events as kinds
-from flowmetal.effects.errors import effect_error
+from flowmetal.effects.errors import cancelled
 from flowmetal.runtime.active import ActiveRun, Step
 from flowmetal.runtime.committing import Steps
 from flowmetal.store.operations.answers import PREFIX
@@ -90,7 +90,7 @@ def _cancel(active: ActiveRun, row: InboxRow) -> Steps[None]:
         active.progress.changed = True
         deliver(active.machine, Cancel(reason), row.time_us)
     if now:
-        active.error = effect_error("FM0702", "flow/cancelled", reason or "the run was cancelled")
+        active.error = cancelled(reason)
         active.record(kinds.CANCELLED, "", 0, encode_data(reason))
         yield Step(RunState.CANCELLED, leave=True, error=encode_data(active.error))
 

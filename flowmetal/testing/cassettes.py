@@ -153,9 +153,7 @@ def read_cassette(file: str, shown: str) -> list[Call]:
         text = decode_source(shown, read_bytes(file)).text
     except UsageError as error:
         if error.code == "FM1301":
-            message = (
-                f"{shown} has not been recorded: fmc test --record, with what it needs allowed"
-            )
+            message = f"{shown} has not been recorded"
             raise EffectFailed(_error("FM0654", "cassette/missing", message)) from None
         raise EffectFailed(_error("FM0656", "cassette/damaged", error.message)) from None
     try:

@@ -43,7 +43,7 @@ class _Trial:
     def difference(self, undisturbed: _Trial) -> str | None:
         """Say in one sentence what differs from the trial that nobody disturbed."""
         if self.outcome != undisturbed.outcome:
-            return f"killed machines came to {self.outcome}, the other to {undisturbed.outcome}"
+            return f"undisturbed it came to {undisturbed.outcome}, killed to {self.outcome}"
         for mine, other in zip(self.asked, undisturbed.asked, strict=False):
             if mine != other:
                 return f"killed machines asked {_text(mine)}, the other {_text(other)}"

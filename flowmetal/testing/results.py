@@ -126,7 +126,9 @@ def _of_error(event: Map, error: ErrorValue, test: str) -> Diagnostic:
         labels = () if span is None else (Label(span),)
     differences = [_difference_text(difference) for difference in event.get(_K["differences"])]
     notes = (*_head_notes(event), f"in the test {test}", *differences, *shown.notes)
-    return Diagnostic(shown.code, shown.message, labels, notes=notes, frames=shown.frames)
+    return Diagnostic(
+        shown.code, shown.message, labels, notes=notes, help=shown.help, frames=shown.frames
+    )
 
 
 def _head_notes(event: Map) -> list[str]:

@@ -257,7 +257,10 @@ def _from_json(found: Json, depth: int) -> Value:
     if cls is list:
         return vector([_from_json(item, depth - 1) for item in found])
     if cls is not dict:
-        raise _bad(f"a {cls.__name__} has no form in JSON")
+        raise _bad(f"a value of the Python type {cls.__name__} has no form in JSON")
+    for text in found:
+        if type(text) is not str:
+            raise _bad(f"the key {text!r:.100} is not a string")
     if len(found) == 1:
         ((text, payload),) = found.items()
         tag = text.lstrip("$")

@@ -45,4 +45,4 @@ def need_characters(function: str, count: int) -> None:
 
 def limit_error(code: str, name: str, message: str) -> FlowError:
     """Return the error of a limit, :limit/NAME, to be raised; it says how to raise the limit."""
-    return flow_error(code, f"limit/{name}", f"{message}: --limit {name}=N raises it")
+    return flow_error(code, f"limit/{name}", f"{message}: `--limit {name}=N` raises the limit")

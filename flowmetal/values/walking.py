@@ -74,7 +74,11 @@ def not_data(value: Value) -> DataError:
                 path.append(step)
                 at = f" (at {show(vector(path[1:]))})" if len(path) > 1 else ""
                 what = "an unrealised lazy sequence" if type(child) is LazySeq else describe(child)
-                return DataError("FM0330", f"{what} is not data{at}")
+                if not what.startswith("#object["):
+                    return DataError("FM0330", f"{what} is not data{at}")
+                what = f"a value of the Python type {type(child).__name__}"
+                hint = "make data of it with flowmetal.from_python"
+                return DataError("FM0330", f"{what} is not data{at}", hint=hint)
             if KINDS[type(child)] in COMPOSITE:
                 path.append(step)
                 stack.append(iter(_steps(child)))

@@ -72,7 +72,9 @@ def test_what_is_wrong_with_an_expression_is_shown_in_it(waiting) -> None:
 
 def test_a_place_that_is_not_there_is_named(waiting) -> None:
     assert "FM1330" in waiting("fmvm", "eval", "p", "1", "--frame", "-2").err
-    assert "fiber 1 has no frame 9" in waiting("fmvm", "eval", "p", "1", "--frame", "9").err
+    assert (
+        "fiber 1 of run p has no frame 9" in waiting("fmvm", "eval", "p", "1", "--frame", "9").err
+    )
     assert "no fiber 7" in waiting("fmvm", "eval", "p", "1", "--fiber", "7").err
     shown = waiting("fmvm", "eval", "p", "1", "--at", "99")
     assert (shown.status, "no event 99" in shown.err) == (2, True)

@@ -17,13 +17,13 @@ from flowmetal.errors import UsageError
     ],
 )
 def test_lengths_of_time_are_read(text: str, us: int) -> None:
-    assert read_duration_us(text) == us
+    assert read_duration_us(text, "--timeout") == us
 
 
 @pytest.mark.parametrize("text", ["", "5", "m", "5 m", "-5m", "5x", "1e3s"])
 def test_what_is_no_length_of_time_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:
-        read_duration_us(text)
+        read_duration_us(text, "--timeout")
     assert caught.value.code == "FM1308"
 
 

@@ -87,10 +87,10 @@ def test_a_childs_error_is_thrown_with_its_id(engine) -> None:
 
 def test_a_child_that_was_cancelled_is_an_error_that_can_be_caught(engine) -> None:
     text = """(defn child [] (sleep! #dur "1h"))
-              (defn main [] (let [c (start! child [])]
+              (defn main [] (let [c (start! child [] {:id "c"})]
                               (cancel! c "enough")
                               (try (await! c) (catch :run/cancelled e (ex-message e)))))"""
-    assert result(engine, text) == '"enough"'
+    assert result(engine, text) == '"run c was cancelled: enough"'
 
 
 def test_a_child_that_was_stopped_before_it_began_is_an_error_with_a_code(engine) -> None:

@@ -53,7 +53,8 @@ async def signals(outside: Outside, me: str) -> None:
 
 async def children(outside: Outside, me: str) -> None:
     run = await outside.start("children", me, me)
-    await outside.expect(run, 'completed [[0 10 2 30] "enough"]')
+    said = f"run {me}.5 was cancelled: enough"
+    await outside.expect(run, f'completed [[0 10 2 30] "{said}"]')
 
 
 async def callbacks(outside: Outside, me: str) -> None:

@@ -141,10 +141,10 @@ def test_an_error_keeps_all_its_parts():
         (vector([LazySeq(object())]), "an unrealised lazy sequence is not data (at [0])"),
         (Cons(1, LazySeq(object())), "an unrealised lazy sequence is not data (at [nil])"),
         (vector([Reduced(1)]), "#reduced[1] is not data (at [0])"),
-        (object(), "#object[object] is not data"),
+        (object(), "a value of the Python type object is not data"),
         (
             ErrorValue(A, "m", hash_map([(A, object())])),
-            "#object[object] is not data (at [:data :a])",
+            "a value of the Python type object is not data (at [:data :a])",
         ),
         (Range(0, None), "a sequence of more than 1,000,000 elements is not data"),
         (Range(0, 10**12), "a sequence of more than 1,000,000 elements is not data"),
