@@ -88,6 +88,7 @@ class ActiveRun:
     mailbox: list[InboxRow] = field(default_factory=list)  # signals not consumed, oldest first
     answers: dict[int, InboxRow] = field(default_factory=dict)  # of the store, by effect number
     seen: int = 0
+    looked_after: Claim | None = None  # the commit after which messages were looked for
     inherited: frozenset[str] = frozenset()  # of a fork: what is not its own (inheriting.py)
     arrivals: list[Arrival] = field(default_factory=list)
 
@@ -126,6 +127,10 @@ class ActiveRun:
         """Put a fact into the next commit. ``time_us`` 0: now."""
         time_us = time_us or self.host.clock.now_us()
         self.events.append(NewEvent(kind, name, effect, data, time_us))
+
+    def has_mail(self) -> bool:
+        """Say whether the last commit said that there are messages which nobody has looked at."""
+        return self.claim.received > self.seen
 
     def prepare(self, step: Step) -> Commit:
         """Return what makes all that has happened durable."""

@@ -15,6 +15,7 @@ The outcomes of a group (semantics.md):
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
@@ -31,7 +32,20 @@ LARGEST_GROUP: Final = 256
 """Steps in one transaction: more would make the first ones wait for nothing."""
 
 _Outcome = Claim | Exception
-_Entry = tuple[Claim, Commit, "asyncio.Future[Claim]"]
+
+
+class _Writing(asyncio.Future[Claim]):
+    """The outcome of a step that is being written. Who waits for it and is cancelled is told when it is known."""
+
+    def cancel(self, msg: object = None) -> bool:
+        return False
+
+    def give_up(self) -> None:
+        """The step will not be written."""
+        super().cancel()
+
+
+_Entry = tuple[Claim, Commit, _Writing]
 
 
 class Committer:
@@ -57,9 +71,9 @@ class Committer:
                 return answer
             outcome = self._hand_in(active.claim, active.prepare(step))
             try:
-                claim = await asyncio.shield(outcome)
+                claim = await outcome
             except asyncio.CancelledError:
-                active.settle(step, await outcome)
+                active.settle(step, outcome.result())
                 raise
             active.settle(step, claim)
 
@@ -68,13 +82,22 @@ class Committer:
         if self._pool is not None:
             self._pool.shutdown()
 
-    def _hand_in(self, claim: Claim, commit: Commit) -> asyncio.Future[Claim]:
+    def _hand_in(self, claim: Claim, commit: Commit) -> _Writing:
         loop = asyncio.get_running_loop()
-        outcome: asyncio.Future[Claim] = loop.create_future()
+        outcome = _Writing(loop=loop)
         self._ready.append((claim, commit, outcome))
         if self._working is None:
             self._working = loop.create_task(self._work())
+            self._working.add_done_callback(self._give_up)
         return outcome
+
+    def _give_up(self, task: asyncio.Task[None]) -> None:
+        """Let the members go if the task was cancelled before it began, as when the whole loop ends."""
+        if task.cancelled():
+            self._working = None
+            for _, _, outcome in self._ready:
+                outcome.give_up()
+            self._ready.clear()
 
     async def _work(self) -> None:
         """Write groups until nothing is ready."""
@@ -91,13 +114,14 @@ class Committer:
         try:
             if self._pool is None:
                 outcomes = write(self._store, steps)
-                # Whoever became ready meanwhile belongs into the next group.
-                await asyncio.sleep(0)
             else:
                 loop = asyncio.get_running_loop()
                 outcomes = await loop.run_in_executor(self._pool, write, self._store, steps)
         except BaseException as death:  # ours to mend, or a test's: it ends each member
             outcomes = [death] * len(group)
+        if self._pool is None:  # whoever became ready meanwhile belongs into the next group
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
         for (_, _, future), outcome in zip(group, outcomes, strict=True):
             if future.done():
                 continue

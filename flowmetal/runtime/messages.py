@@ -15,7 +15,7 @@ from flowmetal.effects.errors import cancelled
 from flowmetal.runtime.active import ActiveRun, Step
 from flowmetal.runtime.committing import Steps
 from flowmetal.store.operations.answers import PREFIX
-from flowmetal.store.protocol import InboxRow, RunState
+from flowmetal.store.protocol import NOT_SAID, InboxRow, RunState
 from flowmetal.values import Map, Value, hash_map, keyword
 from flowmetal.values.codec import decode_data, encode_data
 from flowmetal.vm.machine import deliver
@@ -34,12 +34,21 @@ _VALUE = keyword("value")
 
 
 def take_messages(active: ActiveRun) -> Steps[None]:
-    """Read messages that came in since the last look."""
+    """Read messages that came in since the last look.
+
+    The first look after a commit needs none at the inbox if the commit said that nothing is new.
+    """
+    if active.looked_after is not active.claim:
+        active.looked_after = active.claim
+        if NOT_SAID < active.claim.received <= active.seen:
+            return
+    received = active.claim.received
     for row in active.host.store.inbox(active.machine.run, active.seen):
         yield from take_message(active, row)
         active.seen = max(active.seen, row.number)
         if not active.is_driven():
             return
+    active.seen = max(active.seen, received)  # those between were consumed before
 
 
 def take_message(active: ActiveRun, row: InboxRow) -> Steps[None]:

@@ -23,6 +23,7 @@ from flowmetal.store.operations import attend, end_run, operate, perform_all, re
 from flowmetal.store.protocol import (
     ANY_ATTEMPTS,
     ENDED,
+    NOT_SAID,
     Claim,
     Commit,
     Event,
@@ -372,13 +373,14 @@ class MemoryStore:
             run.unread.pop(number, None)
         if commit.release:
             run.owner = None
+        received = NOT_SAID if commit.operations else run.received
         if commit.operations:
             perform_all(self._records, run.id, commit.operations)
         if commit.revived:
             revive_run(self._records, run.id)
         if stored in ENDED:
             end_run(self._records, run.id)
-        return Claim(run.id, claim.owner, run.epoch, run.seq)
+        return Claim(run.id, claim.owner, run.epoch, run.seq, received)
 
     def _park(self, run: MemoryRun, state: RunState, due_us: int | None) -> None:
         """Set the state and what follows from it."""

@@ -43,7 +43,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from flowmetal.errors import Conflict
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
@@ -163,13 +163,21 @@ class InboxRow(NamedTuple):
     message: Message
 
 
+NOT_SAID: Final = -1
+
+
 class Claim(NamedTuple):
-    """The right to write a run: whoever commits must name epoch and seq."""
+    """The right to write a run: whoever commits must name epoch and seq.
+
+    ``received``: how many messages the run had got by the commit that returned the claim, so that
+    its inbox is read only when there is something new in it; NOT_SAID: it has to be read.
+    """
 
     run: RunId
     owner: InterpreterId
     epoch: int
     seq: int
+    received: int = NOT_SAID
 
 
 class Held(NamedTuple):

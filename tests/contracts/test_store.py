@@ -26,6 +26,7 @@ from flowmetal.store.memory import MemoryStore
 from flowmetal.store.postgres import PostgresStore
 from flowmetal.store.protocol import (
     ENDED,
+    NOT_SAID,
     Claim,
     Commit,
     Held,
@@ -439,7 +440,7 @@ class StoreContract:
         after = world.ann.commit(
             claim, Commit(events, RunState.RUNNING, b"s1", {"k": b"v"}, waiting=b"w", progress=b"p")
         )
-        assert after == Claim(R1, ANN, 1, 3)
+        assert after == Claim(R1, ANN, 1, 3, received=0)
         loaded = world.bob.load(after)
         assert (loaded.snapshot, loaded.row.waiting, loaded.row.progress) == (b"s1", b"w", b"p")
         assert (loaded.row.seq, loaded.row.snapshot_format) == (3, 1)
@@ -568,9 +569,9 @@ class StoreContract:
         first, stale, third = (take(world.ann, run) for run in (R1, R2, R3))
         take(world.ann, R2)
         answers = world.ann.commit_all([(third, step()), (stale, step()), (first, step())])
-        assert answers[0] == Claim(R3, ANN, 1, 1)
+        assert answers[0] == Claim(R3, ANN, 1, 1, received=0)
         assert isinstance(answers[1], Conflict)
-        assert answers[2] == Claim(R1, ANN, 1, 1)
+        assert answers[2] == Claim(R1, ANN, 1, 1, received=0)
         assert [row(world.bob, run).seq for run in (R1, R2, R3)] == [1, 0, 1]
         assert world.bob.events(R2) == []
         assert world.ann.commit_all([]) == []
@@ -588,6 +589,19 @@ class StoreContract:
         assert (first.number, second.number, row(world.ann).received) == (1, 2, 2)
         assert world.ann.inbox(R1, 0) == [first, second]
         assert world.ann.inbox(R1, 1) == [second]
+
+    def test_a_commit_says_how_many_messages_the_run_has_got(self, world: World) -> None:
+        begin(world.ann)
+        claim = take(world.ann)
+        assert claim.received == NOT_SAID
+        claim = world.ann.commit(claim, step())
+        assert claim.received == 0
+        world.bob.send(R1, signal("m1"))
+        world.bob.send(R1, signal("m2"))
+        (many,) = world.ann.commit_all([(claim, step())])
+        assert isinstance(many, Claim)
+        assert many.received == 2
+        assert world.ann.commit(many, step(seen=2, consumed=[1, 2])).received == 2
 
     def test_a_message_that_was_consumed_is_not_read_again_and_still_comes_in_once(
         self, world: World

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,9 +13,10 @@ from flowmetal.effects import events
 from flowmetal.errors import StoreError
 from flowmetal.ids import RunId
 from flowmetal.runtime.interpreting import interpret
+from flowmetal.runtime.messages import CANCEL
 from flowmetal.runtime.starting import start_run
 from flowmetal.store.memory import MemoryStore
-from flowmetal.store.protocol import RunState
+from flowmetal.store.protocol import InboxRow, Message, RunState
 from flowmetal.testing.dying import Death
 from flowmetal.values import Map, decode_data, keyword
 from tests.runtime.hosts import Bench
@@ -185,7 +188,6 @@ def test_an_interpreter_that_is_stopped_waits_for_what_is_being_written() -> Non
     bench.current = bench.host()
     bench.world.functions = {"t/f": lambda given: given.get(keyword("i"))}
     begin(bench)
-    import asyncio
 
     from flowmetal.runtime.interpreting import Interpreter
 
@@ -205,3 +207,60 @@ def test_an_interpreter_that_is_stopped_waits_for_what_is_being_written() -> Non
     check(bench)
     keys = [performed.key for performed in bench.world.performed]
     assert len(keys) == len(set(keys))
+
+
+def test_a_run_that_makes_step_after_step_is_cancelled_at_its_next_one(bench: Bench) -> None:
+    many = 40
+    run = RunId("busy")
+    start_run(bench.current, performs("t/f", many), write_program, id=run)
+
+    def cancel(given: Map) -> object:
+        if given.get(keyword("i")) == 3:
+            bench.store.send(run, Message("stop", CANCEL, "", b""))
+        return given.get(keyword("i"))
+
+    bench.world.functions = {"t/f": cancel}
+    interpret(bench.current, until_idle=True)
+    ended = bench.store.run(run)
+    assert ended is not None
+    assert ended.state is RunState.CANCELLED
+    assert len(bench.world.performed) == 3
+
+
+def test_the_inbox_of_a_run_is_read_only_when_something_has_come(bench: Bench) -> None:
+    reads: list[RunId] = []
+    inbox = bench.store.inbox
+
+    def counted(run: RunId, after: int) -> list[InboxRow]:
+        reads.append(run)
+        return inbox(run, after)
+
+    bench.store.inbox = counted  # type: ignore[method-assign]
+    begin(bench)
+    interpret(bench.current, until_idle=True)
+    check(bench)
+    assert not reads
+
+
+def test_an_event_loop_that_is_ended_at_any_moment_leaves_runs_that_others_take(
+    bench: Bench,
+) -> None:
+    for nth in range(1, 3 * EFFECTS):
+        runs = [RunId(f"ended-{nth}-{n}") for n in range(3)]
+        begin(bench, runs)
+        left = nth
+
+        def end(given: Map) -> object:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                for task in asyncio.all_tasks():
+                    task.cancel()
+            return given.get(keyword("i"))
+
+        bench.world.functions = {"t/f": end}
+        with contextlib.suppress(asyncio.CancelledError):
+            interpret(bench.current, until_idle=True)
+        bench.die()
+        interpret(bench.current, until_idle=True)
+        assert {row.state for row in map(bench.store.run, runs) if row} == {RunState.COMPLETED}

@@ -4,7 +4,8 @@ Events, inbox, chunks and the row itself are written by one statement with an ar
 each column, so that a step costs one way to the server and one wait for its disk,
 and a hundred steps cost one too. The compare-and-swap is its heart: only
 rows that still have the claim's owner, epoch and sequence number are changed, and
-only for those the rest is written. What it returns are the runs that were.
+only for those the rest is written. What it returns are the runs that were,
+with the number of messages that each has got.
 
 In a group the rows are locked in the order of their ids first: two groups that hold
 runs in common wait for each other and never in a circle.
@@ -23,7 +24,7 @@ from flowmetal.ids import RunId
 from flowmetal.store import rules
 from flowmetal.store.postgres.arrays import OF_TYPE, Array
 from flowmetal.store.postgres.rows import text
-from flowmetal.store.protocol import ENDED, Claim, Commit, RunState
+from flowmetal.store.protocol import ENDED, NOT_SAID, Claim, Commit, RunState
 
 _NEVER = (1 << 63) - 1  # a message number that no run reaches
 
@@ -69,7 +70,7 @@ _STEP = """, step AS (
   FROM target, clock
   WHERE head.number = target.number
     AND head.epoch = target.epoch AND head.seq = target.seq AND head.owner = target.owner
-  RETURNING target.id
+  RETURNING target.id, head.received
 )"""
 
 # A join with `step` would be a loop in a loop; IS TRUE makes it a look into a hash table.
@@ -106,7 +107,7 @@ def _sql(*, many: bool, events: bool, chunks: bool, consumed: bool) -> str:
         + (_part(_EVENTS, "event", _EVENT) if events else "")
         + (_part(_CHUNKS, "chunk", _CHUNK) if chunks else "")
         + (_part(_TAKEN, "read", _CONSUMED) if consumed else "")
-        + " SELECT id FROM step"
+        + " SELECT id, received FROM step"
     )
 
 
@@ -151,9 +152,10 @@ def rounds(steps: Sequence[tuple[Claim, Commit]]) -> list[list[tuple[Claim, Comm
     return [list(group.values()) for group in found]
 
 
-def after(claim: Claim, commit: Commit) -> Claim:
-    """Return the claim for the next step."""
-    return Claim(claim.run, claim.owner, claim.epoch, claim.seq + len(commit.events))
+def after(claim: Claim, commit: Commit, received: int) -> Claim:
+    """Return the claim for the next step. What the store is asked may be answered by a message."""
+    said = NOT_SAID if commit.operations else received
+    return Claim(claim.run, claim.owner, claim.epoch, claim.seq + len(commit.events), said)
 
 
 def _columns(

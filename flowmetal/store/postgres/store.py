@@ -348,7 +348,7 @@ class PostgresStore:
         if not written:
             raise rules.lost_claim(claim.run)
         self._announce_steps([commit])
-        return steps.after(claim, commit)
+        return steps.after(claim, commit, written[0][1])
 
     def commit_all(self, steps_: Sequence[tuple[Claim, Commit]]) -> list[Claim | Conflict]:
         if not steps_:
@@ -360,9 +360,11 @@ class PostgresStore:
             with self._session.writing("commit_all") as execute:
                 written = [row for some in rounds for row in self._step_and_operate(execute, some)]
         self._announce_steps([commit for _, commit in steps_])
-        changed = {row[0] for row in written}
+        changed: dict[str, int] = dict(written)
         return [
-            steps.after(claim, commit) if claim.run in changed else rules.lost_claim(claim.run)
+            steps.after(claim, commit, changed[claim.run])
+            if claim.run in changed
+            else rules.lost_claim(claim.run)
             for claim, commit in steps_
         ]
 

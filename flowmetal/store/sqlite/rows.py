@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
@@ -59,6 +60,7 @@ INSERT_HEAD = (
 INSERT_MESSAGE = "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_CHUNK = "INSERT OR IGNORE INTO chunk VALUES (?, ?, ?)"
 INSERT_EVENT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)"
+_EVENTS_AT_ONCE = 16  # as many as one statement inserts
 
 _RunTuple = tuple[
     str, str, str, int, int, str | None, int, str | None, int | None, bytes, bytes,
@@ -200,9 +202,18 @@ def insert_events(
     ``kept`` is the snapshot to be kept beside the last one.
     """
     last = after + len(events)
-    for seq, event in enumerate(events, after + 1):
-        snapshot = kept if seq == last else None
-        execute(INSERT_EVENT, event_row(number, seq, event, now_us, snapshot))
+    for start in range(0, len(events), _EVENTS_AT_ONCE):
+        some = events[start : start + _EVENTS_AT_ONCE]
+        values: list[object] = []
+        for seq, event in enumerate(some, after + start + 1):
+            values += event_row(number, seq, event, now_us, kept if seq == last else None)
+        execute(_insert_events(len(some)), values)
+
+
+@cache
+def _insert_events(count: int) -> str:
+    """Return INSERT_EVENT for so many rows."""
+    return INSERT_EVENT + ", (?, ?, ?, ?, ?, ?, ?)" * (count - 1)
 
 
 def events_range(number: int, after: int, limit: int) -> tuple[int, int, int]:

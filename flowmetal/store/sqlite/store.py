@@ -21,6 +21,7 @@ from flowmetal.store.operations import attend, end_run, operate, perform_all, re
 from flowmetal.store.protocol import (
     ANY_ATTEMPTS,
     ENDED,
+    NOT_SAID,
     Claim,
     Commit,
     Event,
@@ -58,7 +59,8 @@ _STEP = """
     snapshot = CASE WHEN ? THEN NULL ELSE coalesce(?, snapshot) END, snapshot_format = coalesce(?, snapshot_format),
     waiting = coalesce(?, waiting), progress = coalesce(?, progress), chain = coalesce(?, chain),
     result = ?, error = ?, attempts = 0 {release}
-  WHERE number = ? AND epoch = ? AND seq = ? AND owner = ?"""
+  WHERE number = ? AND epoch = ? AND seq = ? AND owner = ?
+  RETURNING received"""
 _KEEP = _STEP.format(release="")
 _RELEASE = _STEP.format(release=", owner = NULL, lease_boot_us = 0")
 
@@ -425,9 +427,10 @@ class SqliteStore:
                 *(commit.waiting, commit.progress, commit.chain, commit.result, commit.error),
                 *(number, claim.epoch, claim.seq, claim.owner),
             ),
-        ).rowcount
-        if changed != 1:
+        ).fetchall()
+        if not changed:
             return None
+        ((received,),) = changed
         if commit.program is not None:
             self._execute("UPDATE run SET program = ? WHERE number = ?", (commit.program, number))
         kept = commit.snapshot if keeps else None
@@ -444,11 +447,12 @@ class SqliteStore:
             )
         if commit.operations:
             perform_all(self._records, claim.run, commit.operations)
+            received = NOT_SAID  # the answers may be messages
         if commit.revived:
             revive_run(self._records, claim.run)
         if ended:
             end_run(self._records, claim.run)
-        return Claim(claim.run, claim.owner, claim.epoch, seq)
+        return Claim(claim.run, claim.owner, claim.epoch, seq, received)
 
     def _stepped(self, claim: Claim, commit: Commit) -> None:
         if commit.release:
