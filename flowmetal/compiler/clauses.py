@@ -90,6 +90,8 @@ def _clause(made: NamespaceForm, clause: Syntax) -> None:
             made.imports += parse_import(spec)
     elif kind in ("refer-clojure", "refer-flow", "refer"):
         made.core = _options(Required(Name("flow.core", parts[0].span)), parts[1:])
+    elif kind == "gen-class" and len(parts) == 1:
+        pass  # it asks for a class around -main, which any program can be started with
     elif kind in _REFUSED:
         raise CompileError(
             "FM0202", f"`:{kind}` is not part of Flowmetal", clause.span, hint=_REFUSED[kind]

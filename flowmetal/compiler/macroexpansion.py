@@ -16,10 +16,12 @@ from flowmetal.compiler.forms import CORE, children, span_of
 from flowmetal.compiler.resolution import Expander
 from flowmetal.errors import CompileError, Diagnostic, Label
 from flowmetal.source import Span
-from flowmetal.values import Vector, keyword
+from flowmetal.values import List, Value, Vector, hash_map, keyword
 
 _LIBRARY = "flow."
 _WRONG_FORM = keyword("macro/wrong-form")
+_LINE = keyword("line")
+_COLUMN = keyword("column")
 
 MOST_EXPANSIONS = 1_000
 """Macro calls inside macro calls that no source text comes in between."""
@@ -45,7 +47,11 @@ def expand(context: Context, ask: Ask, macro: VarInfo | Expander) -> Ask:
 def _call(context: Context, ask: Ask, macro: VarInfo) -> object:
     _, *arguments = children(ask.form, ask.span)
     _check_count(macro, len(arguments), ask.span)
-    values = [ask.form, context.scope.environment(), *(argument.form for argument in arguments)]
+    values = [
+        _with_place(ask.form, ask.span),
+        context.scope.environment(),
+        *(argument.form for argument in arguments),
+    ]
     try:
         return context.evaluator.call(macro.name, values)
     except EvaluationFailed as failure:
@@ -54,6 +60,14 @@ def _call(context: Context, ask: Ask, macro: VarInfo) -> object:
             # One of the library's own macros says what is wrong with its call: it stands alone.
             raise CompileError("FM0105", error.message or macro.name, ask.span) from None
         raise failed(failure, f"the macro `{macro.name}` failed", "FM0105", ask.span) from None
+
+
+def _with_place(form: Value, span: Span) -> Value:
+    """Return the ``&form`` of a macro: the call, whose metadata says where it stands."""
+    if not isinstance(form, List):
+        return form
+    place = hash_map([(_LINE, span.line), (_COLUMN, span.col)])
+    return form.with_meta(place if form.meta is None else form.meta.merge(place))
 
 
 class RunFailed(CompileError):

@@ -102,6 +102,8 @@ class Names:
         if symbol.ns is not None:
             space = self.namespace_of(symbol.ns)
             return Symbol(space or symbol.ns, symbol.name, symbol.meta, symbol.span)
+        if "." in symbol.name:
+            return symbol  # the name of a namespace or of a class, as in Clojure
         return Symbol(self.namespace.name, symbol.name, symbol.meta, symbol.span)
 
     # -- for the analyser ----------------------------------------------------------------

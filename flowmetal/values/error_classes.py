@@ -55,12 +55,11 @@ _CLASS_OF: Final[dict[str, str]] = {
 
 _ALSO: Final[dict[str, frozenset[str]]] = {
     # class                            types, or namespace/*
-    "java.lang.IllegalArgumentException": frozenset({"type/*", "index/*", "data/*", "parse/*", "atom/invalid"}),
+    "java.lang.IllegalArgumentException": frozenset({"type/*", "data/*", "parse/*", "atom/invalid"}),
     "java.lang.NullPointerException":  frozenset({"type/*", "parse/*"}),
     "java.lang.ClassCastException":    frozenset({"protocol/*"}),
     "java.lang.UnsupportedOperationException": frozenset({"type/*", "operation/*"}),
     "java.lang.IllegalStateException": frozenset({"type/*"}),
-    "java.lang.NumberFormatException": frozenset({"type/*"}),
     "java.lang.StringIndexOutOfBoundsException": frozenset({"index/*"}),
     "java.lang.ArrayIndexOutOfBoundsException": frozenset({"index/*"}),
     "java.lang.StackOverflowError":    frozenset({"limit/*"}),

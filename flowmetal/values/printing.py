@@ -21,8 +21,9 @@ from flowmetal.values.cells import Atom, Delay, Reduced, Volatile
 from flowmetal.values.errors import ErrorValue
 from flowmetal.values.kinds import KINDS, Value
 from flowmetal.values.lazy import Unrealised
+from flowmetal.values.lists import List
 from flowmetal.values.meter import charge
-from flowmetal.values.names import keyword
+from flowmetal.values.names import Symbol, keyword
 from flowmetal.values.number_text import float_text, integer_text, number_text
 from flowmetal.values.record import tag_of
 from flowmetal.values.scalars import Regex, RunRef, Secret, TaggedLiteral
@@ -52,9 +53,13 @@ _SHOW_LEVEL: Final = 8
 
 
 def pr_str(
-    value: Value, limit: int | None = None, length: int | None = None, level: int | None = None
+    value: Value,
+    limit: int | None = None,
+    length: int | None = None,
+    level: int | None = None,
+    short: bool = False,
 ) -> str:
-    """Return the readable form of any value.
+    """Return the readable form of any value; if ``short``, ``(quote x)`` is ``'x`` and the like.
 
     ``limit`` cuts the text after so many characters, ``length`` a collection
     after so many elements, ``level`` nesting after so many levels (as
@@ -64,7 +69,7 @@ def pr_str(
         scalar = _SCALARS.get(KINDS[type(value)])
         if scalar is not None:
             return scalar(value)
-    return _Printer(True, limit, length, level, False).text(value)
+    return _Printer(True, limit, length, level, False, short).text(value)
 
 
 def display(value: Value, length: int | None = None, level: int | None = None) -> str:
@@ -217,12 +222,14 @@ class _Printer:
         length: int | None,
         level: int | None,
         forgiving: bool,
+        short: bool = False,
     ) -> None:
         self.readable = readable
         self.limit = limit
         self.length = length
         self.level = level
         self.forgiving = forgiving  # print ... where a lazy sequence is not realised
+        self.short = short
         self.out: list[str] = []
         self.size = 0
         self.stack: list[_Frame] = []
@@ -284,6 +291,10 @@ class _Printer:
             self._write("#")
         elif kind == kinds.SEQUENCE:
             vector = isinstance(value, Vector)
+            mark = None if vector or not self.short else reader_mark(value)
+            if mark is not None:
+                self._open(mark, iter((value.rest.first,)), "")
+                return
             self._open(
                 "[" if vector else "(",
                 iter(value) if vector else _cells(value),
@@ -328,6 +339,21 @@ class _Printer:
 
 
 _CELLS: Final = {Atom: "#atom", Volatile: "#volatile", Delay: "#delay", Reduced: "#reduced"}
+
+
+_MARKS: Final = {
+    "quote": "'",
+    "var": "#'",
+    "flow.core/deref": "@",
+    "flow.core/unquote": "~",
+}
+
+
+def reader_mark(value: Value) -> str | None:
+    """Return what the reader takes for a list such as ``(quote x)``: the mark in front of x."""
+    if type(value) is not List or value.count != 2 or type(value.first) is not Symbol:
+        return None
+    return _MARKS.get(value.first.text)
 
 
 def _cells(value: Value) -> Iterator[Value]:

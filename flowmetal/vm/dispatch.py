@@ -177,6 +177,13 @@ def _class_name(machine: Machine, fiber: Fiber, value: Value) -> str:
     return class_name(value)
 
 
+def is_function(machine: Machine, fiber: Fiber, value: Value) -> bool:
+    """Say whether a value is a function; a multimethod can be called, but is none, as in Clojure."""
+    if type(value) is Closure:
+        return table_of(machine, fiber, value) is None
+    return type(value) is Native
+
+
 # Hierarchies and multimethods.
 
 
@@ -359,9 +366,11 @@ def _revived(machine: Machine, tag: Symbol, form: Value) -> Value:
         space, _, last = name.rpartition("/")
         name = f"{space.replace('_', '-')}/{last}"
         fields = machine.globals.get(part_name(name, "@fields"))
+    names = [] if fields is None else list(fields)
+    if fields is not None and type(form) is Vector and len(form) == len(names):
+        return record_of(name, names, list(form), [])  # #user.Point[1 2]
     if fields is None or type(form) is not Map:
         return TaggedLiteral(tag, form)
-    names = list(fields)
     more = [(k, v) for k, v in form.items() if k not in names]
     return record_of(name, names, [form.get(field) for field in names], more)
 
@@ -394,6 +403,7 @@ ROWS = (
     #       name               function        arguments
     _native("class",           class_of,       1),
     _native("instance?",       is_instance,    2),
+    _native("fn?",             is_function,    1),
     _native("-implementation", implementation, 3),
     _native("-implements?",    implements,     2),
     _native("-extended?",      extended,       2),

@@ -51,6 +51,11 @@ def test_a_clause_that_is_not_understood_does_not_hide_the_others():
     assert found.code == "FM0202"
 
 
+def test_gen_class_alone_asks_for_nothing_and_with_options_for_what_is_not_there():
+    assert Compilation().module("(ns demo (:gen-class)) (def x 1)").name == "demo"
+    assert problem("(ns demo (:gen-class :name a.B))").code == "FM0202"
+
+
 def test_a_foreign_name_that_is_a_slip_is_offered_as_one():
     compilation = Compilation()
     compilation.library("(ns lib) (defn println [x] x)")

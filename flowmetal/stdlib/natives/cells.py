@@ -7,7 +7,6 @@ Flowmetal over these.
 from __future__ import annotations
 
 from flowmetal.stdlib.natives.arguments import need_map, need_text, wrong
-from flowmetal.stdlib.natives.collections import make_map
 from flowmetal.stdlib.natives.table import MISSING, Table
 from flowmetal.values import (
     Atom,
@@ -246,14 +245,21 @@ def error_map(error: Value) -> Map:
         link = link.cause
     if not chain:
         raise wrong("Throwable->map", "an error", 1, error)
-    via = vector(
-        hash_map(
-            [(_TYPE, e.type), (keyword("message"), e.message), (keyword("data"), e.data)],
-        )
-        for e in chain
-    )
     root = chain[-1]
-    return make_map(keyword("cause"), root.message, keyword("data"), root.data, keyword("via"), via)
+    said = hash_map([(keyword("cause"), root.message), *_data_of(root)])
+    return said.assoc(keyword("via"), vector(map(_link, chain)))
+
+
+def _link(error: ErrorValue) -> Map:
+    return hash_map(
+        [(_TYPE, error.type), (keyword("message"), error.message), *_data_of(error)],
+    )
+
+
+def _data_of(error: ErrorValue) -> list[tuple[Value, Value]]:
+    """Return the entry of what ``ex-data`` has of an error."""
+    data = ex_data(error)
+    return [] if data is None else [(keyword("data"), data)]
 
 
 # Names.

@@ -27,6 +27,7 @@ json = Table("flow.json")
 edn = Table("flow.edn")
 
 _KEYS, _PRETTY, _EOF = keyword("keys"), keyword("pretty?"), keyword("eof")
+_FEATURES = keyword("features")
 _STRING, _KEYWORD = keyword("string"), keyword("keyword")
 
 
@@ -104,8 +105,9 @@ def _read(function: str, options: Value, text: Value, edn_only: bool) -> Value:
         return None
     charge(16 * len(text) if type(text) is str else 0)
     source = Source("<string>", need_text(function, 2 if options is not None else 1, text))
+    features = frozenset({"flow"}) | _features(function, options)
     try:
-        for form in read_forms(source, ReadOptions(edn=edn_only)):
+        for form in read_forms(source, ReadOptions(features, edn=edn_only)):
             return without_places(form.form)
         if options is not None and _EOF in need_map(function, 1, options):
             return options.get(_EOF)
@@ -116,6 +118,14 @@ def _read(function: str, options: Value, text: Value, edn_only: bool) -> Value:
         fail("FM0507", "parse/text", f"the text ends too early: {error.message}")
     except FlowmetalError as error:
         fail("FM0507", "parse/text", error.message)
+
+
+def _features(function: str, options: Value) -> frozenset[str]:
+    """Return the reader features that options name beside those of the language."""
+    named = None if options is None else need_map(function, 1, options).get(_FEATURES)
+    if not isinstance(named, Set):
+        return frozenset()
+    return frozenset(feature.name for feature in named if isinstance(feature, Keyword))
 
 
 def without_places(form: Value) -> Value:

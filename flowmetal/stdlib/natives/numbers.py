@@ -10,6 +10,7 @@ from flowmetal.values import (
     Char,
     Ratio,
     Value,
+    fail,
     is_number,
     kind_of,
     kinds,
@@ -17,6 +18,7 @@ from flowmetal.values import (
     numbers,
     parse_double,
     parse_long,
+    pr_str,
 )
 from flowmetal.values.limits import need_bits
 
@@ -294,10 +296,21 @@ def bit_flip(x: Value, index: Value) -> Value:
 # Conversions.
 
 
-@native("int", "long", "bigint", "biginteger", "short", "byte")
+@native("int", "long", "short", "byte")
 def to_int(x: Value) -> int:
     """Return the integer part of a number, towards zero, or the code point of a character."""
     return ord(x.text) if type(x) is Char else numbers.to_integer(x)
+
+
+@native("bigint", "biginteger")
+def to_bigint(x: Value) -> int:
+    """Return the integer part of a number, or the integer in a text."""
+    if type(x) is not str:
+        return to_int(x)
+    found = parse_long(x)
+    if found is None:
+        fail("FM0507", "parse/number", f"{pr_str(x)} is not an integer")
+    return found
 
 
 @native("double", "float")

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from flowmetal.stdlib.natives.arguments import need_int
 from flowmetal.stdlib.natives.table import Table
 from flowmetal.values import Map, Set, Value, Vector, is_seq, pr_str, require_realised
+from flowmetal.values.printing import reader_mark
 from flowmetal.values.record import Record, tag_of
 from flowmetal.values.sorted import SortedMap, SortedSet
 
@@ -46,11 +47,14 @@ class _Layout:
         """Return the text of a value that begins in column ``indent``; ``after`` columns follow it."""
         room = max(self._margin - indent - after, 0)
         level = None if self._level is None else max(self._level - depth, 0)
-        flat = pr_str(value, room + 8, self._length, level)
+        flat = pr_str(value, room + 8, self._length, level, True)
         if len(flat) <= room:
             return flat
         if depth == _DEEPEST or level == 0 or not _is_collection(value):
-            return pr_str(value, None, self._length, level)
+            return pr_str(value, None, self._length, level, True)
+        mark = reader_mark(value)
+        if mark is not None:
+            return mark + self.text(value.rest.first, indent + len(mark), depth + 1, after)
         opening, closing = _brackets(value)
         inside = indent + len(opening)
         lines = list(self._items(value, inside, depth + 1, after + len(closing)))
@@ -76,7 +80,7 @@ class _Layout:
         first = self.text(key, indent, depth, 0)
         beside = indent + len(first.rpartition("\n")[2]) + 1
         room = self._margin - beside - after
-        flat = pr_str(value, max(room, 0) + 8, self._length)
+        flat = pr_str(value, max(room, 0) + 8, self._length, None, True)
         if len(flat) <= room or not _is_collection(value):
             return f"{first} {self.text(value, beside, depth, after)}"
         return f"{first}\n{' ' * indent}{self.text(value, indent, depth, after)}"

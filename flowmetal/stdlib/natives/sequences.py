@@ -186,7 +186,7 @@ def nthrest(coll: Value, n: Value) -> Value:
 
 @native("-first-items")
 def first_items(n: Value, coll: Value) -> Value:
-    """Return a list of the first n items, or of all if there are less; no more than n are realised."""
+    """Return a sequence of the first n items, or of all if there are less; no more than n are realised."""
     items: list[Value] = []
     wanted = need_int("take", 1, n)
     while coll is not None and len(items) < wanted:
@@ -198,7 +198,8 @@ def first_items(n: Value, coll: Value) -> Value:
         if not len(items) & 0xFFFF:
             need_items("partition", len(items))
     charge(len(items))
-    return list_of(items)
+    # A sequence and no list, as in Clojure.
+    return IndexedSeq(tuple(items), 0) if items else EMPTY_LIST
 
 
 @native("last")

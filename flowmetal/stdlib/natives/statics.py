@@ -21,6 +21,8 @@ def parse_integer(s: Value, base: Value = 10) -> Value:
     """Return the integer in a string; FM0507 if there is none. A number is taken as it is."""
     if type(s) is int:
         return s
+    if s is None:
+        raise _not_a_number(s)
     text = need_text("parse-long", 1, s)
     radix = _base(base)
     if radix == 10:
@@ -40,6 +42,8 @@ def parse_float(s: Value) -> Value:
     """Return the float in a string; FM0507 if there is none."""
     if type(s) in (int, float):
         return float(s)
+    if s is None:
+        raise _not_a_number(s)
     text = need_text("parse-double", 1, s)
     found = parse_double(text.strip())
     if found is None:
@@ -47,7 +51,7 @@ def parse_float(s: Value) -> Value:
     return found
 
 
-def _not_a_number(text: str) -> FlowError:
+def _not_a_number(text: str | None) -> FlowError:
     return flow_error("FM0507", "parse/number", f"{pr_str(text)} is not a number")
 
 
