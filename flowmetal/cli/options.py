@@ -107,7 +107,7 @@ def host_options(command: Command) -> Command:
         "limits",
         metavar="NAME=N",
         multiple=True,
-        help="bits, characters, items, frames or snapshot: what a run may use (repeatable).",
+        help="bits, characters, items, frames, heap or snapshot: what a run may use (repeatable).",
     )(command)
     return click.option(
         "--python",

@@ -26,6 +26,7 @@ from flowmetal.embed.reading import read
 from flowmetal.embed.views import diagnostic_of
 from flowmetal.errors import FlowmetalError, RunError, UsageError
 from flowmetal.ids import CodeHash
+from flowmetal.runtime.heap import Watch
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.past import machine_at, program_at
 from flowmetal.source import Source, Span
@@ -90,6 +91,7 @@ def ask(host: Host, row: RunRow, text: str, place: Place, at: int | None = None)
     for module in image.own.values():
         environment.extend(module)
         own.add(module.name)
+    machine.watch = Watch(host.limits.heap)
     copy = Copy(image, machine, bindings)
     copy.complete(definition for module in library() for definition in module.definitions)
     namespace = program.entry if frame is None else frame.body.owner.name.partition("/")[0]

@@ -20,6 +20,7 @@ from flowmetal.compiler.environment import Environment
 from flowmetal.compiler.evaluator import EvaluationFailed
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.ids import CodeHash, RunId
+from flowmetal.runtime.heap import Watch
 from flowmetal.stdlib.natives.walking import unrealised_inside
 from flowmetal.values import FlowError, Symbol, Value
 from flowmetal.vm.link import Image
@@ -51,7 +52,13 @@ class SealedMachine:
         self.image = Image(Program("user", ()), natives)
         self.image.grows = True
         self.machine = Machine(
-            RunId("compiler"), self.image, "", (), sealed=True, compiler=compile_at_once
+            RunId("compiler"),
+            self.image,
+            "",
+            (),
+            sealed=True,
+            compiler=compile_at_once,
+            watch=Watch(),
         )
         self._waiting: list[Definition] = []
         self._glance: int | None = None

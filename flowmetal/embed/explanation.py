@@ -8,7 +8,7 @@ from flowmetal.embed.views import RunView, Wait, iso, rough_time, run_view
 from flowmetal.ids import RunId
 from flowmetal.store.operations.vocabulary import ShowCallback, ShowPermit
 from flowmetal.store.protocol import InboxRow, RunRow, RunState, Store
-from flowmetal.values import keyword
+from flowmetal.values import ErrorValue, keyword
 
 _MOST_WAITS = 10
 
@@ -23,10 +23,10 @@ def why(row: RunRow, inbox: Sequence[InboxRow], store: Store) -> str:
             sentences.append(_ended(view, now_us))
         case RunState.FAILED:
             message = view.error.message if view.error else "its error cannot be read"
-            sentences.append(
-                f"Nobody caught an error, and the stack stands where it was raised: {message}. "
-                f"`fmvm show {row.id}` shows every frame."
-            )
+            how = "Nobody caught an error, and the stack stands where it was raised"
+            if view.error is not None and _was_put_aside(view.error):
+                how = "It was put aside, and its stack stands"
+            sentences.append(f"{how}: {message}. `fmvm show {row.id}` shows every frame.")
         case RunState.PAUSED:
             sentences.append(f"Somebody paused it; `fmvm unpause {row.id}` lets it go on.")
         case RunState.EXPORTING:
@@ -38,6 +38,15 @@ def why(row: RunRow, inbox: Sequence[InboxRow], store: Store) -> str:
         names = ", ".join(f"`{name}`" for name in dict.fromkeys(unread))
         sentences.append(f"In its inbox, not received yet: {names}.")
     return " ".join(sentences)
+
+
+_PUT_ASIDE = ("FM1108", "FM1138")
+"""Errors of a run that no instruction raised."""
+
+
+def _was_put_aside(error: ErrorValue) -> bool:
+    # With a :run it is the error of a child, which nobody took.
+    return error.code in _PUT_ASIDE and keyword("run") not in error.data
 
 
 def _driver(row: RunRow) -> str:

@@ -191,7 +191,11 @@ class LiveMachine:
             self._leave(machine)
 
     def _compute(self, machine: Machine) -> Value:
+        from flowmetal.runtime.heap import Watch
+
         interruption = self._interruption
+        watch = Watch()
+        watch.begin()
         while True:
             turn = run(machine, _SLICE)
             if turn.output:
@@ -202,6 +206,7 @@ class LiveMachine:
                 raise FlowError(turn.error)
             if interruption.asked:
                 raise Interrupted
+            watch(machine)
 
     def evaluate(self, function: Value, arguments: Sequence[Value] = ()) -> Value:
         """Call a function whose effects are performed; any value may be its result.
@@ -230,6 +235,8 @@ class LiveMachine:
         self._running.append(machine)
         try:
             drive_unkept(active, self._interruption)
+            if active.heap.exceeded is not None:
+                raise FlowError(active.heap.final_error())
             if id(machine) not in self._outcomes:
                 raise Interrupted
             outcome = self._outcomes.pop(id(machine))

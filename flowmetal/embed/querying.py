@@ -16,6 +16,7 @@ from flowmetal.bytecode.file import read_program
 from flowmetal.embed.asking import Copy, thrown
 from flowmetal.embed.library import library
 from flowmetal.errors import RunError, UsageError
+from flowmetal.runtime.heap import Watch
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.past import machine_at
 from flowmetal.stdlib.natives.walking import unrealised_inside
@@ -47,6 +48,7 @@ def answer(
     image = Image(program, host.linker.natives)
     machine = machine_at(host, row, at, image).machine
     copy = Copy(image, machine, None)
+    machine.watch = Watch(host.limits.heap)
     try:
         value = evaluate(machine, machine.globals[full], tuple(arguments), BUDGET)
         if unrealised_inside(value):

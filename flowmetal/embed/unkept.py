@@ -60,6 +60,8 @@ class UnkeptRun(ActiveRun):
             if self.operations:  # nobody but the store in memory can perform them
                 asked = Commit((), RunState.RUNNING, operations=self.operations)
                 self.claim = self.host.store.commit(self.claim, asked)
+            if self.heap.is_due:
+                self.heap.weigh(self.machine)
             self.settle(step, self.claim)
 
 

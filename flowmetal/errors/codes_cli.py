@@ -71,7 +71,7 @@ CODES = (
               "A program receives a signal by a keyword, so its name is that of a keyword, with or without the colon.",
               "fmvm signal RUN 'a b'", "fmvm signal RUN approved"),
     ErrorCode("FM1325", "A limit is not understood",
-              "Limits are bits (of an integer), characters (of a text), items (that one instruction goes through), frames (of a fiber) and snapshot (bytes from which on a warning is logged). `untrusted` lowers them for programs of strangers. They stand in :limits of flow.edn, too, and each has a least value.",
+              "Limits are bits (of an integer), characters (of a text), items (that one instruction goes through), frames (of a fiber), heap (bytes of the state of a run) and snapshot (bytes from which on a warning is logged). `untrusted` lowers them for programs of strangers. They stand in :limits of flow.edn, too, and each has a least value.",
               "fmvm run FILE --limit depth=5", "fmvm run FILE --limit frames=10000"),
     ErrorCode("FM1330", "The run has no such fiber or frame",
               "`fmvm show` lists the fibers, and the frames of each from the innermost on, which is number 0.",

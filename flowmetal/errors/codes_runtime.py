@@ -82,6 +82,10 @@ CODES = (
               "A run has one interpreter at a time. `fmvm wait` waits for the end; stop the other process to drive the run here."),
     ErrorCode("FM1108", "The run killed its interpreters",
               "Several interpreters in turn died while this run computed (memory, most often), so no more are given to it. `fmvm resume` tries once more, here."),
+    ErrorCode("FM1138", "The state of a run is too large",
+              "Its heap, the bytes that its state is saved in and eight for each reference, is beyond the limit of whoever drives it: "
+              "67,108,864 bytes unless said otherwise. Type :limit/heap. A program cannot catch it. The run stands where it was found too large, and "
+              "`fmvm retry RUN --limit heap=N` lets it go on. Macros, expressions and tests are held to the limit, too."),
     ErrorCode("FM1110", "The run has no result",
               "It failed, was cancelled or is not at its end. Its error is in `fmvm show`."),
     ErrorCode("FM1133", "The run has not begun",

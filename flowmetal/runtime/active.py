@@ -20,13 +20,13 @@ from flowmetal.effects.kinds import KINDS, EffectClass
 from flowmetal.effects.requests import EffectRequest, EffectResult
 from flowmetal.ids import ProgramHash
 from flowmetal.runtime.grants import RunGrants
+from flowmetal.runtime.heap import Heap
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.local import Locals, LogLine
 from flowmetal.runtime.options import idempotency_key
 from flowmetal.runtime.progress import Pending, Progress
 from flowmetal.runtime.waiting import encode_waiting
-from flowmetal.snapshot import encode
 from flowmetal.store.chain import extended
 from flowmetal.store.protocol import Claim, Commit, Event, InboxRow, NewEvent, RunState
 from flowmetal.values import DataError, ErrorValue, Map, Value, hash_map, keyword
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 TURN_OF_OTHERS_US: Final = 10_000_000
 """How long a run keeps its place in an interpreter that has no room for others."""
+
+_GOING_ON: Final = frozenset({RunState.READY, RunState.RUNNING, RunState.WAITING})
 
 _VALUE = keyword("value")
 _ERROR = keyword("error")
@@ -113,11 +115,15 @@ class ActiveRun:
     claimed_us: int = 0  # monotonic
     is_large: bool = False  # it was said that its snapshots are
     undurable: bool = False  # the machine holds something that no commit does
+    heap: Heap = field(init=False)
 
     left: RunState | None = None
     committed_us: int = 0  # monotonic
     result: Value = None
     error: ErrorValue | None = None
+
+    def __post_init__(self) -> None:
+        self.heap = Heap(self.host.limits.heap, self.host.clock.monotonic_us, self.host.resident)
 
     def is_driven(self) -> bool:
         """Say whether this interpreter still has the run."""
@@ -136,7 +142,9 @@ class ActiveRun:
         """Return what makes all that has happened durable."""
         progress = self.progress
         changed = progress.changed
-        encoded = None if step.state is RunState.COMPLETED else encode(self.machine)
+        encoded = None
+        if step.state is not RunState.COMPLETED:
+            encoded = self.heap.encode(self.machine, cancelled=progress.cancelled is not None)
         if encoded is not None and not self.is_large:
             self._warn_if_large(len(encoded.data))
         waits = step.state is RunState.WAITING
@@ -153,13 +161,19 @@ class ActiveRun:
             progress=progress.encode() if changed else None,
             seen=self.seen,
             consumed=self.consumed,
-            release=step.leave,
+            release=self._leaves(step),
             snapshot_format=0 if encoded is None else encoded.version,
             operations=self.operations,
             revived=step.revived,
             chain=self.next_chain if self.events else None,
             keep=encoded is not None and self._is_to_be_kept(len(encoded.data)),
         )
+
+    def _leaves(self, step: Step) -> bool:
+        """Say whether the run is given back: one that was found too large is to fail first."""
+        if self.heap.exceeded is not None and step.state in _GOING_ON and not step.revived:
+            return False
+        return step.leave
 
     def _end_of_line(self, step: Step) -> int | None:
         """A run that could go on and is given back goes on after those that are due before now."""
@@ -205,7 +219,7 @@ class ActiveRun:
         if self.when_committed is not None:
             self.when_committed()
             self.when_committed = None
-        if step.leave:
+        if self._leaves(step):
             self.left = step.state
         if self.output or self.locals.lines:
             self.show()

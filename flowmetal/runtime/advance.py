@@ -44,6 +44,9 @@ BUDGET: Final = 50_000
 MANY_EVENTS: Final = 200
 """Local effects share a commit, but not without end."""
 
+_EVENTS_UNLOOKED: Final = 16
+"""Events between two looks at the memory, while local effects alone go on."""
+
 _OUTCOME_UNKNOWN: Final = frozenset(
     keyword(name) for name in ("timeout", "http/timeout", "http/failed", "sh/timeout")
 )
@@ -68,7 +71,12 @@ def advance(
     machine = active.machine
     began_us = active.host.clock.monotonic_us()
     first = turns
+    heap = active.heap
+    heap.begin()
     while active.is_driven() and turns > 0:
+        if heap.exceeded is not None:
+            yield _too_large(active)
+            break
         if turns < first and _is_to_look_up(active, began_us, slice_us):
             break
         turns -= 1
@@ -85,7 +93,9 @@ def advance(
         if active.progress.cancelled is not None and _is_out_of_grace(active):
             yield stop_cancelled(active)
         elif turn.status is MachineStatus.READY:
-            if _is_time_to_commit(active) or (active.host.sync_every and turn.requests):
+            has_grown = heap.look()
+            every = active.host.sync_every and bool(turn.requests)
+            if has_grown or every or _is_time_to_commit(active):
                 yield _go_on(active, let_go)
         elif turn.status is not MachineStatus.WAITING:
             yield _end(active, turn)
@@ -95,7 +105,9 @@ def advance(
                 yield from _ask_store(active)
         elif active.local:
             _answer_locals(active)
-            if len(active.events) >= MANY_EVENTS or active.host.sync_every:
+            count = len(active.events)
+            has_grown = count % _EVENTS_UNLOOKED == 0 and heap.look()
+            if has_grown or count >= MANY_EVENTS or active.host.sync_every:
                 yield Step(RunState.RUNNING)
         elif active.quick:
             yield from _perform_quick(active, let_go)
@@ -103,7 +115,7 @@ def advance(
             step = _park(active, let_go)
             if step is not None:
                 yield step
-            if not active.machine.inbox:
+            if not active.machine.inbox and heap.exceeded is None:
                 return False
     return active.is_driven()
 
@@ -240,6 +252,14 @@ def _end(active: ActiveRun, turn: Turn) -> Step:
             data = encode_data(turn.error)
             active.record(kinds.FAILED, turn.error.type.text, 0, data)
             return Step(RunState.FAILED, leave=True, error=data)
+
+
+def _too_large(active: ActiveRun) -> Step:
+    """End a run whose heap is beyond the limit; its machine stays as it is."""
+    active.error = active.heap.error(active.machine.run)
+    data = encode_data(active.error)
+    active.record(kinds.FAILED, active.error.type.text, 0, data)
+    return Step(RunState.FAILED, leave=True, error=data)
 
 
 def stop_cancelled(active: ActiveRun) -> Step:

@@ -28,6 +28,7 @@ from flowmetal.effects.requests import EffectRequest
 from flowmetal.errors import FlowmetalError, ReadError
 from flowmetal.ids import CodeHash
 from flowmetal.reader import ReadOptions, read_forms
+from flowmetal.runtime.heap import Watch
 from flowmetal.snapshot import decode, encode
 from flowmetal.source import Source, Span
 from flowmetal.values import (
@@ -276,6 +277,7 @@ class Macros:
             copy.image = copy.image.growing()
         copy.image.spaces = self._environment
         copy.limits = machine.limits
+        copy.watch = Watch(machine.limits.heap)
         copy.steps = UNLIMITED  # for an image of single steps: it is called in one go
         copy.sealed = True
         copy.compiler = partial(compile_for, depth=self._depth + 1)

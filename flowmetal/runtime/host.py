@@ -11,6 +11,7 @@ from flowmetal.errors import RunError
 from flowmetal.ids import InterpreterId, ProgramHash
 from flowmetal.runtime.clock import Clock
 from flowmetal.runtime.entropy import Entropy, SystemEntropy
+from flowmetal.runtime.heap import resident_bytes
 from flowmetal.runtime.observer import Observer, Silent
 from flowmetal.store.chain import KeyRing
 from flowmetal.store.protocol import Store
@@ -42,6 +43,7 @@ class Host:
     )
     sync_every: bool = False  # a commit for local effects too
     limits: Limits = DEFAULT
+    resident: Callable[[], int] = resident_bytes  # how much memory the process takes
     keys: KeyRing = field(default_factory=KeyRing)
     history_bytes: int = HISTORY_BYTES
     images: dict[ProgramHash, Image] = field(default_factory=dict)

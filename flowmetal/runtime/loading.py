@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -9,6 +10,7 @@ from flowmetal.effects import events as kinds
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import EffectResult
 from flowmetal.errors import RunError
+from flowmetal.ids import RunId
 from flowmetal.runtime.active import ActiveRun, Step
 from flowmetal.runtime.committing import carry_out, commit_step
 from flowmetal.runtime.grants import decode_grants
@@ -52,7 +54,8 @@ def open_run(
     loaded = loaded or host.store.load(claim)
     row = loaded.row
     grants = decode_grants(row.grants)
-    machine = _machine(host, loaded)
+    sizes: list[int] = []
+    machine = _machine(host, loaded, sizes)
     machine.limits = host.limits
     info = partial(run_info, row.id, row.program, row.created_us, row.tags)
     active = ActiveRun(
@@ -70,6 +73,7 @@ def open_run(
         chain=_chain(host, loaded),
         inherited=inherited_of(row.input),
     )
+    active.heap.loaded(sum(sizes))
     if row.attempts > 1:
         crashes = hash_map(
             ((keyword("attempts"), row.attempts), (keyword("interpreter"), host.owner))
@@ -126,13 +130,20 @@ def _put_aside(active: ActiveRun, crashes: int) -> Step:
     return Step(RunState.FAILED, leave=True, error=data)
 
 
-def _machine(host: Host, loaded: Loaded) -> Machine:
+def _machine(host: Host, loaded: Loaded, sizes: list[int]) -> Machine:
+    """Return the machine; ``sizes`` gets those of its chunks."""
     row = loaded.row
     image = host.image(row.program)
     if loaded.snapshot is not None:
-        return decode(loaded.snapshot, image, partial(host.store.chunks, row.id))
+        return decode(loaded.snapshot, image, partial(_chunks, host, row.id, sizes))
     entry, arguments, seed = decode_input(row.input)
     try:
         return start(image, entry, arguments, row.id, seed)
     except RunError as problem:
         raise problem.with_note(f"run {row.id} cannot start") from None
+
+
+def _chunks(host: Host, run: RunId, sizes: list[int], names: Sequence[str]) -> Mapping[str, bytes]:
+    found = host.store.chunks(run, names)
+    sizes.extend(map(len, found.values()))
+    return found

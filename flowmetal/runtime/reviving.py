@@ -10,7 +10,7 @@ The event says what was chosen:
 {:by :restart :name :k :args [...]}   a way on that the program offers
 {:by :throw :error e}                 another error
 {:by :cancel :reason "..."}           finally blocks run, and the run is cancelled
-{:by :resume}                         a run that was put aside, as it was
+{:by :resume}                         a run whose machine did not fail, as it was
 ```
 """
 
@@ -125,7 +125,8 @@ class CancelParked:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Go on with a run that was put aside because its interpreters died: its machine did not fail."""
+    """Go on with a run whose machine did not fail: it was put aside, because its interpreters died
+    or because its heap was beyond their limit."""
 
     def data(self) -> dict[Keyword, Value]:
         return {_BY: keyword("resume")}
@@ -186,11 +187,12 @@ def _choose(active: ActiveRun, revival: Revival) -> None:
     _check(machine, active.machine.run, revival)
     fuel = machine.fuel_used
     failed = reviving.failed_effect(machine)
+    applied = Resume() if restarts.failed_fiber(machine) is None else revival
     try:
-        revival.apply(machine)
+        applied.apply(machine)
     except FlowError as error:
         raise RefusedError("FM1132", f"run {machine.run}: {error.error.message}") from None
-    data = hash_map((*revival.data().items(), (_FUEL, fuel)))
+    data = hash_map((*applied.data().items(), (_FUEL, fuel)))
     number = 0 if failed is None else int(failed.number)
     active.record(kinds.REVIVED, "", number, encode_data(data))
     active.undurable = True
@@ -209,13 +211,15 @@ def _check(machine: Machine, run: RunId, revival: Revival) -> None:
     if isinstance(revival, Resume):
         return
     if fiber is None:
-        if machine.status is MachineStatus.READY:
-            raise RefusedError(
-                "FM1132",
-                f"run {run} was put aside and has not failed itself",
-                hint=f"fmvm resume {run}",
-            )
-        raise _not_failed(run, RunState.FAILED)
+        if machine.status not in (MachineStatus.READY, MachineStatus.WAITING):
+            raise _not_failed(run, RunState.FAILED)
+        if isinstance(revival, Retry | CancelParked):
+            return
+        raise RefusedError(
+            "FM1132",
+            f"run {run} was put aside, and no error was raised in it: there is nothing to replace",
+            hint=f"`fmvm retry {run}` lets it go on as it stands",
+        )
     if not isinstance(revival, Retry):
         return
     if fiber.error is not None and _COMPENSATED in fiber.error.data:

@@ -2,6 +2,6 @@
 
 from flowmetal.snapshot.chunks import references
 from flowmetal.snapshot.decode import decode
-from flowmetal.snapshot.encode import Encoded, encode
+from flowmetal.snapshot.encode import Encoded, encode, weigh
 
-__all__ = ["Encoded", "decode", "encode", "references"]
+__all__ = ["Encoded", "decode", "encode", "references", "weigh"]

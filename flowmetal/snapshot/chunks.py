@@ -27,7 +27,9 @@ from flowmetal.snapshot.format import (
     LONG,
     MAGIC,
     NAME_BYTES,
+    WITH_META,
     Ext,
+    Kind,
 )
 from flowmetal.snapshot.records import PURE, Record, Table
 from flowmetal.values import KINDS, Value
@@ -35,6 +37,15 @@ from flowmetal.values.kinds import LAST_SCALAR
 from flowmetal.values.trie import Node
 
 NOT_A_CHUNK = b""
+
+WORD_BYTES = 8
+"""What a reference counts in the heap: one to a small number is saved in a byte, and a million of the same
+in next to nothing."""
+
+WORDS_OF_A_CELL = 3
+
+_CELLS = frozenset({Kind.LIST.value, Kind.CONS.value, Kind.LAZY_RUN.value})
+_NESTED = frozenset({Kind.NODE.value, Kind.CHANNEL.value, Kind.INDEXED.value})
 
 Pack: TypeAlias = Callable[[Value], bytes]
 
@@ -57,6 +68,7 @@ class Chunks:
     def __init__(self, known: set[bytes]) -> None:
         self.known = known
         self.fresh: dict[str, bytes] = {}
+        self.written = 0  # what the nodes that were looked into take
 
     def add(self, data: bytes) -> bytes:
         """Note a chunk and return its name."""
@@ -66,21 +78,17 @@ class Chunks:
             self.fresh[name.hex()] = data
         return name
 
-    def shortened(self, record: Record) -> Record:
-        """Return a record with chunks in place of its long texts; the same one if it has none."""
-        if not _has_long(record):
-            return record
-        return [self._short(item) for item in record]
+    def shortened(self, record: Record, lengths: dict[int, int]) -> Record:
+        """Return a record with chunks in place of its long texts; the same one if it has none.
 
-    def _short(self, item: Value) -> Value:
-        kind = type(item)
-        if kind is list:
-            return [self._short(each) for each in item]
-        if kind is str and len(item) > LONG:
+        Their lengths are noted by ``id``.
+        """
+        return shortened(record, self._short, lengths)
+
+    def _short(self, item: str | bytes) -> Value:
+        if isinstance(item, str):
             return ExtType(Ext.TEXT, self.add(b"T" + item.encode("utf-8", "surrogatepass")))
-        if kind is bytes and len(item) > LONG:
-            return ExtType(Ext.BYTES, self.add(b"B" + item))
-        return item
+        return ExtType(Ext.BYTES, self.add(b"B" + item))
 
     def of_node(self, node: Node) -> ExtType | None:
         """Return the reference to a node's chunk, None if the node is not pure data."""
@@ -104,6 +112,7 @@ class Chunks:
                     waiting += table.missing
                     continue
                 node.chunk = self.add(data)
+                self.written += len(data) + table.heap()
             waiting.pop()
 
 
@@ -118,6 +127,8 @@ class _ChunkTable(Table):
         super().__init__()
         self.chunks = chunks
         self.missing: list[Node] = []
+        self._words = 0
+        self._lengths: dict[int, int] = {}
 
     def packed(self, node: Node) -> bytes:
         """Return the chunk's bytes; they mean nothing if nodes below are missing."""
@@ -128,11 +139,16 @@ class _ChunkTable(Table):
             if number > CHUNK_OBJECTS:
                 raise _NotPureError
             record = self.record(number)
+            self._words += words_in(record)
             part = pack(record)
             if len(part) > LONG:
-                part = pack(self.chunks.shortened(record))
+                part = pack(self.chunks.shortened(record, self._lengths))
             parts.append(part)
         return b"".join(parts)
+
+    def heap(self) -> int:
+        """Return what the objects take beside the chunk's bytes."""
+        return WORD_BYTES * self._words + sum(self._lengths.values())
 
     def first_met(self, value: Value) -> Value:
         kind = type(value)
@@ -152,6 +168,35 @@ class _ChunkTable(Table):
         if KINDS[type(value)] > LAST_SCALAR:
             raise _NotPureError
         return super().scalar(value)
+
+
+def words_in(record: Record) -> int:
+    """Return how many references a record stands for; a cell of a list is an object with two."""
+    kind = record[0] & ~WITH_META
+    if kind in _CELLS:
+        return WORDS_OF_A_CELL * len(record)
+    if kind in _NESTED:
+        return len(record) + sum([len(item) for item in record if type(item) is list])
+    return len(record)
+
+
+def shortened(
+    record: Record, short: Callable[[str | bytes], Value], lengths: dict[int, int]
+) -> Record:
+    """Return a record with what ``short`` says in place of its long texts, and note their lengths."""
+    if not _has_long(record):
+        return record
+
+    def shorten(item: Value) -> Value:
+        kind = type(item)
+        if kind is list:
+            return [shorten(each) for each in item]
+        if (kind is str or kind is bytes) and len(item) > LONG:
+            lengths[id(item)] = len(item)
+            return short(item)
+        return item
+
+    return [shorten(item) for item in record]
 
 
 def _has_long(items: Record) -> bool:

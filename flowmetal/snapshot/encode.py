@@ -13,11 +13,12 @@ import hashlib
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from msgpack import ExtType
 
 from flowmetal.effects.requests import EffectResult
-from flowmetal.snapshot.chunks import Chunks, packer
+from flowmetal.snapshot.chunks import WORD_BYTES, Chunks, packer, shortened, words_in
 from flowmetal.snapshot.fixed import Fixed
 from flowmetal.snapshot.format import (
     DIGEST_BYTES,
@@ -67,13 +68,22 @@ from flowmetal.vm.state import (
     Verdict,
 )
 
+FIBER_BYTES: Final = 512
+"""What a fiber counts in the heap: it is saved in some twenty bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A snapshot, and by name the chunks that it needs and the host has not been given yet."""
+    """A snapshot, and by name the chunks that it needs and the host has not been given yet.
+
+    ``heap`` is what the machine takes but for the nodes that are chunks, ``written`` what those take
+    that were met for the first time. See ``weigh``.
+    """
 
     data: bytes
     chunks: dict[str, bytes] = field(default_factory=dict)
+    heap: int = 0
+    written: int = 0
 
     @property
     def version(self) -> int:
@@ -89,36 +99,63 @@ def encode(machine: Machine) -> Encoded:
     """
     chunks = Chunks(machine.known)
     try:
-        body = _body(machine, chunks, surrogates=False)
+        body, beside = _body(machine, chunks, surrogates=False)
     except UnicodeEncodeError:  # a text with half of a surrogate pair; the packer's slow way
-        body = _body(machine, chunks, surrogates=True)
+        body, beside = _body(machine, chunks, surrogates=True)
     version = WITH_CODE if machine.image.own else WITHOUT_CODE
     head = MAGIC + struct.pack(">H", version) + hashlib.sha256(body).digest()[:DIGEST_BYTES]
-    return Encoded(head + body, chunks.fresh)
+    return Encoded(head + body, chunks.fresh, len(body) + beside, chunks.written)
 
 
-def _body(machine: Machine, chunks: Chunks, *, surrogates: bool) -> bytes:
+def weigh(machine: Machine) -> int:
+    """Return the heap of a machine: the bytes that its state is saved in, and a word for each reference.
+
+    So it is a fraction of the memory that the machine takes, the same for many small values and
+    few large ones. What is referred to again and again counts once. It costs as much as encoding
+    everything, where ``encode`` passes over the nodes that it has met before.
+    """
+    table = _WholeTable(machine.image, Chunks(set()))
+    pack = packer(_hook_of(table), surrogates=True)
+    lengths: dict[int, int] = {}
+    record = shortened(_machine(machine, table), _without, lengths)
+    total = len(pack(record)) + FIBER_BYTES * len(machine.fibers)
+    for number, _ in enumerate(table.queue):
+        record = table.record(number)
+        total += WORD_BYTES * words_in(record) + len(pack(shortened(record, _without, lengths)))
+    return total + sum(lengths.values())
+
+
+def _without(text: str | bytes) -> Value:
+    return None
+
+
+def _body(machine: Machine, chunks: Chunks, *, surrogates: bool) -> tuple[bytes, int]:
+    """Return the body, and what the machine takes beside its bytes and its nodes."""
+    lengths: dict[int, int] = {}
+    words = 0
     table = _MachineTable(machine.image, chunks)
     pack = packer(_hook_of(table), surrogates=surrogates)
     record = _machine(machine, table)
     part = pack(record)
     if len(part) > LONG:
-        part = pack(chunks.shortened(record))
+        part = pack(chunks.shortened(record, lengths))
     parts = [b"", part]
     for number, value in enumerate(table.queue):  # which grows meanwhile
         kind = type(value)
         record = WRITERS[kind](table, number, value)
         if kind not in WITHOUT_META and value.meta is not None:
             record = [record[0] + WITH_META, value.meta, *record[1:]]
+        words += words_in(record)
         part = pack(record)
         if len(part) > LONG:
-            part = pack(chunks.shortened(record))
+            part = pack(chunks.shortened(record, lengths))
         parts.append(part)
     code = b""
     if machine.image.own:  # only now it is known which functions are needed
-        code = pack(*chunks.shortened([own_code(machine.image, table.codes[::2])]))
+        code = pack(*chunks.shortened([own_code(machine.image, table.codes[::2])], lengths))
     parts[0] = code + pack(table.codes) + pack(table.fixed_names)
-    return b"".join(parts)
+    beside = WORD_BYTES * words + FIBER_BYTES * len(machine.fibers) + sum(lengths.values())
+    return b"".join(parts), beside
 
 
 # Looked up by identity: the hash of an enum's member is computed in Python.
@@ -298,6 +335,15 @@ class _MachineTable(Table):
         self.fixed_names += (named, constant, part)
         self.memo[id(value)] = found
         return found
+
+
+class _WholeTable(_MachineTable):
+    """All objects of a machine, those below nodes that are chunks elsewhere too."""
+
+    def first_met(self, value: Value) -> Value:
+        if type(value) is Node and id(value) not in self.places:
+            return Table.first_met(self, value)
+        return super().first_met(value)
 
 
 def _hook_of(table: _MachineTable) -> Callable[[Value], Value]:

@@ -15,6 +15,7 @@ from typing import Final
 from flowmetal.bytecode.code import Program
 from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.embed.machine import Machine
+from flowmetal.runtime.heap import Watch
 from flowmetal.testing.cassettes import Cassette
 from flowmetal.testing.recording import Shelf
 from flowmetal.testing.sealed_world import (
@@ -29,6 +30,9 @@ from flowmetal.vm.machine import UNLIMITED
 from flowmetal.vm.state import MachineStatus, Turn
 
 HOST: Final = "flow.test/-host!"
+_UNWATCHED = 50_000
+"""Fuel between two looks at what the tests take."""
+
 _ARGS, _OP, _NAME, _TO, _FOR, _KEY, _FILE, _NUMBER = (
     keyword(name) for name in ("args", "op", "name", "to", "for", "key", "file", "number")
 )
@@ -83,9 +87,13 @@ class Driven:
     _delivered: set[int] = field(default_factory=set)
     _commit: bytes | None = None
     _fresh_output: str = ""
+    _watch: Watch = field(default_factory=Watch)
 
     def advance(self) -> EffectRequest | Turn:
-        """Go on until the machine has ended, or asks what only the runner knows."""
+        """Go on until the machine has ended, or asks what only the runner knows.
+
+        Raises FlowError :limit/heap for a machine that takes too much.
+        """
         while True:
             turn = self._compute()
             if turn.status is not MachineStatus.WAITING:
@@ -118,13 +126,15 @@ class Driven:
     def _compute(self) -> Turn:
         self._delivered.clear()
         while True:
-            budget = UNLIMITED if self.kills is None else self.kills.budget()
+            budget = _UNWATCHED if self.kills is None else self.kills.budget()
             turn = self.machine.run(budget)
             self.fuel += turn.fuel
             self._fresh_output += turn.output
             if turn.status is not MachineStatus.READY:
                 return turn
-            assert self.kills is not None
+            if self.kills is None:
+                self._watch(self.machine.state)
+                continue
             self.kills.left -= 1
             if self.kills.random.random() < 0.5:
                 self.machine = Machine.restore(self.machine.snapshot(), self.program)

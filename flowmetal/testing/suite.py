@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -20,7 +20,7 @@ from flowmetal.embed.config import source_roots
 from flowmetal.embed.files import read_source
 from flowmetal.embed.machine import Machine
 from flowmetal.embed.session import Session, namespace_in
-from flowmetal.errors import CompileError, Diagnostic, ReadError, UsageError
+from flowmetal.errors import CompileError, Diagnostic, Label, ReadError, UsageError
 from flowmetal.source import Source
 from flowmetal.testing.driven import Driven, operation
 from flowmetal.testing.durability import check
@@ -36,7 +36,7 @@ from flowmetal.testing.results import (
     span_of,
 )
 from flowmetal.testing.sealed_world import SealedWorld
-from flowmetal.values import ErrorValue, keyword, vector
+from flowmetal.values import ErrorValue, FlowError, keyword, vector
 from flowmetal.vm.state import Turn
 
 SUFFIXES = (".flow", ".cljc")
@@ -212,7 +212,15 @@ def run_program(
         observe(result)
 
     while True:
-        asked = driven.advance()
+        try:
+            asked = driven.advance()
+        except FlowError as error:
+            crash = crash_of(error.error)
+            place = span_of(places.get(running))
+            if place is not None and not crash.labels:
+                crash = replace(crash, labels=(Label(place, f"in {running}"),))
+            note(_crashed(test, running, crash, driven.output))
+            return
         if isinstance(asked, Turn):
             if isinstance(asked.error, ErrorValue):
                 note(_crashed(test, running, crash_of(asked.error), driven.output))

@@ -28,6 +28,7 @@ class Limits:
     characters: int = 1 << 26  # of one text
     items: int = 1 << 22  # that one instruction goes through
     frames: int = 1_000_000  # of one fiber
+    heap: int = 1 << 26  # bytes of the run's state; looked at by who drives it (runtime/heap.py)
     snapshot: int = 256 * 1024  # bytes beside chunks from which on a warning is logged
 
     def with_changes(self, **changes: int) -> Limits:
@@ -40,7 +41,9 @@ UNTRUSTED: Final = Limits(characters=1 << 22, items=1 << 20, frames=10_000)
 """For programs of strangers: less of what would keep others waiting."""
 
 NAMES: Final = tuple(field.name for field in fields(Limits))
-LEAST: Final = Limits(bits=65_536, characters=1_000, items=1_000, frames=100, snapshot=1_000)
+LEAST: Final = Limits(
+    bits=65_536, characters=1_000, items=1_000, frames=100, heap=1 << 16, snapshot=1_000
+)
 """What a limit cannot go below; the short way of additions knows the 65,536 bits."""
 
 

@@ -11,7 +11,7 @@ depends on the facts and their times alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Final, assert_never
 
 from flowmetal.effects.requests import EffectResult
 from flowmetal.errors import RunError
@@ -57,6 +57,9 @@ _COMMAND_LINE = "flow.core/*command-line-args*"
 """The var that holds the run's arguments, in programs that mention it."""
 
 UNLIMITED = 1 << 62
+
+_UNWATCHED: Final = 50_000
+"""Fuel between two looks of whoever watches a sealed machine."""
 """A budget that no program spends."""
 
 
@@ -296,7 +299,13 @@ def evaluate(
         return called
     called.then = Finish()
     fiber.frames.append(called)
-    turn = run(machine, budget)
+    end = machine.fuel_used + budget
+    while True:
+        turn = run(machine, min(end - machine.fuel_used, _UNWATCHED))
+        if turn.status is not MachineStatus.READY or machine.fuel_used >= end:
+            break
+        if machine.watch is not None:
+            machine.watch(machine)
     if turn.status is MachineStatus.COMPLETED:
         return turn.result
     if turn.error is not None:

@@ -328,6 +328,8 @@ class OpenEffect:
     fiber: int
 
 
+Watch: TypeAlias = "Callable[[Machine], None]"
+
 Compiler: TypeAlias = "Callable[[Machine, EffectRequest], Value]"
 """Answers ``code/compile``. Raises FlowError."""
 
@@ -378,6 +380,7 @@ class Machine:
     stopping: set[int] = field(default_factory=set)  # fibers that have been asked to stop
     sealed: bool = False  # a copy for macros, queries, eval: every effect is refused
     compiler: Compiler | None = None  # compiles at once, in a sealed machine of code that grows
+    watch: Watch | None = None  # looks at a sealed machine now and then; raises FlowError to end it
     steps: int = 0  # for an image of single steps: how many are left
     known: set[bytes] = field(default_factory=set)  # chunks of snapshots that the host has
 
