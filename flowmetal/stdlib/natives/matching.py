@@ -54,6 +54,8 @@ def match_rest(value: Value, size: int) -> Value:
     if isinstance(value, (Vector, MapEntry)):
         return vector(list(value)[size:])
     for _ in range(size - 1):
+        if value is None:
+            break
         value = next_(value)
     return rest(value) if size else value
 

@@ -65,14 +65,14 @@ def integer_text(n: Value, base: Value = 10) -> str:
 @native("-digits-of-width")
 def digits_of_width(n: Value, base: Value, bits: Value) -> str:
     """Return the digits of an integer as those of ``bits`` bits without a sign."""
-    number = need_int("format", 1, n)
-    return _digits(number & ((1 << bits) - 1) if number < 0 else number, base)
+    number, width = need_int("format", 1, n), _width(bits)
+    return _digits(number & ((1 << width) - 1) if number < 0 else number, _base(base))
 
 
 @native("-bit-count")
 def bit_count(n: Value, bits: Value) -> int:
     """Return how many of the bits are set."""
-    number: int = need_int("bit-count", 1, n) & ((1 << bits) - 1)
+    number: int = need_int("bit-count", 1, n) & ((1 << _width(bits)) - 1)
     return number.bit_count()
 
 
@@ -125,6 +125,13 @@ def _base(base: Value) -> int:
     if not 2 <= radix <= 36:
         raise wrong("parse-long", "a base from 2 to 36", 2, base)
     return radix
+
+
+def _width(bits: Value) -> int:
+    width = need_int("format", 3, bits)
+    if not 1 <= width <= 64:
+        raise wrong("format", "a width from 1 to 64 bits", 3, bits)
+    return width
 
 
 def _digit(text: str, radix: int) -> int:
