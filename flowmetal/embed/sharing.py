@@ -174,7 +174,7 @@ def stored_program(host: Host, name: str) -> tuple[Program, RunGrants]:
     """Return a program and its grants, by deployed name, else by hash. Raises RunError FM0732."""
     found = next((one for one in deployed(host.store, name) if one.name == name), None)
     hash_ = ProgramHash(name if found is None else found.program)
-    if hash_ not in host.images and host.store.program(hash_) is None:
+    if host.linker.known(hash_) is None and host.store.program(hash_) is None:
         raise RunError("FM0732", f"no program is deployed as {name[:100]}", hint="`fmvm programs`")
     return host.image(hash_).program, RunGrants() if found is None else found.grants
 

@@ -27,7 +27,7 @@ every commit, one of 50 kB with every hundredth event. 0: none is."""
 
 @dataclass(slots=True)
 class Host:
-    """One interpreter's surroundings. Images are linked once and shared by its runs."""
+    """One interpreter's surroundings. Images are shared by its runs."""
 
     store: Store
     linker: Linker
@@ -46,22 +46,18 @@ class Host:
     resident: Callable[[], int] = resident_bytes  # how much memory the process takes
     keys: KeyRing = field(default_factory=KeyRing)
     history_bytes: int = HISTORY_BYTES
-    images: dict[ProgramHash, Image] = field(default_factory=dict)
     stored: set[ProgramHash] = field(default_factory=set)  # programs that the store has
 
     def image(self, program: ProgramHash) -> Image:
         """Return the linked program. Raises RunError FM1105 if the store does not have it."""
-        found = self.images.get(program)
+        found = self.linker.known(program)
         if found is None:
             data = self.store.program(program)
             if data is None:
                 raise RunError("FM1105", f"the store does not have the program {program[:12]}")
-            found = self.images[program] = self.linker.image(self.read_program(data))
+            found = self.linker.image(self.read_program(data))
         return found
 
     def linked(self, program: Program) -> Image:
         """Return the image of a program that is already read, so that starting it reads nothing."""
-        found = self.images.get(program.hash)
-        if found is None:
-            found = self.images[program.hash] = self.linker.image(program)
-        return found
+        return self.linker.image(program)

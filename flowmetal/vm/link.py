@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
+from weakref import WeakValueDictionary
 
 from flowmetal.bytecode.code import (
     Body,
@@ -326,19 +327,39 @@ class Image:
         return native
 
 
-class Linker:
-    """Makes images, each program once."""
+KEPT: Final = 64
+"""Images that are kept although nobody has a machine with them: a program takes a megabyte or a few."""
 
-    def __init__(self, natives: Mapping[str, Native]) -> None:
+
+class Linker:
+    """Makes images, each program once as long as a machine has its image, or it was asked for lately."""
+
+    def __init__(self, natives: Mapping[str, Native], kept: int = KEPT) -> None:
         self.natives = natives
-        self._images: dict[str, Image] = {}
+        self._most = kept
+        self._living: WeakValueDictionary[str, Image] = WeakValueDictionary()
+        self._kept: dict[str, Image] = {}  # those asked for last at the end
 
     def image(self, program: Program) -> Image:
         """Return the program's image. Raises ProgramError if a native is missing."""
-        found = self._images.get(program.hash)
+        found = self.known(program.hash)
         if found is None:
-            found = self._images[program.hash] = Image(program, self.natives)
+            found = self._living[program.hash] = Image(program, self.natives)
+            self._keep(program.hash, found)
         return found
+
+    def known(self, program: str) -> Image | None:
+        """Return the image of a program by its hash, if it is still there."""
+        found = self._living.get(program)
+        if found is not None:
+            self._keep(program, found)
+        return found
+
+    def _keep(self, program: str, image: Image) -> None:
+        self._kept.pop(program, None)
+        self._kept[program] = image
+        while len(self._kept) > self._most:
+            self._kept.pop(next(iter(self._kept)), None)
 
 
 def _refuse_count(native: Native, *arguments: Value) -> Value:
