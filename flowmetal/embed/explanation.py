@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from flowmetal.embed.views import RunView, Wait, iso, rough_time, run_view
 from flowmetal.ids import RunId
 from flowmetal.store.operations.vocabulary import ShowCallback, ShowPermit
-from flowmetal.store.protocol import InboxRow, RunRow, RunState, Store
+from flowmetal.store.protocol import Held, InboxRow, RunRow, RunState, Store
 from flowmetal.values import ErrorValue, keyword
 
 _MOST_WAITS = 10
@@ -17,7 +17,8 @@ def why(row: RunRow, inbox: Sequence[InboxRow], store: Store) -> str:
     """Return one paragraph about a run."""
     now_us = store.now_us()
     view = run_view(row)
-    sentences = [f"Run {row.id} is {row.state.value}{_driver(row)}."]
+    driver = None if row.owner is None else store.driver(row.id)
+    sentences = [f"Run {row.id} is {row.state.value}{_driver(row, driver)}."]
     match row.state:
         case RunState.COMPLETED | RunState.CANCELLED | RunState.MOVED:
             sentences.append(_ended(view, now_us))
@@ -32,7 +33,7 @@ def why(row: RunRow, inbox: Sequence[InboxRow], store: Store) -> str:
         case RunState.EXPORTING:
             sentences.append(f"It is on its way into a file; `fmvm export {row.id}` finishes that.")
         case _:
-            sentences += _living(row, view, store)
+            sentences += _living(row, view, store, is_driven=driver is not None)
     unread = [one.message.name for one in inbox if one.message.kind == "signal"]
     if unread and row.state not in (RunState.COMPLETED, RunState.CANCELLED):
         names = ", ".join(f"`{name}`" for name in dict.fromkeys(unread))
@@ -49,8 +50,12 @@ def _was_put_aside(error: ErrorValue) -> bool:
     return error.code in _PUT_ASIDE and keyword("run") not in error.data
 
 
-def _driver(row: RunRow) -> str:
-    return f", driven by interpreter {row.owner}" if row.owner is not None else ""
+def _driver(row: RunRow, driver: Held | None) -> str:
+    if row.owner is None:
+        return ""
+    if driver is None:
+        return f", and interpreter {row.owner}, which drove it, is gone or stands still"
+    return f", driven by interpreter {row.owner} ({driver.owner_description})"
 
 
 def _ended(view: RunView, now_us: int) -> str:
@@ -58,14 +63,18 @@ def _ended(view: RunView, now_us: int) -> str:
     return f"It ended{when} and waits for nothing."
 
 
-def _living(row: RunRow, view: RunView, store: Store) -> list[str]:
+def _living(row: RunRow, view: RunView, store: Store, *, is_driven: bool) -> list[str]:
     if row.state is RunState.QUEUED:
         return [f"It begins when the queue {row.queue} lets it; nothing of it has run."]
     now_us = store.now_us()
     sentences = [_wait(wait, row.id, now_us, store) for wait in view.waiting[:_MOST_WAITS]]
     if len(view.waiting) > _MOST_WAITS:
         sentences.append(f"It waits for {len(view.waiting) - _MOST_WAITS} things more.")
-    if row.owner is None:
+    if row.owner is not None and not is_driven:
+        sentences.append(
+            f"Any `fmvm interpreter` on this store takes it over at once, and so does `fmvm resume {row.id}`."
+        )
+    elif row.owner is None:
         due = not view.waiting or row.state is RunState.READY
         can = "It can go on at once" if due else "When that has come, it can go on"
         sentences.append(

@@ -248,6 +248,10 @@ class MemoryStore:
             run.started_us = self.now_us()
         return Claim(run.id, owner, run.epoch, run.seq)
 
+    def driver(self, run: RunId) -> Held | None:
+        found = self._runs.get(run)
+        return None if found is None or not self._is_driven(found) else self._held(found)
+
     def _held(self, run: MemoryRun) -> Held:
         state = rules.shown_state(run.state, run.owner)
         return Held(state, run.owner, describe(run), self._lease_expires_us(run))

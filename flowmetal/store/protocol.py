@@ -317,6 +317,9 @@ class Store(Protocol):
         Raises StoreError FM1015 for a snapshot above ``snapshot_format``.
         """
 
+    def driver(self, run: RunId) -> Held | None:
+        """Say who drives a run; None: nobody, or one that is gone or whose lease is over. Claims nothing."""
+
     def claim_ready(
         self,
         owner: InterpreterId,

@@ -45,6 +45,22 @@ def test_the_second_process_says_who_drives_and_waits_for_the_end(tmp_path: Path
     assert (first.returncode, second.returncode) == (0, 0)
 
 
+def test_why_knows_at_once_that_the_interpreter_of_a_run_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "held.flow").write_text(PROGRAM)
+    first = fmvm(tmp_path, "run", "held.flow", "--id", "h")
+    assert first.stdout is not None
+    assert first.stdout.readline() == "begun\n"
+    told = fmvm(tmp_path, "why", "h").communicate()[0]
+    assert "driven by interpreter" in told
+    assert f"process {first.pid} on" in told
+    first.kill()
+    first.communicate()
+    told = fmvm(tmp_path, "why", "h").communicate()[0]
+    assert "driven by" not in told
+    assert "is gone" in told
+    assert "takes it over at once, and so does `fmvm resume h`" in told
+
+
 def test_the_second_process_takes_over_when_the_first_is_killed(tmp_path: Path) -> None:
     (tmp_path / "held.flow").write_text(PROGRAM)
     first = fmvm(tmp_path, "run", "held.flow", "--id", "h")

@@ -232,6 +232,24 @@ class StoreContract:
         assert world.bob.claim_ready(BOB, LEASE_US, 10) == []
         assert (row(world.bob).state, row(world.bob).owner) == (RunState.RUNNING, ANN)
 
+    def test_a_run_has_a_driver_as_long_as_its_claimer_lives(self, world: World) -> None:
+        assert world.bob.driver(R1) is None
+        begin(world.ann)
+        assert world.bob.driver(R1) is None
+        take(world.ann)
+        driver = world.bob.driver(R1)
+        assert driver is not None
+        assert (driver.owner, bool(driver.owner_description)) == (ANN, True)
+        world.kill(ANN)
+        assert world.bob.driver(R1) is None
+        assert row(world.bob).owner == ANN  # nobody has taken it over yet
+
+    def test_a_run_whose_lease_is_over_has_no_driver(self, world: World) -> None:
+        begin(world.ann)
+        take(world.ann)
+        world.clock.advance(LEASE_US + 1)
+        assert world.bob.driver(R1) is None
+
     def test_a_claim_by_the_holder_gives_a_new_epoch_and_voids_the_old_one(
         self, world: World
     ) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.simulation.simulation import Process, Simulation
 
 READS = frozenset((
-    "program", "run", "runs", "load", "load_all", "snapshot", "kept_snapshot", "kept_snapshots",
+    "program", "run", "runs", "driver", "load", "load_all", "snapshot", "kept_snapshot", "kept_snapshots",
     "chunk_names", "chunks", "inbox", "events", "next_wake_us", "export_run",
 ))  # fmt: skip
 OWN = frozenset(("url", "is_remote", "now_us", "wait_for_change", "close"))

@@ -51,6 +51,8 @@ LOOK = f"""
   WITH {_CLOCK}, {_FOUND}
   SELECT found.number, found.seq, found.is_driven, found.now_us, {_SHOWN} FROM found"""
 
+LOOK_ON = LOOK.replace("FOR UPDATE OF head", "")
+
 # What can be claimed: runs of the dead, runs whose lease is over, runs that are due.
 # LIMIT and FOR UPDATE belong to each kind; {LOCK} is left out for a mere look.
 _READY = """

@@ -166,8 +166,15 @@ class PostgresStore:
             return Claim(run, owner, epoch, seq)
         if not is_driven and rules.may_claim(head.state, even):
             rules.check_snapshot_format(run, head.snapshot_format, snapshot_format)
-        state = rules.shown_state(head.state, head.owner)
-        return Held(state, head.owner, head.description, head.lease_expires_us)
+        return _held(head)
+
+    def driver(self, run: RunId) -> Held | None:
+        values = {"run": run, "lock_class": self._session.liveness.lock_class}
+        found = self._session.read(claims.LOOK_ON, values)
+        if not found:
+            return None
+        _, _, is_driven, _, head = claims.looked(found[0])
+        return _held(head) if is_driven else None
 
     def claim_ready(
         self,
@@ -513,6 +520,11 @@ def _uses_records(commit: Commit) -> bool:
         or commit.program is not None
         or commit.state in ENDED
     )
+
+
+def _held(head: claims.Head) -> Held:
+    state = rules.shown_state(head.state, head.owner)
+    return Held(state, head.owner, head.description, head.lease_expires_us)
 
 
 def _only(found: list[rows.Row]) -> Any:

@@ -261,6 +261,13 @@ class SqliteStore:
         found = self._execute(rows.SELECT_HEAD, (run,)).fetchone()
         return None if found is None else rows.head(found)
 
+    def driver(self, run: RunId) -> Held | None:
+        with self._session.reading():
+            head = self._head(run)
+            if head is None or not self._liveness.drives(head.owner, head.lease_boot_us):
+                return None
+            return self._held(head)
+
     def _held(self, head: Head) -> Held:
         boot_id, description = self._liveness.describe(head.owner)
         expires_us = rows.lease_end_us(head.owner, boot_id, head.lease_boot_us, self._clock)
