@@ -13,6 +13,7 @@ from flowmetal.runtime.clock import Clock
 from flowmetal.runtime.entropy import Entropy, SystemEntropy
 from flowmetal.runtime.heap import resident_bytes
 from flowmetal.runtime.observer import Observer, Silent
+from flowmetal.runtime.threads import Threads
 from flowmetal.store.chain import KeyRing
 from flowmetal.store.protocol import Store
 from flowmetal.values.meter import DEFAULT, Limits
@@ -46,6 +47,7 @@ class Host:
     resident: Callable[[], int] = resident_bytes  # how much memory the process takes
     keys: KeyRing = field(default_factory=KeyRing)
     history_bytes: int = HISTORY_BYTES
+    threads: Threads = field(default_factory=Threads)  # of functions that take long
     stored: set[ProgramHash] = field(default_factory=set)  # programs that the store has
 
     def image(self, program: ProgramHash) -> Image:

@@ -15,7 +15,8 @@ import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Final
+from types import FrameType
+from typing import Any, Final
 
 from flowmetal.errors import Conflict, FlowmetalError, StoreError
 from flowmetal.ids import RunId
@@ -32,6 +33,9 @@ _LOOK_S: Final = 0.5
 
 _TROUBLE_S: Final = 1.0
 """Between two tries while the store does not answer."""
+
+STOPPING_S: Final = 3.0
+"""How long functions in threads have to come to an end, after the runs were given back."""
 
 _OF_THE_RUN: Final = frozenset({"FM1001", "FM1021"})
 """Errors of a store that another try does not mend: a row is damaged, a part of the run is too big."""
@@ -68,7 +72,16 @@ class Interpreter:
 
     async def run(self, *, until_idle: bool = False) -> None:
         """Claim and drive until stopped."""
-        self._listen_to_signals()
+        before = self._listen_to_signals()
+        try:
+            await self._run(until_idle)
+        finally:
+            if before is not None:
+                signal.signal(signal.SIGTERM, before)
+        if self._end is not None:
+            raise self._end
+
+    async def _run(self, until_idle: bool) -> None:
         watcher = None
         # One thread for the whole interpreter waits for the store's hints, and one claims from afar.
         with (
@@ -91,14 +104,23 @@ class Interpreter:
                 await self._give_back()
                 self._committer.close()
                 await self._host.world.close()
-        if self._end is not None:
-            raise self._end
+        if self._stopping.is_set() and not self._host.threads.wait(STOPPING_S):
+            left = "functions are left where they are; their effects are performed again"
+            print(f"fmvm: {left}", file=sys.stderr, flush=True)  # noqa: T201
 
-    def _listen_to_signals(self) -> None:
+    def _listen_to_signals(self) -> Any:
+        """Stop at the first SIGTERM; the second one ends the process. Return what was done before."""
         loop = asyncio.get_running_loop()
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            # A handler of Python's own is called even while a function holds up the loop.
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            loop.call_soon_threadsafe(self.stop)
+
         # Outside of the main thread there are no signals: whoever made the loop calls ``stop``.
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(signal.SIGTERM, self.stop)
+        with contextlib.suppress(ValueError):
+            return signal.signal(signal.SIGTERM, stop)
+        return None
 
     async def _claim(self) -> int:
         """Take as many runs as there is room for; return how many."""

@@ -13,13 +13,13 @@ from typing import cast
 
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import Call, EffectFailed
-from flowmetal.effects.world import World
 from flowmetal.runtime.active import ActiveRun, Arrival
 from flowmetal.runtime.advance import startable
 from flowmetal.runtime.committing import Steps
 from flowmetal.runtime.entering import timeout_error
+from flowmetal.runtime.host import Host
 from flowmetal.runtime.progress import Pending
-from flowmetal.values import ErrorValue, Value
+from flowmetal.values import ErrorValue, Map, Value
 
 
 class Attempts:
@@ -96,7 +96,7 @@ class Attempts:
         timeout_us = pending.options.timeout_us
         try:
             async with asyncio.timeout(None if timeout_us is None else timeout_us / 1e6):
-                value = await _perform(active.host.world, call)
+                value = await _perform(active.host, call)
         except EffectFailed as failed:
             error, wish = failed.error, failed.retry_after_us
         except TimeoutError:
@@ -111,8 +111,9 @@ def _failed(how: str, kind: str) -> ErrorValue:
     return effect_error("FM0705", "connector/failed", message, {"kind": kind})
 
 
-async def _perform(world: World, call: Call) -> Value:
+async def _perform(host: Host, call: Call) -> Value:
     """Perform once: a function of this process (a slow one in a thread), or a connector."""
+    world = host.world
     function = world.function(call.kind)
     if function is None:
         connector = world.connector(call.kind)
@@ -120,4 +121,6 @@ async def _perform(world: World, call: Call) -> Value:
         return await connector.perform(call)
     if function.is_async:
         return await cast(Awaitable[Value], function.call(call.args, call.idempotency_key))
-    return await asyncio.to_thread(function.call, call.args, call.idempotency_key)
+    return await host.threads.call(
+        cast("Callable[[Map, str], Value]", function.call), call.args, call.idempotency_key
+    )

@@ -63,6 +63,12 @@ class Service:
             with contextlib.suppress(RuntimeError):  # it has ended already
                 self._loop.call_soon_threadsafe(self._stop)
 
+    def _stop_by(self, number: int) -> None:
+        """Stop in good order; the same signal again ends the process."""
+        assert self._loop is not None
+        self._loop.remove_signal_handler(number)
+        self._stop()
+
     def _stop(self) -> None:
         if self._driver is not None:
             self._driver.stop()
@@ -75,7 +81,7 @@ class Service:
         self._loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                self._loop.add_signal_handler(number, self._stop)
+                self._loop.add_signal_handler(number, self._stop_by, number)
         self._desk = Desk(self._engine)
         if "interpreter" in self._settings.parts:
             self._driver = _Driver(self._engine, self._concurrency, self.stop)

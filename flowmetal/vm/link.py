@@ -328,7 +328,7 @@ class Image:
 
 
 KEPT: Final = 64
-"""Images that are kept although nobody has a machine with them: a program takes a megabyte or a few."""
+"""Images that are kept although nobody has a machine with them: a small program takes some hundred kilobytes."""
 
 
 class Linker:
