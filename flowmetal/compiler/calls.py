@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from flowmetal.bytecode.arities import takes
 from flowmetal.bytecode.code import DefinitionKind
 from flowmetal.bytecode.opcodes import Op, Operand
 from flowmetal.compiler.context import Ask, Context, Walk
@@ -138,7 +139,7 @@ def _takes(context: Context, ask: Ask, var: VarInfo, count: int) -> bool:
     arities = var.arities
     if arities is None:
         return False
-    if any(least <= count and (most is None or count <= most) for least, most in arities):
+    if takes(arities, count):
         return True
     if _TEST in context.names.namespace.requires:
         return False  # a test may call wrongly to see it fail, which it does when it runs

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
-from flowmetal.bytecode.code import Body, Definition, DefinitionKind, Module
+from flowmetal.bytecode.arities import Arities, Arity
+from flowmetal.bytecode.code import Definition, DefinitionKind, Module
 from flowmetal.compiler.forms import CORE, flag
 from flowmetal.effects.kinds import KINDS
 from flowmetal.source import Span
@@ -21,7 +21,6 @@ from flowmetal.values.parts import is_part
 _ARGLISTS = keyword("arglists")
 _INLINE = keyword("inline")
 
-Arities: TypeAlias = tuple[tuple[int, int | None], ...]
 """Least and most numbers of arguments that a call may have; most None: any number."""
 
 
@@ -74,14 +73,10 @@ class VarInfo:
         return tuple(arity_of(arglist) for arglist in self.arglists) or None
 
 
-def arity_of(arglist: Vector) -> tuple[int, int | None]:
+def arity_of(arglist: Vector) -> Arity:
     """Return the least and the most arguments for one argument list."""
     names = [getattr(name, "text", None) for name in arglist]
     return (names.index("&"), None) if "&" in names else (len(names), len(names))
-
-
-def arity_of_body(body: Body) -> tuple[int, int | None]:
-    return body.parameters, None if body.variadic else body.parameters
 
 
 class Namespace:

@@ -7,6 +7,7 @@ so the worst that a macro can do is to fail.
 
 from __future__ import annotations
 
+from flowmetal.bytecode.arities import takes
 from flowmetal.compiler.context import Ask, Context
 from flowmetal.compiler.environment import VarInfo, arity_of
 from flowmetal.compiler.evaluator import EvaluationFailed
@@ -90,9 +91,7 @@ def failed(failure: EvaluationFailed, what: str, code: str, span: Span) -> RunFa
 
 def _check_count(macro: VarInfo, count: int, span: Span) -> None:
     arities = [arity_of(arglist) for arglist in macro.arglists]
-    if not arities or any(
-        least <= count and (most is None or count <= most) for least, most in arities
-    ):
+    if not arities or takes(arities, count):
         return
     name = macro.name.removeprefix(f"{CORE}/")
     labels = defined_here(macro)

@@ -147,7 +147,7 @@ def deploy(store: Store, program: Program, data: bytes, name: str, grants: RunGr
 
 def _entries(program: Program) -> Iterator[tuple[str, Value]]:
     """Yield the functions that a run may begin with, and [least most] of each of their arities."""
-    from flowmetal.compiler.environment import arity_of_body
+    from flowmetal.bytecode.arities import arity_of_body
 
     for module in program.modules:
         for one in () if module.library else module.definitions:

@@ -14,6 +14,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final
 
+from flowmetal.bytecode.arities import takes
 from flowmetal.errors import FlowmetalError
 from flowmetal.ids import ProgramHash, RunId
 from flowmetal.store.inputs import encode_input, first_event, is_run_id
@@ -155,7 +156,7 @@ def _entry(details: Map, order: Mapping[str, Any], count: int) -> str:
     arities = details.get(keyword("entries"), {}).get(name)
     if arities is None:
         raise _Wrong(f"the program has no function {name[:80]}")
-    if not any(least <= count and (most is None or count <= most) for least, most in arities):
+    if not takes(arities, count):
         raise _Wrong(f"{name} does not take {count} argument{'' if count == 1 else 's'}")
     return name
 
