@@ -215,15 +215,13 @@ class Engine(Mover, Sharer):
 
     def wait(self, run: str, timeout_us: int | None = None) -> RunView | None:
         """Return the run when somebody has driven it to its end (or paused it); None: in time."""
-        deadline = None if timeout_us is None else self.now_us() + timeout_us
-        while True:
+        from flowmetal.embed.patience import wait_until
+
+        def look() -> RunView | None:
             row = self._row(run)
-            if row.state in _STOPPED:
-                return run_view(row)
-            left = _LOOK_S if deadline is None else min(_LOOK_S, (deadline - self.now_us()) / 1e6)
-            if left <= 0:
-                return None
-            self.store.wait_for_change(left)
+            return run_view(row) if row.state in _STOPPED else None
+
+        return wait_until(self.store, look, timeout_us)
 
     # Speaking to runs
 

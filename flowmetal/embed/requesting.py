@@ -7,9 +7,10 @@ is durable, comes once, and the same request may be made again by somebody who h
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flowmetal.embed.asking import thrown
+from flowmetal.embed.patience import wait_until
 from flowmetal.embed.sharing import perform
 from flowmetal.errors import RunError
 from flowmetal.ids import RunId
@@ -19,8 +20,6 @@ from flowmetal.values import ErrorValue, Value, decode_data, keyword
 
 if TYPE_CHECKING:
     from flowmetal.embed.engine import Engine
-
-_LOOK_S: Final = 0.5
 
 
 class Reply(NamedTuple):
@@ -49,24 +48,21 @@ def ask(
     engine: Engine, run: str, name: str, value: Value, id: str | None, timeout_us: int | None
 ) -> Reply | None:
     """Send a signal and wait for the reply. See ``Engine.ask``."""
-    deadline = None if timeout_us is None else engine.now_us() + timeout_us
     if id is None:
         id = os.urandom(8).hex()
     elif (known := reply_to(engine.store, run, id)) is not None:
         return known
     engine.signal(run, name, value, id=id)
-    while True:
+
+    def look() -> Reply | None:
         row = engine.store.run(RunId(run))
         found = reply_to(
             engine.store, run, id
         )  # read after the run: an end comes after its replies
-        if found is not None:
-            return found
-        if row is None or row.state in ENDED:
+        if found is None and (row is None or row.state in ENDED):
             raise RunError(
                 "FM1137", f"run {run} has ended without a reply to {name}", hint=f"fmvm show {run}"
             )
-        left = _LOOK_S if deadline is None else min(_LOOK_S, (deadline - engine.now_us()) / 1e6)
-        if left <= 0:
-            return None
-        engine.store.wait_for_change(left)
+        return found
+
+    return wait_until(engine.store, look, timeout_us)
