@@ -9,7 +9,8 @@ another, though the store's clock be set back between two of them: what came lat
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Final
 
 from flowmetal.effects.errors import effect_error
@@ -51,7 +52,6 @@ def facts_entering(
 
     ``answers`` are those of the store, by effect; the result of one is read by answering.py.
     """
-    counts_us = _when_each_counts([*signals, *answers.values()])
     entering: list[Entering] = []
     receives: list[Pending] = []
     for pending in waits:
@@ -60,12 +60,14 @@ def facts_entering(
             receives.append(pending)
         elif answer is not None and not _is_late(pending, answer):
             result = EffectResult(pending.request.number)
-            entering.append(Entering(counts_us[answer.number], result, answer))
+            entering.append(Entering(answer.time_us, result, answer))
         elif is_over(pending, now_us):
             assert pending.due_us is not None
             entering.append(Entering(pending.due_us, _when_over(pending)))
     receives.sort(key=lambda pending: pending.request.number)
     for row in signals:
+        if not receives:
+            break
         taker = _taker(receives, row)
         if taker is not None:
             receives.remove(taker)
@@ -73,13 +75,27 @@ def facts_entering(
             if taker.request.args.get(_WHOLE) is True:
                 value = hash_map(((_ID, row.message.id), (_VALUE, value)))
             result = EffectResult(taker.request.number, value)
-            entering.append(Entering(counts_us[row.number], result, row))
+            entering.append(Entering(row.time_us, result, row))
     for pending in receives:
         if is_over(pending, now_us):
             assert pending.due_us is not None
             entering.append(Entering(pending.due_us, _when_over(pending)))
+    entering = _as_they_came(entering, signals, answers)
     entering.sort(key=lambda entry: (entry.at_us, entry.result.number))
     return entering
+
+
+def _as_they_came(
+    entering: list[Entering], signals: Sequence[InboxRow], answers: Mapping[int, InboxRow]
+) -> list[Entering]:
+    """Let a message count no earlier than those that came before it. ``signals`` are the oldest first."""
+    last = max((entry.message.number for entry in entering if entry.message is not None), default=0)
+    before = list(takewhile(lambda row: row.number <= last, signals))
+    counts_us = _when_each_counts(before + [row for row in answers.values() if row.number <= last])
+    return [
+        entry if entry.message is None else replace(entry, at_us=counts_us[entry.message.number])
+        for entry in entering
+    ]
 
 
 def _when_each_counts(messages: Iterable[InboxRow]) -> dict[int, int]:
