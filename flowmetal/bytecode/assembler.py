@@ -31,7 +31,9 @@ def assemble(text: str, read: Callable[[str], Value]) -> Function:
             listing.take(words, line)
         except (ValueError, KeyError, IndexError) as error:
             raise ProgramError(
-                "FM0814", f"line {number} is not part of a listing: {line.strip()}"
+                "FM0814",
+                f"line {number} is not part of a listing: {line.strip()}",
+                hint="`fmc disasm FILE FUNCTION` shows a listing",
             ) from error
     return listing.function()
 

@@ -242,7 +242,7 @@ def _body(parts: Value, name: str, notes: Callable[[], dict[str, object]]) -> Bo
         raise ProgramError(
             "FM0808",
             f"{name} has an instruction that this version does not know (0x{number:02x})",
-            hint="upgrade flowmetal, or compile the program again with this version",
+            hint="upgrade Flowmetal, or compile the program again with this version",
         )
     return late(
         Body,

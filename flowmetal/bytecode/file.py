@@ -78,6 +78,7 @@ class Content(Enum):
 
 
 _FIXED = (DefinitionKind.FUNCTION, DefinitionKind.CONSTANT, DefinitionKind.NATIVE)
+_FROM_SOURCE = "compile it again from its source"
 _KINDS: dict[str, DefinitionKind] = {kind.value: kind for kind in DefinitionKind}
 
 
@@ -187,7 +188,8 @@ def read_program(data: bytes, *, verify: bool = True) -> Program:
     modules = tuple([_module(each, lazy=not verify) for each in parts])
     _check_unique(modules)
     if entry not in {module.name for module in modules}:
-        raise ProgramError("FM0812", f"the program does not hold its own entry, {entry}")
+        message = f"the program does not hold the namespace that it starts in, {entry}"
+        raise ProgramError("FM0812", message, hint=_FROM_SOURCE)
     program = Program(entry, modules, frozenset(flags))
     functions = {function.hash: function for module in modules for function in module.functions}
     program.__dict__.update(hash=name, functions=functions)
@@ -229,8 +231,8 @@ def _opened(data: bytes, wanted: Content) -> tuple[bytes, ProgramHash]:
     if version > VERSION:
         raise ProgramError(
             "FM0802",
-            f"the program has format {version}, this version of flowmetal reads up to {VERSION}",
-            hint="upgrade flowmetal, or compile the program again with this version",
+            f"the program has format {version}, this version of Flowmetal reads up to {VERSION}",
+            hint="upgrade Flowmetal, or compile the program again with this version",
         )
     body = data[_HEAD.size :]
     if len(body) != size:
@@ -248,7 +250,11 @@ def _opened(data: bytes, wanted: Content) -> tuple[bytes, ProgramHash]:
         raise malformed("the head")
     if content != wanted.value:
         found = "a program" if content == Content.PROGRAM.value else "a library image"
-        raise ProgramError("FM0813", f"this file holds {found}, which does not belong here")
+        raise ProgramError(
+            "FM0813",
+            f"this file holds {found}, which does not belong here",
+            hint="name a file that `fmc compile` has written",
+        )
     return body, ProgramHash(digest.hex())
 
 
@@ -345,7 +351,7 @@ def _hashed_function(code: bytes, notes: bytes, hash: CodeHash) -> Function:
         raise ProgramError(
             "FM0806",
             f"the program is damaged: the code of function {hash} has another hash",
-            hint="compile it again from its source",
+            hint=_FROM_SOURCE,
         )
     return unpack_function(code, notes, hash)
 
@@ -415,7 +421,8 @@ def _check_unique(modules: Sequence[Module]) -> None:
 
 def _refuse_second(twice: bool, what: str, name: str) -> None:
     if twice:
-        raise ProgramError("FM0807", f"the program is damaged: {what} {name} is in it twice")
+        message = f"the program is damaged: {what} {name} is in it twice"
+        raise ProgramError("FM0807", message, hint=_FROM_SOURCE)
 
 
 _NEEDS_FUNCTION = (
@@ -443,6 +450,8 @@ def _check_references(modules: Iterable[Module], functions: dict[CodeHash, Funct
                 function = functions.get(definition.function)
                 if function is None:
                     raise ProgramError(
-                        "FM0806", f"the program is damaged: the code of {name} is missing"
+                        "FM0806",
+                        f"the program is damaged: the code of {name} is missing",
+                        hint=_FROM_SOURCE,
                     )
                 check(function.captures == 0, "the captured values", name)

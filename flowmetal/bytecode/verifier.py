@@ -135,7 +135,7 @@ class _Walk:
                 self._refuse("the operand is negative")
             if kind is _LOCAL:
                 if operand >= slots:
-                    self._refuse(f"there are {slots} locals")
+                    self._refuse(f"it has {slots} local{'s' * (slots != 1)}")
             elif kind is _CONSTANT:
                 if operand >= constants:
                     self._refuse(f"there are {constants} constants")

@@ -65,7 +65,7 @@ def command(
     except ImportError as missing:
         raise UsageError(
             "FM1342",
-            f"the server needs the package {missing.name}",
+            f"the server needs the package {(missing.name or '').partition('.')[0]}",
             hint='pip install "flowmetal[server]"',
         ) from None
     settings = checked(

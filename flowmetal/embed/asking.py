@@ -74,7 +74,11 @@ def ask(host: Host, row: RunRow, text: str, place: Place, at: int | None = None)
     name = row.program if at is None else program_at(host, row, at)
     data = host.store.program(name)
     if data is None:
-        raise RunError("FM1105", f"the store does not have the program {name[:12]}")
+        raise RunError(
+            "FM1105",
+            f"the store does not have the program {name[:12]}",
+            hint="import the run again, or restore a backup of the store",
+        )
     program = read_program(data)
     image = Image(program, host.linker.natives)
     machine = machine_at(host, row, at, image).machine

@@ -526,7 +526,9 @@ class RunFailed(RunError):
 
     def __init__(self, view: RunView) -> None:
         message = view.error.message if view.error else f"it is {view.state}"
-        super().__init__("FM1110", f"run {view.id} has no result: {message}")
+        super().__init__(
+            "FM1110", f"run {view.id} has no result: {message}", hint=f"see `fmvm show {view.id}`"
+        )
         self.view = view
 
 

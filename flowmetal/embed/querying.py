@@ -40,11 +40,19 @@ def answer(
     """
     data = host.store.program(row.program)
     if data is None:
-        raise RunError("FM1105", f"the store does not have the program {row.program[:12]}")
+        raise RunError(
+            "FM1105",
+            f"the store does not have the program {row.program[:12]} of run {row.id}",
+            hint="import the run again, or restore a backup of the store",
+        )
     program = read_program(data)
     full = _full_name(program, name.removeprefix(":"))
     if row.started_us is None:
-        raise RunError("FM1133", f"run {row.id} has not begun", hint=f"fmvm why {row.id}")
+        raise RunError(
+            "FM1133",
+            f"run {row.id} has not begun",
+            hint=f"see `fmvm why {row.id}`: an interpreter begins it",
+        )
     image = Image(program, host.linker.natives)
     machine = machine_at(host, row, at, image).machine
     copy = Copy(image, machine, None)

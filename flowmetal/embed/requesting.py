@@ -61,7 +61,9 @@ def ask(
         )  # read after the run: an end comes after its replies
         if found is None and (row is None or row.state in ENDED):
             raise RunError(
-                "FM1137", f"run {run} has ended without a reply to {name}", hint=f"fmvm show {run}"
+                "FM1137",
+                f"run {run} has ended without a reply to {name}",
+                hint=f"see `fmvm show {run}` for how it ended",
             )
         return found
 

@@ -154,7 +154,7 @@ class _Forking:
         self._record(kinds.FORKED, "", 0, encode_data(hash_map(origin.items())))
         if self.new_program is not None:
             upgrading = upgrading_of(self.host, machine, self.new_program)
-            upgrading.check(self.id)
+            upgrading.check(self.row.id)
             self._record(
                 kinds.UPGRADED,
                 "",
@@ -275,8 +275,8 @@ class _Forking:
             )
             raise UsageError(
                 "FM1135",
-                f"effect {number} is not open there",
-                hint=f"open are: {known}" if known else "none is open there",
+                f"effect {number} of run {self.row.id} is not open there",
+                hint=f"open are: {known}" if known else "leave --result out: none is open there",
             )
 
     def _goes_on(self, request: EffectRequest) -> bool:

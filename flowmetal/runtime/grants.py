@@ -141,17 +141,25 @@ def decode_grants(data: bytes) -> RunGrants:
     """Read what ``RunGrants.encode`` wrote. Raises DataError for anything else."""
     if not data:
         return RunGrants()
-    found = decode_data(data)
+    try:
+        found = decode_data(data)
+    except DataError:
+        raise _damaged("they are no data") from None
     if not isinstance(found, Map):
-        raise DataError("FM0331", "the stored grants are damaged: they are no map")
+        raise _damaged("they are no map")
     if found.get(_ALL) is True:
         return RunGrants(everything=True)
     given = [found.get(keyword(name), vector(())) for name in CAPABILITIES]
     for words in given:
         if not isinstance(words, Vector) or not all(isinstance(word, str) for word in words):
-            raise DataError("FM0331", "the stored grants are damaged: one is not a list of words")
+            raise _damaged("one is not a list of words")
     http, sh, env, fs = (frozenset(words) for words in given)
     return RunGrants(http, sh, env, fs)
+
+
+def _damaged(how: str) -> DataError:
+    message = f"the stored grants of the run are damaged: {how}"
+    return DataError("FM0331", message, hint="restore a backup of the store")
 
 
 def parse_grants(

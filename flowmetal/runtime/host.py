@@ -56,7 +56,11 @@ class Host:
         if found is None:
             data = self.store.program(program)
             if data is None:
-                raise RunError("FM1105", f"the store does not have the program {program[:12]}")
+                raise RunError(
+                    "FM1105",
+                    f"the store does not have the program {program[:12]}",
+                    hint="import the run again, or restore a backup of the store",
+                )
             found = self.linker.image(self.read_program(data))
         return found
 

@@ -28,6 +28,7 @@ from flowmetal.runtime.options import Options
 from flowmetal.values import DataError, Map, Value, hash_map, keyword, vector
 from flowmetal.values.codec import decode_data, encode_data
 
+_RESTORE: Final = "restore a backup of the store"
 _EFFECTS: Final = keyword("effects")
 _STATUS: Final = keyword("status")
 _CANCEL: Final = keyword("cancel")
@@ -107,13 +108,15 @@ def decode_progress(data: bytes) -> tuple[dict[int, Note], tuple[int, str] | Non
         notes = {} if effects is None else {n: Note(*row) for n, row in effects.items()}
         return notes, None if cancel is None else (cancel.nth(0), cancel.nth(1))
     except (AttributeError, IndexError, TypeError):
-        raise DataError("FM0331", "the notes of the run are damaged") from None
+        raise DataError("FM0331", "the notes of the run are damaged", hint=_RESTORE) from None
 
 
 def _decoded(data: bytes) -> Map:
     found = decode_data(data)
     if not isinstance(found, Map):
-        raise DataError("FM0331", "the notes of the run are damaged: they are no map")
+        raise DataError(
+            "FM0331", "the notes of the run are damaged: they are no map", hint=_RESTORE
+        )
     return found
 
 

@@ -161,4 +161,6 @@ def decode_input(data: bytes) -> tuple[str, tuple[Value, ...], int]:
         found = decode_data(data)
         return found.get(ENTRY), tuple(found.get(ARGS)), int(found.get(SEED))
     except (DataError, TypeError, ValueError, AttributeError):
-        raise RunError("FM1106", "the input of the run is damaged") from None
+        raise RunError(
+            "FM1106", "the input of the run is damaged", hint="restore a backup of the store"
+        ) from None

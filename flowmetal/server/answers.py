@@ -118,7 +118,10 @@ def on_no_route(request: Request, error: Exception) -> Response:
         return error_answer(
             HttpError(405, "FM1352", message, hint=f"use {allowed}", headers={"allow": allowed})
         )
-    return error_answer(HttpError(404, "FM1352", f"there is nothing at {request.url.path}"))
+    message = f"there is nothing at {request.url.path}"
+    return error_answer(
+        HttpError(404, "FM1352", message, hint="see docs/http.md for the addresses there are")
+    )
 
 
 def on_crash(request: Request, error: Exception) -> Response:
@@ -126,5 +129,9 @@ def on_crash(request: Request, error: Exception) -> Response:
     id_ = os.urandom(4).hex()
     print(f"fmvm serve: internal error {id_}", file=sys.stderr)  # noqa: T201
     traceback.print_exception(error, file=sys.stderr)
-    shown = Diagnostic("FM1357", f"internal error {id_}, please report")
+    shown = Diagnostic(
+        "FM1357",
+        f"internal error {id_}, please report",
+        help=("see the log of the server: the details are there, under this id",),
+    )
     return answer({"error": to_json(shown)}, 500)

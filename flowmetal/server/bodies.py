@@ -33,7 +33,11 @@ async def read_body(request: Request, most: int) -> bytes:
                     raise _too_large(most)
     except TimeoutError:
         raise HttpError(
-            408, "FM1355", f"the body was not there after {BODY_S:.0f} s", headers=_CLOSE
+            408,
+            "FM1355",
+            f"the body was not there after {BODY_S:g} s",
+            hint="send the request again",
+            headers=_CLOSE,
         ) from None
     except ClientDisconnect:
         raise bad_request("the body ends before its time") from None
@@ -44,7 +48,13 @@ _CLOSE = {"connection": "close"}
 
 
 def _too_large(most: int) -> HttpError:
-    return HttpError(413, "FM1351", f"the body has more than {most:,} bytes", headers=_CLOSE)
+    return HttpError(
+        413,
+        "FM1351",
+        f"the body has more than {most:,} bytes",
+        hint="send where it is kept instead; --max-body of the server is the limit",
+        headers=_CLOSE,
+    )
 
 
 def parse_json(data: bytes) -> Value:

@@ -42,4 +42,5 @@ def verify(secrets: Sequence[bytes], headers: Mapping[str, str], body: bytes, no
 
 
 def _refused(message: str) -> HttpError:
-    return HttpError(401, "FM1354", message)
+    hint = "sign it as Standard Webhooks has it, now, with a secret of this server"
+    return HttpError(401, "FM1354", message, hint=hint)

@@ -97,8 +97,8 @@ def _opened(data: bytes) -> tuple[int, bytes]:
     if version > VERSION:
         raise SnapshotError(
             "FM0903",
-            f"the snapshot has format {version}, this version of flowmetal reads up to {VERSION}",
-            hint="resume the run with the newer version of flowmetal",
+            f"the snapshot has format {version}, this version of Flowmetal reads up to {VERSION}",
+            hint="resume the run with the newer version of Flowmetal",
         )
     body = data[HEAD_BYTES:]
     digest = hashlib.sha256(body).digest()[:DIGEST_BYTES]

@@ -206,7 +206,7 @@ class Parts:
             raise SnapshotError(
                 "FM0908",
                 f"the run holds the native function {name}, which this version does not have",
-                hint="resume it with the version of flowmetal that it ran in",
+                hint="resume it with the version of Flowmetal that it ran in",
             )
         return found
 

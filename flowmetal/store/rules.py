@@ -107,14 +107,20 @@ def check_expected(
     """Raise FM1103 if the run's state is none of those that a change of state expects."""
     if stored not in expected and shown_state(stored, owner) not in expected:
         wanted = " or ".join(state.value for state in expected)
-        raise RunError("FM1103", f"run {run} is {stored.value}, not {wanted}")
+        raise RunError(
+            "FM1103", f"run {run} is {stored.value}, not {wanted}", hint=f"see `fmvm why {run}`"
+        )
 
 
 def check_open(run: RunId, stored: RunState) -> None:
     """Raise FM1102 if the run takes no more messages, FM1103 while it is written to a file: what
     came between the reading and the end of the export would be acknowledged and lost."""
     if stored in ENDED:
-        raise RunError("FM1102", f"run {run} has ended ({stored.value}) and takes no more messages")
+        raise RunError(
+            "FM1102",
+            f"run {run} has ended ({stored.value}) and takes no more messages",
+            hint=f"see `fmvm show {run}` for how it ended",
+        )
     if stored is RunState.EXPORTING:
         raise RunError(
             "FM1103",
@@ -158,7 +164,9 @@ def check_text(*names: str) -> None:
         try:
             name.encode()
         except UnicodeEncodeError:
-            raise StoreError("FM1021", f"{name!a} is not text") from None
+            raise StoreError(
+                "FM1021", f"{name!a} is not text in UTF-8", hint="write it in other characters"
+            ) from None
 
 
 def no_such_run(run: RunId) -> RunError:
@@ -166,7 +174,11 @@ def no_such_run(run: RunId) -> RunError:
 
 
 def run_exists(run: RunId) -> RunError:
-    return RunError("FM1104", f"run {run} is in this store already")
+    return RunError(
+        "FM1104",
+        f"run {run} is in this store already",
+        hint=f"see `fmvm show {run}`; another store is named by --store",
+    )
 
 
 def comes_back(here: RunState, here_created_us: int, here_seq: int, coming: RunRow) -> bool:
@@ -178,7 +190,11 @@ def comes_back(here: RunState, here_created_us: int, here_seq: int, coming: RunR
 
 
 def lost_claim(run: RunId) -> Conflict:
-    return Conflict("FM1014", f"run {run} has been advanced or given up since it was claimed")
+    return Conflict(
+        "FM1014",
+        f"run {run} has been advanced or given up since it was claimed",
+        hint="drop what was computed, and claim the run again",
+    )
 
 
 def or_conflict(load: Callable[[Claim], Loaded], claim: Claim) -> Loaded | Conflict:

@@ -322,7 +322,7 @@ class Image:
             raise ProgramError(
                 "FM0820",
                 f"the program needs the native function {name}, which this version does not have",
-                hint="upgrade flowmetal, or compile the program with this version",
+                hint="upgrade Flowmetal, or compile the program with this version",
             )
         return native
 

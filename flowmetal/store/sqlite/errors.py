@@ -38,7 +38,7 @@ _SYSTEM = {
     errno.EROFS:  ("FM1006", "{path} is on a read-only file system",  "name a path that can be written"),
     errno.ENOSPC: ("FM1007", "the disk is full: nothing was written to {path}", _MAKE_ROOM),
     errno.EDQUOT: ("FM1007", "the disk quota is used up: nothing was written to {path}", _MAKE_ROOM),
-    errno.ENOENT: ("FM1003", "the folder of {path} does not exist",   "make it with `mkdir -p`"),
+    errno.ENOENT: ("FM1003", "the folder of {path} does not exist",   "make it: mkdir -p {folder}"),
     errno.ENOTDIR: ("FM1003", "the folder of {path} is not a folder", "name a path inside a folder"),
 }
 # fmt: on
@@ -71,5 +71,7 @@ def from_system(error: OSError, path: Path) -> StoreError:
 def _said(row: tuple[str, str, str], path: Path, detail: str) -> StoreError:
     code, sentence, remedy = row
     return StoreError(
-        code, sentence.format(path=path, detail=detail), hint=remedy.format(path=path)
+        code,
+        sentence.format(path=path, detail=detail),
+        hint=remedy.format(path=path, folder=path.parent),
     )

@@ -38,7 +38,11 @@ _NETWORK = frozenset((
 def check_place(path: Path) -> None:
     """Raise StoreError if a store cannot be at ``path``. Changes nothing."""
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
-        raise StoreError("FM1018", f"SQLite {sqlite3.sqlite_version} is too old: 3.37 is needed")
+        raise StoreError(
+            "FM1018",
+            f"SQLite {sqlite3.sqlite_version} is too old: 3.37 is needed",
+            hint="use a Python that brings a newer SQLite, or a PostgreSQL store",
+        )
     try:
         if not stat.S_ISDIR(path.parent.stat().st_mode):
             raise NotADirectoryError(20, "not a directory")

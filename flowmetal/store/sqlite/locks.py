@@ -125,7 +125,11 @@ class InterpreterLocks:
     def take(self, interpreter: InterpreterId) -> None:
         """Lock the interpreter's file for as long as this process lives. Raises StoreError FM1019."""
         if _ID.fullmatch(interpreter) is None:
-            raise StoreError("FM1019", f"`{interpreter}` cannot be the id of an interpreter")
+            raise StoreError(
+                "FM1019",
+                f"`{interpreter}` cannot be the id of an interpreter",
+                hint="use 1 to 100 letters, digits, `.`, `_` and `-`, not a dot at the beginning",
+            )
         path = self._folder / interpreter
         for _ in range(50):
             descriptor = _open_lock(path, self._store)
@@ -134,7 +138,11 @@ class InterpreterLocks:
                 return
             os.close(descriptor)
             time.sleep(0.005)  # somebody is having a look, or sweeps the old file away
-        raise StoreError("FM1019", f"another process is interpreter `{interpreter}`")
+        raise StoreError(
+            "FM1019",
+            f"another process is the interpreter `{interpreter}`",
+            hint="give each interpreter an id of its own",
+        )
 
     def is_free(self, interpreter: InterpreterId) -> bool:
         """Say whether the interpreter's process is certainly gone."""

@@ -148,7 +148,11 @@ class Session:
         if isinstance(error, _OF_SHAPE) and not self._is_sound():
             raise damaged(self.path) from error
         if isinstance(error, UnicodeEncodeError):
-            raise StoreError("FM1021", f"{error.object!a} is not text") from error
+            raise StoreError(
+                "FM1021",
+                f"{error.object!a} is not text in UTF-8",
+                hint="write it in other characters",
+            ) from error
 
     def _is_sound(self) -> bool:
         """Say whether SQLite finds its file in order; it reads all of it."""
