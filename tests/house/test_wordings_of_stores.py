@@ -188,6 +188,7 @@ def open_folder() -> Iterator[Path]:
 
 def as_ordinary_user(shell: Shell, session: str) -> str:
     """Run a session in a child without privileges and return what it shows."""
+    shown_by(shell, "fmvm ps --store sqlite:.")  # imports what the child might not be able to read
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -267,4 +268,7 @@ def test_a_database_that_does_not_keep_every_text(folder: Shell, postgres: Serve
     postgres.execute(
         "CREATE DATABASE latin ENCODING LATIN1 LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
     )
-    on_server(folder, "FM1026", postgres.url("latin"))
+    try:
+        on_server(folder, "FM1026", postgres.url("latin"))
+    finally:
+        postgres.execute("DROP DATABASE latin")
