@@ -18,8 +18,7 @@ instruction comes from before it; LOOP only ever meets a depth that is known.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import NoReturn, TypeAlias
+from typing import NamedTuple, NoReturn, TypeAlias
 
 from flowmetal.bytecode.code import Body, Function, HandlerKind
 from flowmetal.bytecode.opcodes import Op, Operand
@@ -34,8 +33,7 @@ Depths: TypeAlias = list[int | None]
 """Operands on the stack before each instruction; None where nothing leads."""
 
 
-@dataclass(frozen=True, slots=True)
-class StackMap:
+class StackMap(NamedTuple):
     """What is known of a body before each of its instructions.
 
     ``pendings`` has the operand positions that hold an unwinding or nil,
@@ -43,7 +41,7 @@ class StackMap:
     """
 
     depths: tuple[int | None, ...]
-    pendings: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    pendings: Mapping[int, tuple[int, ...]]
 
 
 def verify(function: Function, resolve: Resolve) -> None:
@@ -60,7 +58,7 @@ def stack_map(function: Function, body: Body, resolve: Resolve) -> StackMap:
         from flowmetal.bytecode.regions import pendings
 
         return StackMap(tuple(depths), pendings(function, body, depths))
-    return StackMap(tuple(depths))
+    return StackMap(tuple(depths), {})
 
 
 def depths(function: Function, body: Body, resolve: Resolve) -> tuple[int | None, ...]:

@@ -7,8 +7,8 @@ program declares itself (``defforeign``) are not here; they travel with it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class EffectClass(Enum):
@@ -22,8 +22,7 @@ class EffectClass(Enum):
     STORE = "store"
 
 
-@dataclass(frozen=True, slots=True)
-class EffectKind:
+class EffectKind(NamedTuple):
     """A row of the table."""
 
     name: str

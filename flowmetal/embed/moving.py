@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from flowmetal.bytecode.file import read_program
 from flowmetal.effects import events as kinds
@@ -99,7 +99,7 @@ def export_run(
     except BaseException:  # whatever it was, the run is still here: it goes on as before
         # What was to come in meanwhile is asked for again.
         progress = asking_again(row.progress)
-        back = replace(_keeping(row, row.state, (), release=True), progress=progress)
+        back = _keeping(row, row.state, (), release=True)._replace(progress=progress)
         store.commit(claim, back)
         raise
     store.commit(claim, _keeping(row, RunState.MOVED, (), release=True))

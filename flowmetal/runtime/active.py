@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flowmetal.effects import events as kinds
 from flowmetal.effects.errors import effect_error
@@ -49,8 +49,7 @@ _ERROR = keyword("error")
 _FUEL = keyword("fuel")
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """How one attempt of a connector ended. ``wish_us``: the world's own wish when to try again."""
 
     number: int
@@ -60,8 +59,7 @@ class Arrival:
     wish_us: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A state in which the run is to be made durable. ``leave``: and given back."""
 
     state: RunState

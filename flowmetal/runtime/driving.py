@@ -8,8 +8,7 @@ into one; nothing about the run changes by that.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.errors import Conflict, RunError, StoreError
@@ -56,8 +55,7 @@ _SET_ASIDE: Final = frozenset({RunState.PAUSED, RunState.EXPORTING})
 """Nobody drives a run like that, until somebody unpauses it or ends the export."""
 
 
-@dataclass(frozen=True, slots=True)
-class Driven:
+class Driven(NamedTuple):
     """Where driving ended: the run's row, whose state is an ended one, PAUSED or EXPORTING."""
 
     row: RunRow

@@ -9,9 +9,8 @@ another, though the store's clock be set back between two of them: what came lat
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import takewhile
-from typing import Final
+from typing import Final, NamedTuple
 
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.kinds import EffectClass
@@ -33,8 +32,7 @@ RECEIVES: Final = {"signal/receive": "signal", "topic/receive": "topic"}
 SLEEP: Final = "time/sleep"
 
 
-@dataclass(frozen=True, slots=True)
-class Entering:
+class Entering(NamedTuple):
     """A result on its way in, when it counts, and the message that it came by, if one did."""
 
     at_us: int
@@ -93,7 +91,7 @@ def _as_they_came(
     before = list(takewhile(lambda row: row.number <= last, signals))
     counts_us = _when_each_counts(before + [row for row in answers.values() if row.number <= last])
     return [
-        entry if entry.message is None else replace(entry, at_us=counts_us[entry.message.number])
+        entry if entry.message is None else entry._replace(at_us=counts_us[entry.message.number])
         for entry in entering
     ]
 

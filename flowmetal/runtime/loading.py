@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 from flowmetal.effects import events as kinds
@@ -90,7 +89,7 @@ def open_run(
     for number in sorted(machine.open.keys() - _answered(machine)):
         note = notes.get(number)
         if note is not None and note.again and number in said:
-            note = replace(note, again=False)
+            note = note._replace(again=False)
         take_up(active, machine.open[number].request, note, now)
     for message in loaded.inbox:
         if active.is_driven():

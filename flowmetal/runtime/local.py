@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from flowmetal.effects.errors import bad_argument, refused
 from flowmetal.effects.requests import EffectFailed, EffectRequest, Grants
@@ -24,8 +24,7 @@ _DATA = keyword("data")
 _INFO = keyword("info")
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(NamedTuple):
     """A line of the log, shown after the commit."""
 
     time_us: int

@@ -12,8 +12,7 @@ and for everything that is not a connector's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from flowmetal.effects.errors import bad_argument
 from flowmetal.effects.kinds import EffectClass
@@ -28,8 +27,7 @@ _RETRY = keyword("retry")
 _KEY = keyword("idempotency-key")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What one effect asks of its performing."""
 
     timeout_us: int | None

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.effects.requests import EffectRequest
@@ -86,8 +86,7 @@ class Progress:
         return min(dues, default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """What was kept of one effect."""
 
     attempts: int

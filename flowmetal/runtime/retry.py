@@ -20,8 +20,7 @@ What decides whether an error is worth another attempt is the error itself:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from flowmetal.values import Duration, Keyword, Map, Value, keyword
 
@@ -33,8 +32,7 @@ _LONGEST_WISH_US: Final = 24 * 3600 * SECOND_US
 """A Retry-After beyond a day is taken for a day: it is a wish, not a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """How often, and how long between. ``max_attempts`` None: no end."""
 
     max_attempts: int | None = 10

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from types import MappingProxyType
+from typing import NamedTuple
 
 from flowmetal.bytecode.code import Program
 from flowmetal.errors import FlowmetalError, RunError, UsageError
@@ -32,13 +34,12 @@ TOGETHER = 500
 """Runs that are made in one transaction: others want to write too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Beginning:
+class Beginning(NamedTuple):
     """What differs between runs that are started together."""
 
     arguments: Sequence[Value] = ()
     id: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = MappingProxyType({})
 
 
 def start_run(

@@ -12,8 +12,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgpack import ExtType
 
@@ -72,8 +71,7 @@ FIBER_BYTES: Final = 512
 """What a fiber counts in the heap: it is saved in some twenty bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """A snapshot, and by name the chunks that it needs and the host has not been given yet.
 
     ``heap`` is what the machine takes but for the nodes that are chunks, ``written`` what those take
@@ -81,7 +79,7 @@ class Encoded:
     """
 
     data: bytes
-    chunks: dict[str, bytes] = field(default_factory=dict)
+    chunks: dict[str, bytes]
     heap: int = 0
     written: int = 0
 

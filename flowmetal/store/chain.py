@@ -22,8 +22,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from flowmetal.errors import StoreError
 from flowmetal.store.protocol import Event
@@ -35,8 +34,7 @@ UNCHAINED: Final = 1000
 """Events that are not in the chain yet and are loaded with a run, at most; there are one or two, as a rule."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRing:
+class KeyRing(NamedTuple):
     """Keys for chains: the first one is used for new runs, all of them for those that have begun."""
 
     keys: Sequence[bytes] = ()

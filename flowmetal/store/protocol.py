@@ -43,6 +43,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from flowmetal.errors import Conflict
@@ -199,8 +200,7 @@ class Loaded(NamedTuple):
     unchained: tuple[Event, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """One step of a run. ``snapshot`` None keeps the old one.
 
     ``seen`` is the highest inbox number that the interpreter has looked at,
@@ -216,7 +216,7 @@ class Commit:
     events: Sequence[NewEvent]
     state: RunState
     snapshot: bytes | None = None
-    chunks: Mapping[str, bytes] = field(default_factory=dict)
+    chunks: Mapping[str, bytes] = MappingProxyType({})
     wake_at_us: int | None = None
     result: bytes | None = None
     error: bytes | None = None
@@ -250,13 +250,12 @@ class Trim(NamedTuple):
     chunks: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunQuery:
+class RunQuery(NamedTuple):
     """Which runs ``runs`` lists, newest first. Empty means any."""
 
     states: Sequence[RunState] = ()
     program: str = ""  # prefix of the hash, or a deployed name
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = MappingProxyType({})
     id_prefix: str = ""
     parents: Sequence[RunId] = ()
     limit: int = 100

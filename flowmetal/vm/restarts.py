@@ -13,7 +13,7 @@ An error that nobody caught has left the stack standing, so a host can choose, t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from flowmetal.bytecode.code import HandlerKind
 from flowmetal.values import (
@@ -38,8 +38,7 @@ _DESCRIPTION = keyword("description")
 _NAME = keyword("name")
 
 
-@dataclass(frozen=True, slots=True)
-class Restart:
+class Restart(NamedTuple):
     """One way on. ``function`` makes what the form that offers it returns."""
 
     name: Keyword

@@ -302,8 +302,7 @@ class Cancel(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Overdue:
+class Overdue(NamedTuple):
     """A fiber has been in finally blocks of a cancellation for too long: the shield is lifted."""
 
     fiber: int

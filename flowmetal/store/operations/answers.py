@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from flowmetal.effects.errors import effect_error
 from flowmetal.ids import RunId
@@ -24,8 +23,7 @@ _LONGEST_NAME = 500
 Answer = Map
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
+class Asker(NamedTuple):
     """The run that asks, and the effect under which it gets its answer."""
 
     run: RunId
