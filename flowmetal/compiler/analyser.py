@@ -44,6 +44,7 @@ from flowmetal.values import (
     Vector,
     hash_map,
     is_endless,
+    keyword,
     kind_of,
     pr_str,
     set_of,
@@ -51,6 +52,7 @@ from flowmetal.values import (
 )
 from flowmetal.values.kinds import OPAQUE
 
+_TAG = keyword("tag")
 SPECIALS: dict[str, SpecialForm] = {**CONTROL_FORMS, **BINDING_FORMS, **VAR_FORMS}
 
 
@@ -77,7 +79,9 @@ def visit(context: Context, ask: Ask) -> Node | Walk:
                 return found
             ask = found
         elif isinstance(form, (Vector, Map, Set)):
-            return _collection(context, ask) if len(form) else Constant(ask.span, _constant(form))
+            if len(form) or form.meta:
+                return _collection(context, ask)
+            return Constant(ask.span, _constant(form))
         else:
             return _atom(context, ask)
 
@@ -206,8 +210,8 @@ def _atom(context: Context, ask: Ask) -> Node:
 def _constant(form: Value) -> Value:
     """Return an empty collection without its span."""
     if isinstance(form, Vector):
-        return vector((), form.meta)
-    return hash_map((), form.meta) if isinstance(form, Map) else set_of((), form.meta)
+        return vector(())
+    return hash_map(()) if isinstance(form, Map) else set_of(())
 
 
 def _collection(context: Context, ask: Ask) -> Walk:
@@ -215,23 +219,31 @@ def _collection(context: Context, ask: Ask) -> Walk:
     form, nodes = ask.form, []
     for item in children(form, ask.span):
         nodes.append((yield ask.value(item)))
-    meta = meta_of(form)
-    if all(isinstance(node, Constant) for node in nodes):
-        return Constant(ask.span, _made(form, [n.value for n in nodes if isinstance(n, Constant)]))
+    meta = without_spans(meta_of(form))
+    described: Node = Constant(ask.span, meta)
+    if _is_computed(meta) and context.environment.var(f"{CORE}/with-meta") is not None:
+        described = yield ask.value(Syntax(meta, ask.span))
+    constants = [node.value for node in nodes if isinstance(node, Constant)]
+    if len(constants) == len(nodes) and isinstance(described, Constant):
+        return Constant(ask.span, _made(form, constants, described.value))
     op, count = _instruction(form, len(nodes))
     node: Node = Operation(ask.span, op, tuple(nodes), count)
     if meta is not None and len(meta) and context.environment.var(f"{CORE}/with-meta") is not None:
-        described = yield ask.value(Syntax(without_spans(meta), ask.span))
         node = NativeCall(ask.span, f"{CORE}/with-meta", (node, described))
     return node
 
 
-def _made(form: Value, values: list[Value]) -> Value:
+def _is_computed(meta: Value) -> bool:
+    """Say whether metadata of a literal may be more than data: anything but a tag is evaluated."""
+    return isinstance(meta, Map) and any(key is not _TAG for key, _ in meta.items())
+
+
+def _made(form: Value, values: list[Value], meta: Value) -> Value:
     if isinstance(form, Vector):
-        return vector(values, form.meta)
+        return vector(values, meta)
     if isinstance(form, Set):
-        return set_of(values, form.meta)
-    return hash_map(zip(values[::2], values[1::2], strict=True), form.meta)
+        return set_of(values, meta)
+    return hash_map(zip(values[::2], values[1::2], strict=True), meta)
 
 
 def _instruction(form: Value, count: int) -> tuple[Op, int]:

@@ -134,16 +134,16 @@ class Vector:
         return Vector(tuple(popped) if popped.count <= SHRINK else popped, self.meta)
 
     def subvec(self, start: int, end: int) -> Vector:
-        """Return the elements from ``start`` to before ``end``; FM0322 if out of range."""
+        """Return the elements from ``start`` to before ``end``, without metadata; FM0322 if out of range."""
         body = self.body
         count = len(self)
         if not 0 <= start <= end <= count:
             _out_of_bounds(start if not 0 <= start <= count else end, count)
         if isinstance(body, tuple):
-            return Vector(body[start:end], self.meta)
+            return Vector(body[start:end])
         if end - start > SMALL:
-            return Vector(body.slice(start, end), self.meta)
-        return Vector(tuple(self.nth(at) for at in range(start, end)), self.meta)
+            return Vector(body.slice(start, end))
+        return Vector(tuple(self.nth(at) for at in range(start, end)))
 
     def __eq__(self, other: object) -> bool:
         return equal(self, other)

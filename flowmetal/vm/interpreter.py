@@ -504,7 +504,7 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                 elif op == _DEF:
                     stack[-1] = define(machine, arg, stack[-1])
                 elif op == _SET_VAR:
-                    set_binding(fiber, arg, stack[-1])
+                    set_binding(machine, fiber, arg, stack[-1])
                 elif op == _BIND:
                     base = len(stack) - len(arg)
                     bind(fiber, arg, stack[base:])

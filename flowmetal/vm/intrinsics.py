@@ -95,7 +95,7 @@ def _intern(machine: Machine, fiber: Fiber, name: Value, value: Value) -> VarRef
 
 def _set_var(machine: Machine, fiber: Fiber, var: Value, value: Value) -> Value:
     _check_var(var)
-    set_binding(fiber, var.name, value)
+    set_binding(machine, fiber, var.name, value)
     return value
 
 

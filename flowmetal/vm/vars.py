@@ -33,14 +33,24 @@ def dynamic_value(machine: Machine, fiber: Fiber, name: str) -> Value:
     raise unbound(name)
 
 
-def set_binding(fiber: Fiber, name: str, value: Value) -> None:
-    """Change the innermost binding of a dynamic var; a root cannot be set!."""
+_ALWAYS_BOUND = frozenset(
+    f"flow.core/*print-{what}*"
+    for what in ("length", "level", "meta", "readably", "namespace-maps")
+)
+"""Vars that Clojure binds around every program, so that its top level may set! them."""
+
+
+def set_binding(machine: Machine, fiber: Fiber, name: str, value: Value) -> None:
+    """Change the innermost binding of a dynamic var; a root cannot be set!, but for how to print."""
     scope = fiber.bindings
     while scope is not None:
         if name in scope.values:
             scope.values[name] = value
             return
         scope = scope.outer
+    if name in _ALWAYS_BOUND:
+        define(machine, name, value)
+        return
     raise flow_error(
         "FM0305", "var/not-bound", f"set! of {name}, which has no binding in this fiber"
     )

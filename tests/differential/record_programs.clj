@@ -13,7 +13,7 @@
         reader (LineNumberingPushbackReader. (StringReader. text))
         end (Object.)]
     (remove-ns 'user)
-    (binding [*ns* (create-ns 'user), *out* out, clojure.test/*test-out* out, *print-namespace-maps* false
+    (binding [*ns* (create-ns 'user), *out* out, *print-namespace-maps* false
               *data-readers* *data-readers*, *warn-on-reflection* false
               *unchecked-math* false, *command-line-args* nil
               *print-length* nil, *print-level* nil]

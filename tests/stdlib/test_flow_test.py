@@ -183,6 +183,15 @@ def test_assert_expr_and_report_are_open(run) -> None:
     assert outcome.results[0].output == "noted 7\n"
 
 
+def test_assert_expr_is_open_below_a_form_that_computes_long(run) -> None:
+    outcome = run("""
+(def sum (reduce + (range 100000)))
+(defmethod assert-expr 'even-sum? [msg form] `(do-report {:type :pass}))
+(deftest a (is (even-sum? sum)))
+""")
+    assert counts(outcome) == (1, 1, 0, 0)
+
+
 # tests
 
 

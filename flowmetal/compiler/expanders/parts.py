@@ -21,7 +21,7 @@ from flowmetal.compiler.expanders.call import MacroCall
 from flowmetal.compiler.forms import Syntax, core, flag, is_symbol, listed, local
 from flowmetal.compiler.forms import is_data as means_itself
 from flowmetal.compiler.unknown import report_unknown
-from flowmetal.values import Map, Set, Symbol, Value, Vector, hash_map, keyword, vector
+from flowmetal.values import List, Map, Set, Symbol, Value, Vector, hash_map, keyword, vector
 from flowmetal.values.parts import method_key, part_name
 
 _METHODS = keyword("methods")
@@ -119,10 +119,22 @@ def _known(call: MacroCall, form: Value) -> Value:
             return _UNKNOWN
         name = class_of_symbol(call.context.names, form)
         return _UNKNOWN if name is None else symbol_of_class(name)
+    quoted = _quoted_symbol(form)
+    if quoted is not None:
+        return Symbol(quoted.ns, quoted.name)
     if isinstance(form, Vector):
         items = [_known(call, item) for item in form]
         return _UNKNOWN if any(item is _UNKNOWN for item in items) else vector(items)
     return form if means_itself(form) and not isinstance(form, (Map, Set)) else _UNKNOWN
+
+
+def _quoted_symbol(form: Value) -> Symbol | None:
+    """Return the symbol of ``(quote symbol)``, None for any other form."""
+    if not isinstance(form, List) or form.count != 2:
+        return None
+    head, quoted = form
+    is_quote = isinstance(head, Symbol) and head.text == "quote"
+    return quoted if is_quote and isinstance(quoted, Symbol) else None
 
 
 def _shown(name: Syntax) -> str:

@@ -69,7 +69,7 @@ native.add("hash-set", lambda *items: set_of(items))
 def vec(coll: Value) -> Vector:
     """Return the items of ``coll`` as a vector."""
     if type(coll) is Vector:
-        return coll
+        return coll if coll.meta is None else coll.with_meta(None)
     return vector(items_of("vec", coll))
 
 
