@@ -90,6 +90,7 @@ class Process:
             entropy=self.simulation.chance,
             observer=_Observer(self),
             lease_us=LEASE_US,
+            resident=lambda: 0,  # one seed is one history, whatever this process takes
         )
 
     def next_us(self) -> int | None:
