@@ -292,7 +292,7 @@ def _folded(frames: Sequence[tuple[str, Span | None]]) -> str:
 
 
 def _visible(char: str) -> str:
-    if char == "\t":
+    if char in "\t\n":
         return " "
     return char if char.isprintable() else "�"
 

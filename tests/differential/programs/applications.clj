@@ -680,3 +680,9 @@
 (defn isbn? [t] (let [d (remove #{\-} t)] (and (= 10 (count d)) (zero? (mod (reduce + (map * (range 10 0 -1) (map #(if (= % \X) 10 (Character/digit % 10)) d))) 11))))) (prn (isbn? "3-598-21508-8") (isbn? "3-598-21507-X") (isbn? "3-598-21508-9"))
 (prn (with-out-str (doseq [i (range 1 4)] (println (apply str (repeat (- 3 i) " ")) (apply str (repeat (dec (* 2 i)) "*"))))))
 (println (s/join "\n" (for [i (range 1 4)] (s/join "\t" (for [j (range 1 4)] (* i j))))))
+;;;; numbers-in-other-dress
+(defn fmt [n] (let [s (str (Math/abs n)) g (->> s reverse (partition-all 3) (map #(apply str (reverse %))) reverse (clojure.string/join ","))] (if (neg? n) (str "-" g) g))) (println (map fmt [0 999 1000 -1234567 1000000000]))
+(defn ordinal [n] (str n (if (<= 11 (mod n 100) 13) "th" (case (mod n 10) 1 "st" 2 "nd" 3 "rd" "th")))) (println (map ordinal [1 2 3 4 11 12 13 21 101 112]))
+(defn egypt [q] (loop [q q out []] (if (zero? q) out (let [d (if (ratio? q) (inc (quot (denominator q) (numerator q))) 1) d (if (= q (/ 1 (dec (if (= d 1) 2 d)))) (dec d) d)] (recur (- q (/ 1 d)) (conj out (/ 1 d))))))) (println (egypt 3/7) (egypt 5/6))
+(defn decimal-expansion [n d] (loop [r (rem n d) seen {} out []] (cond (zero? r) [(quot n d) out []] (seen r) [(quot n d) (subvec out 0 (seen r)) (subvec out (seen r))] :else (recur (rem (* 10 r) d) (assoc seen r (count out)) (conj out (quot (* 10 r) d)))))) (println (map #(apply decimal-expansion %) [[1 3] [1 7] [1 4] [22 12]]))
+(println (map #(Integer/toString % 2) [5 10]) (map #(Long/parseLong % 36) ["z" "10"]) (Integer/toHexString 255) (Long/toBinaryString 8) (Integer/toOctalString 64))

@@ -175,3 +175,10 @@
 (deftest ^:integration ^{:doc "d"} marked (is true))
 (println (:integration (meta #'marked)) (:doc (meta #'marked)) (:name (meta #'marked)))
 (println (->> (ns-publics 'hooks.t) vals (filter (comp :test meta)) (map (comp :name meta)) sort))
+;;;; test-template-and-misc
+(ns x.y (:require [clojure.test :as t :refer :all] [clojure.string :as str]))
+(defn f [x] (* 2 x))
+(deftest t1 (is (= 4 (f 2))) (is (= "A" (str/upper-case "a"))) (testing "nested" (testing "more" (is (thrown? clojure.lang.ExceptionInfo (throw (ex-info "" {})))))))
+(deftest t2 (doseq [[in out] [[1 2] [2 4]]] (testing (str "in " in) (is (= out (f in))))))
+(deftest t3 (let [calls (atom [])] (with-redefs [f (fn [x] (swap! calls conj x) :stub)] (is (= :stub (f 9))) (is (= [9] @calls)))) (is (= 2 (f 1))))
+(def r (atom nil)) (with-out-str (binding [*test-out* *out*] (reset! r (run-tests)))) (println (into (sorted-map) (dissoc @r :type)))
