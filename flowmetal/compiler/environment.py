@@ -21,8 +21,6 @@ from flowmetal.values.parts import is_part
 _ARGLISTS = keyword("arglists")
 _INLINE = keyword("inline")
 
-"""Least and most numbers of arguments that a call may have; most None: any number."""
-
 
 @dataclass(frozen=True, slots=True)
 class VarInfo:
