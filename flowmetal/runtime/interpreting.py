@@ -12,11 +12,13 @@ import asyncio
 import contextlib
 import signal
 import sys
+import threading
 import traceback
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 from flowmetal.errors import Conflict, FlowmetalError, StoreError
 from flowmetal.ids import RunId
@@ -46,7 +48,9 @@ def interpret(host: Host, *, concurrency: int = 100, until_idle: bool = False) -
 
     When it returns, every run that it held is back in the store for others.
     """
-    asyncio.run(Interpreter(host, concurrency).run(until_idle=until_idle))
+    interpreter = Interpreter(host, concurrency)
+    with _stopped_by_sigterm(interpreter):
+        asyncio.run(interpreter.run(until_idle=until_idle))
 
 
 class Interpreter:
@@ -64,6 +68,14 @@ class Interpreter:
         self._leases: set[Lease] = set()
         self._claims: ThreadPoolExecutor | None = None
         self._end: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def stop_soon(self) -> None:
+        """Call ``stop`` from anywhere: another thread, or the handler of a signal. Raises RuntimeError after the end."""
+        if self._loop is None:  # before the loop: it looks before it claims
+            self.stop()
+        else:
+            self._loop.call_soon_threadsafe(self.stop)
 
     def stop(self) -> None:
         """Claim nothing more, give back what is held, and return from ``run``."""
@@ -72,16 +84,7 @@ class Interpreter:
 
     async def run(self, *, until_idle: bool = False) -> None:
         """Claim and drive until stopped."""
-        before = self._listen_to_signals()
-        try:
-            await self._run(until_idle)
-        finally:
-            if before is not None:
-                signal.signal(signal.SIGTERM, before)
-        if self._end is not None:
-            raise self._end
-
-    async def _run(self, until_idle: bool) -> None:
+        self._loop = asyncio.get_running_loop()
         watcher = None
         # One thread for the whole interpreter waits for the store's hints, and one claims from afar.
         with (
@@ -107,20 +110,8 @@ class Interpreter:
         if self._stopping.is_set() and not self._host.threads.wait(STOPPING_S):
             left = "functions are left where they are; their effects are performed again"
             print(f"fmvm: {left}", file=sys.stderr, flush=True)  # noqa: T201
-
-    def _listen_to_signals(self) -> Any:
-        """Stop at the first SIGTERM; the second one ends the process. Return what was done before."""
-        loop = asyncio.get_running_loop()
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            # A handler of Python's own is called even while a function holds up the loop.
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            loop.call_soon_threadsafe(self.stop)
-
-        # Outside of the main thread there are no signals: whoever made the loop calls ``stop``.
-        with contextlib.suppress(ValueError):
-            return signal.signal(signal.SIGTERM, stop)
-        return None
+        if self._end is not None:
+            raise self._end
 
     async def _claim(self) -> int:
         """Take as many runs as there is room for; return how many."""
@@ -262,6 +253,28 @@ class Interpreter:
         for task in self._driving:
             task.cancel()
         await asyncio.gather(*self._driving, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _stopped_by_sigterm(interpreter: Interpreter) -> Iterator[None]:
+    """Stop at the first SIGTERM; the second one ends the process.
+
+    Outside of the main thread there are no signals: whoever began the interpreter stops it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        # A handler of Python's own is called even while a function holds up the loop.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        interpreter.stop_soon()
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _release(host: Host, claim: Claim) -> None:

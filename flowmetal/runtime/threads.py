@@ -6,17 +6,14 @@ A run whose function was left behind performs it again elsewhere, under the same
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Final, TypeVar
-
-if TYPE_CHECKING:
-    import asyncio
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
@@ -26,8 +23,8 @@ MOST: Final = 32
 _LOOK_S: Final = 0.02
 
 
-class Threads:
-    """Calls functions in threads of its own."""
+class Threads(Executor):
+    """An executor whose threads end with the process."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
@@ -44,13 +41,17 @@ class Threads:
         """
         import asyncio  # most processes need no loop
 
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        work = partial(self._work, loop, future, partial(function, *arguments))
-        self._waiting.put(partial(contextvars.copy_context().run, work))
+        context = contextvars.copy_context()
+        call: Callable[[], T] = partial(context.run, _without_stop, function, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self, call)
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Call a function in a thread, some time."""
+        future: Future[T] = Future()
+        self._waiting.put(partial(self._work, future, partial(fn, *args, **kwargs)))
         if not self._idle.acquire(blocking=False):
             self._begin()
-        return await future
+        return future
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until no function runs any more; say whether that came in time."""
@@ -71,34 +72,26 @@ class Threads:
             self._waiting.get()()
             self._idle.release()
 
-    def _work(
-        self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], call: Callable[[], T]
-    ) -> None:
-        if future.cancelled():
+    def _work(self, future: Future[T], call: Callable[[], T]) -> None:
+        if not future.set_running_or_notify_cancel():
             return
         with self._lock:
             self._calls += 1
+        error, value = None, None
         try:
             value = call()
-        except BaseException as error:  # it goes to whoever waits
-            told = partial(_fail, future, error)
+        except BaseException as raised:  # it goes to whoever waits
+            error = raised
+        with self._lock:
+            self._calls -= 1
+        if error is not None:
+            future.set_exception(error)
         else:
-            told = partial(_answer, future, value)
-        finally:
-            with self._lock:
-                self._calls -= 1
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(told)
+            future.set_result(value)  # type: ignore[arg-type]
 
 
-def _answer(future: asyncio.Future[T], value: T) -> None:
-    if not future.done():
-        future.set_result(value)
-
-
-def _fail(future: asyncio.Future[T], error: BaseException) -> None:
-    if future.done():
-        return
-    if isinstance(error, StopIteration):  # which no future takes
-        error = RuntimeError(f"the function raised {error!r}")
-    future.set_exception(error)
+def _without_stop(function: Callable[..., T], *arguments: object) -> T:
+    try:
+        return function(*arguments)
+    except StopIteration as error:  # which no coroutine may raise
+        raise RuntimeError(f"the function raised {error!r}") from error

@@ -140,7 +140,6 @@ class _Driver:
     def __init__(self, engine: Engine, concurrency: int, on_end: Callable[[], None]) -> None:
         self.crash: BaseException | None = None
         self._interpreter = Interpreter(engine.host, concurrency)
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._on_end = on_end
         self._thread = threading.Thread(target=self._run, name="flowmetal-interpreter")
         self._thread.start()
@@ -149,26 +148,19 @@ class _Driver:
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        if self._loop is None:
-            self._interpreter.stop()  # before its loop: it looks before it claims
-            return
         with contextlib.suppress(RuntimeError):  # its loop is closed
-            self._loop.call_soon_threadsafe(self._interpreter.stop)
+            self._interpreter.stop_soon()
 
     def join(self) -> None:
         self._thread.join()
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._drive())
+            asyncio.run(self._interpreter.run())
         except BaseException as crash:  # told to whoever runs the server
             self.crash = crash
         finally:
             self._on_end()
-
-    async def _drive(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        await self._interpreter.run()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -24,11 +24,16 @@ def test_a_call_answers_or_raises() -> None:
 
 
 def test_a_loop_ends_although_a_function_goes_on_and_waiting_has_an_end() -> None:
-    threads, go_on = Threads(), threading.Event()
+    threads, begun, go_on = Threads(), threading.Event(), threading.Event()
+
+    def slow() -> None:
+        begun.set()
+        go_on.wait()
 
     async def leave() -> None:
-        task = asyncio.create_task(threads.call(go_on.wait))
-        await threads.call(int, "1")
+        task = asyncio.create_task(threads.call(slow))
+        while not begun.is_set():
+            await asyncio.sleep(0.001)
         task.cancel()
 
     asyncio.run(leave())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,8 @@ def check(seed: int, store: str = "memory") -> None:
         f"{result.problem}\nsee it again:"
         f" python -m tests.simulation --seed {seed} --store {store} --trace"
     )
+    # What runs in a real thread is not drawn from the seed.
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("flowmetal")]
 
 
 def failed_once() -> list[tuple[int, str]]:
