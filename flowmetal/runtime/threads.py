@@ -10,10 +10,12 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 T = TypeVar("T")
 
@@ -23,8 +25,8 @@ MOST: Final = 32
 _LOOK_S: Final = 0.02
 
 
-class Threads(Executor):
-    """An executor whose threads end with the process."""
+class Threads:
+    """An executor, as loops know them, whose threads end with the process."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
@@ -43,12 +45,14 @@ class Threads(Executor):
 
         context = contextvars.copy_context()
         call: Callable[[], T] = partial(context.run, _without_stop, function, *arguments)
-        return await asyncio.get_running_loop().run_in_executor(self, call)
+        return await asyncio.get_running_loop().run_in_executor(cast("Executor", self), call)
 
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """Call a function in a thread, some time."""
+    def submit(self, call: Callable[[], T]) -> Future[T]:
+        """Make a call in a thread, some time."""
+        from concurrent.futures import Future  # with it comes logging
+
         future: Future[T] = Future()
-        self._waiting.put(partial(self._work, future, partial(fn, *args, **kwargs)))
+        self._waiting.put(partial(self._work, future, call))
         if not self._idle.acquire(blocking=False):
             self._begin()
         return future
