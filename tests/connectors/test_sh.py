@@ -142,7 +142,7 @@ def test_cancelling_ends_the_command_and_all_that_it_started(tmp_path: Path) -> 
         task = asyncio.create_task(
             connector.perform(call("sh/run", argv=vector(["sh", "-c", script])))
         )
-        while not started.exists():
+        while not started.exists() and not task.done():
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
