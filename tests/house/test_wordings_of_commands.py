@@ -15,7 +15,7 @@ FILES = {
     "(defn main []\n  (receive! :paid))\n",
     "src/main.flow": "(ns main)\n(defn main [])\n",
     "latin.flow": b'(ns latin)\n\n(defn main [] "caf\xe9")\n',
-    "images.py": "import pillow_of_nobody\n",
+    "label_printer.py": "import pillow_of_nobody\n",
     "short.keys": "short\n",
     "broken.edn/flow.edn": '{:paths "src"}\n',
     "broken.edn/main.flow": "(ns main)\n(defn main [])\n",
@@ -41,7 +41,7 @@ SESSIONS = {
     "FM1310": "fmvm run orders.flow --allow-fs=./data",
     "FM1311": "fmvm run orders.flow --id 'order 17'",
     "FM1312": "fmc compile orders.flow -o nowhere/orders.fmb",
-    "FM1313": "fmvm run orders.flow --python images",
+    "FM1313": "fmvm run orders.flow --python label_printer",
     "FM1314": "fmc disasm orders.flow orders/mian",
     "FM1315": "fmc explain FM0999",
     "FM1316": """
