@@ -167,6 +167,13 @@ class ActiveRun:
             keep=encoded is not None and self._is_to_be_kept(len(encoded.data)),
         )
 
+    def fail(self, error: ErrorValue) -> Step:
+        """Return the step in which the run ends with an error; its machine stays as it is."""
+        self.error = error
+        data = encode_data(error)
+        self.record(kinds.FAILED, error.type.text, 0, data)
+        return Step(RunState.FAILED, leave=True, error=data)
+
     def _leaves(self, step: Step) -> bool:
         """Say whether the run is given back: one that was found too large is to fail first."""
         if self.heap.exceeded is not None and step.state in _GOING_ON and not step.revived:

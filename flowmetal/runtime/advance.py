@@ -75,7 +75,7 @@ def advance(
     heap.begin()
     while active.is_driven() and turns > 0:
         if heap.exceeded is not None:
-            yield _too_large(active)
+            yield active.fail(heap.error(machine.run))
             break
         if turns < first and _is_to_look_up(active, began_us, slice_us):
             break
@@ -248,18 +248,7 @@ def _end(active: ActiveRun, turn: Turn) -> Step:
             return stop_cancelled(active)
         case _:
             assert turn.error is not None
-            active.error = turn.error
-            data = encode_data(turn.error)
-            active.record(kinds.FAILED, turn.error.type.text, 0, data)
-            return Step(RunState.FAILED, leave=True, error=data)
-
-
-def _too_large(active: ActiveRun) -> Step:
-    """End a run whose heap is beyond the limit; its machine stays as it is."""
-    active.error = active.heap.error(active.machine.run)
-    data = encode_data(active.error)
-    active.record(kinds.FAILED, active.error.type.text, 0, data)
-    return Step(RunState.FAILED, leave=True, error=data)
+            return active.fail(turn.error)
 
 
 def stop_cancelled(active: ActiveRun) -> Step:

@@ -24,7 +24,7 @@ from flowmetal.runtime.starting import decode_input
 from flowmetal.snapshot import decode
 from flowmetal.store.chain import beginning, extended, length
 from flowmetal.store.operations.answers import RESULT
-from flowmetal.store.protocol import Claim, Loaded, RunState
+from flowmetal.store.protocol import Claim, Loaded
 from flowmetal.values import hash_map, keyword
 from flowmetal.values.codec import encode_data
 from flowmetal.vm.machine import start
@@ -118,15 +118,14 @@ def _answered(machine: Machine) -> set[int]:
 
 
 def _put_aside(active: ActiveRun, crashes: int) -> Step:
-    active.error = effect_error(
-        "FM1108",
-        "run/poisoned",
-        f"its interpreter died {crashes} times while it computed; `fmvm resume` tries again",
-        {"crashes": crashes},
+    return active.fail(
+        effect_error(
+            "FM1108",
+            "run/poisoned",
+            f"its interpreter died {crashes} times while it computed; `fmvm resume` tries again",
+            {"crashes": crashes},
+        )
     )
-    data = encode_data(active.error)
-    active.record(kinds.FAILED, active.error.type.text, 0, data)
-    return Step(RunState.FAILED, leave=True, error=data)
 
 
 def _machine(host: Host, loaded: Loaded, sizes: list[int]) -> Machine:
