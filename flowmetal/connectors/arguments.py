@@ -67,3 +67,8 @@ def items(value: Value) -> list[Value]:
         return list(iterate_seq(value))
     except Exception:  # not sequential: natives say so in several ways
         return [value]
+
+
+def why_no_json(problem: Exception) -> str:
+    """Return what the reader of JSON dislikes, for a sentence that says whose text it is."""
+    return str(getattr(problem, "message", problem)).removeprefix("this is not JSON: ")

@@ -22,7 +22,7 @@ from typing import Final
 import httpcore2
 import httpx2
 
-from flowmetal.connectors.arguments import choice, flag, items, pairs, refuse, text
+from flowmetal.connectors.arguments import choice, flag, items, pairs, refuse, text, why_no_json
 from flowmetal.connectors.pinned import PinnedTransport
 from flowmetal.connectors.retry_after import retry_after_us
 from flowmetal.connectors.secrets import hiding_secrets, reveal
@@ -276,8 +276,7 @@ def _parsed(call: Call, response: httpx2.Response, body: bytes, *, strict: bool)
             return json_loads(body.decode("utf-8-sig"))
         except Exception as problem:  # whatever the reader of JSON dislikes
             if strict and form == "json":
-                why = getattr(problem, "message", str(problem)).removeprefix("this is not JSON: ")
-                message = f"{_asked(response)} did not answer with JSON: {why}"
+                message = f"{_asked(response)} did not answer with JSON: {why_no_json(problem)}"
                 data = {"status": response.status_code, "body": _text(response, body)[:1000]}
                 raise EffectFailed(effect_error("FM0716", "http/bad-body", message, data)) from None
             return _text(response, body)

@@ -22,7 +22,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from flowmetal.connectors.arguments import choice, flag, items, pairs, refuse, text
+from flowmetal.connectors.arguments import choice, flag, items, pairs, refuse, text, why_no_json
 from flowmetal.connectors.secrets import hiding_secrets, reveal
 from flowmetal.effects.errors import effect_error, refused
 from flowmetal.effects.requests import Call, EffectFailed
@@ -226,8 +226,7 @@ def _as(call: Call, form: str, out: bytes) -> Value:
             try:
                 return json_loads(_text(out))
             except Exception as problem:  # whatever the reader of JSON dislikes
-                why = getattr(problem, "message", str(problem)).removeprefix("this is not JSON: ")
-                message = f"{_command(call)} did not write JSON: {why}"
+                message = f"{_command(call)} did not write JSON: {why_no_json(problem)}"
                 raise EffectFailed(
                     effect_error("FM0712", "sh/bad-output", message, {"out": _text(out[:1000])})
                 ) from None
