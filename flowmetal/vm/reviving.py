@@ -7,11 +7,13 @@ choosing it again leads to the same machine (runtime/past.py).
 
 A value takes the place of what failed: of the effect's result, or of what the instruction that
 raised would have left on the stack. Where that is nothing (a ``throw``, a call in tail
-position), it is what the function that raised returns.
+position), it is what the innermost form around it comes to that ends by a finally block
+(``try``, ``binding``), which runs; without one, what the function that raised returns.
 """
 
 from __future__ import annotations
 
+from flowmetal.bytecode.code import HandlerKind
 from flowmetal.bytecode.opcodes import Op, Operand
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.ids import EffectNumber
@@ -30,7 +32,7 @@ from flowmetal.vm.state import (
     MachineStatus,
     OpenEffect,
 )
-from flowmetal.vm.unwinding import error_of, raise_error
+from flowmetal.vm.unwinding import enter, error_of, raise_error
 
 
 def failed_effect(machine: Machine) -> EffectRequest | None:
@@ -60,7 +62,7 @@ def supply(machine: Machine, value: Value) -> None:
     op, operand = frame.body.body.instructions[frame.pc]
     _stand_up(machine, fiber)
     if not op.falls_through:
-        _return(machine, fiber, frame, value)
+        _leave(machine, fiber, frame, value)
         return
     count = op.pops(_operands(frame, op, operand))
     if count:
@@ -100,7 +102,11 @@ def _operands(frame: Frame, op: Op, operand: int) -> int:
     return operand if op.operand is Operand.COUNT else 0
 
 
-def _return(machine: Machine, fiber: Fiber, frame: Frame, value: Value) -> None:
+def _leave(machine: Machine, fiber: Fiber, frame: Frame, value: Value) -> None:
+    for handler in frame.body.handlers:  # the innermost first
+        if handler.kind is HandlerKind.FINALLY and handler.start <= frame.pc < handler.end:
+            enter(frame, handler, [value, None])
+            return
     if frame.then is not None:
         finish_frame(machine, fiber, frame, value)
         return

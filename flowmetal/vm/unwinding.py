@@ -379,10 +379,10 @@ def unwind(machine: Machine, fiber: Fiber, error: ErrorValue, target: int, row: 
         pc = place(frames, top)
         for index, handler in enumerate(frame.body.handlers):
             if top == target and index == row:
-                _enter(frame, handler, [error])
+                enter(frame, handler, [error])
                 return
             if handler.kind is HandlerKind.FINALLY and handler.start <= pc < handler.end:
-                _enter(frame, handler, [None, Pending(error, target, row)])
+                enter(frame, handler, [None, Pending(error, target, row)])
                 return
         frames.pop()
         if top == target:
@@ -396,7 +396,8 @@ def unwind(machine: Machine, fiber: Fiber, error: ErrorValue, target: int, row: 
     end(machine, fiber, status, error)
 
 
-def _enter(frame: Frame, handler: Handler, operands: list[Value]) -> None:
+def enter(frame: Frame, handler: Handler, operands: list[Value]) -> None:
+    """Let a frame go on at a handler, with what it finds on the stack there."""
     del frame.stack[frame.body.local_count + handler.depth :]
     frame.stack += operands
     frame.pc = handler.target

@@ -114,6 +114,32 @@ def test_a_value_takes_the_place_of_what_raised(engine: Engine, body: str, print
     assert ended(engine, run) == printed
 
 
+@pytest.mark.parametrize(
+    ("body", "printed"),
+    [
+        ("(try (throw e) (finally (note :a)))", "[42 [:a] 0]"),
+        ("(try (try (throw e) (finally (note :a))) (finally (note :b)))", "[42 [:a :b] 0]"),
+        ("(try (throw e) (catch :other _ 1) (finally (note :a)))", "[42 [:a] 0]"),
+        ("(try (f e) (catch :bad other (throw e)) (finally (note :a)))", "[42 [:a] 0]"),
+        ("(inc (try (throw e) (finally (note (receive! :go {:timeout #dur \"0s\" :else :a})))))", "[43 [:a] 0]"),
+        ("(binding [*d* 5] (throw e))", "[42 [] 0]"),
+        ("(binding [*d* 5] (try (throw e) (finally (note *d*))))", "[42 [5] 0]"),
+    ],
+)  # fmt: skip
+def test_a_value_in_place_of_a_throw_leaves_through_finally_blocks_and_bindings(
+    engine: Engine, body: str, printed: str
+) -> None:
+    run = failed(
+        engine,
+        f"""(def ^:dynamic *d* 0)
+           (defn f [e] (throw (ex-info "bad" {{:type :bad}})))
+           (defn g [e] {body})
+           (defn main [] [(g (ex-info "no" {{}})) @log *d*])""",
+    )
+    engine.supply(run, 42)
+    assert ended(engine, run) == printed
+
+
 def test_a_restart_of_the_program_is_chosen_with_arguments(engine: Engine) -> None:
     run = failed(
         engine,
