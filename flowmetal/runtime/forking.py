@@ -4,7 +4,7 @@ The history up to that point is the fork's too; then comes the event that says s
 there on it has a generation of its own, so that no effect of it has a key of the first run.
 What was open at that point:
 
-- waits for time and for signals go on as they were, and so do those for a shared promise or for
+- waits for time and for signals go on as they were (one whose signal the history has by then gets it), and so do those for a shared promise or for
   the end of a run that is no child;
 - what was asked for and was, or could have been, performed is **held**: it waits until somebody
   says that it is to be performed (under the fork's keys), or what its result is;
@@ -31,7 +31,7 @@ from flowmetal.runtime.host import Host
 from flowmetal.runtime.inheriting import error_of, found_in, inherited_of, with_inherited
 from flowmetal.runtime.opening import due_us
 from flowmetal.runtime.options import Options, options_of
-from flowmetal.runtime.past import Past, events_of, machine_at, program_at
+from flowmetal.runtime.past import Past, events_of, has_ended, machine_at, program_at
 from flowmetal.runtime.progress import (
     Note,
     Pending,
@@ -56,7 +56,7 @@ from flowmetal.vm.state import FiberStatus, MachineStatus
 
 _VALUE, _ERROR, _FUEL = map(keyword, ("value", "error", "fuel"))
 _FROM, _AT, _TO, _GENERATION = map(keyword, ("from", "at", "to", "generation"))
-_ID, _REASON = map(keyword, ("id", "reason"))
+_ID, _REASON, _WHOLE = map(keyword, ("id", "reason", "whole"))
 
 _AGAIN: Final = frozenset(("run/await", "promise/await"))
 """Waits that change nothing where they wait: the fork asks for itself."""
@@ -138,6 +138,7 @@ class _Forking:
         first = length(row.anchor) if row.anchor else 0
         self.events = list(events_of(host, row.id, first, self.at))
         self.requested = {e.effect: e for e in self.events if e.kind == kinds.REQUESTED}
+        self.received = {e.effect: e for e in self.events if e.kind == kinds.SIGNALLED}
         self.inherited = found_in(self.events, inherited_of(row.input))
         self.progress = Progress()
         self.held: list[EffectRequest] = []
@@ -198,7 +199,7 @@ class _Forking:
     def _state(self) -> RunState:
         status = self.machine.status
         ended = status in (MachineStatus.COMPLETED, MachineStatus.CANCELLED)
-        if ended or (self.is_latest and self.row.state is RunState.CANCELLED):
+        if ended or has_ended(self.events):  # with --now no machine has seen its cancellation
             raise RefusedError(
                 "FM1136",
                 f"run {self.row.id} has ended there ({self.row.state.value}): nothing goes on",
@@ -256,6 +257,8 @@ class _Forking:
                 self._answer(request, left.pop(number))
             elif number not in self.requested:
                 self._ask_if_new(request)  # and whoever drives the fork performs it
+            elif number in self.received:  # the point lies between a signal and what it brought
+                self._answer(request, decode_data(self.received[number].data).get(_VALUE))
             elif (error := error_of(request, self.inherited)) is not None:
                 self._answer(request, error=error)
             elif self._goes_on(request):
@@ -321,11 +324,12 @@ class _Forking:
         ]
         if not self.is_latest:
             until = self.events[0].time_us if self.at < 1 else self._time_of(self.at)
+            requested = dict(self.requested)
             for event in events_of(self.host, self.row.id, self.at, self.row.seq):
-                if event.kind == kinds.SIGNALLED:
-                    said = decode_data(event.data)
-                    body = encode_data(said.get(_VALUE))
-                    message = Message(said.get(_ID), "signal", event.name, body)
+                if event.kind == kinds.REQUESTED:
+                    requested[event.effect] = event
+                elif event.kind == kinds.SIGNALLED:
+                    message = _message_of(event, requested[event.effect])
                     found.append((event.time_us, message))
             found = [(time_us, message) for time_us, message in found if time_us <= until]
             found.sort(key=lambda pair: pair[0])
@@ -341,6 +345,15 @@ class _Forking:
         """Return the head of the chain over the fork's history."""
         head = self.row.anchor or chain_beginning(self.host.keys)
         return extended(head, self.events, self.host.keys)
+
+
+def _message_of(event: Event, request: Event) -> Message:
+    """Return the message that an event tells of. ``request`` asked for the effect that it answered."""
+    said = decode_data(event.data)
+    value = said.get(_VALUE)
+    if decode_data(request.data).get(_WHOLE) is True:  # then the result has the id, too
+        value = value.get(_VALUE)
+    return Message(said.get(_ID), RECEIVES[request.name], event.name, encode_data(value))
 
 
 def _is_asked_again(request: EffectRequest) -> bool:

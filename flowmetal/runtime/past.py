@@ -9,7 +9,7 @@ What it asks for on the way must be what the history says that it asked for:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -23,7 +23,7 @@ from flowmetal.runtime.reviving import Resume, revival_of
 from flowmetal.runtime.starting import decode_input, first_id
 from flowmetal.runtime.upgrading import moved
 from flowmetal.snapshot import decode
-from flowmetal.store.protocol import Event, RunRow, RunState
+from flowmetal.store.protocol import Event, RunRow
 from flowmetal.values import DataError, Map, keyword
 from flowmetal.values.codec import decode_data
 from flowmetal.vm.link import Image
@@ -87,7 +87,8 @@ def machine_at(host: Host, row: RunRow, at: int | None = None, image: Image | No
             f"run {row.id} has no event {at}",
             hint=f"its events are numbered from 1 to {row.seq}",
         )
-    if row.state is RunState.COMPLETED:  # its last snapshot is not of its end
+    completed = row.result is not None  # though it has moved away since
+    if completed:  # its last snapshot is not of its end
         at = at or row.seq
     elif at is None or at == row.seq:
         return _latest(host, row, image)
@@ -97,7 +98,7 @@ def machine_at(host: Host, row: RunRow, at: int | None = None, image: Image | No
     following = next(_facts(events_of(host, row.id, at, row.seq)), None)
     if following is not None:
         past.run_to(following)
-    elif row.state is RunState.COMPLETED:  # so it ends, from here on
+    elif completed:  # so it ends, from here on
         past.run_to(UNLIMITED)
     else:
         past.run_as_far_as(_latest(host, row, None).machine)
@@ -153,6 +154,11 @@ def _upgrade(past: Past, data: Map) -> None:
         return
     past.run_to(fuel)
     past.machine = moved(past.machine, image)
+
+
+def has_ended(events: Iterable[Event]) -> bool:
+    """Say whether a run has ended for good within these events; it may have moved away since."""
+    return any(event.kind in (kinds.COMPLETED, kinds.CANCELLED) for event in events)
 
 
 def program_at(host: Host, row: RunRow, seq: int) -> ProgramHash:

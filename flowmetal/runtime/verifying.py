@@ -15,11 +15,11 @@ from flowmetal.effects import events as kinds
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.errors import FlowmetalError
 from flowmetal.runtime.host import Host
-from flowmetal.runtime.past import beginning, events_of, feed, machine_at
+from flowmetal.runtime.past import beginning, events_of, feed, has_ended, machine_at
 from flowmetal.snapshot import encode
 from flowmetal.store.chain import beginning as chain_beginning
 from flowmetal.store.chain import extended, length
-from flowmetal.store.protocol import Event, RunRow, RunState
+from flowmetal.store.protocol import Event, RunRow
 from flowmetal.values import DataError
 from flowmetal.values.codec import decode_data, encode_data
 from flowmetal.vm.machine import UNLIMITED
@@ -124,13 +124,13 @@ def _check_program(host: Host, row: RunRow, events: Sequence[Event], found: Veri
     for event in events:
         if event.seq > start:
             feed(past, event)
-    if row.state is RunState.COMPLETED:
+    if row.result is not None:
         past.run_to(UNLIMITED)
     else:
         latest = machine_at(host, row).machine
         stored = _bytes_of(latest)
         # Right after a revival nothing has been computed yet, not even what costs no fuel.
-        leads = row.state is RunState.CANCELLED or _bytes_of(past.machine) == stored
+        leads = has_ended(events) or _bytes_of(past.machine) == stored
         past.run_as_far_as(latest)
         if not leads and _bytes_of(past.machine) != stored:
             found.problems.append("the snapshot is not what the history leads to")

@@ -147,6 +147,66 @@ def test_a_signal_that_came_later_than_the_point_is_not_the_forks(engine) -> Non
         assert engine.verify(name).problems == []
 
 
+def test_a_signal_that_the_history_has_by_then_is_the_forks(engine) -> None:
+    run = parked(engine, SIGNALS)
+    engine.signal(run, "a", 1)
+    engine.interpret(until_idle=True)
+    taken = next(event.seq for event in engine.events(run) if event.kind == "signal-received")
+    made = engine.fork(run, at=taken)
+    engine.signal(made.id, "b", 2)
+    assert list(engine.result(made.id)) == [1, 2]
+    assert engine.verify(made.id).problems == []
+
+
+REQUESTS = """
+(ns r (:require [flow.event :refer [receive! receive-request! reply!]]))
+(defn main []
+  (receive! :go)
+  (receive! :on)
+  (let [request (receive-request! :ask)]
+    (reply! request :done)
+    (:value request)))
+"""
+
+
+def test_a_request_that_had_come_by_then_is_what_it_was(engine) -> None:
+    run = parked(engine, REQUESTS)
+    engine.signal(run, "ask", {"n": 1})
+    engine.signal(run, "go")
+    engine.interpret(until_idle=True)
+    between = max(event.seq for event in engine.events(run))
+    engine.signal(run, "on")
+    first = engine.result(run)
+    made = engine.fork(run, at=between)
+    engine.signal(made.id, "on")
+    assert engine.result(made.id) == first
+    assert engine.verify(made.id).problems == []
+
+
+@pytest.mark.parametrize("end", ["result", "cancel", "cancel now"])
+def test_nothing_goes_on_after_the_end_though_the_run_has_moved_away(
+    engine, tmp_path: Path, end: str
+) -> None:
+    run = parked(engine, '(defn main [] (sleep! #dur "10ms") (uuid!))')
+    if end == "result":
+        result = engine.result(run)
+    else:
+        engine.cancel(run, now=end == "cancel now")
+    engine.export(run, str(tmp_path / "r.fms"))
+    last = max(event.seq for event in engine.events(run))
+    for at in (None, last, last - 1):
+        with pytest.raises(RefusedError) as refused:
+            engine.fork(run, at=at)
+        assert refused.value.code == "FM1136"
+    assert engine.verify(run).problems == []
+    assert engine.eval(run, "(+ 1 2)") == 3
+    if end == "result":
+        assert engine.show(run).fibers == ()
+        engine.import_run(str(tmp_path / "r.fms"))
+        assert engine.result(run) == result
+        assert engine.verify(run).problems == []
+
+
 INHERITED = """
 (ns i (:require [flow.event :refer [receive! callback! await-callback!]]
                 [flow.lock :refer [with-lock!]]))
