@@ -31,6 +31,7 @@ from flowmetal.runtime.host import LEASE_US, Host
 from flowmetal.runtime.inheriting import leaving
 from flowmetal.runtime.progress import asking_again, decode_progress
 from flowmetal.snapshot.format import VERSION
+from flowmetal.store import rules
 from flowmetal.store.operations.vocabulary import RestoreCallback, ShowTies
 from flowmetal.store.protocol import (
     ENDED,
@@ -214,16 +215,18 @@ def import_run(store: Store, path: str) -> str:
     """Take the run in the file ``path`` into ``store`` and return its id."""
     parts = unpack(read_bytes(path), path)
     own = _own(parts)
-    run = unpack_image(own).row.id
+    coming = unpack_image(own).row
+    run = coming.id
+    here = store.run(run)
+    if here is not None:  # nothing of a file that is refused gets in
+        rules.check_import(coming, here.state, here.created_us, here.seq)
     for name, data in parts.items():
         if name.startswith(_EARLIER):
             store.put_program(read_program(data).hash, data)  # nobody's word is taken for its name
     callbacks = decode_data(parts[_CALLBACKS]) if _CALLBACKS in parts else ()
-    here = store.run(run)
-    if here is None or here.state is RunState.MOVED:
-        # Before the run itself: an answer that comes in between waits for it.
-        for record in callbacks:
-            store.operate(RestoreCallback(run, record))
+    # Before the run itself: an answer that comes in between waits for it.
+    for record in callbacks:
+        store.operate(RestoreCallback(run, record))
     return store.import_run(own).id
 
 

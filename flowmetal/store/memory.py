@@ -515,10 +515,8 @@ class MemoryStore:
         row = image.row
         with self._writing("import_run"):
             here = self._runs.get(row.id)
-            if here is not None and not rules.comes_back(
-                here.state, here.created_us, here.seq, row
-            ):
-                raise rules.run_exists(row.id)
+            if here is not None:
+                rules.check_import(row, here.state, here.created_us, here.seq)
             epoch = row.epoch if here is None else max(row.epoch, here.epoch + 1)
             self._within("import_run")
             if image.program is not None:

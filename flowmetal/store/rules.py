@@ -115,6 +115,12 @@ def check_expected(
 def check_open(run: RunId, stored: RunState) -> None:
     """Raise FM1102 if the run takes no more messages, FM1103 while it is written to a file: what
     came between the reading and the end of the export would be acknowledged and lost."""
+    if stored is RunState.MOVED:
+        raise RunError(
+            "FM1102",
+            f"run {run} has moved away and takes no messages here",
+            hint="send it to the store that it was imported into",
+        )
     if stored in ENDED:
         raise RunError(
             "FM1102",
@@ -181,12 +187,20 @@ def run_exists(run: RunId) -> RunError:
     )
 
 
-def comes_back(here: RunState, here_created_us: int, here_seq: int, coming: RunRow) -> bool:
-    """Return whether an import may take the place of the run with that id: it moved away from
+def check_import(
+    coming: RunRow, here: RunState, here_created_us: int, here_seq: int
+) -> None:
+    """Raise FM1104 unless an import may take the place of the run with that id: it moved away from
     here, and what comes is that run, no older than it left."""
-    return (
-        here is RunState.MOVED and coming.created_us == here_created_us and coming.seq >= here_seq
-    )
+    if here is not RunState.MOVED or coming.created_us != here_created_us:
+        raise run_exists(coming.id)
+    if coming.seq < here_seq:
+        raise RunError(
+            "FM1104",
+            f"run {coming.id} went on since this file was written: it ends with event {coming.seq},"
+            f" and the run moved away from here after event {here_seq}",
+            hint="import the file that it moved into last",
+        )
 
 
 def lost_claim(run: RunId) -> Conflict:

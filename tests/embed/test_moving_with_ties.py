@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import flowmetal
-from flowmetal.errors import RefusedError
+from flowmetal.errors import RefusedError, RunError
 from flowmetal.values import RunRef, pr_str
 
 HEAD = """
@@ -72,6 +72,25 @@ def test_a_run_with_a_callback_comes_back(a, b, tmp_path) -> None:
     assert a.import_run(b.export(run, str(tmp_path / "back.fms"))) == run
     a.complete_callback(a.view(run).waiting[0].name, 9)
     assert a.result(run) == 9
+
+
+def test_a_file_that_is_too_old_opens_no_callback(a, b, tmp_path) -> None:
+    run = parked(a, "(defn main [] (let [c (callback!)] (receive! :go) (await-callback! c)))")
+    old = a.export(run, str(tmp_path / "old.fms"))
+    a.import_run(old)
+    a.signal(run, "go")
+    a.interpret(until_idle=True)
+    name = a.view(run).waiting[0].name
+    new = a.export(run, str(tmp_path / "new.fms"))
+    with pytest.raises(RunError) as refused:
+        a.import_run(old)
+    assert refused.value.code == "FM1104"
+    assert "went on since this file was written" in refused.value.message
+    with pytest.raises(RefusedError):
+        a.complete_callback(name, "lost")
+    assert b.import_run(new) == run
+    b.complete_callback(name, "heard")
+    assert b.result(run) == "heard"
 
 
 def test_a_run_in_line_for_a_lock_stands_in_line_at_the_new_place(a, b, tmp_path) -> None:

@@ -74,8 +74,7 @@ def _make_room(execute: Execute, coming: RunRow) -> int:
     if not found:
         return 0
     ((number, state, created_us, seq, epoch),) = found
-    if not rules.comes_back(RunState(state), created_us, seq, coming):
-        raise rules.run_exists(coming.id)
+    rules.check_import(coming, RunState(state), created_us, seq)
     for delete in rows.DELETE_RUN:
         execute(delete, (number,))
     return int(epoch) + 1

@@ -92,7 +92,6 @@ def _make_room(session: Session, coming: RunRow) -> int:
     if found is None:
         return 0
     number, state, created_us, seq, epoch = found
-    if not rules.comes_back(RunState(state), created_us, seq, coming):
-        raise rules.run_exists(coming.id)
+    rules.check_import(coming, RunState(state), created_us, seq)
     rows.delete_run(execute, number)
     return int(epoch) + 1
