@@ -39,7 +39,7 @@ def command(
         raise UsageError(
             "FM1307", "a value, --fail and --heartbeat exclude each other", hint="give one of them"
         )
-    with open_engine(store_url) as engine:
+    with open_engine(store_url, must_exist=True) as engine:
         if heartbeat:
             expires = engine.beat_callback(callback)
             if as_json:
@@ -49,7 +49,9 @@ def command(
                 say(f"callback {callback} is alive{until}")
             return
         text = value if failure is None else failure
-        payload = None if text is None else read_json(text, "JSON")
+        payload = (
+            None if text is None else read_json(text, "the value" if failure is None else "--fail")
+        )
         receipt = engine.complete_callback(
             callback, payload, failed=failure is not None, delivery=delivery
         )

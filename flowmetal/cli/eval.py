@@ -42,7 +42,7 @@ def command(
     from flowmetal.embed.views import to_json
     from flowmetal.values import pr_str
 
-    with open_engine(store_url) as engine:
+    with open_engine(store_url, must_exist=True) as engine:
         found = engine.find(run)
         try:
             value = engine.eval(found, expression, at=at, fiber=fiber, frame=frame)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from flowmetal.cli.driving import open_engine
-from flowmetal.cli.options import json_option, read_duration_us, store_option
+from flowmetal.cli.options import json_option, read_duration_us, store_option, whole_number
 from flowmetal.cli.output import complain, say, say_json
 
 
@@ -45,7 +45,7 @@ def command(
         None if history is None else read_duration_us(history, "--history"),
         _snapshots(snapshots),
     )
-    with open_engine(store_url) as engine:
+    with open_engine(store_url, must_exist=True) as engine:
         found = engine.collect(policy, dry_run=dry_run)
     if as_json:
         say_json(
@@ -72,6 +72,7 @@ def command(
 def _snapshots(text: str) -> str | int:
     if text in ("all", "latest"):
         return text
-    if text.isdigit() and int(text) > 0:
-        return int(text)
+    number = whole_number(text)
+    if number:
+        return number
     raise click.UsageError("--snapshots takes all, latest or a number from 1")

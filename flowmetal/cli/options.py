@@ -18,6 +18,12 @@ from flowmetal.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+LONGEST_US = 100_000 * 365 * 86_400_000_000
+"""The longest time that is understood, some 100,000 years: added to a date it is still a number of 64 bits."""
+
+_MOST_DIGITS = 18
+"""No number that anybody means here has more, and 64 bits hold them."""
+
 _UNITS = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 
 
@@ -146,14 +152,21 @@ def read_results(words: tuple[str, ...]) -> dict[int, Any]:
     """Return the results that ``EFFECT=JSON`` words name, by effect. Raises UsageError FM1336."""
     results = {}
     for word in words:
-        number, equals, value = word.partition("=")
-        if not equals or not number.isascii() or not number.isdecimal():
+        effect, equals, value = word.partition("=")
+        number = whole_number(effect)
+        if not equals or number is None:
             raise UsageError(
                 "FM1336",
-                f"the result `{word}` is not EFFECT=JSON",
+                f"the result `{word[:100]}` is not EFFECT=JSON",
                 hint="write --result 12='\"paid\"'; `fmvm show` has the numbers of effects",
             )
-        results[int(number)] = read_json(value, "--result")
+        if number in results:
+            raise UsageError(
+                "FM1336",
+                f"effect {number} has two results",
+                hint="write --result once for each effect",
+            )
+        results[number] = read_json(value, "--result")
     return results
 
 
@@ -172,11 +185,18 @@ def read_tags(words: tuple[str, ...]) -> dict[str, str]:
 
 def read_duration_us(text: str, option: str) -> int:
     """Return the microseconds of ``5m``, ``1h30m``, ``250ms``. Raises UsageError FM1308."""
-    found = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text)
-    if not found or "".join(number + unit for number, unit in found) != text:
+    found = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text, re.ASCII)
+    us = sum(float(number) * _UNITS[unit] for number, unit in found)
+    if not found or "".join(number + unit for number, unit in found) != text or us > LONGEST_US:
         raise UsageError(
             "FM1308",
-            f"`{option} {text}` is not a length of time",
+            f"`{option} {text[:100]}` is not a length of time",
             hint="write a number and its unit: 250ms, 30s, 5m, 1h30m or 2d",
         )
-    return round(sum(float(number) * _UNITS[unit] for number, unit in found))
+    return round(us)
+
+
+def whole_number(text: str) -> int | None:
+    """Return the number that a word of digits is; None for anything else, and for too many of them."""
+    plain = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    return int(text) if plain else None

@@ -16,7 +16,7 @@ def command(store_url: str | None, as_json: bool) -> None:
     """List the names of deployed programs, what each stands for and since when."""
     from flowmetal.embed.views import iso, to_json
 
-    with open_engine(store_url) as engine:
+    with open_engine(store_url, must_exist=True) as engine:
         found = engine.deployed()
         now_us = engine.now_us()
     if as_json:

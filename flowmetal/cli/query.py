@@ -34,7 +34,7 @@ def command(
     from flowmetal.embed.views import to_json
     from flowmetal.values import Vector, pr_str
 
-    given = () if arguments is None else read_json(arguments, "JSON")
+    given = () if arguments is None else read_json(arguments, "the argument")
     values = tuple(given) if isinstance(given, Vector | tuple) else (given,)
     with open_engine(store_url, must_exist=True) as engine:
         found = engine.find(run)

@@ -40,7 +40,7 @@ def command(
     value: str | None,
 ) -> int:
     """Send RUN the signal NAME with a value (JSON, @FILE or - for standard input; default null)."""
-    payload = None if value is None else read_json(value, "JSON")
+    payload = None if value is None else read_json(value, "the value")
     if timeout is not None and not wait:
         raise click.UsageError("--timeout goes with --wait")
     timeout_us = None if timeout is None else read_duration_us(timeout, "--timeout")
@@ -50,9 +50,9 @@ def command(
             return _ask(engine, found, name, payload, message_id, timeout_us, as_json)
         receipt = engine.signal(found, name, payload, id=message_id)
     if as_json:
-        say_json({"run": found, "name": name, "id": receipt.id, "number": receipt.number})
+        say_json({"run": found, "name": receipt.name, "id": receipt.id, "number": receipt.number})
     else:
-        say(f"signal {name} is message {receipt.number} of run {found}")
+        say(f"signal {receipt.name} is message {receipt.number} of run {found}")
     return 0
 
 

@@ -16,7 +16,7 @@ from flowmetal.errors import UsageError
 @click.argument("name", metavar="NAME")
 def command(store_url: str | None, as_json: bool, name: str) -> None:
     """Take NAME away. Runs in flight go on; nothing new is started by that name."""
-    with open_engine(store_url) as engine:
+    with open_engine(store_url, must_exist=True) as engine:
         if not engine.undeploy(name):
             raise UsageError(
                 "FM0732",

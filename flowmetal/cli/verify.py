@@ -19,7 +19,7 @@ def command(store_url: str | None, as_json: bool, run: str) -> int:
     Nothing is performed and nothing is written. With the keys in the file that
     $FLOWMETAL_KEYS names, nobody without them can have changed it.
     """
-    with open_engine(store_url) as engine:
+    with open_engine(store_url, must_exist=True) as engine:
         found = engine.find(run)
         verification = engine.verify(found)
     if as_json:

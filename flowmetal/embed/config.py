@@ -103,10 +103,11 @@ def limits_of(words: Iterable[str] = ()) -> Limits:
             continue
         plain = number.replace("_", "")
         least = getattr(LEAST, name) if name in NAMES else 0
-        if not equals or not least or not plain.isascii() or not plain.isdigit():
+        is_number = plain.isascii() and plain.isdigit() and len(plain) <= 18  # within 64 bits
+        if not equals or not least or not is_number:
             raise UsageError(
                 "FM1325",
-                f"`{word}` is not a limit",
+                f"`{word[:100]}` is not a limit",
                 hint=f"write NAME=N, NAME being {', '.join(NAMES[:-1])} or {NAMES[-1]}; or `untrusted`",
             )
         if int(plain) < least:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -265,8 +266,6 @@ class Engine(Mover, Sharer):
         Raises RunError if it has ended.
         """
         row = self._row(run)
-        if row.state is RunState.PAUSED:
-            self.unpause(run)
         if row.state is RunState.FAILED:
             return self._cancel_parked(row.id, reason, now, drive)
         body = hash_map(((keyword("reason"), reason), (keyword("now"), now)))
@@ -277,6 +276,8 @@ class Engine(Mover, Sharer):
             self.perform(SendMessage(row.id, message))
         else:
             self._send(run, "cancel", "", encode_data(body), None)
+        if row.state is RunState.PAUSED:  # only now: it goes on in order to be cancelled
+            self._let_go_on(run)
         if not drive:
             return self._row(run).state.value
         try:
@@ -346,6 +347,10 @@ class Engine(Mover, Sharer):
         event = NewEvent(UNPAUSED, "", 0, encode_data(None))
         expected = (RunState.PAUSED,)
         return self.store.set_state(RunId(run), expected, RunState.READY, event).state.value
+
+    def _let_go_on(self, run: str) -> None:
+        with suppress(RunError, Conflict):  # somebody else was faster
+            self.unpause(run)
 
     # Looking
 
@@ -533,10 +538,14 @@ class RunFailed(RunError):
 
 
 class Receipt:
-    """What a run's inbox says of a message: ``id``, and ``number`` among the run's messages."""
+    """What a run's inbox says of a message: ``id``, ``name``, and ``number`` among the run's messages.
+
+    For an id that has been there, they are those of the message that came first.
+    """
 
     def __init__(self, row: InboxRow) -> None:
         self.id = row.message.id
+        self.name = row.message.name
         self.number = row.number
 
 

@@ -20,8 +20,13 @@ def why(row: RunRow, inbox: Sequence[InboxRow], store: Store) -> str:
     driver = None if row.owner is None else store.driver(row.id)
     sentences = [f"Run {row.id} is {row.state.value}{_driver(row, driver)}."]
     match row.state:
-        case RunState.COMPLETED | RunState.CANCELLED | RunState.MOVED:
+        case RunState.COMPLETED | RunState.CANCELLED:
             sentences.append(_ended(view, now_us))
+        case RunState.MOVED:
+            sentences.append(
+                f"It left this store{_ago(view, now_us)}, in the file that `fmvm export` wrote, and"
+                " goes on where that is imported: `fmvm import FILE.fms`."
+            )
         case RunState.FAILED:
             message = view.error.message if view.error else "its error cannot be read"
             how = "Nobody caught an error, and the stack stands where it was raised"
@@ -35,7 +40,7 @@ def why(row: RunRow, inbox: Sequence[InboxRow], store: Store) -> str:
         case _:
             sentences += _living(row, view, store, is_driven=driver is not None)
     unread = [one.message.name for one in inbox if one.message.kind == "signal"]
-    if unread and row.state not in (RunState.COMPLETED, RunState.CANCELLED):
+    if unread and row.state not in (RunState.COMPLETED, RunState.CANCELLED, RunState.MOVED):
         names = ", ".join(f"`{name}`" for name in dict.fromkeys(unread))
         sentences.append(f"In its inbox, not received yet: {names}.")
     return " ".join(sentences)
@@ -59,8 +64,11 @@ def _driver(row: RunRow, driver: Held | None) -> str:
 
 
 def _ended(view: RunView, now_us: int) -> str:
-    when = "" if view.ended_us is None else f" {rough_time((now_us - view.ended_us) / 1e6)} ago"
-    return f"It ended{when} and waits for nothing."
+    return f"It ended{_ago(view, now_us)} and waits for nothing."
+
+
+def _ago(view: RunView, now_us: int) -> str:
+    return "" if view.ended_us is None else f" {rough_time((now_us - view.ended_us) / 1e6)} ago"
 
 
 def _living(row: RunRow, view: RunView, store: Store, *, is_driven: bool) -> list[str]:

@@ -4,8 +4,8 @@ The history up to that point is the fork's too; then comes the event that says s
 there on it has a generation of its own, so that no effect of it has a key of the first run.
 What was open at that point:
 
-- waits for time and for signals go on as they were (one whose signal the history has by then gets it), and so do those for a shared promise or for
-  the end of a run that is no child;
+- waits for time and for signals go on as they were (one whose signal the history has by then
+  gets it), and so do those for a shared promise or for the end of a run that is no child;
 - what was asked for and was, or could have been, performed is **held**: it waits until somebody
   says that it is to be performed (under the fork's keys), or what its result is;
 - waits for what is the first run's alone end in an error (inheriting.py).

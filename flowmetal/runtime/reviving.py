@@ -242,5 +242,5 @@ def _not_failed(run: RunId, state: RunState) -> RunError:
     return RunError(
         "FM1103",
         f"run {run} is {state.value}, and only a run that has failed can be revived",
-        hint=f"`fmvm why {run}` says what it waits for",
+        hint=f"`fmvm why {run}` says how it stands",
     )

@@ -187,9 +187,7 @@ def run_exists(run: RunId) -> RunError:
     )
 
 
-def check_import(
-    coming: RunRow, here: RunState, here_created_us: int, here_seq: int
-) -> None:
+def check_import(coming: RunRow, here: RunState, here_created_us: int, here_seq: int) -> None:
     """Raise FM1104 unless an import may take the place of the run with that id: it moved away from
     here, and what comes is that run, no older than it left."""
     if here is not RunState.MOVED or coming.created_us != here_created_us:

@@ -88,7 +88,8 @@ def json_loads(text: str) -> Value:
         found = json.loads(text, parse_int=_parse_int, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise _bad(f"{error.msg[:1].lower()}{error.msg[1:]} at {place}") from None
+        what = error.msg.removesuffix(" at")  # as in "Unterminated string starting at"
+        raise _bad(f"{what[:1].lower()}{what[1:]} at {place}") from None
     except RecursionError:
         raise _too_deep() from None
     except FlowError as error:

@@ -6,14 +6,22 @@ import pytest
 
 from tests.shell import Shell
 
-VERBS = ("cancel", "events", "export", "pause", "resume", "show", "unpause", "wait", "why")
+ABOUT_A_RUN = (
+    *("cancel", "events", "export", "fork", "pause", "resume", "retry", "show", "unpause"),
+    *("verify", "wait", "why"),
+)
+VERBS = (
+    *(f"{verb} run-1" for verb in ABOUT_A_RUN),
+    *("callback run-1.1", "eval run-1 1", "query run-1 total", "signal run-1 go"),
+    *("gc", "programs", "ps", "undeploy shop"),
+)
 
 
-@pytest.mark.parametrize("verb", [*VERBS, "ps", "signal"])
-def test_a_verb_about_runs_says_that_there_is_no_store_and_makes_none(
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_about_what_is_there_says_that_there_is_no_store_and_makes_none(
     shell: Shell, verb: str
 ) -> None:
-    words = [verb, *(["run-1"] if verb != "ps" else []), *(["go"] if verb == "signal" else [])]
+    words = verb.split()
     done = shell("fmvm", *words, "--store", f"sqlite:{shell.folder}/none.db")
     assert done.status == 2
     assert f"error[FM1030]: there is no store at {shell.folder}/none.db yet" in done.err

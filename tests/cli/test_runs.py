@@ -312,6 +312,32 @@ def test_why_says_of_every_state_what_holds_the_run(shell) -> None:
     assert "no anvils left" in shell("fmvm", "why", "failed").out
     shell("fmvm", "pause", "w")
     assert "fmvm unpause w" in shell("fmvm", "why", "w").out
+    assert shell("fmvm", "export", "w").status == 0
+    moved = shell("fmvm", "why", "w").out
+    assert "goes on where that is imported" in moved
+    assert "ended" not in moved
+    refused = shell("fmvm", "signal", "w", "go", "1")
+    assert (refused.status, "moved away" in refused.err) == (2, True)
+
+
+def test_a_signal_that_was_there_is_answered_as_the_first_time(shell) -> None:
+    begin_waiting(shell)
+    words = ("fmvm", "signal", "w", ":go", "1", "--id", "7")
+    first = shell(*words, "--json")
+    assert json.loads(first.out)["name"] == "go"
+    assert shell(*words, "--json").out == first.out
+    assert shell("fmvm", "signal", "w", "stop", "2", "--id", "7", "--json").out == first.out
+    assert shell("fmvm", "signal", "w", "stop", "2", "--id", "7").out.startswith("signal go is ")
+
+
+def test_what_is_no_json_says_what_and_where(shell) -> None:
+    begin_waiting(shell)
+    for text, why in (
+        ("stop", "the value is not JSON: expecting value at line 1, column 1"),
+        ('"stop', "the value is not JSON: unterminated string starting at line 1, column 1"),
+    ):
+        shown = shell("fmvm", "signal", "w", "go", text)
+        assert (shown.status, why in shown.err) == (2, True), shown.err
 
 
 # stopping

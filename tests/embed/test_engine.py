@@ -98,6 +98,23 @@ def test_an_engine_whose_process_dies_is_followed_by_another(tmp_path: Path) -> 
         assert second.result(run) == 5
 
 
+def test_a_paused_run_stays_paused_until_its_cancellation_is_durable() -> None:
+    with flowmetal.Engine("memory:") as engine:
+        run, _ = engine.start(flowmetal.compile(WAITS))
+        engine.pause(run)
+
+        def die(moment: str) -> None:
+            if moment == "before send":
+                raise KeyboardInterrupt
+
+        engine.store.hooks = die
+        with pytest.raises(KeyboardInterrupt):
+            engine.cancel(run)
+        engine.store.hooks = None
+        assert engine.view(run).state == "paused"
+        assert engine.cancel(run) == "cancelled"
+
+
 def test_functions_of_the_host_are_effects() -> None:
     calls: list[str] = []
 

@@ -187,7 +187,8 @@ def test_a_request_that_had_come_by_then_is_what_it_was(engine) -> None:
 def test_nothing_goes_on_after_the_end_though_the_run_has_moved_away(
     engine, tmp_path: Path, end: str
 ) -> None:
-    run = parked(engine, '(defn main [] (sleep! #dur "10ms") (uuid!))')
+    long = "1ms" if end == "result" else "1h"
+    run = parked(engine, f'(defn main [] (sleep! #dur "{long}") (uuid!))')
     if end == "result":
         result = engine.result(run)
     else:
