@@ -14,7 +14,6 @@ from functools import partial
 from typing import Final
 
 from flowmetal.bytecode.code import Definition, DefinitionKind, Function
-from flowmetal.bytecode.file import read_program
 from flowmetal.bytecode.opcodes import Op
 from flowmetal.compiler.compile import USER, compile_more
 from flowmetal.compiler.environment import Environment
@@ -24,7 +23,7 @@ from flowmetal.embed.evaluator import compile_at_once
 from flowmetal.embed.library import library
 from flowmetal.embed.reading import read
 from flowmetal.embed.views import diagnostic_of
-from flowmetal.errors import FlowmetalError, RunError, UsageError
+from flowmetal.errors import FlowmetalError, UsageError
 from flowmetal.ids import CodeHash
 from flowmetal.runtime.heap import Watch
 from flowmetal.runtime.host import Host
@@ -71,15 +70,7 @@ def ask(host: Host, row: RunRow, text: str, place: Place, at: int | None = None)
     Raises ReadError, CompileError, Thrown for what the expression throws, and RunError or
     UsageError if the run has no such event, fiber or frame.
     """
-    name = row.program if at is None else program_at(host, row, at)
-    data = host.store.program(name)
-    if data is None:
-        raise RunError(
-            "FM1105",
-            f"the store does not have the program {name[:12]}",
-            hint="import the run again, or restore a backup of the store",
-        )
-    program = read_program(data)
+    program = host.program(row.program if at is None else program_at(host, row, at))
     image = Image(program, host.linker.natives)
     machine = machine_at(host, row, at, image).machine
     image = machine.image  # with what the run has compiled itself

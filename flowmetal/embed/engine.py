@@ -48,8 +48,6 @@ if TYPE_CHECKING:
     from flowmetal.store.protocol import InboxRow
 
 _PAGE = 1000
-_LOOK_S = 0.25
-"""How long a wait goes by a hint alone before it looks at the store again."""
 
 _STOPPED = ENDED | {RunState.PAUSED, RunState.EXPORTING}
 
@@ -402,6 +400,8 @@ class Engine(Mover, Sharer):
 
     def follow(self, run: str) -> Iterator[EventView]:
         """Yield the history of a run and what is added to it, until it has ended."""
+        from flowmetal.embed.patience import LOOK_S
+
         after = 0
         while True:
             ended = self._row(run).state in ENDED
@@ -410,7 +410,7 @@ class Engine(Mover, Sharer):
                 after = event.seq
             if ended:
                 return
-            self.store.wait_for_change(_LOOK_S)
+            self.store.wait_for_change(LOOK_S)
 
     def why(self, run: str) -> str:
         """Return one paragraph: what a run waits for, since when, and who could wake it."""

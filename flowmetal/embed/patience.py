@@ -9,7 +9,7 @@ from flowmetal.store.protocol import Store
 
 T = TypeVar("T")
 
-_LOOK_S: Final = 0.25
+LOOK_S: Final = 0.25
 """How long a wait goes by a hint alone before it looks at the store again."""
 
 
@@ -17,7 +17,7 @@ def wait_until(store: Store, look: Callable[[], T | None], timeout_us: int | Non
     """Return what ``look`` finds, as soon as it finds something; None: not in time. None of a timeout: wait for ever."""
     deadline_us = None if timeout_us is None else store.now_us() + timeout_us
     while (found := look()) is None:
-        left_s = _LOOK_S
+        left_s = LOOK_S
         if deadline_us is not None:
             left_s = min(left_s, (deadline_us - store.now_us()) / 1e6)
         if left_s <= 0:

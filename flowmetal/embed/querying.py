@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from flowmetal.bytecode.code import Definition, Program
-from flowmetal.bytecode.file import read_program
 from flowmetal.embed.asking import Copy, thrown
 from flowmetal.embed.library import library
 from flowmetal.errors import RunError, UsageError
@@ -38,14 +37,7 @@ def answer(
 
     Raises UsageError FM1332 if the program has no such query, asking.Thrown for what it throws.
     """
-    data = host.store.program(row.program)
-    if data is None:
-        raise RunError(
-            "FM1105",
-            f"the store does not have the program {row.program[:12]} of run {row.id}",
-            hint="import the run again, or restore a backup of the store",
-        )
-    program = read_program(data)
+    program = host.program(row.program)
     full = _full_name(program, name.removeprefix(":"))
     if row.started_us is None:
         raise RunError(

@@ -53,16 +53,18 @@ class Host:
     def image(self, program: ProgramHash) -> Image:
         """Return the linked program. Raises RunError FM1105 if the store does not have it."""
         found = self.linker.known(program)
-        if found is None:
-            data = self.store.program(program)
-            if data is None:
-                raise RunError(
-                    "FM1105",
-                    f"the store does not have the program {program[:12]}",
-                    hint="import the run again, or restore a backup of the store",
-                )
-            found = self.linker.image(self.read_program(data))
-        return found
+        return self.linker.image(self.program(program)) if found is None else found
+
+    def program(self, program: ProgramHash) -> Program:
+        """Return the program as it is stored. Raises RunError FM1105 if the store does not have it."""
+        data = self.store.program(program)
+        if data is None:
+            raise RunError(
+                "FM1105",
+                f"the store does not have the program {program[:12]}",
+                hint="import the run again, or restore a backup of the store",
+            )
+        return self.read_program(data)
 
     def linked(self, program: Program) -> Image:
         """Return the image of a program that is already read, so that starting it reads nothing."""
