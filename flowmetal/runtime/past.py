@@ -89,9 +89,13 @@ def machine_at(host: Host, row: RunRow, at: int | None = None, image: Image | No
         )
     completed = row.result is not None  # though it has moved away since
     if completed:  # its last snapshot is not of its end
-        at = at or row.seq
-    elif at is None or at == row.seq:
-        return _latest(host, row, image)
+        at, data = at or row.seq, None
+    elif at is None:
+        return _latest(host, row, host.store.snapshot(row.id), image)
+    else:
+        row, data = standing(host, row)
+        if at == row.seq:
+            return _latest(host, row, data, image)
     past = _older(host, row, at, image)
     for event in events_of(host, row.id, past.seq, at):
         feed(past, event)
@@ -101,8 +105,26 @@ def machine_at(host: Host, row: RunRow, at: int | None = None, image: Image | No
     elif completed:  # so it ends, from here on
         past.run_to(UNLIMITED)
     else:
-        past.run_as_far_as(_latest(host, row, None).machine)
+        past.run_as_far_as(_latest(host, row, data, None).machine)
     return past
+
+
+def standing(host: Host, row: RunRow) -> tuple[RunRow, bytes | None]:
+    """Return a run's row and its snapshot as of one commit: it may be driven while it is looked at.
+
+    The row is the one given, or a later one.
+    """
+    while True:  # a commit takes longer than these two reads, so it is soon over
+        data = host.store.snapshot(row.id)
+        now = host.store.run(row.id)
+        if now is None or now.seq == row.seq:
+            return row, data
+        row = now
+
+
+def latest(host: Host, row: RunRow, data: bytes | None) -> Machine:
+    """Return the machine in a run's latest snapshot, or as it began if there is none."""
+    return _latest(host, row, data, None).machine
 
 
 def feed(past: Past, event: Event) -> None:
@@ -169,9 +191,8 @@ def program_at(host: Host, row: RunRow, seq: int) -> ProgramHash:
     return row.program
 
 
-def _latest(host: Host, row: RunRow, image: Image | None) -> Past:
+def _latest(host: Host, row: RunRow, data: bytes | None, image: Image | None) -> Past:
     image = host.image(row.program) if image is None else image
-    data = host.store.snapshot(row.id)
     if data is None:
         return Past(_begin(row, image), row.seq, host.image)
     return Past(decode(data, image, partial(host.store.chunks, row.id)), row.seq, host.image)

@@ -10,20 +10,49 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Final
 
 from flowmetal.effects import events as kinds
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.errors import FlowmetalError
+from flowmetal.runtime.advance import result_bytes
 from flowmetal.runtime.host import Host
-from flowmetal.runtime.past import beginning, events_of, feed, has_ended, machine_at
+from flowmetal.runtime.past import (
+    beginning,
+    events_of,
+    feed,
+    has_ended,
+    latest,
+    machine_at,
+    program_at,
+    standing,
+)
+from flowmetal.runtime.starting import decode_input
 from flowmetal.snapshot import encode
+from flowmetal.store.chain import NO_KEY, extended, length
 from flowmetal.store.chain import beginning as chain_beginning
-from flowmetal.store.chain import extended, length
-from flowmetal.store.protocol import Event, RunRow
+from flowmetal.store.inputs import first_event
+from flowmetal.store.protocol import Event, RunRow, RunState
 from flowmetal.values import DataError
 from flowmetal.values.codec import decode_data, encode_data
 from flowmetal.vm.machine import UNLIMITED
-from flowmetal.vm.state import Machine
+from flowmetal.vm.state import Machine, MachineStatus
+
+_BY_THE_STORE: Final = frozenset(
+    (
+        *(kinds.STARTED, kinds.PAUSED, kinds.UNPAUSED, kinds.CANCELLED),
+        *(kinds.UPGRADED, kinds.EXPORTED, kinds.IMPORTED),
+    )
+)
+"""What is written down while nobody drives a run: it is in the chain from the next commit on."""
+
+_ENDS: Final = {
+    kinds.COMPLETED: RunState.COMPLETED,
+    kinds.FAILED: RunState.FAILED,
+    kinds.CANCELLED: RunState.CANCELLED,
+}
+_GOES_ON: Final = frozenset((kinds.REVIVED, kinds.FORKED))
+"""After these an end that the history told of is none any more."""
 
 
 @dataclass(slots=True)
@@ -43,12 +72,15 @@ def verify(host: Host, row: RunRow) -> Verification:
     """Look at the whole history of a run."""
     found = Verification()
     try:
+        row, snapshot = standing(host, row)
         events = list(events_of(host, row.id, length(row.anchor) if row.anchor else 0, row.seq))
         found.events = len(events)
         _check_chain(host, row, events, found)
         _check_sense(events, found)
         if not found.problems:
-            _check_program(host, row, events, found)
+            _check_beginning(host, row, events, found)
+            _check_end(row, events, found)
+            _check_program(host, row, snapshot, events, found)
     except FlowmetalError as error:
         found.problems.append(str(error.message))
     return found
@@ -72,10 +104,20 @@ def _check_chain(host: Host, row: RunRow, events: Sequence[Event], found: Verifi
             else "events are there that the run does not know"
         )
         return
+    found.keyed = bool(row.chain) and row.chain[:4] != NO_KEY
+    if row.chain:
+        found.chained = length(row.chain)
+    if host.keys.keys and row.chain and not found.keyed:
+        found.problems.append(
+            "the events are chained without a key, and there are keys: the run is older than they are,"
+            " or somebody has made the chain anew"
+        )
+    if host.keys.keys or row.chain:
+        loose = [e for e in events if e.seq > found.chained and e.kind not in _BY_THE_STORE]
+        if loose:
+            found.problems.append(f"event {loose[0].seq} ({loose[0].kind}) is not in the chain")
     if not row.chain:
         return
-    found.chained = length(row.chain)
-    found.keyed = any(row.chain[:4])
     inside = [event for event in events if event.seq <= found.chained]
     if extended(head, inside, host.keys) != row.chain:
         found.problems.append(
@@ -111,7 +153,47 @@ def _check_sense(events: Sequence[Event], found: Verification) -> None:
     found.requests = len(asked)
 
 
-def _check_program(host: Host, row: RunRow, events: Sequence[Event], found: Verification) -> None:
+def _check_beginning(host: Host, row: RunRow, events: Sequence[Event], found: Verification) -> None:
+    """Look whether the run's row says of its beginning what the history says."""
+    if not events or events[0].kind != kinds.STARTED:
+        return
+    entry, arguments, _ = decode_input(row.input)
+    told = first_event(program_at(host, row, 0), entry, arguments, row.tags)
+    if (told.name, told.data) != (events[0].name, events[0].data):
+        found.problems.append(
+            f"its program, its arguments or its tags are not those of event {events[0].seq}"
+        )
+
+
+def _check_end(row: RunRow, events: Sequence[Event], found: Verification) -> None:
+    """Look whether the run's row says of its end what the history says."""
+    last = next(
+        (event for event in reversed(events) if event.kind in _ENDS or event.kind in _GOES_ON), None
+    )
+    if last is not None and last.kind in _GOES_ON:
+        last = None
+    told = None if last is None else _ENDS[last.kind]
+    state = row.state
+    if state in (RunState.EXPORTING, RunState.MOVED):
+        state = RunState.COMPLETED if row.result is not None else told or state
+    if told is not state and (
+        told is not None or state in (RunState.COMPLETED, RunState.CANCELLED)
+    ):
+        by_history = "not ended" if told is None else told.value
+        found.problems.append(f"its state is {state.value}, and by its history it is {by_history}")
+    elif told is RunState.COMPLETED and last is not None and row.result != last.data:
+        found.problems.append(f"the result is not the one of event {last.seq}")
+    elif told is RunState.FAILED and last is not None and row.error != last.data:
+        found.problems.append(f"the error is not the one of event {last.seq}")
+
+
+def _check_program(
+    host: Host,
+    row: RunRow,
+    snapshot: bytes | None,
+    events: Sequence[Event],
+    found: Verification,
+) -> None:
     """Let everything happen again, from the beginning or from the oldest snapshot that is kept."""
     if found.first == 1:
         past = beginning(host, row)
@@ -126,12 +208,15 @@ def _check_program(host: Host, row: RunRow, events: Sequence[Event], found: Veri
             feed(past, event)
     if row.result is not None:
         past.run_to(UNLIMITED)
+        result = past.machine.fibers[1].result
+        if past.machine.status is not MachineStatus.COMPLETED or result_bytes(result) != row.result:
+            found.problems.append("the result is not what the history leads to")
     else:
-        latest = machine_at(host, row).machine
-        stored = _bytes_of(latest)
+        stands = latest(host, row, snapshot)
+        stored = _bytes_of(stands)
         # Right after a revival nothing has been computed yet, not even what costs no fuel.
         leads = has_ended(events) or _bytes_of(past.machine) == stored
-        past.run_as_far_as(latest)
+        past.run_as_far_as(stands)
         if not leads and _bytes_of(past.machine) != stored:
             found.problems.append("the snapshot is not what the history leads to")
     later = [event for event in events if event.seq > start]

@@ -8,6 +8,10 @@ import sqlite3
 
 import pytest
 
+import flowmetal
+from flowmetal.ids import RunId
+from flowmetal.store.chain import KeyRing, beginning, extended
+
 PROGRAM = """(ns past
   (:require [flow.event :refer [receive!]]))
 
@@ -96,6 +100,49 @@ def test_a_history_that_was_changed_by_hand_is_found(waiting) -> None:
     shown = waiting("fmvm", "verify", "p", "--json")
     assert shown.status == 1
     assert "the chain does not fit" in json.loads(shown.out)["problems"][0]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("UPDATE head SET result = X'A6666F72676564'", "the result is not the one of event"),
+        ("UPDATE head SET state = 'failed'", "its state is failed, and by its history it is completed"),
+        (
+            "UPDATE head SET state = 'ready', result = NULL",
+            "its state is ready, and by its history it is completed",
+        ),
+        ("UPDATE run SET tags = '{\"shop\": \"2\"}'", "not those of event 1"),
+        ("UPDATE run SET input = replace(hex(input), hex('Ada'), hex('Eve'))", "not those of event 1"),
+    ],
+)  # fmt: skip
+def test_a_run_that_was_changed_beside_its_history_is_found(waiting, change, problem) -> None:
+    for name in ("a", "b"):
+        assert waiting("fmvm", "signal", "p", name, "1").status == 0
+    assert waiting("fmvm", "resume", "p").status == 0
+    assert waiting("fmvm", "verify", "p").status == 0
+    with sqlite3.connect(os.environ["FLOWMETAL_STORE"].removeprefix("sqlite:")) as database:
+        database.create_function("replace", 3, lambda text, a, b: bytes.fromhex(text.replace(a, b)))
+        database.execute(change)
+    shown = waiting("fmvm", "verify", "p")
+    assert (shown.status, problem in shown.err) == (1, True), shown.err
+
+
+@pytest.mark.parametrize("chain", ["without", "none"])
+def test_with_a_key_no_history_is_chained_anew_without_one(waiting, tmp_path, chain) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("0123456789abcdef0123\n")
+    waiting.monkeypatch.setenv("FLOWMETAL_KEYS", str(keys))
+    waiting.write("small.flow", '(defn main [] (sleep! #dur "1ms") :done)')
+    assert waiting("fmvm", "run", "small.flow", "--id", "keyed").status == 0
+    with flowmetal.Engine() as engine:
+        anew = extended(beginning(KeyRing()), engine.store.events(RunId("keyed")), KeyRing())
+    with sqlite3.connect(os.environ["FLOWMETAL_STORE"].removeprefix("sqlite:")) as database:
+        database.execute("UPDATE head SET chain = ?", (anew if chain == "without" else b"",))
+    shown = waiting("fmvm", "verify", "keyed")
+    assert shown.status == 1
+    assert "chained without a key" in shown.err or "is not in the chain" in shown.err
+    waiting.monkeypatch.delenv("FLOWMETAL_KEYS")
+    assert waiting("fmvm", "verify", "keyed").status == 0
 
 
 def test_with_a_key_only_who_has_it_can_make_a_history(waiting, tmp_path) -> None:

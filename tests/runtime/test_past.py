@@ -7,10 +7,11 @@ from functools import cache
 
 import pytest
 
+import flowmetal
 from flowmetal.bytecode.file import read_program
 from flowmetal.effects import events
 from flowmetal.errors import RunError
-from flowmetal.ids import InterpreterId
+from flowmetal.ids import InterpreterId, RunId
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.past import beginning, events_of, feed, machine_at
 from flowmetal.runtime.verifying import verify
@@ -123,3 +124,29 @@ def test_without_kept_snapshots_a_state_is_rebuilt_from_the_beginning(trial: Tri
     with_them = encode(machine_at(host, row, 20).machine).data
     run.kept.clear()
     assert encode(machine_at(host, row, 20).machine).data == with_them
+
+
+GOES_ON = """
+(ns g (:require [flow.event :refer [receive!]]))
+(defn main [] (loop [n 0] (if (= n 3) n (do (receive! :go) (recur (inc n))))))
+"""
+
+
+def test_a_run_that_goes_on_while_it_is_looked_at_is_what_it_was() -> None:
+    with flowmetal.Engine("memory:") as engine:
+        run, _ = engine.start(flowmetal.compile(GOES_ON))
+        seen = []
+        for _ in range(3):
+            engine.interpret(until_idle=True)
+            row = engine.store.run(RunId(run))
+            assert row is not None
+            seen.append((row, engine.eval(run, "n")))
+            engine.signal(run, "go")
+        engine.interpret(until_idle=True)
+        assert engine.view(run).state == "completed"
+        for row, n in seen:  # what somebody read before the run went on
+            assert verify(engine.host, row).problems == []
+            past = machine_at(engine.host, row, row.seq)
+            assert past.seq == row.seq
+            names = past.machine.fibers[1].frames[0].body.body.local_names
+            assert past.machine.fibers[1].frames[0].stack[names.index("n")] == n
