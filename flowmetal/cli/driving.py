@@ -78,13 +78,18 @@ def show_end(engine: Engine, view: RunView, as_json: bool) -> int:
     if view.state == "cancelled":
         complain(f"run {view.id} was cancelled{f': {view.reason}' if view.reason else ''}")
         return FAILED
-    remedy = {
+    complain(f"run {view.id} is {view.state}; go on with: {way_on(view)}")
+    return NOT_ENDED
+
+
+def way_on(view: RunView) -> str:
+    """Return the command with which a run that stands in a store goes on."""
+    return {
         "paused": f"fmvm unpause {view.id}",
         "exporting": f"fmvm export {view.id}",
         "moved": "fmvm import FILE.fms",
+        "failed": f"fmvm retry {view.id}",
     }.get(view.state, f"fmvm resume {view.id}")
-    complain(f"run {view.id} is {view.state}; go on with: {remedy}")
-    return NOT_ENDED
 
 
 def _print_output(run: str, text: str) -> None:

@@ -21,5 +21,7 @@ def command(store_url: str | None, as_json: bool, reason: str, run: str) -> None
         state = engine.pause(found, reason)
     if as_json:
         say_json({"id": found, "state": state})
+    elif state == "paused":
+        say(f"run {found} is paused")
     else:
-        say(f"run {found} is {state}")
+        say(f"run {found} is {state}: whoever drives it pauses it before its next step")

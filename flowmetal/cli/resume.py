@@ -8,6 +8,7 @@ import click
 
 from flowmetal.cli.driving import drive, open_engine
 from flowmetal.cli.options import host_options, json_option, read_results, store_option
+from flowmetal.cli.output import complain
 from flowmetal.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,9 +58,8 @@ def command(
 
 def decide(engine: Engine, run: str, results: dict[int, Any], perform: bool) -> None:
     """Say what becomes of the effects that a fork holds. Raises UsageError FM1135 for any other."""
-    if not results and not perform:
-        return
-    held = {wait.effect for wait in engine.view(run).waiting if wait.effect_class == "held"}
+    waiting = engine.view(run).waiting
+    held = {wait.effect: wait.kind for wait in waiting if wait.effect_class == "held"}
     for number in results:
         if number not in held:
             known = ", ".join(map(str, sorted(held))) or "none"
@@ -71,3 +71,8 @@ def decide(engine: Engine, run: str, results: dict[int, Any], perform: bool) -> 
             engine.decide(run, number, results[number])
         elif perform:
             engine.decide(run, number)
+    left = [(number, held[number]) for number in sorted(held) if number not in results]
+    if left and not perform:
+        from flowmetal.embed.forking import holding
+
+        complain(f"run {run}: {holding(run, left)}")

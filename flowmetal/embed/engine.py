@@ -284,15 +284,11 @@ class Engine(Mover, Sharer):
             return self._row(run).state.value
 
     def _cancel_parked(self, run: RunId, reason: str, now: bool, drive: bool) -> str:
-        from flowmetal.runtime.reviving import CancelParked, revive
+        from flowmetal.runtime.reviving import CancelParked, end, revive
 
         if now:
-            from flowmetal.effects.events import CANCELLED
-
-            event = NewEvent(CANCELLED, "", 0, encode_data(reason))
-            return self.store.set_state(
-                run, (RunState.FAILED,), RunState.CANCELLED, event
-            ).state.value
+            end(self.host, run, reason)
+            return self._row(run).state.value
         revive(self.host, run, CancelParked(reason))
         return self.drive(run, attach=False).state if drive else self._row(run).state.value
 

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from flowmetal.runtime.forking import Fork
+
+
+def holding(run: str, held: Iterable[tuple[int, str]]) -> str:
+    """Say what a fork holds (effects, and their kinds), and what can be done about it."""
+    effects = ", ".join(f"{number} ({kind})" for number, kind in held)
+    return (
+        f"it holds what was in flight, effect {effects}: `fmvm resume {run} --perform` performs"
+        f" that, `--result EFFECT=JSON` says what it came to"
+    )
 
 
 class ForkView:
@@ -19,11 +29,7 @@ class ForkView:
         """Return in words what its maker should know."""
         said = []
         if self.held:
-            effects = ", ".join(f"{number} ({kind})" for number, kind in self.held)
-            said.append(
-                f"it holds what was in flight, effect {effects}: `fmvm resume {self.id} --perform` performs"
-                f" that, `--result EFFECT=JSON` says what it came to"
-            )
+            said.append(holding(self.id, self.held))
         if self.inherited:
             said.append(f"not its own, and an error if it is used: {', '.join(self.inherited)}")
         return said

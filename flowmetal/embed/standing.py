@@ -5,7 +5,7 @@ from __future__ import annotations
 from flowmetal.embed.views import FiberView, FrameLocals
 from flowmetal.ids import ProgramHash
 from flowmetal.runtime.host import Host
-from flowmetal.store.protocol import RunRow, Store
+from flowmetal.store.protocol import RunRow, RunState, Store
 from flowmetal.values import pr_str
 from flowmetal.vm.restarts import failed_fiber, restarts
 from flowmetal.vm.scopes import waited_for
@@ -32,7 +32,7 @@ def fibers_of(host: Host, row: RunRow) -> tuple[FiberView, ...]:
             fiber.number,
             fiber.status.value,
             tuple((name, "" if span is None else str(span)) for name, span in backtrace(fiber)),
-            _waits_for(machine, fiber),
+            "" if row.state is RunState.CANCELLED else _waits_for(machine, fiber),
             _spawned(fiber),
             _locals(fiber) if fiber is failed_fiber(machine) else (),
             _restarts(machine) if fiber is failed_fiber(machine) else (),

@@ -44,6 +44,8 @@ class Wait(NamedTuple):
 
     def text(self, now_us: int) -> str:
         """Return it in words."""
+        if self.effect_class == "held":
+            return f"somebody to say what becomes of effect {self.effect} ({self.kind}), which it holds"
         words = _WORDS.get(self.kind, self.kind)
         if self.name:
             words += f" `{self.name}`"

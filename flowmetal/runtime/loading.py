@@ -17,7 +17,7 @@ from flowmetal.runtime.host import Host
 from flowmetal.runtime.inheriting import inherited_of
 from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.local import Locals, run_info
-from flowmetal.runtime.messages import number_of, take_message
+from flowmetal.runtime.messages import PAUSE, number_of, take_message
 from flowmetal.runtime.opening import take_up
 from flowmetal.runtime.progress import decode_cleaning, decode_progress, decode_status
 from flowmetal.runtime.starting import decode_input
@@ -91,8 +91,11 @@ def open_run(
         if note is not None and note.again and number in said:
             note = note._replace(again=False)
         take_up(active, machine.open[number].request, note, now)
+    unpaused = max((e.time_us for e in loaded.unchained if e.kind == kinds.UNPAUSED), default=0)
     for message in loaded.inbox:
-        if active.is_driven():
+        if message.message.kind == PAUSE and message.time_us <= unpaused:
+            active.consumed.append(message.number)  # of a pause that is over
+        elif active.is_driven():
             carry_out(active, take_message(active, message))
     return active
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from flowmetal.effects import events as kinds
+from flowmetal.effects.errors import cancelled
 from flowmetal.errors import RefusedError, RunError
 from flowmetal.ids import RunId
 from flowmetal.runtime.active import ActiveRun, Step
@@ -27,7 +28,7 @@ from flowmetal.runtime.committing import commit_step
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.loading import open_run
 from flowmetal.snapshot.format import VERSION
-from flowmetal.store.protocol import Claim, Held, RunState
+from flowmetal.store.protocol import Claim, Commit, Held, NewEvent, RunState
 from flowmetal.values import (
     ErrorValue,
     FlowError,
@@ -161,6 +162,33 @@ def revive(host: Host, run: RunId, revival: Revival) -> None:
     changed.
     """
     taken = host.clock.monotonic_us()
+    claim = _claim(host, run)
+    active = None
+    try:
+        active = open_run(host, claim, taken, patient=True)
+        _choose(active, revival)
+        commit_step(active, Step(RunState.RUNNING, leave=True, revived=True))
+    finally:
+        if active is None or active.is_driven():
+            host.store.release(claim if active is None else active.claim)
+
+
+def end(host: Host, run: RunId, reason: str) -> None:
+    """End a failed run as cancelled, where it stands: no finally block runs, and nothing is loaded.
+
+    Raises RunError and RefusedError as ``revive`` does.
+    """
+    claim = _claim(host, run)
+    commit = Commit(
+        events=(NewEvent(kinds.CANCELLED, "", 0, encode_data(reason)),),
+        state=RunState.CANCELLED,
+        error=encode_data(cancelled(reason)),
+        release=True,
+    )
+    host.store.commit(claim, commit)
+
+
+def _claim(host: Host, run: RunId) -> Claim:
     row = host.store.run(run)
     if row is None:
         raise RunError("FM1101", f"there is no run {run}", hint="`fmvm ps` lists the runs")
@@ -170,16 +198,13 @@ def revive(host: Host, run: RunId, revival: Revival) -> None:
         run, host.owner, host.lease_us, even=(RunState.FAILED,), snapshot_format=VERSION
     )
     if isinstance(claim, Held):
-        raise RefusedError("FM1107", f"run {run} is being driven by {claim.owner_description}")
+        raise RefusedError(
+            "FM1107",
+            f"run {run} is being driven by {claim.owner_description}",
+            hint=f"see `fmvm show {run}` again",
+        )
     assert isinstance(claim, Claim)
-    active = None
-    try:
-        active = open_run(host, claim, taken, patient=True)
-        _choose(active, revival)
-        commit_step(active, Step(RunState.RUNNING, leave=True, revived=True))
-    finally:
-        if active is None or active.is_driven():
-            host.store.release(claim if active is None else active.claim)
+    return claim
 
 
 def _choose(active: ActiveRun, revival: Revival) -> None:

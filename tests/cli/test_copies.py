@@ -77,6 +77,31 @@ def test_a_copy_of_an_effect_in_flight_holds_it(shell) -> None:
     assert "It holds effect #1" in shell("fmvm", "why", "c").out
 
 
+def test_a_fork_that_holds_an_effect_says_so_wherever_it_is_looked_at(shell) -> None:
+    in_flight(shell)
+    assert shell("fmvm", "fork", "b", "--id", "c").status == 0
+    assert "effect 1 (http/request), which it holds" in shell("fmvm", "show", "c").out
+    assert "effect 1 (http/request), which it holds" in shell("fmvm", "ps").out
+    assert shell("fmvm", "pause", "c").status == 0
+    shown = shell("fmvm", "resume", "c")
+    assert (shown.status, "`fmvm resume c --perform` performs that" in shown.err) == (4, True)
+
+
+def test_an_import_says_how_the_run_goes_on(shell) -> None:
+    parked(shell)
+    shell.write("one.flow", '(defn main [& args] (if args (throw (ex-info "no" {})) 1))')
+    shell("fmvm", "run", "one.flow", "--id", "done")
+    shell("fmvm", "run", "one.flow", "x", "--id", "bad")
+    shell("fmvm", "pause", "w")
+    for run, said in (
+        ("done", "it has ended: completed"),
+        ("bad", "go on with: fmvm retry bad"),
+        ("w", "go on with: fmvm unpause w"),
+    ):
+        assert shell("fmvm", "export", run).status == 0
+        assert shell("fmvm", "import", f"{run}.fms").err == f"{said}\n"
+
+
 def test_a_fork_goes_on_with_the_result_that_somebody_says(shell) -> None:
     in_flight(shell)
     assert shell("fmvm", "fork", "b", "--id", "c").out == "c\n"

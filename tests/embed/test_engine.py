@@ -6,6 +6,8 @@ import pytest
 
 import flowmetal
 from flowmetal.errors import RefusedError, RunError, UsageError
+from flowmetal.ids import InterpreterId, RunId
+from flowmetal.store.protocol import Claim
 
 SQUARE = "(ns square)\n\n(defn main [x] (* x x))\n"
 WAITS = "(ns waits (:require [flow.event :refer [receive!]]))\n\n(defn main [] (receive! :go))\n"
@@ -115,6 +117,19 @@ def test_a_paused_run_stays_paused_until_its_cancellation_is_durable() -> None:
         assert engine.cancel(run) == "cancelled"
 
 
+def test_a_run_that_was_paused_twice_while_it_was_driven_is_unpaused_once() -> None:
+    with flowmetal.Engine("memory:") as engine:
+        run, _ = engine.start(flowmetal.compile(WAITS))
+        claim = engine.store.claim(RunId(run), InterpreterId("somebody"), 10_000_000)
+        assert isinstance(claim, Claim)
+        assert [engine.pause(run), engine.pause(run)] == ["running", "running"]
+        engine.store.release(claim)
+        assert engine.drive(run).state == "paused"
+        engine.signal(run, "go", 5)
+        engine.unpause(run)
+        assert engine.result(run) == 5
+
+
 def test_functions_of_the_host_are_effects() -> None:
     calls: list[str] = []
 
@@ -148,8 +163,6 @@ def test_a_run_is_asked_for_only_what_it_was_granted() -> None:
 
 
 def test_a_run_driven_elsewhere_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    from flowmetal.ids import InterpreterId, RunId
-
     url = f"sqlite:{tmp_path}/runs.db"
     with flowmetal.Engine(url) as here, flowmetal.Engine(url) as there:
         run, _ = here.start(flowmetal.compile(WAITS))

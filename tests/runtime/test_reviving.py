@@ -171,6 +171,18 @@ def test_a_failed_run_that_is_cancelled_runs_its_finally_blocks(engine: Engine) 
     assert any(event.kind == "output" for event in engine.events(run))
 
 
+def test_a_failed_run_that_is_cancelled_now_says_why(engine: Engine) -> None:
+    run = failed(engine, CALLS)
+    assert engine.cancel(run, "sold out", now=True) == "cancelled"
+    view = engine.show(run)
+    assert view.reason == "sold out"
+    assert [fiber.waits_for for fiber in view.fibers] == [""]
+    assert engine.verify(run).problems == []
+    with pytest.raises(RunError) as refused:
+        engine.cancel(run, now=True)
+    assert refused.value.code == "FM1102"
+
+
 def test_a_failed_run_that_is_cancelled_now_does_not(engine: Engine) -> None:
     run = failed(engine, '(defn main [] (try (shaky 1) (finally (println "undone"))))')
     assert engine.cancel(run, now=True) == "cancelled"
