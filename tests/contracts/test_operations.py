@@ -122,6 +122,13 @@ class Doer:
         return [found.message.body for found in inbox if found.message.kind == kind]
 
 
+def revived(world: World, run: RunId) -> Doer:
+    """Let a run that failed go on, and hold it."""
+    event = NewEvent("revived", "", 0, b"")
+    world.ann.set_state(run, (RunState.FAILED,), RunState.READY, event)
+    return Doer(world, run)
+
+
 def of(answer: Map | None, name: str) -> object:
     assert answer is not None
     assert answer.get(keyword("error")) is None, answer
@@ -426,9 +433,7 @@ class OperationsContract:
         child.end(RunState.FAILED, error=b"e")
         found = parent.answer(waits)
         assert (of(found, "state"), of(found, "body")) == ("failed", b"e")
-        event = NewEvent("revived", "", 0, b"")
-        world.ann.set_state(CHILD, (RunState.FAILED,), RunState.READY, event)
-        Doer(world, CHILD).end(RunState.COMPLETED, result=b"r")
+        revived(world, CHILD).end(RunState.COMPLETED, result=b"r")
         assert len(parent.kinds("result")) == 1
 
     def test_waiting_for_a_run_that_is_not_there_or_for_itself_is_an_error(
@@ -661,6 +666,57 @@ class OperationsContract:
         assert world.bob.attend()
         assert self.states(world, "a") == ["ready"]
 
+    def test_what_is_not_due_holds_up_nobody_however_much_it_is(self, world: World) -> None:
+        policy = QueuePolicy(concurrency=2)
+        for number in range(250):
+            self.put(world, f"later-{number}", policy, delay_us=3600 * SECOND)
+        self.put(world, "now", policy)
+        assert self.states(world, "now", "later-0") == ["ready", "queued"]
+        Doer(world, RunId("now")).end()
+        world.clock.advance(4000 * SECOND)
+        while world.bob.attend():
+            pass
+        begun = [f"later-{c}" for c in range(250) if self.states(world, f"later-{c}") == ["ready"]]
+        assert len(begun) == 2
+
+    def test_what_becomes_due_together_begins_in_the_order_of_its_priority(
+        self, world: World
+    ) -> None:
+        policy = QueuePolicy(concurrency=1)
+        for run, priority in (("a", 0), ("b", 5), ("c", 1)):
+            self.put(world, run, policy, delay_us=SECOND, priority=priority)
+        world.clock.advance(60 * SECOND)
+        assert world.ann.attend()
+        assert self.states(world, *"abc") == ["queued", "ready", "queued"]
+
+    def test_a_partition_that_is_full_holds_up_no_other_and_keeps_its_order(
+        self, world: World
+    ) -> None:
+        policy = QueuePolicy(concurrency=3, per_partition=1)
+        for number in range(250):
+            self.put(world, f"x-{number}", policy, partition="x")
+        self.put(world, "urgent", policy, partition="x", priority=1)
+        self.put(world, "y", policy, partition="y")
+        assert self.states(world, "x-0", "x-1", "urgent", "y") == [
+            "ready",
+            "queued",
+            "queued",
+            "ready",
+        ]
+        Doer(world, RunId("x-0")).end()
+        assert self.states(world, "urgent", "x-1") == ["ready", "queued"]
+        world.ann.operate(SendMessage(RunId("x-1"), Message("x", "cancel", "", b"")))
+        Doer(world, RunId("x-1")).end(RunState.CANCELLED)
+        Doer(world, RunId("urgent")).end()
+        assert self.states(world, "x-2", "x-3") == ["ready", "queued"]
+
+    def test_a_partition_gets_more_slots_when_the_queue_says_so(self, world: World) -> None:
+        for run in "abc":
+            self.put(world, run, QueuePolicy(per_partition=1), partition="x")
+        assert self.states(world, *"abc") == ["ready", "queued", "queued"]
+        self.put(world, "d", QueuePolicy(per_partition=3), partition="x")
+        assert self.states(world, *"abcd") == ["ready", "ready", "ready", "queued"]
+
     def test_a_dedup_key_names_one_run_until_it_ends(self, world: World) -> None:
         for run in "ab":
             found = self.put(world, run, QueuePolicy(), dedup_key="k")
@@ -682,6 +738,33 @@ class OperationsContract:
         assert (again.input, again.state, again.queue) == (b"in", RunState.READY, "q")
         assert world.ann.events(RunId("a-2"))[0].data == b"s"
         assert list(of(world.ann.operate(DeadLetters("q")), "value")) == []  # type: ignore[call-overload]
+
+    def test_a_failed_run_that_goes_on_is_no_dead_letter_and_takes_a_slot(
+        self, world: World
+    ) -> None:
+        for run in "ab":
+            self.put(world, run, QueuePolicy(concurrency=1))
+        Doer(world, RunId("a")).end(RunState.FAILED, error=b"e")
+        assert self.states(world, "b") == ["ready"]
+        one = revived(world, RunId("a"))
+        assert list(of(world.ann.operate(DeadLetters("q")), "value")) == []  # type: ignore[call-overload]
+        assert list(of(world.ann.operate(Redrive("q")), "value")) == []  # type: ignore[call-overload]
+        self.put(world, "c", QueuePolicy(concurrency=2))
+        assert self.states(world, "c") == ["queued"]
+        one.end(RunState.FAILED, error=b"again")
+        (letter,) = of(world.ann.operate(DeadLetters("q")), "value")  # type: ignore[misc]
+        assert (of(letter, "run"), of(letter, "body")) == ("a", b"again")
+        assert self.states(world, "c") == ["ready"]
+
+    def test_a_failed_run_that_was_driven_again_takes_no_slot_when_it_goes_on(
+        self, world: World
+    ) -> None:
+        self.put(world, "a", QueuePolicy(concurrency=2))
+        Doer(world, RunId("a")).end(RunState.FAILED, error=b"e")
+        assert len(list(of(world.ann.operate(Redrive("q")), "value"))) == 1  # type: ignore[call-overload]
+        revived(world, RunId("a"))
+        self.put(world, "b", QueuePolicy(concurrency=2))
+        assert self.states(world, "a-2", "b") == ["ready", "ready"]
 
     def test_an_interpreter_drives_no_more_of_a_queue_than_it_may(self, world: World) -> None:
         for run in "abc":

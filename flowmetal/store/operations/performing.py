@@ -238,10 +238,12 @@ _KEPT_BY_PARKED: Final = frozenset({OPEN, runs.CHILD, callbacks.CALLBACK, topics
 
 
 def revive_run(records: Records, run: RunId) -> None:
-    """Let a parked run stand in line again, at the end."""
+    """Let a parked run stand in line again, at the end; it is no dead letter any more."""
     for _, effect, tie in list(ties(records, run, OPEN)):
         if tie.kind == permits.ASIDE:
             permits.return_to_line(records, Asker(run, effect), tie)
+    for _, _, tie in list(ties(records, run, queues.LETTER)):
+        queues.revive(records, run, tie)
 
 
 def _cut(records: Records, run: Standing, what: str, key: str, tie: Tie) -> None:
@@ -261,6 +263,8 @@ def _cut(records: Records, run: Standing, what: str, key: str, tie: Tie) -> None
             topics.end_subscription(records, key)
         case queues.QUEUE:
             queues.leave(records, key, tie, run)
+        case queues.LETTER:
+            pass  # a run that is given up stays a dead letter
         case _:
             raise AssertionError(what)
 
@@ -273,6 +277,7 @@ _DUE: Final[dict[str, Callable[[Records, str], None]]] = {
     callbacks.Promise.SPACE: callbacks.forget_promise,
     topics.Published.SPACE: topics.forget,
     queues.Queue.SPACE: queues.serve,
+    queues.Delayed.SPACE: queues.end_delay,
     tasks.Task.SPACE: tasks.attend,
     orders.SPACE: orders.obey,
 }
@@ -283,3 +288,6 @@ def attend_to(records: Records, due: Sequence[tuple[str, str]]) -> None:
     """Do what is due at rows, given by space and key."""
     for space, key in due:
         _DUE[space](records, key)
+    delayed = [key for space, key in due if space == queues.Delayed.SPACE]
+    for name in dict.fromkeys(map(queues.queue_of, delayed)):
+        queues.serve(records, name)

@@ -4,14 +4,17 @@
 the first of its queue that is due, the queue has a free slot, its partition has one, and the rate
 lets it. A slot is free again when its run ends in any way. A run that fails leaves a **dead letter**.
 
-An entry's key is queue, priority and number, so that the first in order is the first row. The rate is
+An entry's key is queue, priority and number, so that the first in order is the first row. What cannot begin
+whatever room there is makes way for those behind it, and comes back under the same key: an entry
+that is not due until it is, one whose partition is full until a slot of that is free. The rate is
 a list of the last admissions, as in ``permits.Rate``. How many of a queue one interpreter drives at a time
 (``per_worker``) is not decided here but where runs are claimed: the store knows the queue of a run.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
+from itertools import islice
 from typing import ClassVar, Final
 
 from flowmetal.ids import RunId
@@ -26,18 +29,22 @@ from flowmetal.store.operations.records import (
     each,
     find,
     keep,
+    parts_of,
     read,
 )
 from flowmetal.store.operations.runs import bind_child
-from flowmetal.store.operations.ties import Tie, bind
+from flowmetal.store.operations.ties import Tie, bind, unbind
 from flowmetal.store.operations.vocabulary import DeadLetters, Enqueue, QueuePolicy, Redrive
 from flowmetal.store.protocol import NewRun, RunState
 from flowmetal.values import hash_map, keyword, vector
 
 QUEUE: Final = "queue"
+LETTER: Final = "letter"
+"""The tie of a run that failed to its dead letter."""
+
 _HIGHEST = 1 << 31
-_LOOK_AHEAD = 200
-"""Entries that are looked at behind one whose partition is full."""
+_COPIES = 200
+"""How often one run can be driven again."""
 
 
 @dataclass(slots=True)
@@ -63,6 +70,20 @@ class Entry(Kept):
     partition: str
     dedup_key: str
     from_us: int  # not before
+
+
+@dataclass(slots=True)
+class Delayed(Entry):
+    """Is not due. Key: that of the entry."""
+
+    SPACE: ClassVar[str] = "queue-delayed"
+
+
+@dataclass(slots=True)
+class Aside(Entry):
+    """Its partition is full. Key: queue, partition, priority, number."""
+
+    SPACE: ClassVar[str] = "queue-aside"
 
 
 @dataclass(slots=True)
@@ -133,6 +154,8 @@ def _queue(records: Records, name: str, policy: QueuePolicy | None) -> Queue:
     if policy is None and found is not None:
         return found
     policy = policy or QueuePolicy()
+    if found is not None and found.per_partition != policy.per_partition:
+        _step_back(records, f"{name}{TAB}")
     number, taken = (0, list[int]()) if found is None else (found.number, found.taken)
     return Queue(**asdict(policy), number=number, taken=taken)
 
@@ -142,6 +165,8 @@ def _put_entry(records: Records, name: str, queue: Queue, run: RunId, operation:
     key = f"{name}{TAB}{_HIGHEST - operation.priority:08x}{TAB}{queue.number:016x}"
     from_us = records.now_us() + operation.delay_us
     keep(records, key, Entry(run, operation.partition, operation.dedup_key, from_us))
+    # The tie says where the entry is, and its priority, should it become a dead letter: the key, and
+    # the partition of one that has stood aside.
     bind(records, run, QUEUE, name, Tie(QUEUE, name, key))
 
 
@@ -161,26 +186,55 @@ def serve(records: Records, name: str) -> None:
 def _serve(records: Records, name: str, queue: Queue) -> None:
     now = records.now_us()
     busy = [slot.partition for _, slot in each(records, Slot, f"{name}{TAB}")]
-    next_us: list[int] = []
-    looked_at = 0
+    next_us = None
     for key, entry in each(records, Entry, f"{name}{TAB}"):
-        looked_at += 1
-        if looked_at > _LOOK_AHEAD or _is_full(queue, busy):
+        if _is_full(queue, busy):
             break
         if entry.from_us > now:
-            next_us.append(entry.from_us)
+            drop(records, Entry, key)
+            keep(records, key, Delayed(*astuple(entry)), due_us=entry.from_us)
             continue
         if _is_full_for(queue, busy, entry.partition):
+            _step_aside(records, key, entry)
             continue
         rate_us = _rate_us(queue, now)
         if rate_us > now:
-            next_us.append(rate_us)
+            next_us = rate_us
             break
         _admit(records, name, key, entry, now)
         busy.append(entry.partition)
         if queue.rate_limit is not None:
             queue.taken = [*queue.taken, now][-queue.rate_limit :]
-    keep(records, name, queue, due_us=min(next_us, default=None))
+    keep(records, name, queue, due_us=next_us)
+
+
+def end_delay(records: Records, key: str) -> None:
+    """An entry is due. Its queue is served when all that is due together stands in line."""
+    delayed = find(records, Delayed, key)
+    if delayed is not None:
+        drop(records, Delayed, key)
+        keep(records, key, Entry(*astuple(delayed)))
+
+
+def queue_of(key: str) -> str:
+    """Return the name of the queue that the key of an entry belongs to."""
+    return key.split(TAB)[0]
+
+
+def _step_aside(records: Records, key: str, entry: Entry) -> None:
+    """Let an entry whose partition is full stand in nobody's way."""
+    name, place = key.split(TAB, 1)
+    drop(records, Entry, key)
+    keep(records, TAB.join((name, entry.partition, place)), Aside(*astuple(entry)))
+    bind(records, entry.run, QUEUE, name, Tie(QUEUE, name, TAB.join((key, entry.partition))))
+
+
+def _step_back(records: Records, prefix: str, most: int | None = None) -> None:
+    """Let entries that stood aside come back to their places, the first in order first."""
+    for key, aside in islice(each(records, Aside, prefix), most):
+        name, _, place = parts_of(key, 3)
+        drop(records, Aside, key)
+        keep(records, TAB.join((name, place)), Entry(*astuple(aside)))
 
 
 def _is_full(queue: Queue, busy: list[str]) -> bool:
@@ -204,8 +258,6 @@ def _admit(records: Records, name: str, key: str, entry: Entry, now: int) -> Non
     drop(records, Entry, key)
     slot = Slot(entry.partition, entry.dedup_key, now)
     keep(records, TAB.join((name, entry.run)), slot)
-    # The tie says where the entry was, for its priority, should it become a dead letter.
-    bind(records, entry.run, QUEUE, name, Tie(QUEUE, name, key))
     records.admit(RunId(entry.run))
 
 
@@ -213,17 +265,42 @@ def leave(records: Records, name: str, tie: Tie, run: Standing) -> None:
     """A run of the queue has ended: there is room, and perhaps a dead letter."""
     place = TAB.join((name, run.id))
     slot = find(records, Slot, place)
-    entry = find(records, Entry, tie.note)
-    gone = slot or entry
+    gone = slot or _take_out(records, tie.note)
+    drop(records, Slot, place)
     if gone is not None and gone.dedup_key:
         drop(records, Dedup, TAB.join((name, gone.dedup_key)))
-    drop(records, Slot, place)
-    drop(records, Entry, tie.note)
+    if slot is not None and slot.partition:
+        _step_back(records, TAB.join((name, slot.partition, "")), 1)
     if run.state is RunState.FAILED and gone is not None:
         priority = _HIGHEST - int(tie.note.split(TAB)[1], 16)
         key = f"{name}{TAB}{records.now_us():016x}{TAB}{run.id}"
         keep(records, key, DeadLetter(run.id, gone.partition, priority), run.error)
+        bind(records, run.id, LETTER, name, Tie(LETTER, key, tie.note))
     serve(records, name)
+
+
+def _take_out(records: Records, note: str) -> Entry | None:
+    """Take out of the queue what has not begun, wherever it stands."""
+    name, priority, number, *partition = note.split(TAB)
+    place = TAB.join((name, priority, number))
+    beside = TAB.join((name, *partition, priority, number))
+    for kind, key in ((Entry, place), (Delayed, place), (Aside, beside)):
+        found = find(records, kind, key)
+        if found is not None:
+            drop(records, kind, key)
+            return found
+    return None
+
+
+def revive(records: Records, run: RunId, tie: Tie) -> None:
+    """A run that failed goes on: it is no dead letter any more, and has a slot, though the queue be full."""
+    letter = find(records, DeadLetter, tie.place)
+    name = queue_of(tie.place)
+    unbind(records, run, LETTER, name)
+    if letter is not None:  # else it has been driven again
+        drop(records, DeadLetter, tie.place)
+        keep(records, TAB.join((name, run)), Slot(letter.partition, "", records.now_us()))
+        bind(records, run, QUEUE, name, Tie(QUEUE, name, tie.note))
 
 
 def dead(records: Records, operation: DeadLetters) -> Answer:
@@ -250,6 +327,7 @@ def redrive(records: Records, asker: Asker | None, operation: Redrive) -> Answer
             continue
         new = _copy(records, asker, RunId(letter.run), name)
         drop(records, DeadLetter, key)
+        unbind(records, letter.run, LETTER, name)
         if new is None or queue is None:
             continue
         wish = Enqueue(name, QueuePolicy(), new, letter.priority, partition=letter.partition)
@@ -262,7 +340,7 @@ def redrive(records: Records, asker: Asker | None, operation: Redrive) -> Answer
 
 def _copy(records: Records, asker: Asker | None, run: RunId, queue: str) -> NewRun | None:
     """Make a queued run like the one that failed; None if that is gone."""
-    for count in range(2, _LOOK_AHEAD):
+    for count in range(2, _COPIES):
         new = records.again(run, RunId(f"{run}-{count}"), queue)
         if new is None:
             return None
