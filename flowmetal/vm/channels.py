@@ -5,9 +5,11 @@ and waits on it; whoever makes the ticket good takes it out of one of them, and
 the others find it used. Entries of queues are a ticket, for puts the value, and a tag
 that comes back with the answer ``[value tag]``: it tells a choice which port it was.
 
-A channel with a transducer takes no values from here: a put waits for room
-(an entry with the value nil, which is no value of a channel), runs the transducer in
-Flowmetal, and that adds to the buffer.
+A channel with a transducer takes no values from here: Flowmetal runs the transducer, and that adds to
+the buffer. A put that finds no room waits in the queue as ever; who takes a value then runs the transducer for
+those for whom there is room again (``-next-put!``), and who closes the channel for all of them.
+So values go through in the order in which they were put, and a choice that
+was made is never waited for again.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ from flowmetal.vm.state import Fiber, Machine, Native
 
 def _channel(function: str, value: Value) -> Channel:
     if type(value) is not Channel:
+        hint = ": await! waits for it" if isinstance(value, Promise) else ""
         raise flow_error(
-            "FM0501", "type/mismatch", f"`{function}` needs a channel, got {show(value)}"
+            "FM0501", "type/mismatch", f"`{function}` needs a channel, got {show(value)}{hint}"
         )
     return value
 
@@ -56,11 +59,12 @@ def _take(machine: Machine, channel: Channel) -> Value:
     """Take a value if there is one: [value], [nil] from a closed channel, nil if it has to wait."""
     if channel.buffer:
         value = channel.buffer.popleft()
-        _refill(machine, channel)
+        if channel.step is None:
+            _refill(machine, channel)
         return vector((value,))
-    while channel.putters:
+    while channel.putters and channel.step is None:
         ticket, value, tag = channel.putters.popleft()
-        if settle(machine, ticket, KEPT, vector((True, tag))) and value is not None:
+        if settle(machine, ticket, KEPT, vector((True, tag))):
             return vector((value,))
     return vector((None,)) if channel.closed else None
 
@@ -72,8 +76,7 @@ def _refill(machine: Machine, channel: Channel) -> None:
         ticket, value, tag = channel.putters.popleft()
         if settle(machine, ticket, KEPT, vector((True, tag))):
             room -= 1
-            if value is not None:
-                channel.buffer.append(value)
+            channel.buffer.append(value)
 
 
 def _offer(machine: Machine, fiber: Fiber, channel: Value, value: Value, ticket: Value) -> Value:
@@ -86,23 +89,47 @@ def _offer(machine: Machine, fiber: Fiber, channel: Value, value: Value, ticket:
 
 
 def _poll(machine: Machine, fiber: Fiber, channel: Value, ticket: Value) -> Value:
-    """Take at once, or leave the ticket; nil: the ticket was left, or there is none."""
+    """Take at once, or leave the ticket; nil: the ticket was left, or there is none.
+
+    [value true]: puts wait that have to go through a transducer.
+    """
     wanted = _channel("<!", channel)
     found = _take(machine, wanted)
     if found is None and ticket is not None:
         _leave(wanted.takers, (ticket, None))
+    if found is not None and _has_pending(wanted):
+        return vector((found.nth(0), True))
     return found
 
 
-def _room(machine: Machine, fiber: Fiber, port: Value, ticket: Promise | None) -> Value:
+def _has_pending(channel: Channel) -> bool:
+    """Say whether puts wait that somebody has to take through the transducer."""
+    return channel.step is not None and bool(channel.putters)
+
+
+def _has_room(channel: Channel) -> bool:
+    return bool(channel.policy) or len(channel.buffer) < channel.size
+
+
+def _next_put(machine: Machine, fiber: Fiber, port: Value, all_: Value) -> Value:
+    """Take out the first put that waits, [ticket value tag], if there is room or for all; else nil."""
+    channel = _channel(">!", port)
+    while channel.putters and (all_ or _has_room(channel)):
+        entry = channel.putters.popleft()
+        if entry[0].state == OPEN:
+            return vector(entry)
+    return None
+
+
+def _room(machine: Machine, fiber: Fiber, port: Value, value: Value, ticket: Value) -> Value:
     """Say whether a channel with a transducer has room, False if it is closed; else leave the ticket."""
     channel = _channel(">!", port)
     if channel.closed:
         return False
-    if channel.policy or channel.takers or len(channel.buffer) < channel.size:
+    if _has_room(channel) and not any(entry[0].state == OPEN for entry in channel.putters):
         return True
     if ticket is not None:
-        _leave(channel.putters, (ticket, None, None))
+        _leave(channel.putters, (ticket, value, None))
     return None
 
 
@@ -117,7 +144,8 @@ def _choose(machine: Machine, fiber: Fiber, ports: Value, order: Value, ticket: 
     """Do the first thing that is possible of several, [result index]; else leave the ticket everywhere.
 
     A port is a channel to take from, or [channel value]. ``order`` are the indices in the
-    order in which they are tried. Of a put through a transducer the result is :room.
+    order in which they are tried. [result index true]: the value is still to be put through a
+    transducer, or puts wait to be.
     """
     given = list(seq(ports) or ())
     indices = [at for at in seq(order) or () if type(at) is int and 0 <= at < len(given)]
@@ -126,15 +154,15 @@ def _choose(machine: Machine, fiber: Fiber, ports: Value, order: Value, ticket: 
         if type(port) is Channel:
             found = _take(machine, port)
             if found is not None:
-                return vector((found.nth(0), index))
+                return vector((found.nth(0), index, _has_pending(port)))
             continue
         channel, value = _offered(port)
-        if channel.step is not None:
-            found = _room(machine, fiber, channel, None)
+        if channel.step is not None and value is not None:
+            found = _room(machine, fiber, channel, value, None)
         else:
             found = _put(machine, channel, value)
         if found is not None:
-            return vector((found, index))
+            return vector((found, index, bool(found) and channel.step is not None))
     if ticket is not None:
         for index in indices:
             port = given[index]
@@ -142,7 +170,7 @@ def _choose(machine: Machine, fiber: Fiber, ports: Value, order: Value, ticket: 
                 _leave(port.takers, (ticket, index))
                 continue
             channel, value = _offered(port)
-            _leave(channel.putters, (ticket, None if channel.step is not None else value, index))
+            _leave(channel.putters, (ticket, value, index))
     return None
 
 
@@ -178,7 +206,10 @@ def _push(machine: Machine, fiber: Fiber, channel: Channel, value: Value) -> Cha
 
 
 def _close(machine: Machine, fiber: Fiber, channel: Value) -> bool:
-    """Close a channel; say whether it was open. Who waits to take gets nil."""
+    """Close a channel; say whether it was open. Who waits to take gets nil.
+
+    Puts that wait can still be taken, unless the transducer has ended: then they are dropped.
+    """
     wanted = _channel("close!", channel)
     if wanted.closed:
         return False
@@ -202,7 +233,8 @@ ROWS = (
     #       name             function  arguments
     _native("-offer!",       _offer,   3),
     _native("-poll!",        _poll,    2),
-    _native("-room!",        _room,    2),
+    _native("-room!",        _room,    3),
+    _native("-next-put!",    _next_put, 2),
     _native("-choose!",      _choose,  3),
     _native("-forget!",      _forget,  1),
     _native("-push!",        _push,    2),

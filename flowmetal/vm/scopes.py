@@ -169,6 +169,12 @@ def _cancel(machine: Machine, fiber: Fiber, what: Value, reason: Value) -> bool:
             return False
         cancel(machine, found, Cancellation(text or "it was cancelled", found.home))
         return True
+    if type(what) is not int:
+        raise flow_error(
+            "FM0501",
+            "type/mismatch",
+            f"`cancel!` needs a fiber, a scope or a run, got {show(what)}",
+        )
     scope = machine.scopes.get(what)
     if scope is None:
         return False

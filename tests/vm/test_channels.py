@@ -3,6 +3,7 @@
 import pytest
 
 from flowmetal.values import FiberRef
+from flowmetal.vm.state import MachineStatus
 from tests.vm.fibers import World, failure, value
 from tests.vm.programs import k, machine
 
@@ -21,6 +22,14 @@ ERRORS = [
     ("(await! 1)",                                                      "FM0501", "type/mismatch"),
     ("(deliver! (spawn! inc 1) 1)",                                     "FM0501", "type/mismatch"),
     ("(<! [])",                                                         "FM0501", "type/mismatch"),
+    ("(alts! (chan))",                                                  "FM0501", "type/mismatch"),
+    ("(offer! 1 2)",                                                    "FM0501", "type/mismatch"),
+    ("(poll! 1)",                                                       "FM0501", "type/mismatch"),
+    ("(cancel! 1.0)",                                                   "FM0501", "type/mismatch"),
+    ('(cancel! "order-17")',                                            "FM0501", "type/mismatch"),
+    ("(await! (promise!) {:timeout 5})",                                "FM0501", "type/mismatch"),
+    ('(await! (promise!) {:timout #dur "1s"})',                         "FM0512", "option/unknown"),
+    ('(with-timeout! #dur "1s" {:esle 1} 2)',                           "FM0512", "option/unknown"),
     ("(with-timeout! 5 1)",                                             "FM0501", "type/mismatch"),
 ]
 # fmt: on
@@ -110,3 +119,102 @@ def test_an_error_of_a_transducer_goes_to_its_handler() -> None:
 def test_a_transducer_that_has_enough_closes_the_channel() -> None:
     text = "(let [c (chan 5 (take 2))] [(>! c 1) (>! c 2) (>! c 3) (<! c) (<! c) (<! c)])"
     assert value(text) == "[true true false 1 2 nil]"
+
+
+def test_a_put_that_waits_goes_through_the_transducer_as_soon_as_there_is_room() -> None:
+    text = """(let [ch (chan 1 (filter even?)) log (atom [])]
+      (>! ch 2)
+      (doseq [n [3 5 4 6]] (go! (>! ch n) (swap! log conj n)))
+      (sleep! (ms 1))
+      (let [first-out (<! ch)]
+        (sleep! (ms 1))
+        [first-out @log (<! ch) (<! ch)]))"""
+    assert value(text) == "[2 [3 5 4] 4 6]"
+
+
+def test_puts_go_through_a_transducer_in_the_order_in_which_they_were_put() -> None:
+    text = """(let [ch (chan 1 (map inc))]
+      (>! ch 0)
+      (go! (>! ch 1))
+      (sleep! (ms 1))
+      (let [a (<! ch)]
+        (go! (>! ch 2))
+        [a (<! ch) (<! ch)]))"""
+    assert value(text) == "[1 2 3]"
+
+
+def test_a_put_that_waits_when_its_channel_is_closed_goes_through_the_transducer() -> None:
+    text = """(let [ch (chan 1 (partition-all 2))
+                  puts (mapv (fn [n] (spawn! (fn [] (>! ch n)))) (range 6))]
+      (sleep! (ms 1))
+      (close! ch)
+      [(mapv await! puts) (>! ch :late) (<! ch) (<! ch) (<! ch) (<! ch)])"""
+    assert value(text) == "[[true true true true true true] false [0 1] [2 3] [4 5] nil]"
+
+
+def test_a_put_that_was_cancelled_never_goes_through_a_transducer() -> None:
+    text = """(let [ch (chan 1 (map inc)) lost (do (>! ch 0) (spawn! (fn [] (>! ch 100))))]
+      (sleep! (ms 1))
+      (cancel! lost)
+      (close! ch)
+      [(<! ch) (<! ch)])"""
+    assert value(text) == "[1 nil]"
+
+
+def test_an_error_of_a_transducer_is_raised_in_the_fiber_that_put() -> None:
+    text = """(let [ch (chan 1 (map (fn [n] (/ 6 n))))
+                  _ (>! ch 1)
+                  bad (spawn! (fn [] (try (>! ch 0) (catch :default e (ex-message e)))))
+                  good (spawn! (fn [] (>! ch 2)))]
+      (sleep! (ms 1))
+      [(<! ch) (<! ch) (await! bad) (await! good)])"""
+    assert value(text) == '[6 3 "Divide by zero" true]'
+
+
+def test_a_choice_that_puts_through_a_transducer_keeps_its_other_ways_open() -> None:
+    text = """(let [ch (chan 1 (map inc))
+                  _ (>! ch 0)
+                  late (spawn! (fn [] (first (alts! [[ch 1] (timeout (ms 9))]))))
+                  _ (sleep! (ms 1))
+                  early (spawn! (fn [] (first (alts! [[ch 2] (timeout (ms 99))]))))]
+      (sleep! (ms 20))
+      [(await! late) (<! ch) (await! early) (<! ch) (poll! ch)])"""
+    assert value(text) == "[nil 1 true 3 nil]"
+
+
+def test_a_transducer_that_has_enough_lets_go_of_those_that_wait_to_put() -> None:
+    text = """(let [ch (chan 1 (take 2))
+                  puts (mapv (fn [n] (spawn! (fn [] (>! ch n)))) (range 4))]
+      (sleep! (ms 1))
+      [(<! ch) (<! ch) (<! ch) (mapv await! puts) (>! ch 9)])"""
+    assert value(text) == "[0 1 nil [true true true true] false]"
+
+
+def test_a_tap_that_nobody_reads_yet_does_not_keep_the_value_from_the_others() -> None:
+    text = """(let [source (chan) m (mult source) a (tap! m (chan)) b (tap! m (chan 1 (map inc)))]
+      (go! (>! source 1) (>! source 2) (close! source))
+      [(<! b) (<! a) (<! b) (<! a) (<! b) (<! a)])"""
+    assert value(text) == "[2 1 3 2 nil nil]"
+
+
+def test_a_topic_whose_subscriber_is_slow_does_not_hold_up_another() -> None:
+    text = """(let [source (chan) p (pub source :topic)
+                  a (sub! p :a (chan)) a2 (sub! p :a (chan)) b (sub! p :b (chan)) c (sub! p :c (chan))]
+      (go! (doseq [[topic n] [[:a 1] [:b 2] [:none 3] [:b 4]]] (>! source {:topic topic :n n})) (close! source))
+      (let [n (fn [ch] (:n (<! ch)))]
+        [(n b) (n b) (n a2) (n a) (<! c) (<! a) (<! b)]))"""
+    assert value(text) == "[2 4 1 1 nil nil nil]"
+
+
+def test_a_timeout_of_select_is_gone_when_something_else_was_chosen() -> None:
+    text = """(let [ch (chan)]
+      (go! (dotimes [n 50] (sleep! (ms 1)) (>! ch n)) (close! ch))
+      (loop [seen 0]
+        (select!
+          (<! ch) ([n] (if n (recur (inc seen)) (do (sleep! (ms 1)) seen)))
+          :timeout (seconds 3600) :late)))"""
+    world = World(f"(defn main [] {text})")
+    while world.turn.status is MachineStatus.WAITING:
+        assert len(world.machine.state.fibers) <= 3
+        world.step()
+    assert world.turn.result == 50
