@@ -243,6 +243,21 @@ class OperationsContract:
         rows = of(world.bob.operate(ScanState("", after="a/10", limit=2)), "value")
         assert [r.nth(0) for r in rows] == ["a/2", "b"]  # type: ignore[attr-defined]
 
+    def test_a_key_that_was_deleted_never_has_a_version_again(self, world: World) -> None:
+        put = world.ann.operate
+        assert of(put(PutState("a", b"x")), "version") == 1
+        put(DeleteState("a"))
+        assert of(put(GetState("a")), "version") == 0
+        assert of(put(PutState("a", b"y", ttl_us=SECOND)), "version") == 2
+        assert of(put(PutState("a", b"z", if_version=1)), "conflict") is True
+        world.clock.advance(2 * SECOND)
+        assert of(put(PutState("a", b"u", if_version=0, ttl_us=SECOND)), "version") == 3
+        world.clock.advance(2 * SECOND)
+        while world.ann.attend():
+            pass
+        assert of(put(PutState("a", b"v", if_version=0)), "version") == 4
+        assert of(put(PutState("a", b"w")), "version") == 5
+
     def test_deleting_says_whether_the_key_was_there(self, world: World) -> None:
         world.ann.operate(PutState("a", b"x"))
         assert of(world.ann.operate(DeleteState("a")), "value") is True

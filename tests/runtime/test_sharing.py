@@ -401,7 +401,7 @@ def test_shared_state(engine) -> None:
        (state/put! "t" 1 {:ttl #dur "5ms"}) (sleep! #dur "10ms") (state/get! "t")])"""
     assert result(engine, text) == (
         '[nil :none 1 2 2 {:value [2], :version 2} 15 [{:key "k", :value [2], :version 2}]'
-        " true false 1 nil nil]"
+        " true false 3 nil nil]"
     )
 
 

@@ -1,16 +1,18 @@
 """Durable key-value state outside of runs: the space ``state``.
 
 A key has a version that counts its writes from 1. A key whose time to live is over is not there,
-whoever looks first.
+whoever looks first. No key has the same version twice, so that who has seen one and writes if it is still that
+knows that nothing came between: a key that is made counts on from the highest version that a
+key was deleted with.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from flowmetal.store.operations.answers import Answer, answer, bad_name, refuse
-from flowmetal.store.operations.records import Kept, Record, Records, drop, keep, read
+from flowmetal.store.operations.records import Kept, Record, Records, drop, find, keep, read
 from flowmetal.store.operations.vocabulary import DeleteState, GetState, PutState, ScanState
 from flowmetal.values import vector
 
@@ -24,6 +26,17 @@ class Cell(Kept):
     SPACE: ClassVar[str] = "state"
     version: int
     changed_us: int
+
+
+@dataclass(slots=True)
+class Deleted(Kept):
+    """The one key: ``highest``. The highest version of all keys that were deleted."""
+
+    SPACE: ClassVar[str] = "state-deleted"
+    version: int
+
+
+_HIGHEST: Final = "highest"
 
 
 def get(records: Records, operation: GetState) -> Answer:
@@ -50,8 +63,18 @@ def put(records: Records, operation: PutState) -> Answer:
         return answer(version=version, conflict=True)
     now = records.now_us()
     due = None if operation.ttl_us is None else now + operation.ttl_us
-    keep(records, operation.key, Cell(version + 1, now), operation.body, due)
-    return answer(version=version + 1)
+    latest = _latest(records, operation.key)
+    keep(records, operation.key, Cell(latest + 1, now), operation.body, due)
+    return answer(version=latest + 1)
+
+
+def _latest(records: Records, key: str) -> int:
+    """Return the version after which a key counts on, whether it is there or not."""
+    cell = find(records, Cell, key)
+    if cell is not None:
+        return cell.version
+    deleted = find(records, Deleted, _HIGHEST)
+    return 0 if deleted is None else deleted.version
 
 
 def delete(records: Records, operation: DeleteState) -> Answer:
@@ -59,7 +82,7 @@ def delete(records: Records, operation: DeleteState) -> Answer:
     version = 0 if found is None else read(Cell, found).version
     if operation.if_version is not None and operation.if_version != version:
         return answer(value=False, version=version, conflict=True)
-    drop(records, Cell, operation.key)
+    expire(records, operation.key)
     return answer(value=found is not None)
 
 
@@ -78,8 +101,13 @@ def scan(records: Records, operation: ScanState) -> Answer:
 
 
 def expire(records: Records, key: str) -> None:
-    """Its time to live is over."""
-    drop(records, Cell, key)
+    """Delete a key: its time to live is over, or somebody wants it."""
+    cell = find(records, Cell, key)
+    if cell is not None:
+        drop(records, Cell, key)
+        deleted = find(records, Deleted, _HIGHEST) or Deleted(0)
+        if cell.version > deleted.version:
+            keep(records, _HIGHEST, Deleted(cell.version))
 
 
 def _living(records: Records, key: str) -> Record | None:
