@@ -254,15 +254,18 @@ def _result(call: Call, response: httpx2.Response, body: bytes, elapsed: Duratio
         return result
     again = status in _AGAIN or status >= 500
     reason = response.reason_phrase
+    data = {"status": status, "headers": headers, "body": content, "url": _shown(response.url)}
+    wish = retry_after_us(response.headers.get("retry-after"), int(time.time())) if again else None
+    if wish is not None:
+        data["retry-after"] = Duration(wish)
     error = effect_error(
         "FM0714",
         "http/status",
         f"{_asked(response)} answered {status}{f' {reason}' if reason else ''}",
-        {"status": status, "headers": headers, "body": content, "url": _shown(response.url)},
+        data,
         retryable=again,
     )
-    wish = retry_after_us(response.headers.get("retry-after"), int(time.time()))
-    raise EffectFailed(error, wish if again else None)
+    raise EffectFailed(error, wish)
 
 
 def _parsed(call: Call, response: httpx2.Response, body: bytes, *, strict: bool) -> Value:

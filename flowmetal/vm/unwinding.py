@@ -299,10 +299,12 @@ def hurry(machine: Machine, number: int) -> None:
 def is_cleaning_up(machine: Machine, fiber: Fiber) -> bool:
     """Say whether a fiber waits in a finally block that a cancellation has entered.
 
-    One that waits for the members of a scope does not count: they are cleaning up.
+    One that ends a scope does not count: its members are cleaning up. One that waits for what a
+    scope is for does: a finally block has begun it.
     """
     if fiber.status is FiberStatus.BLOCKED:
-        if isinstance(fiber.blocked_on, int):
+        on = fiber.blocked_on
+        if isinstance(on, int) and machine.scopes[on].closing:
             return False
     elif fiber.status is not FiberStatus.WAITING:
         return False

@@ -13,7 +13,7 @@ import pytest
 from flowmetal.connectors.http_request import HttpConnector
 from flowmetal.effects.requests import EffectFailed
 from flowmetal.runtime.grants import RunGrants, parse_grants
-from flowmetal.values import Secret, Value, hash_map, keyword, vector
+from flowmetal.values import Duration, Secret, Value, hash_map, keyword, vector
 from tests.connectors.calls import call, failure, perform
 
 
@@ -150,6 +150,7 @@ def test_retry_after_is_passed_on(server: str) -> None:
     with pytest.raises(EffectFailed) as failed:
         request(f"http://{server}/status/429")
     assert failed.value.retry_after_us == 7_000_000
+    assert failed.value.error.data.get(keyword("retry-after")) == Duration(7_000_000)
 
 
 def test_without_throw_every_status_is_a_result(server: str) -> None:

@@ -6,6 +6,7 @@ from flowmetal.effects.requests import EffectRequest
 from flowmetal.errors import FlowmetalError
 from flowmetal.values import Duration, FlowError, Instant, Value, keyword, pr_str, vector
 from tests.stdlib.world import World, args_of, failure
+from tests.vm.fibers import World as Clock
 
 
 class Flaky:
@@ -116,6 +117,21 @@ def test_a_failing_step_that_somebody_catches_is_ended_as_failed() -> None:
     assert world.of("step/end")[0].args.get(keyword("ok")) is False
 
 
+def test_the_timeout_of_a_step_is_one_of_each_attempt() -> None:
+    text = """(ns user (:require [flow.async :refer :all] [flow.time :refer [seconds]]))
+      (defn main []
+        (let [seen (atom [])]
+          (step! "ask" {:timeout (seconds 2) :retry {:backoff (seconds 1) :jitter :none}}
+            (swap! seen conj (attempt))
+            (sleep! (seconds (nth [9 3 1] (dec (attempt)))))
+            @seen)))"""
+    world = Clock(text)
+    assert world.finish().result == vector((1, 2, 3))
+    assert world.now_us == 7_000_000
+    with pytest.raises(FlowError, match="needs a duration as :timeout"):
+        run('(step! "x" {:timeout 3} 1)')
+
+
 def test_a_step_refuses_options_it_does_not_know_and_names_that_are_no_strings() -> None:
     with pytest.raises(FlowError, match="does not know the option :retries"):
         run('(step! "x" {:retries 3} 1)')
@@ -135,6 +151,21 @@ def test_a_retried_step_waits_durably_between_its_attempts() -> None:
     waits = [request.args.get(keyword("for")) for request in world.of("time/sleep")]
     assert waits == [Duration(1_000_000), Duration(2_000_000)]
     assert [r.args.get(keyword("attempt")) for r in world.of("step/begin")] == [1, 2, 3]
+
+
+def test_an_error_that_wishes_for_a_longer_wait_gets_it() -> None:
+    world = World()
+    body = """(let [n (atom 0) policy {:backoff (retry/constant (seconds 2)) :jitter :none}]
+      (retry/with-retry! policy
+        (case (swap! n inc)
+          1 (throw (ex-info "busy" {:retry-after (seconds 40)}))
+          2 (throw (ex-info "busy" {:retry-after (seconds 1)}))
+          3 (throw (ex-info "busy" {:retry-after (minutes 9000)}))
+          4 (throw (ex-info "busy" {:retry-after 7}))
+          @n)))"""
+    assert run(body, world) == 5
+    waits = [request.args.get(keyword("for")).us // 1_000_000 for request in world.of("time/sleep")]
+    assert waits == [40, 2, 86_400, 2]
 
 
 def test_every_attempt_asks_under_the_same_keys() -> None:

@@ -6,7 +6,11 @@ import pytest
 
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.values import FlowError, Value, keyword, pr_str
+from flowmetal.vm.machine import deliver
+from flowmetal.vm.state import Overdue
+from flowmetal.vm.unwinding import is_cleaning_up
 from tests.stdlib.world import World, failure
+from tests.vm.fibers import World as Clock
 
 
 def program(body: str) -> str:
@@ -183,3 +187,44 @@ def test_verify_is_not_asked_about_errors_that_leave_no_doubt() -> None:
     world = World({"http/request": lambda request: failure("no", "http/status", False)})
     with pytest.raises(FlowError, match="no"):
         run('(http/post! "u" {:verify (fn [e] (throw (ex-info "asked" {})))})', world)
+
+
+FIBERS = """(ns user (:require [flow.async :refer :all] [flow.time :refer [ms seconds]] [flow.saga :refer [saga! compensate!]]))
+(def log (atom []))
+(defn note [x] (swap! log conj x))
+(defn main [] %s)"""
+
+
+def fibers(body: str) -> Clock:
+    return Clock(FIBERS % body)
+
+
+def test_what_a_fiber_in_a_saga_has_done_is_undone_with_the_rest() -> None:
+    body = """(try
+        (saga! (compensate! note :first)
+               (spawn! (fn [] (try (sleep! (seconds 9)) (finally (sleep! (ms 1)) (note :did) (compensate! note :undone)))))
+               (sleep! (ms 5))
+               (throw (ex-info "no" {:type :x})))
+        (catch :x e @log))"""
+    assert pr_str(fibers(body).finish().result) == "[:did :undone :first]"
+
+
+def test_a_fiber_that_fails_fails_its_saga() -> None:
+    body = """(try
+        (saga! (compensate! note :undone)
+               (spawn! (fn [] (sleep! (ms 1)) (throw (ex-info "no" {:type :x}))))
+               (sleep! (seconds 9)))
+        (catch :x e [@log (mapv :ok (:compensated (ex-data e)))]))"""
+    assert pr_str(fibers(body).finish().result) == "[[:undone] [true]]"
+
+
+def test_an_undo_that_takes_longer_than_clean_up_may_keeps_no_other_from_being_run() -> None:
+    body = """(do (with-timeout! (ms 5) {:else :late}
+                  (saga! (compensate! note :undone) (compensate! (fn [] (sleep! (seconds 900)))) (sleep! (seconds 9))))
+                @log)"""
+    world = fibers(body)
+    while not is_cleaning_up(world.machine.state, world.machine.state.fibers[1]):
+        world.step()
+    deliver(world.machine.state, Overdue(1), 31_000_000)
+    world.compute()
+    assert pr_str(world.turn.result) == "[:undone]"

@@ -4,7 +4,8 @@ import pytest
 
 from flowmetal.values import Instant, pr_str
 from flowmetal.vm.machine import deliver
-from flowmetal.vm.state import MachineStatus, Overdue
+from flowmetal.vm.state import FiberStatus, MachineStatus, Overdue
+from flowmetal.vm.unwinding import is_cleaning_up
 from tests.vm.fibers import NS, World, failure, value
 from tests.vm.programs import k, machine
 
@@ -238,6 +239,19 @@ def test_clean_up_that_takes_too_long_loses_what_it_waits_for() -> None:
     world.compute()
     assert world.turn.result == k("late")
     assert world.output == "outer "
+
+
+def test_clean_up_in_fibers_of_its_own_may_take_no_longer() -> None:
+    world = World("""(defn main [] (with-timeout! (ms 1) {:else :late}
+      (try (sleep! (seconds 9))
+           (finally (all! (try (sleep! (seconds 900)) (finally (print "inner "))))))))""")
+    while not is_cleaning_up(world.machine.state, world.machine.state.fibers[1]):
+        world.step()
+    assert world.machine.state.fibers[1].status is FiberStatus.BLOCKED
+    deliver(world.machine.state, Overdue(1), 31_000_000)
+    world.compute()
+    assert world.turn.result == k("late")
+    assert world.output == "inner "
 
 
 def test_many_fibers_in_one_run() -> None:

@@ -24,6 +24,9 @@ native = Table("flow.core")
 _LONGEST_US = 10 * 365 * 86_400_000_000
 """No wait is longer than ten years, whatever the factor."""
 
+_LONGEST_WISH_US = 86_400_000_000
+"""A wish beyond a day is taken for a day, as where an effect is tried again without the machine."""
+
 _USUAL_MAX_US = 300_000_000
 """Five minutes: what a backoff that says nothing else grows to."""
 
@@ -136,6 +139,14 @@ def _fibonacci(n: int) -> int:
     for _ in range(n):
         a, b = b, a + b
     return a
+
+
+@native("-at-least")
+def at_least(wait: Value, wish: Value) -> Value:
+    """Return the longer of a wait and of what an error wishes for, if that is a duration."""
+    if type(wish) is not Duration:
+        return wait
+    return Duration(max(wait.us, min(wish.us, _LONGEST_WISH_US)))
 
 
 @native("-elapsed?")
