@@ -15,6 +15,7 @@ from typing import Any, Final
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from flowmetal.embed.asking import Thrown
 from flowmetal.embed.rendering import to_json
@@ -113,7 +114,7 @@ def on_no_route(request: Request, error: Exception) -> Response:
     """Answer a wrong address or method."""
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
+        allowed = ", ".join(_methods_at(request))
         message = f"{request.method} is not for {request.url.path}"
         return error_answer(
             HttpError(405, "FM1352", message, hint=f"use {allowed}", headers={"allow": allowed})
@@ -122,6 +123,13 @@ def on_no_route(request: Request, error: Exception) -> Response:
     return error_answer(
         HttpError(404, "FM1352", message, hint="see docs/http.md for the addresses there are")
     )
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Return the methods that an address takes; each may have a route of its own."""
+    routes = [one for one in request.app.routes if isinstance(one, Route) and one.methods]
+    here = [one for one in routes if one.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for one in here for method in one.methods or ()})
 
 
 def on_crash(request: Request, error: Exception) -> Response:

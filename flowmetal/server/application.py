@@ -29,7 +29,7 @@ def application(desk: Desk, settings: Settings, alive: Callable[[], bool]) -> St
     if "api" in settings.parts:
         for part in (runs, programs, tasks):
             found += part.routes(desk, settings)
-    return Starlette(
+    made = Starlette(
         routes=found,
         middleware=[Middleware(Guard, settings=settings)],
         exception_handlers={
@@ -38,6 +38,9 @@ def application(desk: Desk, settings: Settings, alive: Callable[[], bool]) -> St
             Exception: on_crash,
         },
     )
+    # An address is what it is: a redirection would say http, whatever the proxy before us speaks.
+    made.router.redirect_slashes = False
+    return made
 
 
 def _health(desk: Desk, alive: Callable[[], bool]) -> list[Route]:

@@ -6,7 +6,7 @@ Nothing here trusts a header: what is counted is the bytes that come.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
@@ -20,7 +20,20 @@ _MISSING = object()
 
 
 async def read_body(request: Request, most: int) -> bytes:
-    """Return the body. Raises HttpError: 413 for one that is too large, 408 for one that is too slow."""
+    """Return the body.
+
+    Raises HttpError: 413 for one that is too large, 408 for one that is too slow, 415 for one that is
+    compressed: nobody here would know what it says.
+    """
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise HttpError(
+            415,
+            "FM1350",
+            f"the body is compressed ({encoding[:40]})",
+            hint="send it without Content-Encoding",
+            headers={"accept-encoding": "identity"},
+        )
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and len(announced) < 20 and int(announced) > most:
         raise _too_large(most)
@@ -69,19 +82,28 @@ def parse_json(data: bytes) -> Value:
 
 def value_of(data: bytes, content_type: str) -> Value:
     """Return what a body of any type says: JSON, text, or bytes; nil for none."""
-    kind, _, parameters = content_type.lower().partition(";")
+    kind, *parameters = content_type.lower().split(";")
     kind = kind.strip()
     if not data:
         return None
     if kind == "application/json" or kind.endswith("+json"):
         return parse_json(data)
     if kind.startswith("text/") or kind == "application/x-www-form-urlencoded":
-        charset = parameters.partition("charset=")[2].strip(' "') or "utf-8"
+        charset = _charset(parameters)
         try:
             return data.decode(charset)
         except (LookupError, ValueError):
             raise bad_request(f"the body is not {charset[:40]}") from None
     return data
+
+
+def _charset(parameters: Iterable[str]) -> str:
+    """Return the charset among the parameters of a type; there may be others, as in ``format=flowed``."""
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset":
+            return value.strip(' "') or "utf-8"
+    return "utf-8"
 
 
 class Fields:

@@ -60,9 +60,14 @@ class Guard:
                 headers={"www-authenticate": "Bearer"},
             )
         origin = headers.get("origin")
-        if origin is not None and _name_in(_netloc(origin)) != name:
+        if origin is not None and not self._is_own_page(origin, headers.get("host", "")):
             return HttpError(403, "FM1353", "pages of other origins may not use the API")
         return None
+
+    def _is_own_page(self, origin: str, host: str) -> bool:
+        """Say whether a page is one of this server: another port of the same name is a stranger's."""
+        own = {_place(f"//{host}"), _place(self._settings.public_url or "")}
+        return _place(origin) in own - {None}
 
     def _is_ours(self, name: str) -> bool:
         if name in self._settings.hosts:
@@ -82,11 +87,16 @@ def _name_in(host: str) -> str:
     return host.rpartition(":")[0] if ":" in host else host
 
 
-def _netloc(origin: str) -> str:
+def _place(url: str) -> tuple[str, int | None] | None:
+    """Return name and port in an address, without a port that goes without saying; None: there is none."""
     try:
-        return urlsplit(origin).netloc
+        parts = urlsplit(url)
+        port = parts.port
     except ValueError:
-        return ""
+        return None
+    if parts.hostname is None:
+        return None
+    return parts.hostname, None if port in (80, 443) else port
 
 
 def _is_token(given: str, token: str) -> bool:

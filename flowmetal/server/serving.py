@@ -13,6 +13,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from uvicorn import Config, Server
@@ -24,7 +25,7 @@ from flowmetal.server import callbacks
 from flowmetal.server.application import application
 from flowmetal.server.desk import Desk
 from flowmetal.server.patience import PatientProtocol
-from flowmetal.server.settings import Settings
+from flowmetal.server.settings import Settings, host_of
 
 GRACE_S: Final = 10
 """How long requests in flight have after a signal."""
@@ -41,10 +42,11 @@ class Service:
 
     def __init__(self, engine: Engine, settings: Settings, concurrency: int = 100) -> None:
         self._engine = engine
-        self._settings = settings
         self._concurrency = concurrency
         self._socket = _listen(settings.host, settings.port)
         self.address = _address(self._socket)
+        # It is called what it calls itself: callbacks are sent there.
+        self._settings = replace(settings, hosts=settings.hosts | {host_of(self.address)})
         engine.callback_url = f"{settings.public_url or self.address}{callbacks.PATH}"
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: _Server | None = None

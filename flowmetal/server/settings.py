@@ -66,6 +66,12 @@ def checked(
             f"the token has less than {SHORTEST_TOKEN} characters",
             hint="make one with: openssl rand -hex 32",
         )
+    if token is not None and (not token.isascii() or not token.isprintable() or " " in token):
+        raise UsageError(
+            "FM1343",
+            "the token has spaces, line ends or other characters that no client can send",
+            hint="make one with: openssl rand -hex 32",
+        )
     if "api" in parts and token is None and not is_loopback(host):
         raise UsageError(
             "FM1340",
@@ -75,7 +81,7 @@ def checked(
     hosts = {name.lower() for name in (*_LOOPBACK_NAMES, host, *allow_hosts)}
     if public_url is not None:
         public_url = public_url.rstrip("/")
-        hosts.add(_host_of(public_url))
+        hosts.add(host_of(public_url))
     secrets = () if webhook_secrets is None else _secrets_in(webhook_secrets)
     return Settings(parts, host, port, public_url, token, frozenset(hosts), secrets, max_body)
 
@@ -88,7 +94,8 @@ def is_loopback(host: str) -> bool:
         return host.lower() in _LOOPBACK_NAMES
 
 
-def _host_of(url: str) -> str:
+def host_of(url: str) -> str:
+    """Return the name in the address of a server. Raises UsageError FM1343 if it is none."""
     try:
         parts = urlsplit(url)
         host = parts.hostname

@@ -266,6 +266,21 @@ def test_pages_of_other_origins_may_not_use_the_api(served: Served) -> None:
     assert served.client.get("/v1/runs", headers={"origin": served.url}).status_code == 200
 
 
+def test_another_port_of_the_same_name_is_another_origin(served: Served) -> None:
+    """A page of any server of this machine could cancel runs: a POST without a body is not asked about."""
+    host, _, port = served.url.rpartition(":")
+    for origin in (host, f"{host}:{int(port) - 1}", f"{host}:x", "null"):
+        refused(served.client.post("/v1/runs/x/cancel", headers={"origin": origin}), 403, "FM1353")
+
+
+def test_the_page_of_the_public_address_may_use_the_api_whatever_a_proxy_says() -> None:
+    with serving(public_url="https://flow.example.com:8443/flow") as served:
+        headers = {"host": "flow.example.com", "origin": "https://flow.example.com:8443"}
+        assert served.client.get("/v1/runs", headers=headers).status_code == 200
+        headers["origin"] = "https://flow.example.com"
+        assert served.client.get("/v1/runs", headers=headers).status_code == 200
+
+
 def test_a_server_of_callbacks_alone_has_no_api() -> None:
     with serving(only=["callbacks"]) as served:
         refused(served.client.get("/v1/runs"), 404, "FM1352")

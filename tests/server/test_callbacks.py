@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import gzip
 import os
 import threading
 import time
@@ -43,6 +44,8 @@ def test_a_callback_is_answered_by_a_post_to_its_address(served: Served) -> None
         ("application/vnd.pay+json; charset=utf-8", b"[1]", [1]),
         ("text/plain", "grüß".encode(), "grüß"),
         ("text/plain; charset=latin-1", b"gr\xfc", "grü"),
+        ("text/plain; charset=utf-8; format=flowed", "grüß".encode(), "grüß"),
+        ('text/plain; delsp=yes; Charset="latin-1"; format=flowed', b"gr\xfc", "grü"),
         ("application/x-www-form-urlencoded", b"a=1", "a=1"),
         ("application/octet-stream", b"\x00\xff", {"$bytes": "AP8="}),
         ("", b"", None),
@@ -65,6 +68,17 @@ def test_a_body_that_is_not_what_it_says_consumes_nothing(served: Served) -> Non
     assert (answered.status_code, answered.json()["error"]["code"]) == (400, "FM1350")
     assert httpx.post(url, json=1).json()["counted"]
     assert served.ended(run).result == 1
+
+
+def test_a_body_that_is_compressed_is_refused_and_consumes_nothing(served: Served) -> None:
+    run = served.start(WAITS)
+    url = served.callback(run)["url"]
+    headers = {"content-type": "application/octet-stream", "content-encoding": "gzip"}
+    answered = httpx.post(url, content=gzip.compress(b"paid"), headers=headers)
+    assert (answered.status_code, answered.json()["error"]["code"]) == (415, "FM1350")
+    headers["content-encoding"] = "identity"
+    assert httpx.post(url, content=b"paid", headers=headers).json()["counted"]
+    assert served.ended(run).result == b"paid"
 
 
 def test_the_same_delivery_gets_the_same_receipt(served: Served) -> None:

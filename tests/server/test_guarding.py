@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 
+import httpx2 as httpx
 import pytest
 
 from flowmetal.server import bodies
@@ -57,6 +58,29 @@ def test_callbacks_begin_with_the_public_address(served: Served) -> None:
 def test_an_address_that_is_not_there_says_so(served: Served) -> None:
     answered = served.client.get("/nothing")
     assert (answered.status_code, answered.json()["error"]["code"]) == (404, "FM1352")
+
+
+@pytest.mark.parametrize("path", ["/callbacks/x/", "/health/", "/v1/runs/"])
+def test_no_address_leads_to_another_one(served: Served, path: str) -> None:
+    """Behind a proxy that speaks TLS a redirection would send tokens over http."""
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    answered = served.client.post(path, json=1, headers=headers, follow_redirects=False)
+    assert (answered.status_code, answered.json()["error"]["code"]) == (404, "FM1352")
+
+
+def test_a_wrong_method_is_told_all_that_the_address_takes(served: Served) -> None:
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    answered = served.client.delete("/v1/runs", headers=headers)
+    assert (answered.status_code, answered.headers["allow"]) == (405, "GET, HEAD, POST")
+    assert answered.json()["error"]["help"] == ["use GET, HEAD, POST"]
+
+
+def test_a_server_on_all_addresses_answers_to_the_name_that_it_gives_to_callbacks() -> None:
+    with serving(host="0.0.0.0", token=TOKEN) as served:
+        host = served.engine.callback_url.removeprefix("http://").partition("/")[0]
+        local = f"http://127.0.0.1:{host.rpartition(':')[2]}"
+        answered = httpx.get(f"{local}/health", headers={"host": host})
+        assert answered.status_code == 200, answered.text
 
 
 def test_a_body_that_comes_too_slowly_is_given_up(

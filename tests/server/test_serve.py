@@ -108,6 +108,9 @@ def test_a_server_that_is_not_installed_says_how(shell, monkeypatch: pytest.Monk
         {"only": ["connectors"]},
         {"only": ["api,nothing"]},
         {"webhook_secrets": "/nowhere/at/all"},
+        {"token": "0123456789abcdef\n"},
+        {"token": "0123456789 abcdef"},
+        {"token": "ü" * 16},
     ],
 )
 def test_options_that_mean_nothing_are_refused(words: dict[str, object]) -> None:
