@@ -46,6 +46,7 @@ LEASE_US = 3 * SECOND_US
 FAULTY_US = 25 * SECOND_US
 LONGEST_US = 900 * SECOND_US
 MOST_STEPS = 400_000
+MOST_WAITS = 20  # above somebody who stands still meanwhile
 
 
 @cache
@@ -77,6 +78,7 @@ class Process:
     stop: Callable[[], None] | None = None  # ends it in good order
     is_driver: bool = False
     began: bool = False  # a driver
+    waits: int = 0  # one after the other, while somebody stood still
 
     def __post_init__(self) -> None:
         self.store = SeenStore(self.simulation, self, self.real)
@@ -234,10 +236,18 @@ class Simulation:
             asyncio.run, self.clock.wait_for = usual, usual_wait
 
     def _wait(self, process: Process, us: int) -> None:
-        """Wait for a change of the store, as a process does that has nothing else to do."""
+        """Wait for a change of the store, as a process does that has nothing else to do.
+
+        Whoever is in the middle of something below stands still meanwhile, and it may be the one
+        that is waited for. So the process dies in the end, as processes do.
+        """
         until_us, hints = self.clock.passed_us + us, self._hints
         while self.clock.passed_us < until_us and self._hints == hints:
             self.step(until_us)
+        below = any(other.loop.busy for other in self.processes if other is not process)
+        process.waits = process.waits + 1 if below else 0
+        if process.waits > MOST_WAITS and not process.dead:
+            self.kill(process)
         self.at_call(process, "waited")
 
     def _leave(self, process: Process) -> None:

@@ -92,12 +92,12 @@ def test_timers_that_are_due_within_one_second_all_ring_and_none_before_its_time
 ) -> None:
     count = BURST_OF_TIMERS
     with worker(engine.store_url, tmp_path):
-        # Far enough that all of them sleep when the first one rings.
-        first_us = engine.now_us() + 5_000_000 + count * 1_000
+        # Far enough that all of them sleep when the first one rings, on a busy machine too.
+        first_us = engine.now_us() + 5_000_000 + count * 4_000
         dues = {f"t-{n:06}": first_us + n * 1_000_000 // count for n in range(count)}
         engine.start_many(program, [Beginning([Instant(us)], id) for id, us in dues.items()])
-        until(lambda: asleep(engine, count))
-        assert engine.now_us() < first_us
+        until(lambda: asleep(engine, count) or engine.now_us() >= first_us)
+        assert engine.now_us() < first_us, "the machine is too slow for what is claimed here"
         until(lambda: counted(engine, "completed") == count)
         rows = engine.store.runs(RunQuery(limit=count))
         assert len(rows) == count
