@@ -14,6 +14,7 @@ from typing import Final
 # fmt: off
 STARTED:          Final = "started"           # {:entry :args :program :tags}
 REQUESTED:        Final = "effect-requested"  # the arguments
+REKEYED:          Final = "effect-rekeyed"    # the key: an earlier attempt asked for something else in its place
 RESOLVED:         Final = "effect-resolved"   # {:value :fuel}
 EFFECT_FAILED:    Final = "effect-failed"     # {:error :fuel}
 RETRIED:          Final = "effect-retried"    # {:attempt :error :due}: an attempt failed, another will follow

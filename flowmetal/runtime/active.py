@@ -33,6 +33,7 @@ from flowmetal.values import DataError, ErrorValue, Map, Value, hash_map, keywor
 from flowmetal.values.codec import decode_data, encode_data
 from flowmetal.values.kinds import KINDS as KINDS_OF_VALUES
 from flowmetal.values.kinds import LAST_SCALAR
+from flowmetal.vm.effects import CHANGED
 from flowmetal.vm.machine import deliver
 from flowmetal.vm.state import Machine, MachineStatus
 
@@ -310,6 +311,8 @@ class ActiveRun:
     def ask(self, request: EffectRequest) -> None:
         """Take a new request of the machine."""
         self.record(kinds.REQUESTED, request.kind, request.number, encode_data(request.args))
+        if CHANGED in request.key:
+            self.record(kinds.REKEYED, request.kind, request.number, encode_data(request.key))
         self.route(request)
 
     def route(self, request: EffectRequest) -> None:

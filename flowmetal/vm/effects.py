@@ -13,8 +13,9 @@ from __future__ import annotations
 from flowmetal.bytecode.code import SCRIPT_VALUE
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.ids import EffectNumber
-from flowmetal.values import Atom, Map, Value, hash_map, keyword, show
+from flowmetal.values import Atom, Map, Value, keyword, show, vector
 from flowmetal.values.errors import flow_error
+from flowmetal.values.hashing import hash_of
 from flowmetal.vm.errors import check_data
 from flowmetal.vm.state import Define, Fiber, FiberStatus, Machine, OpenEffect, Retry, Search
 
@@ -22,11 +23,19 @@ COMPILE = "code/compile"
 """What ``eval`` asks for. It tells nothing of the world, so top-level forms may ask for it, too."""
 
 STEP_VAR = "flow.core/*step*"
-"""The dynamic var that holds the retried step a fiber is in: an atom of {:scope :ordinal}."""
+"""The dynamic var that holds the retried step a fiber is in: an atom of {:scope :ordinal :asked}."""
 
 _SCRIPT_VALUE = f"/{SCRIPT_VALUE}"
 _SCOPE = keyword("scope")
 _ORDINAL = keyword("ordinal")
+_ASKED = keyword("asked")
+
+CHANGED = "~"
+"""Marks the key of an effect that differs from what an earlier attempt asked for in its place."""
+
+_REMEMBERED = 100
+"""So many effects of a retried step are remembered. A body may loop for years: later ones have what they
+ask for in their keys from the start."""
 
 
 def perform(machine: Machine, fiber: Fiber, kind: str, args: Value) -> bool:
@@ -48,7 +57,7 @@ def perform(machine: Machine, fiber: Fiber, kind: str, args: Value) -> bool:
     refuse_sealed(machine, fiber, what, at_start=kind == COMPILE)
     number = EffectNumber(machine.next_effect)
     machine.next_effect += 1
-    request = EffectRequest(number, kind, args, _key(fiber, kind, number))
+    request = EffectRequest(number, kind, args, _key(fiber, kind, args, number))
     machine.open[number] = OpenEffect(request, fiber.number)
     machine.requests.append(request)
     fiber.status = FiberStatus.WAITING
@@ -84,7 +93,7 @@ def seal_of(machine: Machine, fiber: Fiber, *, at_start: bool = False) -> str | 
     return "a macro, a query or an evaluation" if machine.sealed else None
 
 
-def _key(fiber: Fiber, kind: str, number: EffectNumber) -> str:
+def _key(fiber: Fiber, kind: str, args: Map, number: EffectNumber) -> str:
     """Return the part of the idempotency key that the machine knows."""
     if kind.startswith("step/"):
         return str(number)
@@ -92,7 +101,13 @@ def _key(fiber: Fiber, kind: str, number: EffectNumber) -> str:
     while scope is not None:
         if STEP_VAR in scope.values:
             step = scope.values[STEP_VAR]
-            return _take_ordinal(step) if isinstance(step, Atom) else str(number)
+            if not isinstance(step, Atom):
+                return str(number)
+            key = _take_ordinal(step)
+            is_time = kind.startswith(
+                "time/"
+            )  # whose arguments may name the hour, and which nobody hears of
+            return key if is_time else _told_apart(step.value.get(_ASKED), key, kind, args)
         scope = scope.outer
     return str(number)
 
@@ -105,6 +120,25 @@ def _take_ordinal(step: Atom) -> str:
     return f"{state.get(_SCOPE)}.{ordinal}"
 
 
+def _told_apart(asked: Value, key: str, kind: str, args: Map) -> str:
+    """Return the key of what is asked for in a retried step, another one for something else.
+
+    An attempt that asks for another kind or with other arguments than the one before asks for a new
+    effect: under the old key the world would take it for the old one. ``asked`` is
+    what the attempts share: from keys to what was asked under them first.
+    """
+    if not isinstance(asked, Atom):
+        return key
+    print = f"{hash_of(vector((kind, args))) & 0xFFFFFFFF:08x}"
+    known = asked.value.get(key)
+    if known is None:
+        if len(asked.value) >= _REMEMBERED:
+            return f"{key}+{print}"
+        asked.value = asked.value.assoc(key, print)
+        return key
+    return key if known == print else f"{key}{CHANGED}{print}"
+
+
 def step_of_child(bindings: dict[str, Value]) -> None:
     """Give a new fiber a scope of its own in the retried step that it is spawned in.
 
@@ -113,5 +147,5 @@ def step_of_child(bindings: dict[str, Value]) -> None:
     """
     step = bindings.get(STEP_VAR)
     if isinstance(step, Atom):
-        state = hash_map(((_SCOPE, _take_ordinal(step)), (_ORDINAL, 0)))
-        bindings[STEP_VAR] = Atom(state)
+        own = step.value.assoc(_SCOPE, _take_ordinal(step)).assoc(_ORDINAL, 0)
+        bindings[STEP_VAR] = Atom(own)

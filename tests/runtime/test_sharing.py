@@ -194,6 +194,22 @@ def test_a_signal_with_reply(engine) -> None:
     assert result(engine, text) == "49"
 
 
+def test_a_signal_with_another_payload_in_a_later_attempt_is_another_signal(engine) -> None:
+    text = """(defn main []
+      (let [me (:id (run-info))]
+        (step! "tell" {:retry {:backoff #dur "1ms"}}
+          (event/signal! me :same 0)
+          (event/signal! me :attempt (attempt))
+          (when (< (attempt) 3) (throw (ex-info "again" {}))))
+        (conj (mapv (fn [_] (event/receive! :attempt)) (range 3))
+              (event/receive! :same)
+              (event/receive! :same {:timeout #dur "1ms" :else :once}))))"""
+    assert result(engine, text) == "[1 2 3 0 :once]"
+    (run,) = engine.runs()
+    rekeyed = [event for event in engine.events(run.id) if event.kind == "effect-rekeyed"]
+    assert [event.name for event in rekeyed] == ["signal/send", "signal/send"]
+
+
 def test_a_signal_to_nobody_is_an_error(engine) -> None:
     found = error(engine, '(defn main [] (event/signal! #flow/run "nobody" :go))')
     assert (found.type, found.code) == (keyword("run/unknown"), "FM1101")

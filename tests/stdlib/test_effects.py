@@ -177,6 +177,31 @@ def test_every_attempt_asks_under_the_same_keys() -> None:
     assert first != last
 
 
+def test_an_attempt_that_asks_for_something_else_asks_under_another_key() -> None:
+    world = World({"http/request": Flaky(4)})
+    body = """(step! "x" {:retry {}}
+      (all! (http/get! (nth ["a" "b" "a" "c" "c"] (dec (attempt))))))"""
+    run(body.replace("all!", "flow.async/all!"), world)
+    one, two, three, four, five = [request.key for request in world.of("http/request")]
+    assert one == three
+    assert four == five
+    assert len({one, two, four}) == 3
+    assert [key.partition("~")[0] for key in (two, four)] == [one, one]
+
+
+def test_what_is_asked_for_under_which_key_is_not_remembered_without_end() -> None:
+    body = """(step! "x" {:retry {}}
+      (dotimes [n 300] (http/post! "a" {:json n}))
+      (http/get! (if (= 1 (attempt)) "b" "c")))"""
+    flaky = Flaky(1)
+    world = World({"http/request": lambda request: flaky(request) if len(world.asked) > 301 else 1})
+    run(body, world)
+    keys = [request.key for request in world.of("http/request")]
+    assert keys[:300] == keys[301:601]
+    assert keys[300] != keys[601]
+    assert len(set(keys)) == 302
+
+
 def test_effects_outside_of_retried_steps_have_keys_of_their_own() -> None:
     world = World({"http/request": Flaky(1)})
     run('(do (step! "x" {:retry {}} (http/get! "a")) (http/get! "b"))', world)
