@@ -159,9 +159,18 @@ def end(machine: Machine, fiber: Fiber, status: FiberStatus, value: Value) -> No
             settle(machine, fiber.handle, KEPT, value)
         case FiberStatus.CANCELLED:
             settle(machine, fiber.handle, BROKEN, _cancelled(fiber, value))
+            _cancel_with_run(machine, fiber, value)
         case _:
             settle(machine, fiber.handle, BROKEN, value)
     _leave_home(machine, fiber)
+
+
+def _cancel_with_run(machine: Machine, fiber: Fiber, error: ErrorValue) -> None:
+    """A run whose fiber was cancelled with it has not done what it was to do, though the first had ended."""
+    main = machine.fibers[1]
+    of_the_run = fiber.home == 0 and not fiber.service and machine.cancelled is not None
+    if of_the_run and main.status is FiberStatus.DONE:
+        main.status, main.result, main.error = FiberStatus.CANCELLED, None, error
 
 
 def _cancelled(fiber: Fiber, error: ErrorValue) -> ErrorValue:

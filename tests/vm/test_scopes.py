@@ -191,6 +191,30 @@ def test_cancelling_a_run_cancels_all_its_fibers_and_waits_for_their_finally_blo
     assert world.output == "inner child "
 
 
+def test_a_run_whose_last_fibers_are_cancelled_has_not_completed() -> None:
+    text = """(defn main []
+      (spawn! (fn [] (try (sleep! #dur "9s") (finally (print "child ")))))
+      (go! (sleep! #dur "9s"))
+      :done)"""
+    world = World(text)
+    world.machine.cancel("enough")
+    world.compute()
+    turn = world.finish()
+    assert (turn.status, turn.result) == (MachineStatus.CANCELLED, None)
+    assert turn.error.message == "enough"
+    assert world.output == "child "
+
+
+def test_a_run_whose_last_fibers_go_on_after_their_cancellation_completes() -> None:
+    world = World("""(defn main []
+      (spawn! (fn [] (try (sleep! #dur "9s") (catch :flow/cancelled e (print "child ")))))
+      :done)""")
+    world.machine.cancel("enough")
+    world.compute()
+    turn = world.finish()
+    assert (turn.status, turn.result) == (MachineStatus.COMPLETED, k("done"))
+
+
 def test_swap_sees_no_other_fiber_in_between() -> None:
     text = """(let [a (atom 0)
           slow (fn [n] (loop [i 0] (if (< i 15000) (recur (inc i)) (inc n))))]
