@@ -30,10 +30,12 @@ from flowmetal.compiler.nodes import Arity, Binding, Function, Local, Operation,
 from flowmetal.errors import CompileError
 from flowmetal.ids import CodeHash
 from flowmetal.source import Span
-from flowmetal.values import EMPTY_MAP, Map, Value, hash_map, keyword, list_of
+from flowmetal.values import EMPTY_MAP, Map, Symbol, Value, hash_map, keyword, list_of
 
 _ARGLISTS = keyword("arglists")
 _DOC = keyword("doc")
+_OF_EFFECTS = tuple(keyword(name) for name in ("timeout", "retry", "at-most-once"))
+"""Options that each call asks for. The others are about the queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +95,20 @@ def foreign_function(
             )
     kind = f"{context.namespace_name}/{declared.name.form.name}"
     parameters = declared.arglists[0]
-    return DeclaredKind(kind, options), _asking(kind, declared, parameters, span)
+    return DeclaredKind(kind, options), _asking(kind, declared, parameters, options, span)
 
 
-def _asking(kind: str, declared: _Declaration, parameters: Syntax, span: Span) -> Syntax:
+def _asking(
+    kind: str, declared: _Declaration, parameters: Syntax, options: Value, span: Span
+) -> Syntax:
     names = [item for item in children(*parameters) if is_symbol(item.form)]
     fixed = [item for item in names if item.form.text != "&"]
     arguments = bracketed(span, fixed)
     if len(fixed) != len(names):
         arguments = listed(span, core("vec"), listed_of(span, [core("list*"), *fixed]))
-    data = Syntax(hash_map([(keyword("args"), arguments.form)]), span)
+    said = [(key, options.get(key)) for key in _OF_EFFECTS if key in options]
+    quoted = [(key, list_of((Symbol(None, "quote"), value))) for key, value in said]
+    data = Syntax(hash_map([(keyword("args"), arguments.form), *quoted]), span)
     body = listed(span, local("perform"), kind, data)
     doc: list[Syntax | Value] = []
     if _DOC in declared.meta:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import flowmetal
 from flowmetal.bytecode.code import DefinitionKind
 from flowmetal.bytecode.file import write_program
 from flowmetal.compiler.compile import compile_more
@@ -225,6 +226,18 @@ def test_declared_kinds_may_be_performed():
     meta = definition(module, "resize").meta
     assert meta.get(keyword("doc")) == "Makes it small."
     compilation.module("(ns more (:require [demo])) (defn f [] (perform :demo/resize {}))")
+
+
+def test_a_foreign_function_asks_with_the_options_that_are_declared():
+    program = flowmetal.compile(
+        """(defforeign resize [url & more]
+             {:queue "q" :heartbeat 1 :timeout #dur "5m" :retry {:max-attempts 3} :at-most-once true})
+           (defn main [] (resize "u" 1 2))"""
+    )
+    (request,) = flowmetal.Machine(program).run().requests
+    assert pr_str(request.args) == (
+        '{:args ["u" 1 2], :timeout #dur "5m", :retry {:max-attempts 3}, :at-most-once true}'
+    )
 
 
 def test_effects_are_inferred_through_calls():
