@@ -9,6 +9,9 @@ IN_DOUBT = keyword("effect/in-doubt")
 TIMEOUT = keyword("timeout")
 BAD_ARGUMENT = keyword("effect/bad-argument")
 
+CANCELLED_TYPE = "flow/cancelled"
+"""What no ``:default`` catches. Nobody outside of a run throws it: what it stops is that run."""
+
 CANCELLED = "the run was cancelled"
 """What is said where nobody gave a reason."""
 
@@ -43,7 +46,7 @@ def data_map(data: dict[str, Value] | None) -> Map:
 
 def cancelled(reason: str) -> ErrorValue:
     """Make the error that a cancelled run ends in."""
-    return effect_error("FM0702", "flow/cancelled", reason or CANCELLED)
+    return effect_error("FM0702", CANCELLED_TYPE, reason or CANCELLED)
 
 
 def refused(capability: str, subject: str, flag: str, why: str = "") -> ErrorValue:

@@ -81,10 +81,11 @@ def export_run(
     claim = _claim(store, owner, run)
     row = store.load(claim).row
     try:
+        ties = Ties.of(store, run)
         if not in_doubt:
-            _refuse_in_doubt(row)
+            _refuse_in_doubt(row, ties)
         if not force:
-            _refuse_ties(run, Ties.of(store, run))
+            _refuse_ties(run, ties)
     except RefusedError:
         store.release(claim)
         raise
@@ -94,12 +95,14 @@ def export_run(
     try:
         # From here on nothing comes in: messages and answers are refused.
         ties = Ties.of(store, run)
+        if not in_doubt:
+            _refuse_in_doubt(row, ties)
         if not force:
             _refuse_ties(run, ties)
         write_bytes(path, pack(_leaving(store, store.export_run(claim), ties)))
     except BaseException:  # whatever it was, the run is still here: it goes on as before
         # What was to come in meanwhile is asked for again.
-        progress = asking_again(row.progress)
+        progress = asking_again(row.progress, begun=ties.doubtful if in_doubt else ())
         back = _keeping(row, row.state, (), release=True)._replace(progress=progress)
         store.commit(claim, back)
         raise
@@ -111,7 +114,7 @@ def _leaving(store: Store, parts: dict[str, bytes], ties: Ties) -> dict[str, byt
     """Return the parts of a run with what it needs at another place, and without what it leaves."""
     image = unpack_image(parts)
     row = image.row._replace(
-        progress=asking_again(image.row.progress),
+        progress=asking_again(image.row.progress, begun=ties.doubtful),
         input=leaving(image.row.input, ties.left()),
     )
     moved = pack_image(
@@ -135,10 +138,12 @@ def _earlier(store: Store, events: Sequence[Event]) -> dict[str, bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Ties:
-    """What hangs on a run: (what, key), and its callbacks, which move with it."""
+    """What hangs on a run: (what, key), its callbacks, which move with it, and the numbers of its
+    at-most-once tasks that a worker may have done."""
 
     rows: tuple[tuple[str, str], ...]
     callbacks: Value
+    doubtful: tuple[int, ...]
 
     @staticmethod
     def of(store: Store, run: RunId) -> Ties:
@@ -154,7 +159,8 @@ class Ties:
         waits = tuple(
             ("wait", place) for what, _, kind, place in rows if what == "open" and kind in _WAITS
         )
-        return Ties(named + waits, found.get(keyword("callbacks")))
+        doubtful = tuple(int(key.rpartition(".")[2]) for key in found.get(keyword("doubtful")))
+        return Ties(named + waits, found.get(keyword("callbacks")), doubtful)
 
     def left(self) -> list[str]:
         """Return the names by which a run knows what it leaves (runtime/inheriting.py)."""
@@ -299,10 +305,10 @@ def _claim(store: Store, owner: InterpreterId, run: RunId) -> Claim:
             raise RunError("FM1101", f"there is no run {run}", hint="`fmvm ps` lists the runs")
 
 
-def _refuse_in_doubt(row: RunRow) -> None:
+def _refuse_in_doubt(row: RunRow, ties: Ties) -> None:
     """Refuse to move an at-most-once effect whose outcome nobody knows (FM1202)."""
     notes, _ = decode_progress(row.progress)
-    if any(note.begun for note in notes.values()):
+    if ties.doubtful or any(note.begun for note in notes.values()):
         raise RefusedError(
             "FM1202",
             f"an at-most-once effect of run {row.id} is in flight",

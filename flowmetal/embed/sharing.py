@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flowmetal.bytecode.code import DefinitionKind
 from flowmetal.errors import RefusedError, RunError, UsageError
 from flowmetal.errors.remedies import remedies_of
-from flowmetal.ids import ProgramHash
+from flowmetal.ids import ProgramHash, RunId
 from flowmetal.runtime.grants import RunGrants, decode_grants
 from flowmetal.store.operations.vocabulary import (
     BeatCallback,
@@ -26,7 +26,7 @@ from flowmetal.store.operations.vocabulary import (
     Publish,
     Undeploy,
 )
-from flowmetal.store.protocol import Store
+from flowmetal.store.protocol import RunState, Store
 from flowmetal.values import (
     ErrorValue,
     Map,
@@ -128,6 +128,12 @@ def beat_task(store: Store, id: str, attempt: int) -> bool:
 
 def end_task(store: Store, id: str, attempt: int, result: str, *, failed: bool) -> bool:
     return bool(_of(perform(store, EndTask(id, attempt, result, failed)), "value"))
+
+
+def task_has_moved(store: Store, id: str) -> bool:
+    """Say whether a task that is lost has gone elsewhere, together with its run."""
+    row = store.run(RunId(id.partition("\t")[0]))
+    return row is not None and row.state is RunState.MOVED
 
 
 def publish(store: Store, topic: str, value: Value) -> int:

@@ -20,7 +20,7 @@ from typing import Final
 from flowmetal.effects import events as kinds
 from flowmetal.effects.errors import cancelled, effect_error
 from flowmetal.effects.kinds import EffectClass
-from flowmetal.effects.requests import EffectFailed, EffectRequest
+from flowmetal.effects.requests import EffectFailed, EffectRequest, EffectResult
 from flowmetal.runtime.active import ActiveRun, Arrival, Step
 from flowmetal.runtime.answering import result_of
 from flowmetal.runtime.committing import Steps
@@ -355,6 +355,8 @@ def _let_facts_in(active: ActiveRun, now_us: int) -> None:
         pending = active.progress.effects[result.number]
         if row is None:
             active.withdraw(pending)
+            if result.error is not None and pending.effect_class is EffectClass.TASK:
+                result = _task_is_over(pending, result)
         elif row.message.kind == RESULT:
             del active.answers[int(result.number)]
             active.consumed.append(row.number)
@@ -372,6 +374,13 @@ def _let_facts_in(active: ActiveRun, now_us: int) -> None:
         active.resolve(pending.request, result.value, result.error, entering.at_us)
 
 
+def _task_is_over(pending: Pending, result: EffectResult) -> EffectResult:
+    """Return the end of a task whose time is up: a worker may have done it by then."""
+    if not pending.options.at_most_once:
+        return result
+    return result._replace(error=in_doubt(pending.request, result.error))
+
+
 def _signal(id_: str, value: Value) -> Value:
     return hash_map(((keyword("id"), id_), (keyword("value"), value)))
 
@@ -383,14 +392,14 @@ def _take_arrival(active: ActiveRun, arrival: Arrival, now_us: int) -> None:
         return
     pending.in_flight = False
     error = arrival.error
-    if (
+    if error is not None and pending.options.at_most_once and error.type in _OUTCOME_UNKNOWN:
+        error = in_doubt(pending.request, error)  # which no policy tries again
+    elif (
         error is not None
         and error.retryable is not False
         and not _is_final(active, pending, arrival, now_us)
     ):
         return
-    if error is not None and pending.options.at_most_once and error.type in _OUTCOME_UNKNOWN:
-        error = in_doubt(pending.request, error)
     active.resolve(pending.request, arrival.value, error, arrival.at_us)
 
 

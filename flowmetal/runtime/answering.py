@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from flowmetal.effects.errors import CANCELLED, effect_error
+from flowmetal.effects.errors import CANCELLED, CANCELLED_TYPE, effect_error
 from flowmetal.effects.requests import EffectResult
+from flowmetal.runtime.opening import in_doubt
 from flowmetal.runtime.progress import Pending
 from flowmetal.store.protocol import InboxRow
 from flowmetal.values import (
@@ -26,6 +27,7 @@ from flowmetal.values import (
     vector,
 )
 from flowmetal.values.codec import decode_data
+from flowmetal.values.names import reads_as_keyword
 
 if TYPE_CHECKING:
     from flowmetal.runtime.active import ActiveRun
@@ -89,7 +91,7 @@ def _ended(active: ActiveRun, pending: Pending, found: Map) -> Value:
     error = _body(found)
     if not isinstance(error, ErrorValue):
         error = effect_error("FM0733", f"run/{state}", _without_result(run, state))
-    elif error.type.text == "flow/cancelled":
+    elif error.type.text == CANCELLED_TYPE:
         reason = "" if error.message == CANCELLED else f": {error.message}"
         message = f"{_without_result(run, 'cancelled')}{reason}"
         error = effect_error("FM0733", "run/cancelled", message)
@@ -157,8 +159,7 @@ def _callback_failed(said: Value) -> ErrorValue:
     data = _get(said, "data")
     values = data if isinstance(data, Map) else EMPTY_MAP if data is None else _map(value=data)
     if type_ is not None:
-        word = type_ if isinstance(type_, Keyword) else keyword(str(type_).removeprefix(":"))
-        values = values.assoc(keyword("type"), word)
+        values = values.assoc(keyword("type"), _type_of(type_) or type_)
     message = _get(said, "message")
     text = "the callback was failed" if message is None else str(message)
     return ErrorValue(
@@ -245,17 +246,34 @@ def _task(active: ActiveRun, pending: Pending, found: Map) -> Value:
         ) from None
     if not _get(found, "failed"):
         return said
+    error = _worker_failed(kind, found, said)
+    raise _Failed(in_doubt(pending.request, error) if _get(found, "doubt") else error)
+
+
+def _worker_failed(kind: str, found: Map, said: Value) -> ErrorValue:
+    """Return the error that a worker has said. It says why it failed, and cancels nobody."""
     if not isinstance(said, Map):
-        raise _Failed(_task_failed(kind, "a worker failed", _map(value=said)))
+        return _task_failed(kind, "a worker failed", _map(value=said))
     data = _get(said, "data")
     values = data if isinstance(data, Map) else EMPTY_MAP if data is None else _map(value=data)
     values = values.assoc(keyword("kind"), kind).assoc(keyword("attempts"), _get(found, "attempts"))
-    error = _task_failed(kind, str(_get(said, "message") or "a worker failed"), values)
+    message = str(_get(said, "message") or "a worker failed")
     type_ = _get(said, "type")
-    if type_ is not None:
-        word = type_ if isinstance(type_, Keyword) else keyword(str(type_).removeprefix(":"))
-        error = ErrorValue(word, error.message, error.data, code=error.code, frames=())
-    raise _Failed(error)
+    word = None if type_ is None else _type_of(type_)
+    if word is None:
+        values = values if type_ is None else values.assoc(keyword("type"), type_)
+        return _task_failed(kind, message, values)
+    error = _task_failed(kind, message, values)
+    return ErrorValue(word, error.message, error.data, code=error.code, frames=())
+
+
+def _type_of(said: Value) -> Keyword | None:
+    """Return the type of an error that somebody outside named; None for what can be none there."""
+    text = said.text if isinstance(said, Keyword) else said
+    if not isinstance(text, str) or not reads_as_keyword(text.removeprefix(":")):
+        return None
+    word = keyword(text.removeprefix(":"))
+    return None if word.text == CANCELLED_TYPE else word
 
 
 def _task_failed(kind: str, message: str, data: Map = EMPTY_MAP) -> ErrorValue:

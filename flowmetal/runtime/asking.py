@@ -17,6 +17,7 @@ from flowmetal.errors import FlowmetalError
 from flowmetal.ids import ProgramHash, RunId
 from flowmetal.runtime.entering import signal_name
 from flowmetal.runtime.grants import RunGrants, decode_grants
+from flowmetal.runtime.options import AT_MOST_ONCE
 from flowmetal.runtime.retry import ONCE, duration_us, policy_of
 from flowmetal.runtime.starting import checked_id
 from flowmetal.store.inputs import encode_input, first_event
@@ -410,7 +411,7 @@ def _task(active: ActiveRun, request: EffectRequest, due_us: int | None) -> Oper
     assert declared is not None
     args = _Arguments(EffectRequest(request.number, request.kind, declared, request.key))
     try:
-        policy = policy_of(declared.get(keyword("retry")), ONCE)
+        policy = policy_of(request.args.get(keyword("retry"), declared.get(keyword("retry"))), ONCE)
     except ValueError as problem:
         raise args.wrong(str(problem)) from None
     return OpenTask(
@@ -424,6 +425,7 @@ def _task(active: ActiveRun, request: EffectRequest, due_us: int | None) -> Oper
         first_wait_us=policy.initial_us,
         factor=policy.factor if policy.shape == "exponential" else 1.0,
         most_wait_us=policy.cap_us,
+        at_most_once=bool(request.args.get(AT_MOST_ONCE, declared.get(AT_MOST_ONCE))),
     )
 
 

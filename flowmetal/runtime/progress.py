@@ -119,8 +119,11 @@ def _decoded(data: bytes) -> Map:
     return found
 
 
-def asking_again(data: bytes, but: Collection[int] = ()) -> bytes:
-    """Return the notes of a run that will ask its store once more for what it waits for."""
+def asking_again(data: bytes, but: Collection[int] = (), *, begun: Collection[int] = ()) -> bytes:
+    """Return the notes of a run that will ask its store once more for what it waits for.
+
+    Not for the effects in ``but``. Those in ``begun`` are at-most-once, and may have been performed.
+    """
     if not data:
         return data
     found = _decoded(data)
@@ -128,9 +131,10 @@ def asking_again(data: bytes, but: Collection[int] = ()) -> bytes:
     rows = [
         (
             number,
-            vector((n.attempts, n.first_us, n.due_us, n.begun, n.held, number not in but)),
+            vector((n.attempts, n.first_us, n.due_us, is_begun, n.held, number not in but)),
         )
         for number, n in notes.items()
+        for is_begun in (n.begun or number in begun,)
     ]
     return encode_data(found.assoc(_EFFECTS, hash_map(rows))) if rows else data
 

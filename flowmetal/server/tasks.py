@@ -2,13 +2,14 @@
 
 Claim, say now and then that one still works (a heartbeat within ``lease`` seconds), say how it ended.
 A claim may wait for a task; it then holds no thread. An attempt whose lease is over is refused
-with 409: another one may have begun, so the worker stops.
+with 409: another one may have begun, so the worker stops. So it does with 410: the run has moved away.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -16,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from flowmetal.embed.engine import Engine
-from flowmetal.embed.sharing import TaskClaim
+from flowmetal.embed.sharing import TaskClaim, task_has_moved
 from flowmetal.server.answers import HttpError, answer
 from flowmetal.server.bodies import Fields, read_fields
 from flowmetal.server.desk import Desk
@@ -26,6 +27,8 @@ from flowmetal.values.json_mapping import json_dumps
 
 LONGEST_WAIT_S: Final = 60
 _ATTEMPT: Final = ("id", "attempt")
+_STOP: Final = "stop working on it"
+_MOVED: Final = f"{_STOP}; it is offered again where the run is now"
 
 
 def routes(desk: Desk, settings: Settings) -> list[Route]:
@@ -49,7 +52,7 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
     async def beat(request: Request) -> Response:
         fields = await read_fields(request, most, _ATTEMPT)
         id_, attempt = _attempt(fields)
-        return _kept(await desk.ask(lambda engine: engine.beat_task(id_, attempt)))
+        return await kept(id_, lambda engine: engine.beat_task(id_, attempt))
 
     async def complete(request: Request) -> Response:
         fields = await read_fields(request, most, (*_ATTEMPT, "result"))
@@ -66,7 +69,21 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
         def ask(engine: Engine) -> bool:
             return engine.end_task(id_, attempt, text, failed=failed)
 
-        return _kept(await desk.ask(ask))
+        return await kept(id_, ask)
+
+    async def kept(id_: str, ask: Callable[[Engine], bool]) -> Response:
+        """Answer a worker that still has its task, and refuse one that has lost it."""
+
+        def look(engine: Engine) -> bool:
+            if ask(engine):
+                return True
+            if task_has_moved(engine.store, id_):
+                raise HttpError(410, "FM1356", "the run of this task has moved away", hint=_MOVED)
+            return False
+
+        if not await desk.ask(look):
+            raise HttpError(409, "FM1356", "this attempt has lost the task", hint=_STOP)
+        return answer({"ok": True})
 
     return [
         Route("/v1/tasks/claim", claim, methods=["POST"]),
@@ -90,9 +107,3 @@ def _task_json(task: TaskClaim) -> dict[str, Any]:
         "key": task.idempotency_key,
         "lease": task.lease_us / 1_000_000,
     }
-
-
-def _kept(good: bool) -> Response:
-    if not good:
-        raise HttpError(409, "FM1356", "this attempt has lost the task", hint="stop working on it")
-    return answer({"ok": True})

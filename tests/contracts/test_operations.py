@@ -46,6 +46,7 @@ from flowmetal.store.operations.vocabulary import (
     SendMessage,
     SettlePromise,
     ShowPromise,
+    ShowTies,
     StartRun,
     Subscribe,
     Throttle,
@@ -78,6 +79,7 @@ from tests.contracts.test_store import (
 from tests.postgres import Server
 
 SECOND = 1_000_000
+DAY = 86_400 * SECOND
 CHILD = RunId("child")
 
 
@@ -839,6 +841,67 @@ class OperationsContract:
         id_ = str(of(world.ann.operate(ClaimTask("images", "w")), "id"))
         world.ann.operate(EndTask(id_, 1, '{"retryable":false}', failed=True))
         assert of(doer.answer(waits), "failed") is True
+
+    def test_a_worker_that_says_the_same_again_is_heard_as_the_first_time(
+        self, world: World
+    ) -> None:
+        doer = Doer(world, R1)
+        self.task(doer, max_attempts=2, first_wait_us=0)
+        id_ = str(of(world.ann.operate(ClaimTask("images", "w")), "id"))
+        words = (EndTask(id_, 1, '{"type":"x"}', failed=True), EndTask(id_, 2, "42"))
+        for attempt, word in enumerate(words, 1):
+            for _ in range(3):
+                assert of(world.bob.operate(word), "value") is True
+            if attempt == 1:
+                assert of(world.ann.operate(ClaimTask("images", "w")), "attempt") == 2
+                assert of(world.bob.operate(word), "value") is True
+        assert of(world.ann.operate(EndTask(id_, 1, "42")), "value") is False
+        world.clock.advance(2 * DAY)
+        while world.bob.attend():
+            pass
+        assert of(world.bob.operate(words[1]), "value") is False
+
+    def test_an_at_most_once_task_whose_worker_is_lost_is_in_doubt(self, world: World) -> None:
+        doer = Doer(world, R1)
+        waits = self.task(doer, max_attempts=9, first_wait_us=0, at_most_once=True)
+        id_ = str(of(world.ann.operate(ClaimTask("images", "w")), "id"))
+        world.ann.operate(EndTask(id_, 1, '{"type":"busy"}', failed=True))
+        assert of(world.ann.operate(ClaimTask("images", "w")), "attempt") == 2  # no doubt so far
+        world.clock.advance(3 * SECOND)
+        while world.bob.attend():
+            pass
+        assert of(world.ann.operate(ClaimTask("images", "w")), "id") is None
+        assert (of(doer.answer(waits), "failed"), of(doer.answer(waits), "doubt")) == (True, True)
+
+    def test_at_most_once_tasks_that_a_worker_has_or_has_done_are_said(self, world: World) -> None:
+        doer = Doer(world, R1)
+        careful = self.task(doer, at_most_once=True)
+        self.task(doer, queue="other")
+        for queue in ("other", "images"):
+            assert list(of(world.ann.operate(ShowTies(R1)), "doubtful")) == []  # type: ignore[call-overload]
+            world.ann.operate(ClaimTask(queue, "w"))
+        assert list(of(world.ann.operate(ShowTies(R1)), "doubtful")) == [careful]  # type: ignore[call-overload]
+
+    def test_a_run_that_is_being_moved_has_no_tasks_and_takes_no_word(self, world: World) -> None:
+        doer = Doer(world, R1)
+        self.task(doer)
+        id_ = str(of(world.ann.operate(ClaimTask("images", "w")), "id"))
+        self.task(doer)
+        doer.claim = world.ann.commit(doer.claim, step(RunState.EXPORTING))
+        assert of(world.ann.operate(ClaimTask("images", "w")), "id") is None
+        for operation in (EndTask(id_, 1, "42"), BeatTask(id_, 1)):
+            assert code(world.ann.operate(operation)) == "FM0737"
+        doer.claim = world.ann.commit(doer.claim, step())
+        assert of(world.ann.operate(ClaimTask("images", "w")), "id") is not None
+        assert of(world.ann.operate(EndTask(id_, 1, "42")), "value") is True
+
+    def test_a_callback_of_a_run_that_is_being_moved_takes_no_sign_of_life(
+        self, world: World
+    ) -> None:
+        doer = Doer(world, R1)
+        doer.get(OpenCallback("c-1", "hash", heartbeat_us=SECOND))
+        doer.claim = world.ann.commit(doer.claim, step(RunState.EXPORTING))
+        assert code(world.ann.operate(BeatCallback("c-1"))) == "FM0737"
 
     def test_a_task_that_nobody_waits_for_is_withdrawn(self, world: World) -> None:
         doer = Doer(world, R1)

@@ -171,6 +171,35 @@ def test_a_shared_promise_is_waited_for_at_the_new_place_if_forced(a, b, tmp_pat
     assert b.result(run) == 3
 
 
+CAREFUL = '(defforeign pay [x] {:queue "till" :at-most-once true}) (defn main [] (pay 1))'
+
+
+def test_an_at_most_once_task_that_a_worker_has_keeps_its_run_here(a, b, tmp_path) -> None:
+    run = parked(a, CAREFUL)
+    claimed = a.claim_task("till", "w1")
+    with pytest.raises(RefusedError) as refused:
+        a.export(run, str(tmp_path / "r.fms"))
+    assert refused.value.code == "FM1202"
+    assert a.end_task(claimed.id, claimed.attempt, "5")
+    assert a.result(run) == 5
+
+
+def test_such_a_task_is_in_doubt_at_the_new_place_if_it_is_forced_there(a, b, tmp_path) -> None:
+    run = parked(a, CAREFUL)
+    a.claim_task("till", "w1")
+    move(a, b, run, tmp_path, in_doubt=True)
+    assert b.claim_task("till", "w2") is None
+    assert b.view(run).error.type.text == "effect/in-doubt"
+
+
+def test_an_at_most_once_task_that_nobody_has_taken_moves_like_any_other(a, b, tmp_path) -> None:
+    run = parked(a, CAREFUL)
+    move(a, b, run, tmp_path)
+    claimed = b.claim_task("till", "w2")
+    assert b.end_task(claimed.id, claimed.attempt, "5")
+    assert b.result(run) == 5
+
+
 def test_a_task_is_withdrawn_and_asked_again_under_its_key(a, b, tmp_path) -> None:
     run = parked(
         a, '(defforeign render [x] {:kind :t/render :queue "gpu"}) (defn main [] (render 1))'

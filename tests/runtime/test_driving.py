@@ -262,6 +262,19 @@ def test_an_at_most_once_effect_in_doubt_is_not_performed_again() -> None:
     assert len(bench.world.performed) == 1
 
 
+@pytest.mark.parametrize("type_", ["http/timeout", "http/failed", "timeout"])
+def test_no_policy_tries_an_at_most_once_effect_again_whose_outcome_is_not_known(type_) -> None:
+    bench = Bench()
+
+    def breaks(call: Call) -> Value:
+        raise EffectFailed(effect_error("FM0717", type_, "the connection broke", retryable=True))
+
+    bench.world.connectors = {"t/c": breaks}
+    row = bench.run(sequence(("t/c", args(at_most_once=True, retry=5))))
+    assert bench.error(row).type is keyword("effect/in-doubt")
+    assert len(bench.world.performed) == 1
+
+
 def test_an_at_most_once_function_of_this_process_is_not_called_again() -> None:
     def dies(_: Value) -> Value:
         raise Death

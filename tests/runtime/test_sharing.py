@@ -474,6 +474,43 @@ def test_a_foreign_function_with_a_queue_is_performed_by_a_worker(engine) -> Non
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_task_whose_time_is_up_is_over_although_nobody_has_claimed_it(engine) -> None:
+    text = """(defforeign draw {:queue "images" :timeout #dur "50ms"} [x])
+              (defn main [] (try (draw 1) (catch :timeout e :over)))"""
+    run = start(engine, text, "r")
+    assert pr_str(engine.result(run)) == ":over"
+    assert engine.claim_task("images", "w") is None
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "options", ['{:timeout #dur "50ms"}', '{:retry 5 :heartbeat #dur "50ms"}'], ids=["time", "lost"]
+)
+def test_an_at_most_once_task_that_a_worker_may_have_done_is_in_doubt(engine, options) -> None:
+    text = f"""(defforeign pay {options[:-1]} :queue "till" :at-most-once true}} [x])
+               (defn main [] (pay 1))"""
+    run = start(engine, text, "r")
+    assert engine.claim_task("till", "w") is not None
+    found = engine.drive(run).error
+    assert (found.type.text, found.retryable) == ("effect/in-doubt", False)
+    assert engine.claim_task("till", "w") is None
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("type_", ["flow/cancelled", ":flow/cancelled", "a b", "", 5, ["x"]])
+def test_a_worker_cannot_throw_what_is_no_type_or_cancels_the_run(engine, type_) -> None:
+    text = """(defforeign draw {:queue "images"} [x])
+              (defn main [] (try (draw 1) (catch :task/failed e [(ex-message e) (ex-data e)])))"""
+    run = start(engine, text, "r")
+    task = engine.claim_task("images", "w1")
+    said = json.dumps({"type": type_, "message": "no"})
+    assert engine.end_task(task.id, task.attempt, said, failed=True)
+    message, data = engine.result(run)
+    assert message == "p/draw: no"
+    assert flowmetal.to_python(data)["type"] == type_
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_worker_needs_nothing_but_the_sql_that_is_documented(engine) -> None:
     text = """(defforeign resize {:queue "images" :retry 2} [url])
               (defn main [] [(resize "u") (try (resize "v") (catch :image/bad e :bad))])"""

@@ -229,8 +229,21 @@ def test_a_worker_claims_beats_and_completes(served: Served) -> None:
     assert served.client.post("/v1/tasks/heartbeat", json=attempt).json() == {"ok": True}
     done = served.client.post("/v1/tasks/complete", json={**attempt, "result": {"width": 10}})
     assert done.status_code == 200
+    again = served.client.post("/v1/tasks/complete", json={**attempt, "result": {"width": 10}})
+    assert again.status_code == 200  # its answer may have been lost
     assert served.ended(run).result_json() == {"width": 10}
     refused(served.client.post("/v1/tasks/complete", json=attempt), 409, "FM1356")
+
+
+def test_a_worker_of_a_run_that_has_moved_is_told_so(served: Served, tmp_path: Path) -> None:
+    run = served.engine.start(flowmetal.compile(WORK), ["a.png"])[0]
+    asked = {"queue": "images", "worker": "w-1", "wait": 10}
+    task = served.client.post("/v1/tasks/claim", json=asked).json()
+    served.until(run, lambda view: view.state == "waiting")
+    served.engine.export(run, str(tmp_path / "run.fms"))
+    attempt = {"id": task["id"], "attempt": task["attempt"]}
+    for verb in ("heartbeat", "complete", "fail"):
+        refused(served.client.post(f"/v1/tasks/{verb}", json=attempt), 410, "FM1356")
 
 
 def test_no_task_is_no_content(served: Served) -> None:

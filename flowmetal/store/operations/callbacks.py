@@ -132,17 +132,12 @@ def complete(records: Records, operation: CompleteCallback) -> Answer:
     id_ = _id_of(records, operation.callback)
     expire(records, id_)
     found = find(records, Callback, id_)
-    refused = _refusal(found, operation.callback)
+    refused = _refusal(records, found, operation.callback)
     if refused is not None:
         return refused
     assert found is not None
     first = found.state == OPEN
     if first:
-        standing = records.run(RunId(found.run))
-        if standing is not None and standing.state is RunState.EXPORTING:
-            return refuse(
-                "FM0737", "callback/away", f"run {found.run} is being moved", run=found.run
-            )
         now = records.now_us()
         found.state = FAILED if operation.failed else COMPLETED
         found.settled_us, found.delivery = now, operation.delivery or f"at-{now}"
@@ -162,7 +157,7 @@ def beat(records: Records, operation: BeatCallback) -> Answer:
     id_ = _id_of(records, operation.callback)
     expire(records, id_)
     found = find(records, Callback, id_)
-    refused = _refusal(found, operation.callback)
+    refused = _refusal(records, found, operation.callback)
     if refused is not None:
         return refused
     assert found is not None
@@ -180,10 +175,13 @@ def show(records: Records, operation: ShowCallback) -> Answer:
     return answer(id=id_, run=found.run, state=found.state, expires=found.expires_us())
 
 
-def _refusal(found: Callback | None, name: str) -> Answer | None:
+def _refusal(records: Records, found: Callback | None, name: str) -> Answer | None:
     if found is None:
         shown = "with this token" if name.startswith(HASHED) else name
         return refuse("FM0730", "callback/unknown", f"there is no callback {shown}")
+    standing = records.run(RunId(found.run)) if found.state == OPEN else None
+    if standing is not None and standing.state is RunState.EXPORTING:
+        return refuse("FM0737", "callback/away", f"run {found.run} is being moved", run=found.run)
     if found.state == EXPIRED:
         return refuse("FM0731", "callback/expired", "the callback has expired", run=found.run)
     if found.state == GONE:

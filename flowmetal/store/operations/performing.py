@@ -186,7 +186,12 @@ def _show_ties(records: Records, operation: ShowTies) -> Answer:
     rows = [vector((what, key, tie.kind, tie.place)) for what, key, tie in found]
     names = [key for what, key, _ in found if what == callbacks.CALLBACK]
     carried = [callbacks.packed(records, name) for name in names]
-    return answer(ties=vector(rows), callbacks=vector(carried))
+    doubtful = [
+        key
+        for what, key, tie in found
+        if what == OPEN and tie.kind == tasks.TASK and tasks.is_doubtful(records, tie.place)
+    ]
+    return answer(ties=vector(rows), callbacks=vector(carried), doubtful=vector(doubtful))
 
 
 def _withdraw(records: Records, asker: Asker) -> None:
@@ -279,6 +284,7 @@ _DUE: Final[dict[str, Callable[[Records, str], None]]] = {
     queues.Queue.SPACE: queues.serve,
     queues.Delayed.SPACE: queues.end_delay,
     tasks.Task.SPACE: tasks.attend,
+    tasks.Word.SPACE: tasks.forget_word,
     orders.SPACE: orders.obey,
 }
 """Who looks at rows that are due, by space. Each either deletes the row or moves its time on."""

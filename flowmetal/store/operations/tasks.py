@@ -6,24 +6,33 @@ row; ``attend`` brings what it has said to the run.
 
 A task is ``open`` until a worker claims it, ``claimed`` as long as its lease is kept up by heartbeats, then
 ``done`` or ``failed`` by the worker's word. Each claim raises ``attempt``, and only the word of the
-latest attempt counts. A lost lease is a failed attempt.
+latest attempt counts. A lost lease is a failed attempt; of an at-most-once task it is the last one, in doubt.
+
+A worker that did not hear that it was heard says it again: the word of an attempt is remembered for a day.
+While a run is written to a file nobody claims its tasks and no word is taken, for it would be lost.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from flowmetal.ids import RunId
 from flowmetal.store.operations.answers import Answer, Asker, answer, bad_name, refuse, reply
 from flowmetal.store.operations.records import TAB, TASKS, Kept, Records, drop, each, find, keep
 from flowmetal.store.operations.ties import wait_at, waits_no_more
 from flowmetal.store.operations.vocabulary import BeatTask, ClaimTask, EndTask, OpenTask
+from flowmetal.store.protocol import RunState
+from flowmetal.values import keyword
 
 TASK: Final = "task"
 OPEN, CLAIMED, DONE, FAILED = "open", "claimed", "done", "failed"
 SAID = (DONE, FAILED)
 _LONGEST_WAIT_US: Final = 366 * 86_400_000_000
+_REMEMBERED_US: Final = 86_400_000_000
+"""How long a worker may go on saying the same."""
 
 
 @dataclass(slots=True)
@@ -66,6 +75,21 @@ class Line(Kept):
     task: str
 
 
+@dataclass(slots=True)
+class Once(Kept):
+    """Key: that of an at-most-once task. It has no column, for workers need not know of it."""
+
+    SPACE: ClassVar[str] = "task-once"
+
+
+@dataclass(slots=True)
+class Word(Kept):
+    """Key: task, attempt. What was said of it and heard."""
+
+    SPACE: ClassVar[str] = "task-word"
+    digest: str
+
+
 def open_task(records: Records, asker: Asker, operation: OpenTask) -> Answer | None:
     wrong = bad_name(operation.queue, "queue")
     if wrong is not None:
@@ -93,6 +117,8 @@ def open_task(records: Records, asker: Asker, operation: OpenTask) -> Answer | N
         most_wait_us=operation.most_wait_us,
     )
     key = f"{asker.run}{TAB}{asker.effect}"
+    if operation.at_most_once:
+        keep(records, key, Once())
     _offer(records, key, task)
     wait_at(records, asker, TASK, key)
     return None
@@ -112,7 +138,8 @@ def claim(records: Records, operation: ClaimTask) -> Answer:
         task = find(records, Task, line.task)
         if task is None or task.state != OPEN or task.ready_us > now:
             continue
-        if operation.names and task.name not in operation.names:
+        other = operation.names and task.name not in operation.names
+        if other or _is_leaving(records, line.task):
             keep(records, hint, line)
             continue
         task.state, task.worker = CLAIMED, operation.worker
@@ -132,6 +159,8 @@ def claim(records: Records, operation: ClaimTask) -> Answer:
 
 
 def beat(records: Records, operation: BeatTask) -> Answer:
+    if _is_leaving(records, operation.id):
+        return _away(operation.id)
     task = _claimed(records, operation.id, operation.attempt)
     if task is None:
         return answer(value=False)
@@ -141,6 +170,13 @@ def beat(records: Records, operation: BeatTask) -> Answer:
 
 
 def end(records: Records, operation: EndTask) -> Answer:
+    if _is_leaving(records, operation.id):
+        return _away(operation.id)
+    said = f"{'failed' if operation.failed else 'done'} {operation.result}"
+    word = Word(hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest())
+    place = f"{operation.id}{TAB}{operation.attempt}"
+    if find(records, Word, place) == word:
+        return answer(value=True)
     task = _claimed(records, operation.id, operation.attempt)
     if task is None:
         return answer(value=False)
@@ -149,8 +185,31 @@ def end(records: Records, operation: EndTask) -> Answer:
     except (ValueError, RecursionError) as problem:
         return refuse("FM0703", "effect/bad-argument", f"the result is not JSON: {problem}")
     task.state, task.result = FAILED if operation.failed else DONE, operation.result
+    keep(records, place, word, due_us=records.now_us() + _REMEMBERED_US)
     _heed(records, operation.id, task)
     return answer(value=True)
+
+
+def forget_word(records: Records, place: str) -> None:
+    """Nobody says it any more."""
+    drop(records, Word, place)
+
+
+def _is_leaving(records: Records, key: str) -> bool:
+    """Say whether the run of a task is being written to a file just now."""
+    standing = records.run(RunId(key.partition(TAB)[0]))
+    return standing is not None and standing.state is RunState.EXPORTING
+
+
+def _away(key: str) -> Answer:
+    run = key.partition(TAB)[0]
+    return refuse("FM0737", "task/away", f"run {run} is being moved", run=run)
+
+
+def is_doubtful(records: Records, key: str) -> bool:
+    """Say whether an at-most-once task may have been performed already."""
+    task = find(records, Task, key)
+    return task is not None and task.state != OPEN and find(records, Once, key) is not None
 
 
 def _claimed(records: Records, key: str, attempt: int) -> Task | None:
@@ -172,21 +231,23 @@ def attend(records: Records, key: str) -> None:
     elif task.state == CLAIMED and (task.lease_expires_us or 0) <= records.now_us():
         why = {"type": "task/lost", "message": f"{task.worker} gave no sign of life"}
         task.state, task.result = FAILED, json.dumps(why)
-        _heed(records, key, task)
+        _heed(records, key, task, doubt=find(records, Once, key) is not None)
 
 
-def _heed(records: Records, key: str, task: Task) -> None:
-    """Deliver what was said of a task, or offer it again by its policy."""
-    if task.state == FAILED:
+def _heed(records: Records, key: str, task: Task, *, doubt: bool = False) -> None:
+    """Deliver what was said of a task, or offer it again by its policy, unless that is in ``doubt``."""
+    if task.state == FAILED and not doubt:
         again_us = _next_attempt_us(records, task)
         if again_us is not None:
             task.state, task.ready_us = OPEN, again_us
             task.worker = task.lease_expires_us = task.result = None
             _offer(records, key, task)
             return
-    drop(records, Task, key)
+    withdraw(records, key)
     waits_no_more(records, task.run, task.effect)
     found = answer(failed=task.state == FAILED, json=task.result or "null", attempts=task.attempt)
+    if doubt:
+        found = found.assoc(keyword("doubt"), True)
     reply(records, task.run, task.effect, found)
 
 
@@ -215,3 +276,4 @@ def _wait_us(task: Task) -> int:
 def withdraw(records: Records, key: str) -> None:
     """Nobody waits for it any more; whoever performs it learns that at the next heartbeat."""
     drop(records, Task, key)
+    drop(records, Once, key)

@@ -221,7 +221,8 @@ class ShowCallback:
 class ShowTies:
     """Say what hangs on a run. ``{:ties [[what key kind place] ...] :callbacks [record ...]}``.
 
-    ``callbacks`` are what ``RestoreCallback`` takes, for a run that moves.
+    ``callbacks`` are what ``RestoreCallback`` takes, for a run that moves. ``{:doubtful [effect ...]}``
+    are its at-most-once tasks that a worker has, or has done: asked for elsewhere, they would be done twice.
     """
 
     run: RunId
@@ -344,7 +345,8 @@ class OpenTask:
     """Hand an effect to whoever serves a queue. ``{:json text :failed bool :attempts n}`` in the end.
 
     ``args`` is a JSON document. Without a heartbeat every ``heartbeat_us`` the claim is lost.
-    Attempt n fails: the next may begin ``first_wait_us * factor ** (n - 1)`` later.
+    Attempt n fails: the next may begin ``first_wait_us * factor ** (n - 1)`` later. ``at_most_once``: a
+    claim that is lost is the last one, and the answer has ``:doubt true``.
     """
 
     queue: str
@@ -357,6 +359,7 @@ class OpenTask:
     first_wait_us: int = 1_000_000
     factor: float = 2.0
     most_wait_us: int = 300_000_000
+    at_most_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,7 +386,7 @@ class BeatTask:
 class EndTask:
     """Say how an attempt ended, in JSON; an error is ``{"type" "message" "data" "retryable"}``.
 
-    ``{:value bool}``: false if the attempt is lost.
+    ``{:value bool}``: false if the attempt is lost. The same word again is heard as the first time.
     """
 
     id: str
