@@ -19,7 +19,11 @@ _MOST = 100_000
 @click.option("--program", "file", metavar="FILE", required=True, help="The new code.")
 @click.option("--dry-run", is_flag=True, help="Say what would become of each run; change nothing.")
 @click.option(
-    "--of", "program_name", metavar="HASH|NAME", default="", help="All runs of this program."
+    "--of",
+    "program_name",
+    metavar="HASH|NAME",
+    default="",
+    help="All runs of this program: the beginning of its hash, or the name it is deployed as.",
 )
 @click.option(
     "--state",
@@ -60,8 +64,12 @@ def command(
         names = [engine.find(run) for run in runs]
         if chosen:
             living = states or ("queued", "ready", "running", "waiting", "paused", "failed")
+            deployed = {one.name: one.program for one in engine.deployed()}
             views = engine.runs(
-                states=living, program=program_name, tags=read_tags(tags), limit=_MOST
+                states=living,
+                program=deployed.get(program_name, program_name),
+                tags=read_tags(tags),
+                limit=_MOST,
             )
             names = [view.id for view in views]
         for name in names:

@@ -126,3 +126,13 @@ def test_runs_are_upgraded_and_looked_at_before(shell) -> None:
     assert shell("fmvm", "resume", "w").out == '"2 1"\n'
     assert shell("fmvm", "verify", "w").status == 0
     assert shell("fmvm", "upgrade", "--program", "w.flow").status == 2
+
+
+def test_the_runs_of_a_deployed_program_are_upgraded_by_its_name(shell) -> None:
+    parked(shell)
+    assert shell("fmvm", "deploy", "w.flow", "--name", "waits").status == 0
+    shell.write("new.flow", WAITING.replace("(str (count", "(str 0 (count"))
+    shown = shell("fmvm", "upgrade", "--of", "waits", "--program", "new.flow", "--json")
+    assert [one["run"] for one in json.loads(shown.out)] == ["w"]
+    shown = shell("fmvm", "upgrade", "--of", "waits", "--program", "new.flow")
+    assert (shown.status, shown.err) == (0, "no runs\n"), "they have another program now"
