@@ -74,13 +74,23 @@ def command(
 
 
 def _error(value: Any) -> tuple[str, str, Any]:
-    """Return type, message and data of what --throw says."""
+    """Return type, message and data of what --throw says. A slip there would be raised in the run."""
     from flowmetal.values import Map, keyword
+    from flowmetal.values.names import reads_as_keyword
 
-    if not isinstance(value, Map):
+    names = ("type", "message", "data")
+    type_, message, data = (
+        value.get(keyword(name)) if isinstance(value, Map) else None for name in names
+    )
+    known = isinstance(value, Map) and all(key in map(keyword, names) for key, _ in value.items())
+    word = type_.removeprefix(":") if isinstance(type_, str) else ""
+    if (
+        not known
+        or not reads_as_keyword(word)
+        or not (message is None or isinstance(message, str))
+        or not (data is None or isinstance(data, Map))
+    ):
         raise click.UsageError(
-            '--throw takes an object: {"type": ..., "message": ..., "data": {...}}'
+            '--throw takes an object: {"type": "stock/empty", "message": "...", "data": {...}}'
         )
-    found = [value.get(keyword(name)) for name in ("type", "message", "data")]
-    type_name = found[0] if isinstance(found[0], str) else "user"
-    return type_name.removeprefix(":"), str(found[1] or type_name), found[2]
+    return word, message or word, data

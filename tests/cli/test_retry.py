@@ -59,7 +59,12 @@ def test_another_error_is_thrown_there_and_shown(failed) -> None:
     shown = failed("fmvm", "retry", "f", *words)
     assert shown.status == 1
     assert "error[:rates/none]: no rates today" in shown.err
-    assert failed("fmvm", "retry", "f", "--throw", "7").status == 2
+    for wrong in (
+        '7', '{}', '{"typ": "x"}', '{"type": "a b"}', '{"type": ""}', '{"type": "x", "data": 5}',
+        '{"type": "x", "message": 1}', '{"type": "x", "mesage": "y"}',
+    ):  # fmt: skip
+        shown = failed("fmvm", "retry", "f", "--throw", wrong)
+        assert (shown.status, "--throw takes an object" in shown.err) == (2, True), wrong
 
 
 def test_it_is_left_to_the_interpreters(failed) -> None:
