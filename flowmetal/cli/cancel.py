@@ -1,28 +1,49 @@
-"""``fmvm cancel``: cancel a run."""
+"""``fmvm cancel``: ask a run to stop."""
 
 from __future__ import annotations
 
 import click
 
 from flowmetal.cli.driving import open_engine
-from flowmetal.cli.options import json_option, store_option
-from flowmetal.cli.output import say, say_json
+from flowmetal.cli.options import host_options, json_option, store_option
+from flowmetal.cli.output import complain, say, say_json
 
 
 @click.command("cancel", epilog='Example: fmvm cancel 7f3c --reason "ordered twice"')
 @store_option
+@host_options
 @json_option
 @click.option("--reason", default="", help="Why; the run sees it.")
 @click.option("--now", is_flag=True, help="Stop it at once; `finally` blocks do not run.")
+@click.option("--leave", is_flag=True, help="Leave the run to the interpreters of the store.")
 @click.argument("run", metavar="RUN")
-def command(store_url: str | None, as_json: bool, reason: str, now: bool, run: str) -> None:
-    """Cancel RUN. Its `finally` blocks run when it is driven next, unless --now."""
-    with open_engine(store_url, must_exist=True, as_json=True) as engine:
+def command(
+    store_url: str | None,
+    modules: tuple[str, ...],
+    sync: str | None,
+    limits: tuple[str, ...],
+    as_json: bool,
+    reason: str,
+    now: bool,
+    leave: bool,
+    run: str,
+) -> None:
+    """Cancel RUN. Its `finally` blocks run, unless --now: here, if nobody drives it.
+
+    If its program calls functions that only --python MODULE brings here, it is left to the
+    interpreters of the store.
+    """
+    with open_engine(
+        store_url, modules=modules, sync=sync, limits=limits, as_json=True, must_exist=True
+    ) as engine:
         found = engine.find(run)
-        state = engine.cancel(found, reason, now=now)
+        state = engine.cancel(found, reason, now=now, drive=not leave)
+        unserved = () if now or leave or state == "cancelled" else engine.unserved(found)
     if as_json:
         say_json({"id": found, "state": state})
     elif state == "cancelled":
         say(f"run {found} is cancelled")
     else:
         say(f"run {found} is asked to stop; `finally` blocks run when it is driven next")
+    if unserved:
+        complain(f"it calls {', '.join(unserved)}, which nobody here performs: see --python")

@@ -260,10 +260,12 @@ class Engine(Mover, Sharer):
     def cancel(self, run: str, reason: str = "", *, now: bool = False, drive: bool = True) -> str:
         """Ask a run to stop and return its state. If nobody drives it, it is driven to its end here.
 
-        ``now``: its ``finally`` blocks do not run. ``drive=False`` leaves it to the store's interpreters.
+        ``now``: its ``finally`` blocks do not run. ``drive=False`` leaves it to the store's interpreters,
+        and so does a program that calls functions which this engine does not have (``unserved``).
         Raises RunError if it has ended.
         """
         row = self._row(run)
+        drive = drive and (now or not self.unserved(run))
         if row.state is RunState.FAILED:
             return self._cancel_parked(row.id, reason, now, drive)
         body = hash_map(((keyword("reason"), reason), (keyword("now"), now)))
@@ -282,6 +284,12 @@ class Engine(Mover, Sharer):
             return self.drive(run, attach=False).state
         except RefusedError:  # whoever drives it takes the message
             return self._row(run).state.value
+
+    def unserved(self, run: str) -> tuple[str, ...]:
+        """Return the functions of the host that a run's program declares and nobody here performs."""
+        from flowmetal.embed.standing import unserved
+
+        return unserved(self.host, self._row(run))
 
     def _cancel_parked(self, run: RunId, reason: str, now: bool, drive: bool) -> str:
         from flowmetal.runtime.reviving import CancelParked, end, revive

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from flowmetal.effects.kinds import KINDS
 from flowmetal.embed.views import FiberView, FrameLocals
 from flowmetal.ids import ProgramHash
 from flowmetal.runtime.host import Host
 from flowmetal.store.protocol import RunRow, RunState, Store
-from flowmetal.values import pr_str
+from flowmetal.values import keyword, pr_str
 from flowmetal.vm.restarts import failed_fiber, restarts
 from flowmetal.vm.scopes import waited_for
 from flowmetal.vm.state import Fiber, Machine
@@ -73,6 +74,21 @@ def _locals(fiber: Fiber) -> tuple[FrameLocals, ...]:
 
 def _restarts(machine: Machine) -> tuple[tuple[str, str], ...]:
     return tuple((pr_str(each.name), each.description) for each in restarts(machine))
+
+
+def unserved(host: Host, row: RunRow) -> tuple[str, ...]:
+    """Return the kinds of effects that a run's program declares, but neither this process nor workers
+    of a queue perform."""
+    world = host.world
+    return tuple(
+        found.kind
+        for module in host.image(row.program).modules
+        for found in module.kinds
+        if found.options.get(keyword("queue")) is None
+        and world.function(found.kind) is None
+        and found.kind not in KINDS
+        and world.connector(found.kind) is None
+    )
 
 
 def sources_of(store: Store, program: str) -> dict[str, str]:

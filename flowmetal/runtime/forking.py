@@ -246,6 +246,8 @@ class _Forking:
                 if event.kind == kinds.CANCELLING:
                     reason = decode_data(event.data).get(_REASON)
                     cancelled = (event.time_us, str(reason or ""))
+        if cancelled is not None:  # its clean-up begins anew, with all the time that it may take
+            cancelled = (self.now, cancelled[1])
         self.progress.cancelled, self.progress.cleaning = cancelled, cleaning
         answered = {d.fact.number for d in self.machine.inbox if isinstance(d.fact, EffectResult)}
         left = dict(self.choices.results)

@@ -95,7 +95,8 @@ def _cancel(active: ActiveRun, row: InboxRow) -> Steps[None]:
     active.record(kinds.CANCELLING, "", 0, encode_data(said), row.time_us)
     active.undurable = True
     if active.progress.cancelled is None:
-        active.progress.cancelled = (row.time_us, reason)
+        # Its clean-up has its time from now on, and not since somebody asked while nobody drove it.
+        active.progress.cancelled = (active.host.clock.now_us(), reason)
         active.progress.changed = True
         deliver(active.machine, Cancel(reason), row.time_us)
     if now:

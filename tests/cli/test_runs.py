@@ -593,3 +593,35 @@ def test_a_script_that_fails_shows_what_it_printed_and_is_kept(shell) -> None:
     shown = start(shell, '(println "before")\n(/ 1 0)\n')
     assert (shown.status, shown.out) == (1, "before\n")
     assert "prog.flow:2:1" in shown.err
+
+
+def test_a_run_is_not_cancelled_where_its_clean_up_cannot_be_done(shell) -> None:
+    shell.write("hosted.py", HOSTED)
+    shell.write("hosted.flow", CALLS_IT)
+    shell("fmvm", "start", "hosted.flow", "--id", "h")
+    shell("fmvm", "interpreter", "--until-idle")
+    shown = shell("fmvm", "cancel", "h")
+    assert shown.status == 0
+    assert "run h is asked to stop" in shown.out
+    assert "it calls hosted/undo, which nobody here performs: see --python" in shown.err
+    shown = shell("fmvm", "interpreter", "--until-idle", "--python", shell.folder / "hosted.py")
+    assert "undone 7" in shown.out
+    assert shell("fmvm", "start", "hosted.flow", "--id", "g").status == 0
+    shell("fmvm", "interpreter", "--until-idle")
+    shown = shell("fmvm", "cancel", "g", "--python", shell.folder / "hosted.py")
+    assert (shown.out, "undone 7" in shown.err) == ("run g is cancelled\n", True)
+
+
+HOSTED = """
+import flowmetal
+
+@flowmetal.foreign("hosted/undo")
+def undo(x: int) -> int:
+    return x
+"""
+
+CALLS_IT = """
+(ns hosted (:require [flow.event :refer [receive!]]))
+(defforeign undo [x])
+(defn main [] (try (receive! :never) (finally (println "undone" (undo 7)))))
+"""

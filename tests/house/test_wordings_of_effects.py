@@ -84,7 +84,7 @@ SESSIONS = {
         """
         fmvm start shop.flow --id order-17
         fmvm interpreter --until-idle
-        fmvm cancel order-17
+        fmvm cancel order-17 --now
         fmvm callback order-17.1 '"paid"'
         """,
     ),

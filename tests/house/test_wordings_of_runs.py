@@ -44,7 +44,7 @@ CATALOGUE = """(ns catalogue
     (first prices)))
 """
 WAITING = "fmvm start shop.flow --id order-17\nfmvm interpreter --until-idle\n"
-ENDED = "fmvm start shop.flow --id order-17\nfmvm cancel order-17\n"
+ENDED = "fmvm start shop.flow --id order-17\nfmvm cancel order-17 --now\n"
 
 SESSIONS = {
     "FM1101": "fmvm start shop.flow --id order-17\nfmvm show order-71",

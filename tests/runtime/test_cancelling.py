@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
+import pytest
+
 from flowmetal.bytecode.code import Program
 from flowmetal.embed import compile
 from flowmetal.embed.natives import natives
@@ -60,6 +62,44 @@ def test_a_finally_that_never_ends_is_given_half_a_minute() -> None:
     assert row.state is RunState.CANCELLED
     assert notes == [keyword("a")]
     assert 31_000_000 <= took < 40_000_000
+
+
+class Died(BaseException):
+    """The interpreter is gone."""
+
+
+def die() -> None:
+    raise Died
+
+
+CLEANS_UP = (
+    """(defn main [] (try (receive! :x) (finally (note :a) (sleep! #dur "20s") (note :b))))"""
+)
+
+
+def noting() -> tuple[Bench, list[Value]]:
+    notes: list[Value] = []
+
+    def note(args: Map) -> Value:
+        notes.append(args.get(keyword("args")).nth(0))
+
+    bench = Bench(ScriptedWorld(functions={"t/note": note}))
+    bench.current.linker = Linker(natives())
+    return bench, notes
+
+
+def test_a_cancellation_that_nobody_was_there_for_leaves_all_the_time_for_clean_up() -> None:
+    bench, notes = noting()
+    bench.start(program(CLEANS_UP))
+    bench.clock.after(1_000_000, die)
+    with pytest.raises(Died):
+        bench.drive()
+    bench.die()
+    bench.current.linker = Linker(natives())
+    bench.cancel("enough")
+    bench.clock.advance(3_600_000_000)
+    assert bench.drive().state is RunState.CANCELLED
+    assert notes == [keyword("a"), keyword("b")]
 
 
 def test_who_catches_the_cancellation_by_name_has_all_the_time() -> None:
