@@ -138,6 +138,18 @@ def test_a_child_whose_id_is_taken(engine, options: str, wanted: str) -> None:
     assert result(engine, text) == wanted
 
 
+def test_a_retried_step_finds_the_child_that_it_has_started_and_takes_no_other_for_it(engine) -> None:
+    text = """(defn child [x] x)
+              (defn main []
+                (start! child [:before] {:id "taken"})
+                (step! "s" {:retry {:backoff #dur "1ms"}}
+                  (let [c (start! child [:ours] {:id "ours"})]
+                    (when (< (attempt) 3) (throw (ex-info "again" {})))
+                    [(await! c)
+                     (try (start! child [:other] {:id "taken"}) (catch :run/exists e :taken))])))"""
+    assert result(engine, text) == "[:ours :taken]"
+
+
 def test_only_functions_of_the_program_can_begin_a_run(engine) -> None:
     found = error(engine, "(defn main [] (start! (fn [] 1) []))")
     assert (found.code, found.type) == ("FM0501", keyword("type/mismatch"))

@@ -87,6 +87,14 @@ def test_an_inner_saga_that_succeeded_is_not_undone_by_the_outer_one() -> None:
     assert run(body) == "[:outer]"
 
 
+def test_an_error_that_leaves_two_sagas_tells_what_both_have_undone() -> None:
+    body = """(try (saga! (compensate! note 1) (compensate! note 2)
+                     (saga! (compensate! (fn [] (throw (ex-info "stuck" {:retryable? false}))))
+                            (throw (ex-info "no" {:type :x}))))
+                   (catch :x e (mapv :ok (:compensated (ex-data e)))))"""
+    assert run(body) == "[false true true]"
+
+
 def test_an_undo_cannot_register_undos_of_its_own() -> None:
     body = """(try (saga! (compensate! (fn [] (compensate! note 1))) (throw (ex-info "no" {:type :x})))
                    (catch :x e (:type (ex-data (:error (first (:compensated (ex-data e))))))))"""

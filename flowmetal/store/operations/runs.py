@@ -49,12 +49,24 @@ def start_run(records: Records, asker: Asker | None, operation: StartRun) -> Ans
         case IfExists.ATTACH:
             return answer(run=new.id, made=False)
         case IfExists.FAIL:
-            standing = records.run(new.id)
-            if operation.again and standing is not None and standing.parent == new.parent:
+            if operation.again and _is_the_same(records, new):
                 return answer(run=new.id, made=False)
             return refuse("FM1104", "run/exists", f"run {new.id} is there already", run=new.id)
         case IfExists.CANCEL:
             return _start_anew(records, new, operation.on_parent_end)
+
+
+def _is_the_same(records: Records, new: NewRun) -> bool:
+    """Say whether the run with this id is what an earlier attempt of the same step has started."""
+    standing = records.run(new.id)
+    made = records.again(new.id, new.id, "")
+    if standing is None or made is None or standing.parent != new.parent:
+        return False
+    told, first = made.first_event, new.first_event
+    if told is None or first is None or told.kind != first.kind:
+        return True  # its history has been cut
+    # It has the program, the entry, the arguments and the tags, and no seed.
+    return (told.name, told.data) == (first.name, first.data)
 
 
 def _start_anew(records: Records, new: NewRun, policy: OnParentEnd) -> Answer:
