@@ -269,7 +269,7 @@ class Engine(Mover, Sharer):
         if row.state is RunState.FAILED:
             return self._cancel_parked(row.id, reason, now, drive)
         body = hash_map(((keyword("reason"), reason), (keyword("now"), now)))
-        if row.state is RunState.QUEUED:  # it begins in order to be cancelled
+        if row.state in (RunState.QUEUED, RunState.READY):  # it begins in order to be cancelled
             from flowmetal.store.operations.vocabulary import SendMessage
 
             message = Message(os.urandom(8).hex(), "cancel", "", encode_data(body))

@@ -105,7 +105,7 @@ class MemoryRecords:
 
     def admit(self, run: RunId) -> None:
         found = self._store.found(run)
-        if found is not None and found.state is RunState.QUEUED:
+        if found is not None and found.state in (RunState.QUEUED, RunState.READY):
             found.state, found.due_us = RunState.READY, 0
 
     def deliver(self, run: RunId, message: Message) -> InboxRow | None:

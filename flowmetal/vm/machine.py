@@ -3,7 +3,7 @@
 Sans I/O: ``run`` computes until every fiber waits (or the budget is spent) and
 returns what the fibers ask for; the host delivers facts and runs it again.
 
-Facts enter only when no fiber is ready, or where a running fiber's quantum
+Facts enter before the first instruction, when no fiber is ready, or where a running fiber's quantum
 ends; never where a host's budget happens to end. So the order of everything
 depends on the facts and their times alone.
 """
@@ -21,7 +21,7 @@ from flowmetal.values.errors import flow_error
 from flowmetal.values.limits import limit_error
 from flowmetal.vm.calls import arity_error, call_value
 from flowmetal.vm.effects import seal_of
-from flowmetal.vm.fibers import is_shielded, wake
+from flowmetal.vm.fibers import has_begun, is_shielded, wake
 from flowmetal.vm.interpreter import execute
 from flowmetal.vm.link import Image
 from flowmetal.vm.returning import start_further
@@ -95,6 +95,10 @@ def run(machine: Machine, budget: int = UNLIMITED, *, every: bool = False) -> Tu
     With ``every`` the turn ends at each effect that is asked for, too.
     """
     before = machine.fuel_used
+    if machine.inbox and _is_alive(machine) and not has_begun(machine.fibers[1]):
+        _take_inbox(
+            machine, len(machine.inbox)
+        )  # it was cancelled before it began, and does nothing
     while _is_alive(machine):
         while not machine.ready and machine.inbox and _is_alive(machine):
             _take_inbox(machine, 1)  # what it leads to comes before the next

@@ -238,7 +238,7 @@ def cancel(machine: Machine, fiber: Fiber, cancellation: Cancellation) -> None:
         case FiberStatus.DONE | FiberStatus.CANCELLED | FiberStatus.FAILED:
             return
         case FiberStatus.READY:
-            if not has_begun(fiber) and fiber.number != 1:
+            if not has_begun(fiber):
                 end(machine, fiber, FiberStatus.CANCELLED, error_of(cancellation))
                 return
             waits = False

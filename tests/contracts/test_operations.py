@@ -650,6 +650,16 @@ class OperationsContract:
         world.ann.operate(SendMessage(RunId("c"), Message("x", "cancel", "", b"")))
         assert self.states(world, *"bc") == ["queued", "ready"]
 
+    def test_a_run_that_is_to_begin_later_begins_in_order_to_be_cancelled(
+        self, world: World
+    ) -> None:
+        later = new(R2, wake_at_us=world.clock.time_us + 3600 * SECOND)
+        world.ann.operate(StartRun(later))
+        world.ann.operate(SendMessage(R2, signal("s")))
+        assert world.ann.claim_ready(ANN, LEASE_US, 1) == []
+        world.ann.operate(SendMessage(R2, Message("x", "cancel", "", b"")))
+        assert [claim.run for claim in world.ann.claim_ready(ANN, LEASE_US, 1)] == [R2]
+
     def test_higher_priorities_begin_first_and_equal_ones_in_order(self, world: World) -> None:
         policy = QueuePolicy(concurrency=1)
         self.put(world, "a", policy)

@@ -138,7 +138,9 @@ def test_a_child_whose_id_is_taken(engine, options: str, wanted: str) -> None:
     assert result(engine, text) == wanted
 
 
-def test_a_retried_step_finds_the_child_that_it_has_started_and_takes_no_other_for_it(engine) -> None:
+def test_a_retried_step_finds_the_child_that_it_has_started_and_takes_no_other_for_it(
+    engine,
+) -> None:
     text = """(defn child [x] x)
               (defn main []
                 (start! child [:before] {:id "taken"})
@@ -171,6 +173,15 @@ def test_cancelling_a_parent_cancels_its_child(engine) -> None:
     assert engine.cancel(run) == "cancelled"
     engine.interpret(until_idle=True)
     assert engine.view("c").state == "cancelled"
+
+
+def test_a_child_that_is_to_begin_later_can_be_cancelled_now(engine) -> None:
+    text = """(defn child [] 1)
+              (defn main []
+                (let [c (start! child [] {:delay #dur "1h"})]
+                  (cancel! c "sold out")
+                  (try (await! c) (catch :run/cancelled e :cancelled))))"""
+    assert result(engine, text) == ":cancelled"
 
 
 def test_a_child_goes_on_when_its_parent_completes(engine) -> None:

@@ -191,6 +191,13 @@ def test_cancelling_a_run_cancels_all_its_fibers_and_waits_for_their_finally_blo
     assert world.output == "inner child "
 
 
+def test_a_run_that_is_cancelled_before_it_begins_does_nothing() -> None:
+    made = machine("(def x (do (print 1) 1)) (defn main [] (print 2) x)")
+    made.cancel("enough")
+    turn = made.run()
+    assert (turn.status, turn.output, turn.error.message) == (MachineStatus.CANCELLED, "", "enough")
+
+
 def test_a_run_whose_last_fibers_are_cancelled_has_not_completed() -> None:
     text = """(defn main []
       (spawn! (fn [] (try (sleep! #dur "9s") (finally (print "child ")))))

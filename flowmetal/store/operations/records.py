@@ -78,7 +78,7 @@ class Records(Protocol):
         """Return what a run was made of, for a new one in a queue. None: no such run."""
 
     def admit(self, run: RunId) -> None:
-        """Let a run that is queued begin. Any other is left as it is."""
+        """Let a run that is queued, or is to begin later, begin. Any other is left as it is."""
 
     def deliver(self, run: RunId, message: Message) -> InboxRow | None:
         """Put a message into an inbox, once, and wake its run. None: no such run, or it has ended."""

@@ -130,7 +130,7 @@ def end_child(records: Records, child: str, tie: Tie, parent: Standing) -> None:
 
 def cancel(records: Records, run: RunId, reason: str) -> None:
     """Ask a run to stop. The id of the message makes that happen once for one reason."""
-    records.admit(run)  # a queued run has to begin in order to be cancelled
+    records.admit(run)  # a run that has not begun has to begin in order to be cancelled
     body = hash_map(((keyword("reason"), reason), (keyword("now"), False)))
     records.deliver(run, Message(f"cancel/{reason}", "cancel", "", encode_data(body)))
 

@@ -147,7 +147,7 @@ class PostgresRecords:
     def admit(self, run: RunId) -> None:
         self._execute(
             "UPDATE flowmetal.head SET state = 'ready', due_us = 0 FROM flowmetal.run"
-            " WHERE run.id = %s AND head.number = run.number AND state = 'queued'",
+            " WHERE run.id = %s AND head.number = run.number AND state IN ('queued', 'ready')",
             (run,),
         )
 

@@ -187,7 +187,7 @@ class SqliteRecords:
 
     def admit(self, run: RunId) -> None:
         self._execute(
-            "UPDATE head SET state = 'ready', due_us = 0 WHERE state = 'queued'"
+            "UPDATE head SET state = 'ready', due_us = 0 WHERE state IN ('queued', 'ready')"
             " AND number = (SELECT number FROM run WHERE id = ?)",
             (run,),
         )
