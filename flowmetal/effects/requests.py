@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from flowmetal.ids import EffectNumber, RunId
-from flowmetal.values import ErrorValue, Map, Value
+from flowmetal.values import ErrorValue, Map, Value, hash_map, keyword
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -45,6 +45,32 @@ class EffectFailed(Exception):
         super().__init__(error.message)
         self.error = error
         self.retry_after_us = retry_after_us
+
+    @classmethod
+    def of(
+        cls, type: str, message: str, data: object = None, *, retryable: bool = False
+    ) -> EffectFailed:
+        """Make one of plain Python values: ``EffectFailed.of("card/declined", "no money", {"amount": 10})``.
+
+        ``retryable`` lets a policy of the program try again. Raises ValueError for a type that a host cannot
+        throw, and DataError for data that is none.
+        """
+        from flowmetal.effects.errors import CANCELLED_TYPE
+        from flowmetal.values.json_mapping import from_json
+        from flowmetal.values.names import reads_as_keyword
+
+        plain = type.removeprefix(":")
+        if not reads_as_keyword(plain) or plain == CANCELLED_TYPE:
+            raise ValueError(f"{type!r} cannot be the type of an error")
+        said = from_json(data)
+        values = said if isinstance(said, Map) else hash_map(())
+        if said is not None and not isinstance(said, Map):
+            values = values.assoc(keyword("value"), said)
+        return cls(
+            ErrorValue(
+                keyword(plain), message, values, frames=(), retryable=retryable, code="FM0705"
+            )
+        )
 
 
 class Call(NamedTuple):

@@ -13,8 +13,11 @@ def resize(url: str, width: int) -> dict: ...
 
 The function gets plain Python values (docs/json.md) and returns some. It may be
 a coroutine function. What it raises becomes the error ``:connector/failed`` in
-the program; ``flowmetal.EffectFailed`` says more. It may be called more than once
+the program; ``flowmetal.EffectFailed.of`` says more. It may be called more than once
 for one call of the program: a parameter ``idempotency_key`` gets what is the same every time.
+
+Whatever it raises is an error of that call and ends no interpreter with all its runs, be it ``SystemExit``
+of a parser of arguments or ``CancelledError`` of a loop of its own. Ctrl-C alone is meant for the process.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from flowmetal.effects.requests import EffectFailed
 from flowmetal.errors import UsageError
 from flowmetal.values import Keyword, Map, Value, keyword
 from flowmetal.values.json_mapping import from_json, to_json
+from flowmetal.values.names import reads_as_keyword
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -54,10 +58,24 @@ def foreign(name: str, *, slow: bool = False) -> Callable[[Function], Function]:
     """Mark a function as the foreign function ``name`` ("namespace/name").
 
     ``slow``: it takes long enough to be performed beside other effects, in a thread.
+    Raises UsageError FM1313 for a name that no program can declare, and for what cannot be marked.
     """
+    if not isinstance(name, str) or not reads_as_keyword(name) or "/" not in name:
+        raise UsageError(
+            "FM1313",
+            f"{name!r} cannot be the name of a foreign function",
+            hint='write @flowmetal.foreign("namespace/name"), as `defforeign` declares it',
+        )
 
     def mark(function: Function) -> Function:
-        setattr(function, _MARK, _Mark(name, slow))
+        try:
+            setattr(function, _MARK, _Mark(name, slow))
+        except AttributeError:
+            raise UsageError(
+                "FM1313",
+                f"{function!r} cannot be marked as a foreign function",
+                hint="mark a function of yours that calls it",
+            ) from None
         return function
 
     return mark
@@ -78,7 +96,9 @@ def as_foreign(function: Callable[..., Any]) -> ForeignFunction:
             hint='write @flowmetal.foreign("namespace/name") above it',
         )
     wants_key = _KEY in inspect.signature(function).parameters
-    is_async = inspect.iscoroutinefunction(function)
+    is_async = any(
+        map(inspect.iscoroutinefunction, (function, getattr(function, "__call__", None)))  # noqa: B004
+    )
     call = _async_caller(function, wants_key) if is_async else _caller(function, wants_key)
     return ForeignFunction(mark.name, call, is_async=is_async, slow=mark.slow)
 
@@ -135,11 +155,9 @@ def _caller(function: Callable[..., Any], wants_key: bool) -> Callable[..., obje
             named[_KEY] = key
         try:
             return from_json(function(*positional, **named))
-        except EffectFailed:
+        except (EffectFailed, KeyboardInterrupt):
             raise
-        except (
-            Exception
-        ) as error:  # the edge to strangers' code: it becomes an error of the language
+        except BaseException as error:  # the edge to strangers' code
             raise _failed(function, error) from error
 
     return call
@@ -154,7 +172,7 @@ def _async_caller(function: Callable[..., Any], wants_key: bool) -> Callable[...
             return from_json(await function(*positional, **named))
         except EffectFailed:
             raise
-        except Exception as error:  # as above
+        except (Exception, SystemExit) as error:  # as above; a cancellation may be ours
             raise _failed(function, error) from error
 
     return call
@@ -172,7 +190,7 @@ def _arguments(args: Map) -> tuple[list[Any], dict[str, Any]]:
     }
 
 
-def _failed(function: Callable[..., Any], error: Exception) -> EffectFailed:
+def _failed(function: Callable[..., Any], error: BaseException) -> EffectFailed:
     name = getattr(function, _MARK).name
     return EffectFailed(
         effect_error(

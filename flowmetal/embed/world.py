@@ -12,6 +12,7 @@ from typing import Any
 
 from flowmetal.effects.functions import ForeignFunction
 from flowmetal.effects.requests import Call, Connector
+from flowmetal.errors import UsageError
 from flowmetal.values import Value
 
 
@@ -84,4 +85,14 @@ def _foreign(functions: Iterable[Callable[..., Any]]) -> dict[str, ForeignFuncti
         return {}
     from flowmetal.embed.functions import as_foreign
 
-    return {found.name: found for found in map(as_foreign, given)}
+    found: dict[str, ForeignFunction] = {}
+    for function in {id(each): each for each in given}.values():
+        one = as_foreign(function)
+        if one.name in found:
+            raise UsageError(
+                "FM1313",
+                f"two functions are named {one.name}",
+                hint="give each a name of its own in @flowmetal.foreign(...)",
+            )
+        found[one.name] = one
+    return found

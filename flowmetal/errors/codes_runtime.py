@@ -102,6 +102,8 @@ CODES = (
               "The message says why: a function or a var that it still needs is gone, its records have other fields, what the program computes at its start fails. `fmvm upgrade --dry-run` says it for many runs at once; a run that is refused keeps its program."),
     ErrorCode("FM1137", "The run has ended without a reply",
               "A signal was sent as a request, and the run ended, or failed, before `reply!` or `reject!`. `fmvm show` says how it ended. A failed run that is revived may still reply: the same request, with the same --id, finds the reply."),
+    ErrorCode("FM1139", "A run is driven inside of a running event loop",
+              "`Engine.result`, `drive` and `interpret` return when there is a result, and a loop that called them would stand still until then. A coroutine calls them in a thread, with `asyncio.to_thread`."),
     ErrorCode("FM1135", "An effect is not open at the point of the fork",
               "`--result EFFECT=JSON` names an effect that was asked for and had no result there. `fmvm show` and `fmvm events` have the numbers."),
     ErrorCode("FM1120", "The program has no such function",

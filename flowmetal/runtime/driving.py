@@ -8,6 +8,7 @@ into one; nothing about the run changes by that.
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flowmetal.effects.kinds import EffectClass
@@ -18,6 +19,7 @@ from flowmetal.runtime.advance import advance, may_start, take_in
 from flowmetal.runtime.committing import Alone, carry_out
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.loading import open_run
+from flowmetal.runtime.looping import in_a_loop
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store.protocol import ENDED, LIVING, Claim, Held, RunQuery, RunRow, RunState
 
@@ -72,7 +74,7 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
     or an unknown outcome of a commit drops the machine and claims again.
 
     Raises RunError FM1101 for an unknown run, FM1107 if another process drives it
-    (unless ``wait_for_others``).
+    (unless ``wait_for_others``), UsageError FM1139 if it needs an event loop and is called in one.
     """
     troubles = 0
     told = ""
@@ -119,9 +121,7 @@ def _drive_claimed(host: Host, claim: Claim, taken_us: int) -> None:
     try:
         active = open_run(host, claim, taken_us, patient=True)
         if has_children(active) or not _drive_without_loop(active):
-            import asyncio
-
-            asyncio.run(_drive_alone(active))
+            in_a_loop(partial(_drive_alone, active))
     finally:
         if active is None or active.is_driven():
             # If the store does not answer, the run is free again when the lease ends.

@@ -27,6 +27,7 @@ from flowmetal.runtime.grouping import Committer
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.loading import open_run
+from flowmetal.runtime.looping import in_a_loop
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store.protocol import ANY_ATTEMPTS, Claim, Loaded
 
@@ -39,6 +40,8 @@ _TROUBLE_S: Final = 1.0
 STOPPING_S: Final = 3.0
 """How long functions in threads have to come to an end, after the runs were given back."""
 
+_CLOSED: Final = "FM1017"
+
 _OF_THE_RUN: Final = frozenset({"FM1001", "FM1021"})
 """Errors of a store that another try does not mend: a row is damaged, a part of the run is too big."""
 
@@ -46,11 +49,12 @@ _OF_THE_RUN: Final = frozenset({"FM1001", "FM1021"})
 def interpret(host: Host, *, concurrency: int = 100, until_idle: bool = False) -> None:
     """Drive runs until interrupted (Ctrl-C, SIGTERM), or until none can go on or is due later.
 
-    When it returns, every run that it held is back in the store for others.
+    When it returns, every run that it held is back in the store for others. Raises StoreError FM1017 if the
+    store is closed meanwhile, UsageError FM1139 in a running event loop.
     """
     interpreter = Interpreter(host, concurrency)
     with _stopped_by_sigterm(interpreter):
-        asyncio.run(interpreter.run(until_idle=until_idle))
+        in_a_loop(lambda: interpreter.run(until_idle=until_idle))
 
 
 class Interpreter:
@@ -98,7 +102,7 @@ class Interpreter:
                     self._freed.clear()
                     claimed = await self._claim()
                     if until_idle and not claimed and not self._driving:
-                        return
+                        break
                     if not claimed or len(self._driving) >= self._concurrency:
                         await self._freed.wait()
             finally:
@@ -126,8 +130,7 @@ class Interpreter:
             else:
                 found = self._take(room)
         except StoreError as trouble:
-            _report(trouble)
-            await asyncio.sleep(_TROUBLE_S)
+            await self._bear(trouble)
             return 0
         if self._stopping.is_set():
             for claim, _ in found:
@@ -218,8 +221,7 @@ class Interpreter:
                 _report(trouble, claim)
                 keep = True  # left claimed, as below: at once it would go the same way
                 return
-            _report(trouble)
-            await asyncio.sleep(_TROUBLE_S)
+            await self._bear(trouble)
         except FlowmetalError as problem:
             # Left claimed: after the lease another interpreter tries, and the poison counter counts.
             _report(problem, claim)
@@ -230,6 +232,15 @@ class Interpreter:
                 if active.is_driven() and not keep:
                     _release(host, active.claim)
             self._end_trial(claim.run)
+
+    async def _bear(self, trouble: StoreError) -> None:
+        """Wait for the store to answer again; one that this process has closed will not."""
+        if trouble.code == _CLOSED:
+            self._end = self._end or trouble
+            self.stop()
+            return
+        _report(trouble)
+        await asyncio.sleep(_TROUBLE_S)
 
     async def _watch(self, pool: ThreadPoolExecutor) -> None:
         """Wake up when the store may have changed or a run is due."""
@@ -281,7 +292,8 @@ def _release(host: Host, claim: Claim) -> None:
     try:
         host.store.release(claim)
     except StoreError as trouble:
-        _report(trouble, claim)  # it is free again when the lease ends
+        if trouble.code != _CLOSED:
+            _report(trouble, claim)  # it is free again when the lease ends
 
 
 def _report(problem: FlowmetalError, claim: Claim | None = None) -> None:

@@ -104,6 +104,8 @@ def _new_run(
     """Return a run that can begin: what could go wrong then goes wrong here."""
     id, arguments, tags = beginning.id, beginning.arguments, beginning.tags
     run = RunId(fresh_id(host.entropy) if id is None else checked_id(id))
+    if not all(isinstance(text, str) for pair in tags.items() for text in pair):
+        raise UsageError("FM1309", "the tags of a run are texts", hint='write {"customer": "42"}')
     name = entry if "/" in entry else f"{program.entry}/{entry}"
     seed = int.from_bytes(host.entropy.randbytes(8), "big")
     start(host.linked(program), name, arguments, run, seed)

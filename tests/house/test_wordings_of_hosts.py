@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 
 import pytest
@@ -62,6 +63,15 @@ def test_a_value_that_has_no_form_in_json() -> None:
     with pytest.raises(FlowmetalError) as caught:
         flowmetal.from_python({"orders": {17, 18}})
     compare("FM0332", refused(caught))
+
+
+def test_a_run_that_is_driven_in_a_running_loop(engine: flowmetal.Engine) -> None:
+    async def drive() -> None:
+        engine.interpret()
+
+    with pytest.raises(FlowmetalError) as caught:
+        asyncio.run(drive())
+    compare("FM1139", refused(caught))
 
 
 def test_a_cancelled_run(engine: flowmetal.Engine, shop: flowmetal.Program) -> None:

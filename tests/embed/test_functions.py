@@ -1,0 +1,182 @@
+"""Functions of the host: what they may be, and what becomes of what they raise."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import flowmetal
+from flowmetal.errors import StoreError, UsageError
+from flowmetal.values import pr_str
+
+SOURCE = """(ns p)
+(defforeign f [])
+(defn main [] (f))
+(defn types [] (try (f) (catch Throwable e [(:type e) (ex-message e) (ex-data e)])))
+(defn other [] (sleep! #dur "20ms") 1)
+"""
+
+
+def driven(function: Callable[..., Any], entry: str = "main", *, slow: bool = False) -> Any:
+    marked = flowmetal.foreign("p/f", slow=slow)(function)
+    with flowmetal.Engine("memory:", functions=[marked]) as engine:
+        return engine.result(engine.start(flowmetal.compile(SOURCE), entry=entry)[0])
+
+
+@pytest.mark.parametrize("slow", [False, True])
+@pytest.mark.parametrize("kind", [SystemExit, asyncio.CancelledError, GeneratorExit, BaseException])
+def test_what_a_function_raises_ends_its_call_and_no_interpreter(kind, slow: bool) -> None:
+    """A quick function that cancelled itself was called again and again, thousands of times a second."""
+    calls = []
+
+    def ends() -> None:
+        calls.append(1)
+        raise kind("enough")
+
+    marked = flowmetal.foreign("p/f", slow=slow)(ends)
+    with flowmetal.Engine("memory:", functions=[marked]) as engine:
+        program = flowmetal.compile(SOURCE)
+        run, beside = (engine.start(program, entry=entry)[0] for entry in ("main", "other"))
+        engine.interpret(until_idle=True)
+        error = engine.view(run).error
+        assert (error.type.text, "enough" in error.message) == ("connector/failed", True)
+        assert engine.result(beside) == 1
+    assert len(calls) == 1
+
+
+def test_a_coroutine_function_that_exits_ends_its_call() -> None:
+    async def ends() -> None:
+        raise SystemExit(2)
+
+    assert driven(ends, "types").nth(0).text == "connector/failed"
+
+
+def test_ctrl_c_in_a_function_is_meant_for_the_process() -> None:
+    def ends() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        driven(ends)
+
+
+class Later:
+    async def __call__(self) -> int:
+        return 7
+
+
+async def later(n: int) -> int:
+    return n
+
+
+@pytest.mark.parametrize("function", [Later(), functools.partial(later, 7)])
+def test_an_object_whose_call_is_a_coroutine_is_awaited(function) -> None:
+    assert driven(function) == 7
+
+
+def test_an_error_of_a_function_has_the_type_and_the_data_that_it_says() -> None:
+    def declines() -> None:
+        raise flowmetal.EffectFailed.of("card/declined", "no money", {"amount": 10})
+
+    assert pr_str(driven(declines, "types")) == '[:card/declined "no money" {:amount 10}]'
+
+
+def test_a_policy_tries_again_what_a_function_says_may_be_tried_again() -> None:
+    calls = []
+
+    def busy() -> int:
+        calls.append(1)
+        if len(calls) < 3:
+            raise flowmetal.EffectFailed.of("bank/busy", "later", retryable=True)
+        return 5
+
+    text = (
+        '(ns p) (defforeign f {:retry {:max-attempts 3 :backoff #dur "1ms"}} []) (defn main [] (f))'
+    )
+    with flowmetal.Engine(
+        "memory:", functions=[flowmetal.foreign("p/f", slow=True)(busy)]
+    ) as engine:
+        assert engine.result(engine.start(flowmetal.compile(text))[0]) == 5
+
+
+@pytest.mark.parametrize("type_", ["flow/cancelled", "a b", ""])
+def test_a_type_that_no_function_can_throw_is_refused(type_: str) -> None:
+    with pytest.raises(ValueError, match="cannot be the type of an error"):
+        flowmetal.EffectFailed.of(type_, "no")
+
+
+@pytest.mark.parametrize("name", ["f", "a b/c", "", "p/", max])
+def test_a_name_that_no_program_can_declare_is_refused(name) -> None:
+    with pytest.raises(UsageError) as caught:
+        flowmetal.foreign(name)
+    assert caught.value.code == "FM1313"
+
+
+@pytest.mark.parametrize("function", [time.time, "text".upper, [].append])
+def test_a_function_that_cannot_be_marked_is_refused(function) -> None:
+    with pytest.raises(UsageError) as caught:
+        flowmetal.foreign("p/f")(function)
+    assert caught.value.code == "FM1313"
+
+
+def test_two_functions_of_one_name_are_refused_and_one_given_twice_is_one() -> None:
+    one, two = (flowmetal.foreign("p/f")(lambda n=n: n) for n in (1, 2))
+    program = flowmetal.compile(SOURCE)
+    with flowmetal.Engine("memory:", functions=[one, one]) as engine:
+        assert engine.result(engine.start(program)[0]) == 1
+    with (
+        pytest.raises(UsageError) as caught,
+        flowmetal.Engine("memory:", functions=[one, two]) as engine,
+    ):
+        engine.start(program)
+    assert caught.value.code == "FM1313"
+
+
+def test_a_coroutine_drives_in_a_thread_and_is_told_so() -> None:
+    marked = flowmetal.foreign("p/f", slow=True)(lambda: 3)
+
+    async def drive(engine: flowmetal.Engine, run: str) -> object:
+        for call in (lambda: engine.result(run), engine.interpret):
+            with pytest.raises(UsageError) as caught:
+                call()
+            assert caught.value.code == "FM1139"
+        return await asyncio.to_thread(engine.result, run)
+
+    with flowmetal.Engine("memory:", functions=[marked]) as engine:
+        assert asyncio.run(drive(engine, engine.start(flowmetal.compile(SOURCE))[0])) == 3
+
+
+@pytest.mark.parametrize("store", ["memory:", "sqlite:{}/runs.db"])
+def test_an_interpreter_whose_store_is_closed_ends(store: str, tmp_path) -> None:
+    engine = flowmetal.Engine(store.format(tmp_path))
+    run, _ = engine.start(flowmetal.compile(SOURCE), entry="other")
+    ended: list[BaseException] = []
+
+    def interpret() -> None:
+        try:
+            engine.interpret()
+        except StoreError as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=interpret)
+    thread.start()
+    while engine.view(run).state != "completed":
+        engine.store.wait_for_change(0.05)
+    engine.close()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert [error.code for error in ended] == ["FM1017"]
+    with pytest.raises(StoreError):
+        engine.interpret(until_idle=True)
+
+
+@pytest.mark.parametrize("tags", [{"a": 1}, {1: "a"}, {"a": None}])
+def test_tags_that_are_no_texts_are_refused(tags) -> None:
+    with flowmetal.Engine("memory:") as engine, pytest.raises(UsageError) as caught:
+        engine.start(flowmetal.compile(SOURCE), tags=tags)
+    assert caught.value.code == "FM1309"
