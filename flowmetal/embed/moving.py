@@ -28,7 +28,7 @@ from flowmetal.errors import RefusedError, RunError, StoreError, UsageError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.runtime.forking import Choices, Fork, fork
 from flowmetal.runtime.host import LEASE_US, Host
-from flowmetal.runtime.inheriting import leaving
+from flowmetal.runtime.inheriting import leaving, name_of_tie
 from flowmetal.runtime.progress import asking_again, decode_progress
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store import rules
@@ -164,19 +164,8 @@ class Ties:
 
     def left(self) -> list[str]:
         """Return the names by which a run knows what it leaves (runtime/inheriting.py)."""
-        found = []
-        for what, key in self.rows:
-            match what:
-                case "hold":
-                    name, _, token = key.rpartition("\t")
-                    found.append(f"lock {name} {int(token, 16)}")
-                case "child":
-                    found.append(f"child run {key}")
-                case "topic":
-                    found.append(f"subscription {key.rpartition(chr(9))[2]}")
-                case _:
-                    pass
-        return found
+        names = (name_of_tie(what, key, key) for what, key in self.rows)
+        return [name for name in names if name is not None]
 
     def texts(self) -> list[str]:
         """Return in words what keeps the run here."""

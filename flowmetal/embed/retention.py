@@ -74,6 +74,8 @@ def _trim(
     host: Host, row: RunRow, policy: Retention, now_us: int, found: Collected, dry_run: bool
 ) -> None:
     store = host.store
+    if row.state not in _EVEN:  # it is leaving, or has left
+        return
     kept = store.kept_snapshots(row.id)
     events, anchor = _old_events(host, row, policy, now_us)
     staying = {seq for seq in _staying([seq for seq, _ in kept], policy) if seq > events}

@@ -28,7 +28,13 @@ from flowmetal.errors import RefusedError, RunError, UsageError
 from flowmetal.ids import RunId
 from flowmetal.runtime.entering import RECEIVES
 from flowmetal.runtime.host import Host
-from flowmetal.runtime.inheriting import error_of, found_in, inherited_of, with_inherited
+from flowmetal.runtime.inheriting import (
+    error_of,
+    found_in,
+    inherited_of,
+    owned_now,
+    with_inherited,
+)
 from flowmetal.runtime.opening import due_us
 from flowmetal.runtime.options import Options, options_of
 from flowmetal.runtime.past import Past, events_of, has_ended, machine_at, program_at
@@ -140,6 +146,8 @@ class _Forking:
         self.requested = {e.effect: e for e in self.events if e.kind == kinds.REQUESTED}
         self.received = {e.effect: e for e in self.events if e.kind == kinds.SIGNALLED}
         self.inherited = found_in(self.events, inherited_of(row.input))
+        if row.anchor:
+            self.inherited |= owned_now(host.store, row.id)
         self.progress = Progress()
         self.held: list[EffectRequest] = []
 

@@ -4,7 +4,8 @@ Callbacks, children, permits and subscriptions that the first run has asked for 
 run's: their ids lie in the fork's locals, but nobody answers the fork. Whatever the fork wants
 of them ends in a :fork/inherited error that names them.
 
-They are found in the history up to the fork point, and kept in the ``:inherited`` of the
+They are found in the history up to the fork point, and in the store if the history has been trimmed,
+and kept in the ``:inherited`` of the
 fork's input as texts such as ``callback w.3`` or ``lock stock 7``.
 """
 
@@ -16,7 +17,9 @@ from typing import Final
 from flowmetal.effects import events as kinds
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import EffectFailed, EffectRequest
-from flowmetal.store.protocol import Event
+from flowmetal.ids import RunId
+from flowmetal.store.operations.vocabulary import ShowTies
+from flowmetal.store.protocol import Event, Store
 from flowmetal.values import ErrorValue, Map, RunRef, Value, keyword, vector
 from flowmetal.values.codec import decode_data, encode_data
 
@@ -46,6 +49,29 @@ def found_in(events: Iterable[Event], before: Iterable[str] = ()) -> frozenset[s
             elif event.effect in asked:
                 owned.pop(str(_GIVE_UP[name](asked[event.effect])), None)
     return frozenset(owned)
+
+
+def owned_now(store: Store, run: RunId) -> frozenset[str]:
+    """Return what hangs on a run in its store: what a history that was trimmed does not tell any more."""
+    rows = store.operate(ShowTies(run)).get(keyword("ties"))
+    names = (name_of_tie(row.nth(0), row.nth(1), row.nth(3)) for row in rows)
+    return frozenset(name for name in names if name is not None)
+
+
+def name_of_tie(what: str, key: str, place: str) -> str | None:
+    """Return the name by which a run knows what hangs on it; None: it does not name it."""
+    match what:
+        case "hold":
+            name, _, token = place.rpartition("\t")
+            return f"lock {name} {int(token, 16)}"
+        case "child":
+            return f"child run {key}"
+        case "callback":
+            return f"callback {key}"
+        case "topic":
+            return f"subscription {key.rpartition(chr(9))[2]}"
+        case _:
+            return None
 
 
 def with_inherited(input_: bytes, inherited: frozenset[str]) -> bytes:

@@ -95,6 +95,48 @@ def test_old_events_go_and_an_anchor_stays(engine: Engine) -> None:
     assert engine.verify(run).problems == []
 
 
+OWNS = """
+(ns o (:require [flow.event :refer [receive! callback! await-callback!]]
+                [flow.lock :refer [with-lock!]]))
+(defn child [] (receive! :never))
+(defn said [f] (try (f) (catch :fork/inherited e (:inherited (ex-data e)))))
+(defn main []
+  (let [c (callback!) k (start! child)]
+    (said (fn []
+      (with-lock! :stock
+        (loop [i 0 m (into {} (map (fn [k] [k (str "value " k)]) (range 300)))]
+          (if (< i 10)
+            (do (sleep! #dur "1ms") (recur (inc i) (assoc m i (str i))))
+            (do (receive! :go)
+                [(said (fn [] (await-callback! c {:timeout #dur "1ms"})))
+                 (said (fn [] (cancel! k "by the fork")))]))))))))
+"""
+
+
+def test_a_fork_of_a_trimmed_run_knows_what_is_not_its_own(engine: Engine) -> None:
+    run, _ = engine.start(compile(OWNS))
+    for _ in range(30):
+        engine.interpret(until_idle=True)
+        if engine.view(run).waiting_text(0).startswith("the signal"):
+            break
+    whole = engine.fork(run)
+    assert len(whole.inherited) == 3
+    assert engine.collect(Retention(history_us=0)).events > 5
+    trimmed = engine.fork(run)
+    assert trimmed.inherited == whole.inherited
+    for fork in (whole, trimmed):
+        engine.signal(fork.id, "go")
+        assert engine.result(fork.id) == "lock stock 1"
+    (child,) = [view for view in engine.runs() if view.parent == run]
+    assert child.state == "waiting"
+
+
+def test_a_run_that_has_moved_is_not_said_to_be_driven(engine: Engine, tmp_path) -> None:
+    run = waiting(engine)
+    engine.export(run, str(tmp_path / "run.fms"))
+    assert engine.collect(Retention(history_us=0, snapshots="latest")).busy == []
+
+
 def test_a_trimmed_run_can_move(engine: Engine, tmp_path) -> None:
     run = waiting(engine)
     engine.collect(Retention(history_us=0, snapshots=5))
