@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from flowmetal.effects.errors import CANCELLED
 from flowmetal.errors import Diagnostic, Label
 from flowmetal.errors.remedies import remedies_of
 from flowmetal.store.protocol import Event, RunRow, RunState
@@ -134,7 +135,8 @@ class RunView(NamedTuple):
     @property
     def reason(self) -> str:
         """Return why a run was cancelled, if somebody said so."""
-        return self.error.message or "" if self.state == "cancelled" and self.error else ""
+        said = self.error.message if self.state == "cancelled" and self.error else None
+        return "" if said is None or said == CANCELLED else said
 
     def result_text(self) -> str:
         return pr_str(self.result)

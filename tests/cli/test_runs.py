@@ -365,6 +365,13 @@ def test_cancel_now_runs_none(shell) -> None:
     assert "output" not in kinds
 
 
+def test_a_run_that_was_cancelled_without_a_reason_has_none(shell) -> None:
+    begin_waiting(shell)
+    shell("fmvm", "cancel", "w")
+    assert shell("fmvm", "wait", "w").err == "run w was cancelled\n"
+    assert "state    cancelled\n" in shell("fmvm", "show", "w").out
+
+
 def test_a_run_that_has_ended_is_not_cancelled(shell) -> None:
     start(shell, ECHO, "--id", "e")
     assert shell("fmvm", "cancel", "e").status == 2
