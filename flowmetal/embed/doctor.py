@@ -113,7 +113,7 @@ def _store(url: str) -> Iterator[Finding]:
         yield from _postgresql(url)
         stuck = store.runs(RunQuery(states=(RunState.EXPORTING,), limit=1000))
         for row in stuck:
-            if row.owner is None:
+            if row.owner is None or store.driver(row.id) is None:
                 yield Finding(
                     "wrong", "runs", f"run {row.id} was being exported when that stopped",
                     f"fmvm export {row.id} finishes it",

@@ -283,7 +283,11 @@ def _claim(store: Store, owner: InterpreterId, run: RunId) -> Claim:
         case Claim() as claim:
             return claim
         case Held(state=RunState.MOVED):
-            raise RunError("FM1103", f"run {run} has moved already")
+            raise RunError(
+                "FM1103",
+                f"run {run} has moved already",
+                hint="`fmvm import FILE.fms` takes it out of its file",
+            )
         case Held() as held:
             raise RefusedError(
                 "FM1107",

@@ -9,9 +9,9 @@ import pytest
 
 import flowmetal
 from flowmetal.embed import doctor
-from flowmetal.ids import RunId
+from flowmetal.ids import InterpreterId, RunId
 from flowmetal.store import clock
-from flowmetal.store.protocol import NewRun
+from flowmetal.store.protocol import Claim, Commit, NewRun, RunState
 from flowmetal.store.sqlite import SqliteStore
 
 PROGRAM = flowmetal.compile("(ns p)\n(defn main [] 1)")
@@ -74,6 +74,17 @@ def test_a_clock_that_was_set_back_is_wrong(path: Path) -> None:
     store.close()
     level, message = found(path, "clock")
     assert (level, "set back" in message) == ("wrong", True)
+
+
+def test_an_export_whose_process_died_is_wrong(path: Path) -> None:
+    with flowmetal.Engine(f"sqlite:{path}") as engine:
+        run, _ = engine.start(PROGRAM)
+        claim = engine.store.claim(RunId(run), InterpreterId(engine.name), 10_000_000)
+        assert isinstance(claim, Claim)
+        engine.store.commit(claim, Commit((), RunState.EXPORTING))
+        assert all("exported" not in one.message for one in doctor.examine(f"sqlite:{path}"))
+    level, message = found(path, "runs")
+    assert (level, message) == ("wrong", f"run {run} was being exported when that stopped")
 
 
 def test_runs_that_nobody_drives_are_said(path: Path) -> None:
