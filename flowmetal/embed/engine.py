@@ -276,7 +276,7 @@ class Engine(Mover, Sharer):
             self.perform(SendMessage(row.id, message))
         else:
             self._send(run, "cancel", "", encode_data(body), None)
-        if row.state is RunState.PAUSED:  # only now: it goes on in order to be cancelled
+        if self._row(run).state is RunState.PAUSED:  # only now: it goes on in order to be cancelled
             self._let_go_on(run)
         if not drive:
             return self._row(run).state.value

@@ -8,14 +8,16 @@ for one that does.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from flowmetal.effects import events as kinds
 from flowmetal.effects.errors import cancelled
+from flowmetal.errors import Conflict, RunError
 from flowmetal.runtime.active import ActiveRun, Step
 from flowmetal.runtime.committing import Steps
 from flowmetal.store.operations.answers import PREFIX
-from flowmetal.store.protocol import NOT_SAID, InboxRow, RunState
+from flowmetal.store.protocol import NOT_SAID, InboxRow, NewEvent, RunState
 from flowmetal.values import Map, Value, hash_map, keyword
 from flowmetal.values.codec import decode_data, encode_data
 from flowmetal.vm.machine import deliver
@@ -62,6 +64,7 @@ def take_message(active: ActiveRun, row: InboxRow) -> Steps[None]:
             yield from _cancel(active, row)
         case "pause":
             yield _pause(active, row)
+            _go_on_if_cancelled(active, row)
         case "decide":
             _decide(active, row)
         case _:
@@ -126,6 +129,15 @@ def _pause(active: ActiveRun, row: InboxRow) -> Step:
     active.consumed.append(row.number)
     active.record(kinds.PAUSED, "", 0, row.message.body or encode_data(None), row.time_us)
     return Step(RunState.PAUSED, leave=True)
+
+
+def _go_on_if_cancelled(active: ActiveRun, row: InboxRow) -> None:
+    """Let a run go on whose cancellation came behind its pause: whoever sent it saw no run that is paused."""
+    store, run = active.host.store, active.machine.run
+    if any(later.message.kind == CANCEL for later in store.inbox(run, row.number)):
+        event = NewEvent(kinds.UNPAUSED, "", 0, encode_data(None))
+        with suppress(RunError, Conflict):  # somebody else was faster
+            store.set_state(run, (RunState.PAUSED,), RunState.READY, event)
 
 
 def _body(row: InboxRow) -> tuple[str, bool]:

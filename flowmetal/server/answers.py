@@ -35,6 +35,7 @@ _BY_CODE: Final = {
     "FM0731": 410,  # it takes no answer any more
     "FM0732": 404,  # no such deployed name
     "FM0737": 503,  # the run is being moved
+    "FM1021": 400,  # no store can keep it, now or later
     "FM1101": 404,  # no such run
     "FM1105": 404,  # no such program
     "FM1133": 409,  # the run has not begun

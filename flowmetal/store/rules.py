@@ -169,10 +169,14 @@ def check_text(*names: str) -> None:
     for name in names:
         try:
             name.encode()
-        except UnicodeEncodeError:
-            raise StoreError(
-                "FM1021", f"{name!a} is not text in UTF-8", hint="write it in other characters"
-            ) from None
+        except UnicodeEncodeError as error:
+            raise no_text(error) from None
+
+
+def no_text(error: UnicodeEncodeError) -> StoreError:
+    """Return the error for a text that no store can write."""
+    said = f"{error.object!a} is not text in UTF-8"
+    return StoreError("FM1021", said, hint="write it in other characters")
 
 
 def no_such_run(run: RunId) -> RunError:

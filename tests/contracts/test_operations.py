@@ -905,6 +905,13 @@ class OperationsContract:
         assert of(world.ann.operate(ClaimTask("images", "w")), "id") is not None
         assert of(world.ann.operate(EndTask(id_, 1, "42")), "value") is True
 
+    def test_no_run_and_no_order_sends_to_a_run_that_is_being_moved(self, world: World) -> None:
+        doer = Doer(world, R1)
+        doer.claim = world.ann.commit(doer.claim, step(RunState.EXPORTING))
+        sent = world.ann.operate(SendMessage(R1, Message("m-1", "signal", "go", b"")))
+        assert code(sent) == "FM1103"
+        assert doer.kinds("signal") == []
+
     def test_a_callback_of_a_run_that_is_being_moved_takes_no_sign_of_life(
         self, world: World
     ) -> None:

@@ -12,6 +12,9 @@ import psycopg
 import pytest
 
 import flowmetal
+from flowmetal.embed.moving import _keeping
+from flowmetal.ids import InterpreterId, RunId
+from flowmetal.store.protocol import RunState
 from flowmetal.values import pr_str
 from tests.postgres import Server
 
@@ -102,6 +105,34 @@ def test_what_became_of_an_order_is_kept_and_then_forgotten(store) -> None:
     engine.interpret(until_idle=True)
     assert execute("SELECT key FROM record WHERE space = 'order'") == []
     assert len(engine.runs()) == 1
+
+
+def test_an_order_to_stop_says_if_there_is_nothing_to_stop(store) -> None:
+    engine, execute = store
+    order(execute, "a", '{"start": "shop", "args": [1]}')
+    engine.interpret(until_idle=True)
+    order(execute, "b", '{"cancel": "a", "reason": "enough"}')
+    engine.interpret(until_idle=True)
+    order(execute, "c", '{"cancel": "a", "reason": "enough"}')
+    engine.interpret(until_idle=True)
+    said = "run a has ended (cancelled) and takes no more messages"
+    assert outcome(execute, "c")["error"] == said
+
+
+def test_an_order_to_a_run_that_is_being_exported_waits_until_it_is_there_or_gone(store) -> None:
+    engine, execute = store
+    order(execute, "a", '{"start": "shop", "args": [1]}')
+    engine.interpret(until_idle=True)
+    claim = engine.store.claim(RunId("a"), InterpreterId("mover"), 10_000_000)
+    row = engine.store.load(claim).row
+    claim = engine.store.commit(claim, _keeping(row, RunState.EXPORTING, (), release=False))
+    order(execute, "b", '{"cancel": "a"}')
+    engine.store.attend()
+    assert not {"done", "error"} & outcome(execute, "b").keys()
+    engine.store.commit(claim, _keeping(row, RunState.MOVED, (), release=True))
+    execute("UPDATE record SET due_us = 0 WHERE space = 'order' AND key = 'b'")
+    engine.store.attend()
+    assert "moved" in outcome(execute, "b")["error"]
 
 
 # fmt: off

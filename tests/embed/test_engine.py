@@ -130,6 +130,18 @@ def test_a_run_that_was_paused_twice_while_it_was_driven_is_unpaused_once() -> N
         assert engine.result(run) == 5
 
 
+def test_a_run_that_is_cancelled_before_its_pause_is_heard_does_not_stay_paused() -> None:
+    with flowmetal.Engine("memory:") as engine:
+        run, _ = engine.start(flowmetal.compile(WAITS))
+        claim = engine.store.claim(RunId(run), InterpreterId("somebody"), 10_000_000)
+        assert isinstance(claim, Claim)
+        assert engine.pause(run) == "running"
+        engine.cancel(run, drive=False)
+        engine.store.release(claim)
+        engine.interpret(until_idle=True)
+        assert engine.view(run).state == "cancelled"
+
+
 def test_functions_of_the_host_are_effects() -> None:
     calls: list[str] = []
 

@@ -372,3 +372,29 @@ def _shape(document: Any) -> Any:
     if isinstance(document, list):
         return [_shape(one) for one in document[:1]]
     return "null" if document is None else type(document).__name__
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\ud800"], ids=["nul", "half"])
+def test_a_name_that_postgresql_cannot_keep_is_the_fault_of_who_sent_it(postgres, text: str) -> None:  # fmt: skip
+    """Neither 503, which says that another try may help, nor an error of ours."""
+    with serving(postgres.new_store(), only=["api"]) as served:
+        served.engine.deploy(flowmetal.compile(SHOP), "shop")
+        run = start(served)
+        sent = [
+            ("/v1/runs", {"program": text}),
+            ("/v1/runs", {"program": "shop", "tags": {"customer": text}}),
+            (f"/v1/runs/{run}/signals", {"name": "order", "id": text}),
+            (f"/v1/runs/{run}/signals?wait=1", {"name": "order", "id": text}),
+            ("/v1/tasks/claim", {"queue": text, "worker": "w"}),
+            ("/v1/tasks/complete", {"id": text, "attempt": 1}),
+        ]
+        for path, fields in sent:
+            refused(
+                served.client.post(path, content=json.dumps(fields), headers=JSON), 400, "FM1021"
+            )
+        if text.isascii():
+            refused(served.client.get("/v1/runs?tag=a=b%00"), 400, "FM1021")
+            refused(served.client.get("/v1/runs/%00"), 400, "FM1021")
+
+
+JSON = {"content-type": "application/json"}

@@ -31,6 +31,9 @@ from flowmetal.values.names import reads_as_keyword
 
 SPACE: Final = "order"
 KEPT_US: Final = 7 * 86_400_000_000
+_LATER_US: Final = 1_000_000
+"""When an order to a run that is being exported is looked at again."""
+
 _KNOWN: Final = {
     "signal": {"signal", "run", "value"},
     "start": {"start", "run", "entry", "args", "input", "tags"},
@@ -40,6 +43,10 @@ _KNOWN: Final = {
 
 class _Wrong(Exception):
     """The order cannot be obeyed; the message is for who wrote it."""
+
+
+class _NotNow(Exception):
+    """The order can be obeyed or refused in a while."""
 
 
 def obey(records: Records, key: str) -> None:
@@ -54,6 +61,9 @@ def obey(records: Records, key: str) -> None:
         if order is None:
             raise _Wrong("the fields of an order are a JSON object")
         said: dict[str, Any] = {"done": _obey(records, key, order)}
+    except _NotNow:
+        records.put(SPACE, record._replace(due_us=records.now_us() + _LATER_US))
+        return
     except _Wrong as wrong:
         said = {"error": str(wrong)}
     except (FlowmetalError, FlowError) as wrong:
@@ -85,7 +95,7 @@ def _obey(records: Records, key: str, order: Mapping[str, Any]) -> dict[str, Any
         case "start":
             return _start(records, key, order)
         case _:
-            return _cancel(records, order)
+            return _cancel(records, key, order)
 
 
 def _signal(records: Records, key: str, order: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,14 +109,13 @@ def _signal(records: Records, key: str, order: Mapping[str, Any]) -> dict[str, A
     return {"run": run, "number": number}
 
 
-def _cancel(records: Records, order: Mapping[str, Any]) -> dict[str, Any]:
+def _cancel(records: Records, key: str, order: Mapping[str, Any]) -> dict[str, Any]:
     run = RunId(_text(order, "cancel"))
-    if records.run(run) is None:
-        raise _Wrong(f"there is no run {run[:80]}")
     reason = order.get("reason", "")
     if not isinstance(reason, str):
         raise _Wrong("`reason` is not a text")
-    runs.cancel(records, run, reason)
+    message = runs.cancellation(f"{SPACE}/{key}", reason)
+    _accepted(runs.send_message(records, SendMessage(run, message)))
     return {"run": run}
 
 
@@ -170,6 +179,8 @@ def _text(order: Mapping[str, Any], name: str) -> str:
 
 def _accepted(found: Answer) -> Answer:
     error = found.get(keyword("error"))
+    if isinstance(error, ErrorValue) and error.code == "FM1103":
+        raise _NotNow
     if isinstance(error, ErrorValue):
         raise _Wrong(error.message or "it is refused")
     return found

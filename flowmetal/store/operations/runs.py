@@ -131,8 +131,13 @@ def end_child(records: Records, child: str, tie: Tie, parent: Standing) -> None:
 def cancel(records: Records, run: RunId, reason: str) -> None:
     """Ask a run to stop. The id of the message makes that happen once for one reason."""
     records.admit(run)  # a run that has not begun has to begin in order to be cancelled
+    records.deliver(run, cancellation(f"cancel/{reason}", reason))
+
+
+def cancellation(id: str, reason: str) -> Message:
+    """Return the message that asks a run to stop."""
     body = hash_map(((keyword("reason"), reason), (keyword("now"), False)))
-    records.deliver(run, Message(f"cancel/{reason}", "cancel", "", encode_data(body)))
+    return Message(id, "cancel", "", encode_data(body))
 
 
 def send_message(records: Records, operation: SendMessage) -> Answer:
@@ -140,6 +145,13 @@ def send_message(records: Records, operation: SendMessage) -> Answer:
     if standing is None:
         return refuse(
             "FM1101", "run/unknown", f"there is no run {operation.run}", run=operation.run
+        )
+    if standing.state is RunState.EXPORTING:  # acknowledged here, it would be lost
+        return refuse(
+            "FM1103",
+            "run/moving",
+            f"run {operation.run} is being exported and takes no messages now",
+            run=operation.run,
         )
     row = records.deliver(operation.run, operation.message)
     if row is None:

@@ -28,6 +28,7 @@ from flowmetal.store.postgres.line import Line
 from flowmetal.store.postgres.liveness import Liveness
 from flowmetal.store.postgres.pool import Pool
 from flowmetal.store.postgres.schema import in_schema, prepare
+from flowmetal.store.rules import no_text
 
 Row = tuple[Any, ...]
 Values = Sequence[Any] | Mapping[str, Any] | None
@@ -120,6 +121,8 @@ class Session:
             yield connection
         except psycopg.Error as error:
             raise from_psycopg(error, self.address.place) from error
+        except UnicodeEncodeError as error:
+            raise no_text(error) from error
         finally:
             self._pool.give_back(connection)
 

@@ -22,6 +22,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from flowmetal.errors import StoreError
+from flowmetal.store.rules import no_text
 from flowmetal.store.sqlite import file
 from flowmetal.store.sqlite.bell import Bell
 from flowmetal.store.sqlite.errors import damaged, from_sqlite
@@ -148,11 +149,7 @@ class Session:
         if isinstance(error, _OF_SHAPE) and not self._is_sound():
             raise damaged(self.path) from error
         if isinstance(error, UnicodeEncodeError):
-            raise StoreError(
-                "FM1021",
-                f"{error.object!a} is not text in UTF-8",
-                hint="write it in other characters",
-            ) from error
+            raise no_text(error) from error
 
     def _is_sound(self) -> bool:
         """Say whether SQLite finds its file in order; it reads all of it."""
