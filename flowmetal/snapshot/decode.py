@@ -242,12 +242,13 @@ class _Reader:
         require(type(fiber.blocked_on) in (int, Promise, FiberRef, type(None)), "a fiber")
         if origin is not None:
             (fiber.origin,) = self._history(origin, 1)
-        require(type(flags) is int and 0 <= flags < 4, "a fiber")
-        fiber.service, fiber.asked = bool(flags & 1), bool(flags & 2)
+        require(type(flags) is int and 0 <= flags < 8, "a fiber")
+        fiber.service, fiber.asked, fiber.fresh = (bool(flags & bit) for bit in (1, 2, 4))
         if cancel is not None:
-            require(type(cancel) is list and len(cancel) == 2, "a cancellation")
-            require(type(cancel[1]) is int, "a cancellation")
-            fiber.cancel = Cancellation(self._text(cancel[0]), cancel[1])
+            reasons, numbers = _list(cancel)[::2], _numbers(_list(cancel)[1::2])
+            require(0 < len(reasons) == len(numbers), "a cancellation")
+            texts = map(self._text, reasons)
+            fiber.cancels = tuple(map(Cancellation, texts, numbers))
         fiber.verdict = self._verdict(verdict)
         if failed is not None:
             fiber.failed = self._open([*_exactly(4, _list(failed)), fiber.number]).request

@@ -236,10 +236,10 @@ def _fiber(fiber: Fiber, table: _MachineTable) -> Record:
 
 def _more(fiber: Fiber, table: _MachineTable) -> Value:
     """Return what a fiber has to do with others, nil if it has nothing to do with any."""
-    cancel, origin = fiber.cancel, fiber.origin
-    flags = fiber.service + 2 * fiber.asked
+    cancels, origin = [part for each in fiber.cancels for part in each] or None, fiber.origin
+    flags = fiber.service + 2 * fiber.asked + 4 * fiber.fresh
     failed = fiber.failed
-    others = (fiber.handle, fiber.blocked_on, cancel, fiber.verdict, failed)
+    others = (fiber.handle, fiber.blocked_on, cancels, fiber.verdict, failed)
     if not fiber.scope and not flags and others == (None, None, None, None, None):
         return None
     return [
@@ -249,7 +249,7 @@ def _more(fiber: Fiber, table: _MachineTable) -> Value:
         fiber.blocked_on,
         origin and [table.code_index(origin[0].owner), origin[0].index, origin[1]],
         flags,
-        cancel and [cancel.reason, cancel.scope],
+        cancels,
         _verdict(fiber.verdict),
         failed and [failed.number, failed.kind, failed.args, failed.key],
     ]

@@ -56,6 +56,7 @@ def spawn(
     made.bindings = _conveyed(fiber)
     made.origin = origin_of(fiber)
     made.service = service
+    made.fresh = True
     machine.next_fiber += 1
     scope = machine.scopes.get(fiber.scope)
     if scope is None:
@@ -206,21 +207,19 @@ def open_scope(machine: Machine, fiber: Fiber) -> int:
     return number
 
 
-def is_shielded(fiber: Fiber) -> bool:
-    """Say whether a fiber is in a finally block, where no cancellation is raised."""
+def is_shielded(fiber: Fiber, above: int = -1) -> bool:
+    """Say whether a fiber is in a finally block of a frame above one, where no cancellation of that is raised.
+
+    Of a scope that the block itself has begun it is: a timeout works in a finally block, too.
+    """
     frames = fiber.frames
-    for index in range(len(frames) - 1, -1, -1):
+    for index in range(len(frames) - 1, above, -1):
         shields = frames[index].body.shields
         if shields:
             pc = place(frames, index)
             if any(start <= pc <= stop for start, stop in shields):
                 return True
     return False
-
-
-def has_begun(fiber: Fiber) -> bool:
-    """Say whether a fiber has executed an instruction."""
-    return len(fiber.frames) != 1 or fiber.frames[0].pc > 0 or fiber.frames[0].dropped > 0
 
 
 def need_promise(function: str, value: Value) -> Promise:

@@ -481,8 +481,8 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                     pc = frame.pc
                 elif op == _PERFORM:
                     frame.pc = pc - 1
-                    if fiber.cancel is not None:
-                        check_cancellation(fiber)
+                    if fiber.cancels:
+                        check_cancellation(machine, fiber)
                     if not perform(machine, fiber, arg, stack[-1]):
                         return fuel
                 elif op == _THROW:

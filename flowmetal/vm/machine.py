@@ -21,7 +21,7 @@ from flowmetal.values.errors import flow_error
 from flowmetal.values.limits import limit_error
 from flowmetal.vm.calls import arity_error, call_value
 from flowmetal.vm.effects import seal_of
-from flowmetal.vm.fibers import has_begun, is_shielded, wake
+from flowmetal.vm.fibers import wake
 from flowmetal.vm.interpreter import execute
 from flowmetal.vm.link import Image
 from flowmetal.vm.returning import start_further
@@ -47,6 +47,7 @@ from flowmetal.vm.state import (
 from flowmetal.vm.unwinding import (
     cancel,
     hurry,
+    is_to_stop,
     raise_error,
     take_cancellation,
     with_suppressed,
@@ -80,7 +81,7 @@ def start(
         raise RunError("FM1121", str(arity_error(target.function, len(arguments))))
     if arguments and _COMMAND_LINE in machine.globals:
         define(machine, _COMMAND_LINE, list_of(arguments))
-    fiber = Fiber(machine.next_fiber, [])
+    fiber = Fiber(machine.next_fiber, [], fresh=True)
     machine.next_fiber += 1
     machine.fibers[fiber.number] = fiber
     machine.ready.append(fiber.number)
@@ -95,7 +96,7 @@ def run(machine: Machine, budget: int = UNLIMITED, *, every: bool = False) -> Tu
     With ``every`` the turn ends at each effect that is asked for, too.
     """
     before = machine.fuel_used
-    if machine.inbox and _is_alive(machine) and not has_begun(machine.fibers[1]):
+    if machine.inbox and _is_alive(machine) and machine.fibers[1].fresh:
         _take_inbox(
             machine, len(machine.inbox)
         )  # it was cancelled before it began, and does nothing
@@ -111,6 +112,7 @@ def run(machine: Machine, budget: int = UNLIMITED, *, every: bool = False) -> Tu
         fiber = machine.fibers[machine.ready[0]]
         share = min(budget, machine.quantum_left)
         machine.running = fiber.number
+        fiber.fresh = False
         spent = share - execute(machine, fiber, share)
         machine.running = 0
         budget -= spent
@@ -162,8 +164,8 @@ def _end_quantum(machine: Machine, fiber: Fiber) -> None:
     """Let the next fiber go on, unless this one does what nobody else may come between."""
     if len(machine.ready) > 1 and seal_of(machine, fiber) is None:
         machine.ready.rotate(-1)
-    if fiber.cancel is not None and not is_shielded(fiber):
-        raise_error(machine, fiber, take_cancellation(fiber))
+    if is_to_stop(machine, fiber):
+        raise_error(machine, fiber, take_cancellation(machine, fiber))
     elif _is_too_deep(machine, fiber):
         most = machine.limits.frames
         error = limit_error("FM0308", "frames", f"recursion is more than {most:,} frames deep")
@@ -184,6 +186,7 @@ def run_free(machine: Machine) -> Turn:
     while machine.ready and _is_alive(machine):
         fiber = machine.fibers[machine.ready[0]]
         machine.running = fiber.number
+        fiber.fresh = False
         machine.fuel_used -= execute(machine, fiber, 0)
         machine.running = 0
         if fiber.status is FiberStatus.READY:

@@ -42,6 +42,8 @@ from flowmetal.vm.tracing import backtrace, own_place
 from flowmetal.vm.unwinding import (
     cancel,
     check_cancellation,
+    forget_cancellation,
+    is_to_stop,
     raise_error,
     take_cancellation,
     with_suppressed,
@@ -71,7 +73,7 @@ def _wait(machine: Machine, fiber: Fiber, promise: Value) -> Value:
         raise FlowError(wanted.value)
     if isinstance(wanted, FiberRef) and wanted.number not in machine.fibers:
         raise flow_error("FM0743", "fiber/unknown", f"fiber {wanted.number} is not of this run")
-    check_cancellation(fiber)
+    check_cancellation(machine, fiber)
     return block(machine, fiber, wanted, "waiting")
 
 
@@ -105,12 +107,11 @@ def _join(machine: Machine, fiber: Fiber, number: int) -> None:
     """Wait until the workers of a scope have ended; raise the failure of one."""
     scope = _innermost(machine, fiber, number)
     if scope.verdict is not None:
-        if (
-            fiber.cancel is None
-        ):  # the body has caught its cancellation: the scope has failed anyway
-            fiber.cancel = Cancellation("a fiber failed", number)
-        raise FlowError(take_cancellation(fiber))
-    check_cancellation(fiber)
+        if not is_to_stop(machine, fiber):
+            # The body has caught its cancellation: the scope has failed anyway.
+            fiber.cancels = (*fiber.cancels, Cancellation("a fiber failed", number))
+        raise FlowError(take_cancellation(machine, fiber))
+    check_cancellation(machine, fiber)
     if scope.workers:
         block(machine, fiber, number, "a scope")
 
@@ -126,8 +127,7 @@ def _close(machine: Machine, fiber: Fiber, number: int) -> None:
         block(machine, fiber, number, "a scope")
     del machine.scopes[number]
     fiber.scope = scope.parent
-    if fiber.cancel is not None and fiber.cancel.scope == number:
-        fiber.cancel = None  # it came when the body had its result already, and ends with its scope
+    forget_cancellation(fiber, number)  # it may have come when the body had its result already
     _go_on(machine, fiber, scope)
 
 
@@ -190,7 +190,7 @@ def _cancel(machine: Machine, fiber: Fiber, what: Value, reason: Value) -> bool:
 
 def _time_out(machine: Machine, fiber: Fiber, number: int, error: ErrorValue) -> None:
     """Raise the error of a scope whose time is up, as if where its owner stands."""
-    check_cancellation(fiber)  # the scope has ended already: its time does not count
+    check_cancellation(machine, fiber)  # the scope has ended already: its time does not count
     scope = machine.scopes.get(number) if type(number) is int else None
     if scope is None or not isinstance(error, ErrorValue):
         raise flow_error("FM0748", "scope/unknown", f"{show(number)} is no scope")

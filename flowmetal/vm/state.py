@@ -271,7 +271,8 @@ class Fiber:
     origin: Site | None = None  # where it was spawned
     service: bool = False  # its scope does not wait for it, but cancels it at the end
     asked: bool = False  # its cancellation has been asked for: that happens once
-    cancel: Cancellation | None = None  # asked for and not raised yet
+    fresh: bool = False  # it has not begun: if it is cancelled, it never does
+    cancels: tuple[Cancellation, ...] = ()  # asked for and not raised yet, at most one of a scope
     verdict: Verdict | None = None  # what becomes of the error that its await will raise
     failed: EffectRequest | None = None  # its error is being raised, or has parked the fiber
 

@@ -49,7 +49,6 @@ from flowmetal.vm.errors import CANCELLED, error_matches
 from flowmetal.vm.fibers import (
     answer_is_here,
     end,
-    has_begun,
     is_shielded,
     set_down,
     stop_waiting,
@@ -238,22 +237,20 @@ def cancel(machine: Machine, fiber: Fiber, cancellation: Cancellation) -> None:
         case FiberStatus.DONE | FiberStatus.CANCELLED | FiberStatus.FAILED:
             return
         case FiberStatus.READY:
-            if not has_begun(fiber):
+            if fiber.fresh:
                 end(machine, fiber, FiberStatus.CANCELLED, error_of(cancellation))
                 return
             waits = False
         case FiberStatus.WAITING:
-            waits = not answer_is_here(machine, fiber) and not is_shielded(fiber)
+            waits = not answer_is_here(machine, fiber)
         case FiberStatus.BLOCKED:
-            waits = not is_shielded(fiber)
+            waits = True
         case _:
             assert_never(fiber.status)
-    pending = fiber.cancel
-    if pending is None or _reach(machine, fiber, cancellation) < _reach(machine, fiber, pending):
-        fiber.cancel = cancellation
-    if waits:
+    fiber.cancels = (*_others(fiber, cancellation.scope), cancellation)
+    if waits and is_to_stop(machine, fiber):
         stop_waiting(machine, fiber)
-        raise_error(machine, fiber, take_cancellation(fiber))
+        raise_error(machine, fiber, take_cancellation(machine, fiber))
 
 
 def _reach(machine: Machine, fiber: Fiber, cancellation: Cancellation) -> int:
@@ -262,13 +259,41 @@ def _reach(machine: Machine, fiber: Fiber, cancellation: Cancellation) -> int:
     return scope.depth if scope is not None and scope.owner == fiber.number else -1
 
 
-def take_cancellation(fiber: Fiber) -> ErrorValue:
-    """Return the error of a cancellation that is to be raised now; it will not be raised again."""
-    assert fiber.cancel is not None
-    error = error_of(fiber.cancel)
-    fiber.cancel = None
+def _others(fiber: Fiber, scope: int) -> list[Cancellation]:
+    return [each for each in fiber.cancels if each.scope != scope]
+
+
+def _due(machine: Machine, fiber: Fiber) -> Cancellation | None:
+    """Return the cancellation that may be raised where the fiber is, of several the one that unwinds most."""
+    found = [
+        (reach, each)
+        for each in fiber.cancels
+        if not is_shielded(fiber, reach := _reach(machine, fiber, each))
+    ]
+    return min(found, key=lambda one: one[0])[1] if found else None
+
+
+def is_to_stop(machine: Machine, fiber: Fiber) -> bool:
+    """Say whether a cancellation was asked for that may be raised where the fiber is."""
+    return bool(fiber.cancels) and _due(machine, fiber) is not None
+
+
+def take_cancellation(machine: Machine, fiber: Fiber) -> ErrorValue:
+    """Return the error of the cancellation that is to be raised now; it will not be raised again.
+
+    Those of scopes further in end with it; those that are shielded yet wait for their time.
+    """
+    due = _due(machine, fiber)
+    assert due is not None
+    reach = _reach(machine, fiber, due)
+    fiber.cancels = tuple(each for each in fiber.cancels if _reach(machine, fiber, each) < reach)
     fiber.verdict = None
-    return error
+    return error_of(due)
+
+
+def forget_cancellation(fiber: Fiber, scope: int) -> None:
+    """The scope has ended: what was asked for ends with it."""
+    fiber.cancels = tuple(_others(fiber, scope))
 
 
 def error_of(cancellation: Cancellation) -> ErrorValue:
@@ -278,10 +303,10 @@ def error_of(cancellation: Cancellation) -> ErrorValue:
     return flow_error("FM0702", "flow/cancelled", reason, data).error
 
 
-def check_cancellation(fiber: Fiber) -> None:
+def check_cancellation(machine: Machine, fiber: Fiber) -> None:
     """Raise what was asked for, if the fiber may be cancelled where it is: a switch point."""
-    if fiber.cancel is not None and not is_shielded(fiber):
-        raise FlowError(take_cancellation(fiber))
+    if is_to_stop(machine, fiber):
+        raise FlowError(take_cancellation(machine, fiber))
 
 
 def hurry(machine: Machine, number: int) -> None:

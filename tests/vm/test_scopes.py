@@ -198,6 +198,14 @@ def test_a_run_that_is_cancelled_before_it_begins_does_nothing() -> None:
     assert (turn.status, turn.output, turn.error.message) == (MachineStatus.CANCELLED, "", "enough")
 
 
+def test_a_fiber_that_is_back_at_its_first_instruction_has_begun() -> None:
+    world = logged("""(scope! [s]
+      (let [f (spawn! (fn [] (try (loop [] (recur)) (finally (note! :cleaned)))))]
+        (dotimes [n 20000] n)
+        (cancel! f)))""")
+    assert world.output == ":cleaned "
+
+
 def test_a_run_whose_last_fibers_are_cancelled_has_not_completed() -> None:
     text = """(defn main []
       (spawn! (fn [] (try (sleep! #dur "9s") (finally (print "child ")))))
@@ -351,3 +359,64 @@ def test_a_loser_of_a_race_that_fails_behind_the_winner_is_too_late() -> None:
     made.deliver(first.number, k("won"), at_us=1)
     made.deliver(second.number, at_us=1)
     assert pr_str(made.run().result) == ":won"
+
+
+@pytest.mark.parametrize(
+    ("form", "wanted"),
+    [
+        ("(with-timeout! (ms 2) {:else :late} (sleep! (seconds 9)))", ":late"),
+        ("(await! (promise!) {:timeout (ms 2) :else :late})", ":late"),
+        ("(race! (do (sleep! (ms 1)) (throw (ex-info \"no\" {:type :x}))) (sleep! (seconds 9)))", ":x"),
+        ("(scope! [s] (spawn! (fn [] (throw (ex-info \"no\" {:type :x})))) (sleep! (seconds 9)))", ":x"),
+        ("(all! (throw (ex-info \"no\" {:type :x})) (sleep! (seconds 9)))", ":x"),
+        ("(pmap! (fn [n] (sleep! (ms n)) (/ 1 (- n 3))) [9999 3] )", ":arithmetic"),
+        ("(with-timeout! (ms 9) {:else :outer} (try (with-timeout! (ms 2) (sleep! (seconds 9))) (catch :timeout e :inner)))", ":inner"),
+        ("(with-timeout! (ms 2) {:else :late} (try (sleep! (seconds 9)) (finally (sleep! (ms 3)))))", ":late"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_what_a_finally_block_begins_can_be_cancelled(
+    form: str, wanted: str, cancelled: bool
+) -> None:
+    body = f"(try {form} (catch :x e :x) (catch Throwable e :arithmetic))"
+    guarded = f"(try (sleep! (seconds 5)) (finally (reset! seen {body})))"
+    outer = f"(with-timeout! (ms 1) {{:else nil}} {guarded})" if cancelled else guarded
+    world = World(f"(defn main [] (let [seen (atom nil)] {outer} @seen))")
+    assert pr_str(world.finish().result) == wanted
+    assert world.now_us < 6_000_000
+
+
+def test_a_cancellation_waits_while_a_finally_block_cancels_what_it_has_begun() -> None:
+    world = logged("""(do
+      (scope! [s]
+        (let [f (spawn! (fn []
+                  (try :done
+                       (finally
+                         (note! (with-timeout! (ms 5) {:else :late} (sleep! (seconds 9))))
+                         (note! (race! (do (sleep! (ms 1)) :first) (sleep! (seconds 9))))))
+                  (note! :after)
+                  (sleep! (ms 1))
+                  (note! :never)))]
+          (sleep! (ms 2))
+          (cancel! f)))
+      nil)""")
+    assert world.output == ":late :first :after "
+
+
+def test_two_cancellations_that_wait_are_saved() -> None:
+    world = World("""(defn main []
+      (scope! [s]
+        (let [f (spawn! (fn []
+                  (try :done
+                       (finally
+                         (try (scope! [t]
+                                (spawn! (fn [] (sleep! (ms 3)) (throw (ex-info "no" {:type :x}))))
+                                (sleep! (ms 3))
+                                (sleep! (seconds 9)))
+                              (catch :x e (print "inner ")))))
+                  (sleep! (seconds 9))))]
+          (sleep! (ms 2))
+          (cancel! f)
+          :body)))""")
+    assert world.finish().result == k("body")
+    assert (world.output, world.now_us) == ("inner ", 3000)
