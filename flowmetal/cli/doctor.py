@@ -24,8 +24,9 @@ def command(store_url: str | None, as_json: bool) -> int:
             ]
         )
     else:
+        width = max(len(finding.about) for finding in findings) + 2
         for finding in findings:
-            say(f"{finding.level:<8}{finding.about:<10}{finding.message}")
+            say(f"{finding.level:<8}{finding.about:<{width}}{finding.message}")
             if finding.remedy:
-                say(f"{'':<18}{finding.remedy}")
+                say(f"{'':<{8 + width}}{finding.remedy}")
     return int(any(finding.level == "wrong" for finding in findings))

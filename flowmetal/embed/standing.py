@@ -28,6 +28,7 @@ def fibers_of(host: Host, row: RunRow) -> tuple[FiberView, ...]:
         return ()
     store = host.store
     machine = decode(data, host.image(row.program), lambda names: store.chunks(row.id, names))
+    failed = failed_fiber(machine)
     return tuple(
         FiberView(
             fiber.number,
@@ -35,8 +36,8 @@ def fibers_of(host: Host, row: RunRow) -> tuple[FiberView, ...]:
             tuple((name, "" if span is None else str(span)) for name, span in backtrace(fiber)),
             "" if row.state is RunState.CANCELLED else _waits_for(machine, fiber),
             _spawned(fiber),
-            _locals(fiber) if fiber is failed_fiber(machine) else (),
-            _restarts(machine) if fiber is failed_fiber(machine) else (),
+            _locals(fiber) if fiber is failed else (),
+            _restarts(machine) if fiber is failed and row.state is RunState.FAILED else (),
         )
         for _, fiber in sorted(machine.fibers.items())
         if fiber.frames

@@ -176,7 +176,7 @@ def test_a_failed_run_that_is_cancelled_now_says_why(engine: Engine) -> None:
     assert engine.cancel(run, "sold out", now=True) == "cancelled"
     view = engine.show(run)
     assert view.reason == "sold out"
-    assert [fiber.waits_for for fiber in view.fibers] == [""]
+    assert [(fiber.waits_for, fiber.restarts) for fiber in view.fibers] == [("", ())]
     assert engine.verify(run).problems == []
     with pytest.raises(RunError) as refused:
         engine.cancel(run, now=True)

@@ -6,6 +6,7 @@ import pytest
 
 from flowmetal.embed.doctor import examine
 from tests.postgres import Server
+from tests.shell import Shell
 
 
 def findings(url: str) -> dict[str, list[str]]:
@@ -23,6 +24,14 @@ def test_a_server_in_order_is_found_in_order(postgres: Server) -> None:
     assert set(found) == {"fine"}
     about = {"server", "durability", "connections", "schema", "permissions", "settings", "clock"}
     assert {*about, "direct connection"} <= set(found["fine"])
+
+
+def test_what_was_found_stands_in_columns(postgres: Server, shell: Shell) -> None:
+    with postgres.empty_store() as url:
+        shown = shell("fmvm", "doctor", "--store", url)
+    lines = shown.out.splitlines()
+    assert "fine    direct connection  the server itself answers" in lines
+    assert "fine    server             PostgreSQL" in shown.out
 
 
 @pytest.mark.parametrize("setting", ["synchronous_commit", "fsync"])
