@@ -121,6 +121,12 @@ def check_open(run: RunId, stored: RunState) -> None:
             f"run {run} has moved away and takes no messages here",
             hint="send it to the store that it was imported into",
         )
+    if stored is RunState.FAILED:
+        raise RunError(
+            "FM1102",
+            f"run {run} has failed and takes no messages as long as it stands there",
+            hint=f"send it again when `fmvm retry {run}` has let it go on",
+        )
     if stored in ENDED:
         raise RunError(
             "FM1102",

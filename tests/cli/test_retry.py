@@ -84,3 +84,8 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(failed) -> None:
     assert "only a run that has failed" in shown.err
     assert failed("fmvm", "cancel", "f").status == 0
     assert json.loads(failed("fmvm", "show", "f", "--json").out)["state"] == "cancelled"
+
+
+def test_a_signal_to_a_failed_run_is_refused_with_what_lets_it_go_on(failed) -> None:
+    shown = failed("fmvm", "signal", "f", "go")
+    assert (shown.status, "`fmvm retry f` has let it go on" in shown.err) == (2, True)
