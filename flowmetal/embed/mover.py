@@ -132,4 +132,4 @@ class Mover(ABC):
         """Take a run from a file into the store and return its id."""
         from flowmetal.embed.moving import import_run
 
-        return import_run(self.store, path)
+        return import_run(self.host, path)

@@ -21,8 +21,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flowmetal.bytecode.file import read_program
 from flowmetal.effects import events as kinds
+from flowmetal.embed import arriving
 from flowmetal.embed.files import read_bytes, write_bytes
 from flowmetal.errors import RefusedError, RunError, StoreError, UsageError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
@@ -206,19 +206,27 @@ def copy_run(
     return path, made
 
 
-def import_run(store: Store, path: str) -> str:
-    """Take the run in the file ``path`` into ``store`` and return its id."""
+def import_run(host: Host, path: str) -> str:
+    """Take the run in the file ``path`` into the store and return its id.
+
+    Raises StoreError FM1016 for a file that is not whole and sound, RunError FM1104 if the run is here. Then
+    nothing of it gets in.
+    """
+    store = host.store
     parts = unpack(read_bytes(path), path)
     own = _own(parts)
-    coming = unpack_image(own).row
-    run = coming.id
+    image = unpack_image(own)
+    earlier = [data for name, data in parts.items() if name.startswith(_EARLIER)]
+    try:
+        callbacks, programs = arriving.check(host, image, parts.get(_CALLBACKS), earlier)
+    except arriving.Unsound as problem:
+        raise _refuse(path, str(problem)) from None
+    run = image.row.id
     here = store.run(run)
-    if here is not None:  # nothing of a file that is refused gets in
-        rules.check_import(coming, here.state, here.created_us, here.seq)
-    for name, data in parts.items():
-        if name.startswith(_EARLIER):
-            store.put_program(read_program(data).hash, data)  # nobody's word is taken for its name
-    callbacks = decode_data(parts[_CALLBACKS]) if _CALLBACKS in parts else ()
+    if here is not None:
+        rules.check_import(image.row, here.state, here.created_us, here.seq)
+    for program, data in zip(programs, earlier, strict=True):
+        store.put_program(program.hash, data)  # nobody's word is taken for its name
     # Before the run itself: an answer that comes in between waits for it.
     for record in callbacks:
         store.operate(RestoreCallback(run, record))

@@ -317,7 +317,10 @@ def iso(us: int | None) -> str | None:
         return None
     from datetime import UTC, datetime, timedelta
 
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
+    try:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
+    except OverflowError:
+        return f"(damaged: {us} us)"
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

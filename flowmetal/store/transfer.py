@@ -22,9 +22,13 @@ from flowmetal.errors import StoreError
 from flowmetal.ids import ProgramHash, RunId
 from flowmetal.store import rules
 from flowmetal.store.chain import HEAD_BYTES, length
+from flowmetal.store.inputs import is_run_id
 from flowmetal.store.protocol import Event, InboxRow, Message, RunRow, RunState
 
 FORMAT = 1
+
+_LATEST_US = 253_402_300_799_999_999
+"""The end of the year 9999: no date is later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +149,14 @@ def _row(parts: Mapping[str, bytes]) -> RunRow:
         raise _refuse("a tag is not text")
     parent = fields["parent"]
     state = RunState(fields["state"])
-    if state in (RunState.RUNNING, RunState.WAITING):
-        state = RunState.READY  # whoever takes it looks at what it waits for
+    if state in (RunState.MOVED, RunState.EXPORTING):
+        raise _refuse(f"the state of a run in a file is not {state.value}")
+    if state in (RunState.RUNNING, RunState.WAITING, RunState.QUEUED):
+        state = (
+            RunState.READY
+        )  # whoever takes it looks at what it waits for; no queue holds it here
     return RunRow(
-        id=RunId(_str(fields["id"])),
+        id=_id(fields["id"]),
         program=ProgramHash(_str(fields["program"])),
         state=state,
         epoch=_int(fields["epoch"]) + 1,
@@ -163,10 +171,10 @@ def _row(parts: Mapping[str, bytes]) -> RunRow:
         waiting=parts["waiting"],
         progress=parts["progress"],
         tags=tags,
-        parent=None if parent is None else RunId(_str(parent)),
-        created_us=_int(fields["created_us"]),
-        started_us=_int_or_none(fields["started_us"]),
-        ended_us=_int_or_none(fields["ended_us"]),
+        parent=None if parent is None else _id(parent),
+        created_us=_time(fields["created_us"]),
+        started_us=_time_or_none(fields["started_us"]),
+        ended_us=_time_or_none(fields["ended_us"]),
         attempts=0,
         received=_int(fields["received"]),
         snapshot_format=_int(fields["snapshot_format"]),
@@ -184,14 +192,14 @@ def _head(data: bytes) -> bytes:
 def _events(data: bytes) -> Iterator[Event]:
     for line in data.splitlines():
         seq, time_us, kind, name, effect, body = json.loads(line)
-        yield Event(_int(seq), _int(time_us), _str(kind), _str(name), _int(effect), _bytes(body))
+        yield Event(_int(seq), _time(time_us), _str(kind), _str(name), _int(effect), _bytes(body))
 
 
 def _inbox(data: bytes) -> Iterator[tuple[InboxRow, bool]]:
     for line in data.splitlines():
         number, time_us, id_, kind, name, body, consumed = json.loads(line)
         message = Message(_str(id_), _str(kind), _str(name), _bytes(body))
-        yield InboxRow(_int(number), _int(time_us), message), consumed is True
+        yield InboxRow(_int(number), _time(time_us), message), consumed is True
 
 
 def _json(value: object) -> bytes:
@@ -216,8 +224,21 @@ def _int(value: object) -> int:
     return value
 
 
-def _int_or_none(value: object) -> int | None:
-    return None if value is None else _int(value)
+def _time(value: object) -> int:
+    if type(value) is not int or not 0 <= value <= _LATEST_US:
+        raise ValueError(value)
+    return value
+
+
+def _time_or_none(value: object) -> int | None:
+    return None if value is None else _time(value)
+
+
+def _id(value: object) -> RunId:
+    text = _str(value)
+    if not is_run_id(text):
+        raise ValueError(text)
+    return RunId(text)
 
 
 def _str(value: object) -> str:

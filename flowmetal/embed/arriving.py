@@ -1,0 +1,108 @@
+"""What a run from a file is looked at for before any of it is stored.
+
+A file may come from anybody. Its digests say that it is whole, not that it is sound: so its program
+has to have the name that the run gives it, and everything that a driver of the run would read has to
+be readable. Nothing is taken of a file that is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from flowmetal.bytecode.code import Program
+from flowmetal.bytecode.file import read_program
+from flowmetal.errors import FlowmetalError, StoreError
+from flowmetal.runtime.grants import decode_grants
+from flowmetal.runtime.host import Host
+from flowmetal.runtime.progress import decode_cleaning, decode_progress, decode_status
+from flowmetal.runtime.starting import decode_input
+from flowmetal.snapshot import decode
+from flowmetal.snapshot.format import VERSION
+from flowmetal.store.operations.callbacks import Callback
+from flowmetal.store.operations.records import Record, read
+from flowmetal.store.protocol import RunRow, RunState
+from flowmetal.store.transfer import RunImage
+from flowmetal.values import ErrorValue, Map, Value, Vector, keyword
+from flowmetal.values.codec import decode_data
+from flowmetal.vm.link import Image
+
+_ID, _FIELDS, _BODY = map(keyword, ("id", "fields", "body"))
+
+
+class Unsound(Exception):
+    """The file is whole, and its run is none that could go on. The text says why."""
+
+
+def check(
+    host: Host, image: RunImage, callbacks: bytes | None, earlier: Iterable[bytes]
+) -> tuple[list[Map], list[Program]]:
+    """Return the callbacks that come along and the programs that the run had before. Raises Unsound."""
+    try:
+        _check_row(image.row)
+        _check_machine(host, image)
+        for event in image.events:
+            decode_data(event.data)
+        for entry, _ in image.inbox:
+            if entry.message.body:
+                decode_data(entry.message.body)
+        return list(_callbacks(image.row, callbacks)), [read_program(data) for data in earlier]
+    except FlowmetalError as error:
+        raise Unsound(error.message) from None
+
+
+def _check_row(row: RunRow) -> None:
+    decode_input(row.input)
+    decode_grants(row.grants)
+    decode_progress(row.progress)
+    decode_cleaning(row.progress)
+    decode_status(row.progress)
+    if row.waiting:
+        decode_data(row.waiting)
+    if row.result is not None:
+        decode_data(row.result)
+    error = None if row.error is None else decode_data(row.error)
+    if (row.state is RunState.COMPLETED) is (row.result is None):
+        raise Unsound(f"the run is {row.state.value}, and has {_some(row.result)} result")
+    if row.state in (RunState.FAILED, RunState.CANCELLED) and not isinstance(error, ErrorValue):
+        raise Unsound(f"the run is {row.state.value}, and has {_some(row.error)} error that is one")
+
+
+def _some(data: bytes | None) -> str:
+    return "no" if data is None else "a"
+
+
+def _check_machine(host: Host, image: RunImage) -> None:
+    """Look whether the program is the one that is named, and the snapshot one of it."""
+    row = image.row
+    data = image.program if image.program is not None else host.store.program(row.program)
+    if data is None:
+        raise Unsound(f"it does not bring its program {row.program[:12]} along")
+    program = read_program(data)
+    if program.hash != row.program:
+        raise Unsound(f"its program is {program.hash[:12]}, and not {row.program[:12]} as it says")
+    if image.snapshot is not None and row.snapshot_format <= VERSION:
+        chunks: Mapping[str, bytes] = image.chunks
+        decode(
+            image.snapshot,
+            Image(program, host.linker.natives),
+            lambda names: {name: chunks[name] for name in names if name in chunks},
+        )
+
+
+def _callbacks(row: RunRow, data: bytes | None) -> Iterable[Map]:
+    found: Value = () if data is None else decode_data(data)
+    if data is not None and not isinstance(found, Vector):
+        raise Unsound("its callbacks are no list")
+    for record in found:
+        if not isinstance(record, Map) or not isinstance(record.get(_ID), str):
+            raise Unsound("one of its callbacks is none")
+        fields, body = record.get(_FIELDS), record.get(_BODY)
+        if not isinstance(fields, str) or not (body is None or isinstance(body, bytes)):
+            raise Unsound(f"its callback {record.get(_ID)} is damaged")
+        try:
+            callback = read(Callback, Record(record.get(_ID), fields))
+        except StoreError as error:
+            raise Unsound(error.message) from None
+        if callback.run != row.id:
+            raise Unsound(f"its callback {record.get(_ID)} is one of run {callback.run}")
+        yield record

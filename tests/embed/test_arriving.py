@@ -1,0 +1,96 @@
+"""Files of runs that are whole and not sound: somebody else has made them. None gets in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import flowmetal
+from flowmetal.bytecode.file import write_program
+from flowmetal.embed import moving
+from flowmetal.errors import StoreError
+from flowmetal.values import encode_data
+
+SOURCE = "(ns a (:require [flow.event :refer [receive!]])) (defn main [] (receive! :go))"
+OTHER = flowmetal.compile("(ns other) (defn main [] :other)")
+
+Parts = dict[str, bytes]
+Change = Callable[[Parts, dict[str, object]], object]
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    with flowmetal.Engine("memory:") as engine:
+        run, _ = engine.start(flowmetal.compile(SOURCE), id="r")
+        engine.interpret(until_idle=True)
+        return Path(engine.export(run, str(tmp_path / "r.fms")))
+
+
+def changed(file: Path, change: Change) -> str:
+    """Return a file with a change, all of whose digests are right."""
+    parts = moving.unpack(file.read_bytes(), str(file))
+    row = json.loads(parts["row"])
+    change(parts, row)
+    parts["row"] = json.dumps(row, sort_keys=True, separators=(",", ":")).encode()
+    own = {n: d for n, d in parts.items() if n not in ("manifest", "callbacks") and "/" not in n}
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(own.items())}
+    manifest = {"format": 1, "parts": digests}
+    parts["manifest"] = json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()
+    made = file.with_name("changed.fms")
+    made.write_bytes(moving.pack(parts))
+    return str(made)
+
+
+def says(**fields: object) -> Change:
+    return lambda parts, row: row.update(fields)
+
+
+def holds(name: str, data: bytes) -> Change:
+    return lambda parts, row: parts.update({name: data})
+
+
+CHANGES = {
+    "an empty id": says(id=""),
+    "an id with a line end": says(id="a\nb"),
+    "an id without end": says(id="x" * 5000),
+    "a parent that is no id": says(parent="a b"),
+    "a time that no calendar has": says(created_us=2**63 - 1),
+    "a run that has moved": says(state="moved"),
+    "a run that is being exported": says(state="exporting"),
+    "a completed run without a result": says(state="completed"),
+    "a failed run without an error": says(state="failed"),
+    "another program under its name": holds("program", write_program(OTHER)),
+    "a program that is not there": lambda parts, row: parts.pop("program"),
+    "a program that is none": holds("program", b"none"),
+    "a snapshot that is none": holds("snapshot", b"none"),
+    "an input that is none": holds("input", b"\xc1"),
+    "grants that are none": holds("grants", b"\xc1"),
+    "notes that are none": holds("progress", b"\xc1"),
+    "callbacks that are none": holds("callbacks", encode_data(7)),
+    "callbacks that are no data": holds("callbacks", b"\xc1"),
+    "an earlier program that is none": holds("earlier/00", b"none"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_a_file_that_is_not_sound_is_refused_whole(whole: Path, change: Change) -> None:
+    with flowmetal.Engine("memory:") as engine:
+        with pytest.raises(StoreError) as refused:
+            engine.import_run(changed(whole, change))
+        assert refused.value.code == "FM1016"
+        assert engine.runs() == []
+        assert engine.store.program(OTHER.hash) is None
+        assert engine.import_run(str(whole)) == "r"
+        engine.signal("r", "go", 5)
+        assert engine.result("r") == 5
+
+
+def test_a_run_that_waited_for_its_queue_begins_where_it_comes_to(whole: Path) -> None:
+    with flowmetal.Engine("memory:") as engine:
+        run = engine.import_run(changed(whole, says(state="queued")))
+        engine.signal(run, "go", 5)
+        assert engine.result(run) == 5
