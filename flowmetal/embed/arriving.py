@@ -37,9 +37,12 @@ def check(
     host: Host, image: RunImage, callbacks: bytes | None, earlier: Iterable[bytes]
 ) -> tuple[list[Map], list[Program]]:
     """Return the callbacks that come along and the programs that the run had before. Raises Unsound."""
+    program = image.program
+    if program is None:
+        program = host.store.program(image.row.program)
     try:
         _check_row(image.row)
-        _check_machine(host, image)
+        _check_machine(host, image, program)
         for event in image.events:
             decode_data(event.data)
         for entry, _ in image.inbox:
@@ -71,10 +74,9 @@ def _some(data: bytes | None) -> str:
     return "no" if data is None else "a"
 
 
-def _check_machine(host: Host, image: RunImage) -> None:
+def _check_machine(host: Host, image: RunImage, data: bytes | None) -> None:
     """Look whether the program is the one that is named, and the snapshot one of it."""
     row = image.row
-    data = image.program if image.program is not None else host.store.program(row.program)
     if data is None:
         raise Unsound(f"it does not bring its program {row.program[:12]} along")
     program = read_program(data)

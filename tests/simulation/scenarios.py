@@ -329,7 +329,7 @@ async def moved(outside: Outside, me: str) -> None:
         await outside.tried(lambda: export_run(outside.store, owner, run, path, False), 1000)
     if outside.simulation.shared.run(run).state is RunState.MOVED:
         await asyncio.sleep(outside.chance.uniform(0, 2))
-        await outside.tried(lambda: import_run(outside.store, path), 1000)
+        await outside.tried(lambda: import_run(outside.host, path), 1000)
     await outside.expect(run, "completed :ended")
 
 
