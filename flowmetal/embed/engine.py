@@ -83,8 +83,7 @@ class Engine(Mover, Sharer):
         self._limits = limits
         self._observer = _Observer(on_output, on_log, on_held)
         self._host: Host | None = None
-        self.callback_url: str | None = None
-        """Where a server takes answers of callbacks, before their tokens; said before a run is driven."""
+        self._callback_url: str | None = None
 
     def __enter__(self) -> Engine:
         return self
@@ -477,6 +476,17 @@ class Engine(Mover, Sharer):
         from flowmetal.runtime.starting import difference
 
         return difference(self._row(run), program, entry, arguments)
+
+    @property
+    def callback_url(self) -> str | None:
+        """Where a server takes answers of callbacks, before their tokens; None: there is no server."""
+        return self._callback_url
+
+    @callback_url.setter
+    def callback_url(self, url: str | None) -> None:
+        self._callback_url = url
+        if self._host is not None:
+            self._host.callback_url = url
 
     @property
     def host(self) -> Host:

@@ -1,6 +1,7 @@
 """Answers: JSON as ``fmvm --json`` prints it, and errors as JSON diagnostics with a status.
 
 The status of an error follows from its code; what is not listed follows from its class.
+Those that answer errors are coroutines: Starlette gives any other function a thread of its own.
 """
 
 from __future__ import annotations
@@ -105,13 +106,13 @@ def error_answer(error: FlowmetalError) -> Response:
     return answer(document, status, headers)
 
 
-def on_error(request: Request, error: Exception) -> Response:
+async def on_error(request: Request, error: Exception) -> Response:
     """Answer what a handler raised."""
     assert isinstance(error, FlowmetalError)
     return error_answer(error)
 
 
-def on_no_route(request: Request, error: Exception) -> Response:
+async def on_no_route(request: Request, error: Exception) -> Response:
     """Answer a wrong address or method."""
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
@@ -133,7 +134,7 @@ def _methods_at(request: Request) -> list[str]:
     return sorted({method for one in here for method in one.methods or ()})
 
 
-def on_crash(request: Request, error: Exception) -> Response:
+async def on_crash(request: Request, error: Exception) -> Response:
     """Answer what is our own mistake; the traceback goes to the log under an id."""
     id_ = os.urandom(4).hex()
     print(f"fmvm serve: internal error {id_}", file=sys.stderr)  # noqa: T201

@@ -47,7 +47,8 @@ class Service:
         self.address = _address(self._socket)
         # It is called what it calls itself: callbacks are sent there.
         self._settings = replace(settings, hosts=settings.hosts | {host_of(self.address)})
-        engine.callback_url = f"{settings.public_url or self.address}{callbacks.PATH}"
+        base = settings.public_url or (self.address if "callbacks" in settings.parts else None)
+        engine.callback_url = None if base is None else f"{base}{callbacks.PATH}"
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: _Server | None = None
         self._desk: Desk | None = None

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx2 as httpx
 import pytest
@@ -81,6 +83,15 @@ def test_a_server_on_all_addresses_answers_to_the_name_that_it_gives_to_callback
         local = f"http://127.0.0.1:{host.rpartition(':')[2]}"
         answered = httpx.get(f"{local}/health", headers={"host": host})
         assert answered.status_code == 200, answered.text
+
+
+def test_refusals_take_no_threads(served: Served) -> None:
+    before = {thread.name for thread in threading.enumerate()}
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: httpx.get(f"{served.url}/nothing").status_code, range(40)))
+    assert set(found) == {404}
+    made = {thread.name for thread in threading.enumerate()} - before
+    assert not {name for name in made if "AnyIO" in name}
 
 
 def test_a_body_that_comes_too_slowly_is_given_up(

@@ -15,7 +15,9 @@ import httpx2 as httpx
 import pytest
 
 import flowmetal
+from flowmetal.server.serving import Service
 from flowmetal.server.settings import checked
+from flowmetal.values import keyword
 from tests.server.serving import WAITS, Served, serving
 
 
@@ -74,6 +76,26 @@ def test_two_servers_share_a_store(tmp_path: Path) -> None:
         token = two.callback(run)["token"]
         assert httpx.post(f"{one.url}/callbacks/{token}", json=3).status_code == 200
         assert two.ended(run).result == 3
+
+
+def test_a_part_that_takes_no_callbacks_gives_them_no_address_of_its_own() -> None:
+    with serving(only=["interpreter"]) as served:
+        assert served.callback(served.start(WAITS))["url"] is None
+    with serving(only=["interpreter"], public_url="https://flow.example.com") as served:
+        url = served.callback(served.start(WAITS))["url"]
+        assert url.startswith("https://flow.example.com/callbacks/")
+
+
+def test_a_server_is_made_for_an_engine_that_has_started_runs_already() -> None:
+    with flowmetal.Engine("memory:") as engine:
+        run = engine.start(flowmetal.compile(WAITS))[0]
+        service = Service(engine, checked(port=0))
+        engine.interpret(until_idle=True)
+        assert (
+            engine.view(run).status.get(keyword("url")).startswith(f"{service.address}/callbacks/")
+        )
+        service.stop()
+        service.run()
 
 
 def test_a_server_beyond_this_machine_needs_a_token(shell) -> None:
