@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from flowmetal.cli.driving import open_engine
 from flowmetal.cli.options import json_option, store_option
 from flowmetal.cli.output import ago, coloured, render, say, say_json
+
+if TYPE_CHECKING:
+    from flowmetal.embed.views import RunView
 
 _MOST_WAITS = 20
 
@@ -52,9 +56,26 @@ def command(store_url: str | None, as_json: bool, full: bool, run: str) -> None:
             values = "  ".join(f"{name} = {value}" for name, value in frame.values)
             lines += [f"         frame {frame.frame} {frame.function}: {values}"] if values else []
         lines += [f"restart  {name}  {text}" for name, text in fiber.restarts]
+    if view.state == "failed":
+        lines.append(f"go on    {_ways_on(view)}")
     if view.state == "completed":
         lines.append(f"result   {view.result_text()}")
     say("\n".join(lines))
     if view.state == "failed":
         failure = render(view.diagnostics(), sys.stdout, sources, full=full)
         say("\n" + failure, colours=coloured(sys.stdout))
+
+
+def _ways_on(view: RunView) -> str:
+    """Return in words what `fmvm retry` can do there."""
+    effect = next((fiber.failed for fiber in view.fibers if fiber.failed is not None), None)
+    from flowmetal.values import keyword
+
+    retry = f"`fmvm retry {view.id}`"
+    if view.error is not None and keyword("compensated") in view.error.data:
+        return f"it was compensated: `fmvm fork {view.id} --at N`, or start it again"
+    if effect is not None:
+        return f"{retry} performs effect #{effect[0]} ({effect[1]}) again, --value, --skip, --restart and --throw do something else"
+    if view.error is not None and view.error.code in ("FM1108", "FM1138"):
+        return f"{retry} takes it up again where it stands"
+    return f"{retry} with --value, --skip, --restart or --throw; an error that is no effect's cannot be tried again"

@@ -38,6 +38,7 @@ def fibers_of(host: Host, row: RunRow) -> tuple[FiberView, ...]:
             _spawned(fiber),
             _locals(fiber) if fiber is failed else (),
             _restarts(machine) if fiber is failed and row.state is RunState.FAILED else (),
+            _failed_effect(fiber) if row.state is RunState.FAILED else None,
         )
         for _, fiber in sorted(machine.fibers.items())
         if fiber.frames
@@ -71,6 +72,11 @@ def _locals(fiber: Fiber) -> tuple[FrameLocals, ...]:
         for number, frame in enumerate(reversed(fiber.frames))
         if not frame.body.owner.name.startswith("flow.")
     )
+
+
+def _failed_effect(fiber: Fiber) -> tuple[int, str] | None:
+    request = fiber.failed if fiber.error is not None else None
+    return None if request is None else (int(request.number), request.kind)
 
 
 def _restarts(machine: Machine) -> tuple[tuple[str, str], ...]:

@@ -100,6 +100,7 @@ class FiberView(NamedTuple):
     spawned: str = ""
     locals: tuple[FrameLocals, ...] = ()
     restarts: tuple[tuple[str, str], ...] = ()  # name, and what it does
+    failed: tuple[int, str] | None = None  # number and kind of the effect whose error parked it
 
     def as_json(self) -> dict[str, Any]:
         frames = [{"function": name, "place": place} for name, place in self.frames]
@@ -111,6 +112,9 @@ class FiberView(NamedTuple):
             "frames": frames,
             "locals": [frame.as_json() for frame in self.locals],
             "restarts": [{"name": name, "description": text} for name, text in self.restarts],
+            "failed": None
+            if self.failed is None
+            else {"effect": self.failed[0], "kind": self.failed[1]},
         }
 
 

@@ -33,8 +33,10 @@ def test_show_has_locals_and_what_the_program_offers(failed) -> None:
     shown = failed("fmvm", "show", "f")
     assert 'fails/load!: path = "rates.txt"' in shown.out
     assert "restart  :use-cached  use yesterday's rates" in shown.out
+    assert "go on    `fmvm retry f` performs effect #1 (fs/read) again" in shown.out
     fiber = json.loads(failed("fmvm", "show", "f", "--json").out)["fibers"][0]
     assert fiber["restarts"] == [{"name": ":use-cached", "description": "use yesterday's rates"}]
+    assert fiber["failed"] == {"effect": 1, "kind": "fs/read"}
     assert {"who": '"Ada"'}.items() <= fiber["locals"][-1]["values"].items()
 
 
