@@ -242,8 +242,9 @@ class _Reader:
         require(type(fiber.blocked_on) in (int, Promise, FiberRef, type(None)), "a fiber")
         if origin is not None:
             (fiber.origin,) = self._history(origin, 1)
-        require(type(flags) is int and 0 <= flags < 8, "a fiber")
-        fiber.service, fiber.asked, fiber.fresh = (bool(flags & bit) for bit in (1, 2, 4))
+        require(type(flags) is int and 0 <= flags < 16, "a fiber")
+        bits = (bool(flags & bit) for bit in (1, 2, 4, 8))
+        fiber.service, fiber.asked, fiber.fresh, fiber.timer = bits
         if cancel is not None:
             reasons, numbers = _list(cancel)[::2], _numbers(_list(cancel)[1::2])
             require(0 < len(reasons) == len(numbers), "a cancellation")

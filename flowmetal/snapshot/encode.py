@@ -237,7 +237,7 @@ def _fiber(fiber: Fiber, table: _MachineTable) -> Record:
 def _more(fiber: Fiber, table: _MachineTable) -> Value:
     """Return what a fiber has to do with others, nil if it has nothing to do with any."""
     cancels, origin = [part for each in fiber.cancels for part in each] or None, fiber.origin
-    flags = fiber.service + 2 * fiber.asked + 4 * fiber.fresh
+    flags = fiber.service + 2 * fiber.asked + 4 * fiber.fresh + 8 * fiber.timer
     failed = fiber.failed
     others = (fiber.handle, fiber.blocked_on, cancels, fiber.verdict, failed)
     if not fiber.scope and not flags and others == (None, None, None, None, None):

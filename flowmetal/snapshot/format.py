@@ -25,7 +25,7 @@ defined     the names of the vars that are state, joined by NUL; ``values`` has 
 fiber       [number, status, waiting for, bindings, result, error, more, frames, thens]
 more        nil for a fiber alone, else [home, scope, handle, blocked on, origin, flags, cancel, verdict, failed]:
             failed: [number, kind, arguments, key] of the effect whose error is being raised, or has parked it;
-            flags 1: a service, 2: asked to stop, 4: not begun; cancel [reason, scope, ...]; verdict [error, frame, handler];
+            flags 1: a service, 2: asked to stop, 4: not begun, 8: a timer; cancel [reason, scope, ...]; verdict [error, frame, handler];
             origin [code, body, pc]
 scopes      seven items each: number, owner, parent, depth, closing, verdict, [suppressed error, ...]
 frames      four items each, bottom first: closure, body, pc, slots and operands

@@ -43,7 +43,12 @@ class Suspended(Exception):
 
 
 def spawn(
-    machine: Machine, fiber: Fiber, function: Value, arguments: list[Value], service: bool
+    machine: Machine,
+    fiber: Fiber,
+    function: Value,
+    arguments: list[Value],
+    service: bool,
+    timer: bool = False,
 ) -> FiberRef:
     """Begin a fiber in the nearest scope, under the bindings in force. ``function`` is a closure."""
     refuse_sealed(machine, fiber, "spawning a fiber")
@@ -55,7 +60,7 @@ def spawn(
     made.frames.append(frame)
     made.bindings = _conveyed(fiber)
     made.origin = origin_of(fiber)
-    made.service = service
+    made.service, made.timer = service, timer
     made.fresh = True
     machine.next_fiber += 1
     scope = machine.scopes.get(fiber.scope)
@@ -192,7 +197,10 @@ def _leave_home(machine: Machine, fiber: Fiber) -> None:
         return
     owner = machine.fibers[scope.owner]
     waits = owner.status is FiberStatus.BLOCKED and owner.blocked_on == scope.number
-    if waits and not (scope.members if scope.closing else scope.workers):
+    if not waits or scope.workers:
+        return
+    # A scope that ends cancels its timers when its workers have ended, and then waits for all.
+    if not scope.closing or not fiber.service or not scope.members:
         wake(machine, owner)
 
 

@@ -278,8 +278,9 @@ def _cancel(machine: Machine, reason: str) -> None:
     machine.cancelled = reason
     scope = machine.scopes.get(0)
     members = [] if scope is None else list(scope.members)
-    for number in (1, *members):
-        cancel(machine, machine.fibers[number], Cancellation(reason, 0))
+    for each in [machine.fibers[number] for number in (1, *members)]:
+        if not each.timer:
+            cancel(machine, each, Cancellation(reason, 0))
 
 
 def evaluate(

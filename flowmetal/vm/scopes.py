@@ -13,6 +13,7 @@ from flowmetal.values import (
     FlowError,
     Promise,
     Value,
+    keyword,
     seq,
     show,
 )
@@ -49,16 +50,18 @@ from flowmetal.vm.unwinding import (
     with_suppressed,
 )
 
+_TIMER = keyword("timer")
+
 
 def _spawn(
     machine: Machine, fiber: Fiber, function: Value, arguments: Value, service: Value, call: Value
 ) -> FiberRef:
-    """Begin a fiber; what is no closure is called by ``call``, which is one."""
+    """Begin a fiber; what is no closure is called by ``call``, which is one. A service may be a :timer."""
     items = seq(arguments)
     given = [] if items is None else list(items)
     if type(function) is not Closure:
         function, given = call, [function, *given]
-    return spawn(machine, fiber, function, given, bool(service))
+    return spawn(machine, fiber, function, given, bool(service), service is _TIMER)
 
 
 def _wait(machine: Machine, fiber: Fiber, promise: Value) -> Value:
@@ -117,12 +120,20 @@ def _join(machine: Machine, fiber: Fiber, number: int) -> None:
 
 
 def _close(machine: Machine, fiber: Fiber, number: int) -> None:
-    """End a scope: cancel the members that are left, wait for them, and let its failure go on."""
+    """End a scope: cancel the members that are left, wait for them, and let its failure go on.
+
+    Timers go last: clean-up of the others may wait for them.
+    """
     scope = _innermost(machine, fiber, number)
+    over = Cancellation("its scope has ended", number)
     if not scope.closing:
         scope.closing = True
-        for member in list(scope.members):
-            cancel(machine, machine.fibers[member], Cancellation("its scope has ended", number))
+        for member in [machine.fibers[each] for each in scope.members]:
+            if not member.timer:
+                cancel(machine, member, over)
+    if not scope.workers:
+        for member in [machine.fibers[each] for each in scope.members]:
+            cancel(machine, member, over)
     if scope.members:
         block(machine, fiber, number, "a scope")
     del machine.scopes[number]
@@ -178,13 +189,10 @@ def _cancel(machine: Machine, fiber: Fiber, what: Value, reason: Value) -> bool:
     scope = machine.scopes.get(what)
     if scope is None:
         return False
-    for member in list(scope.members):
-        if member != fiber.number:
-            cancel(
-                machine,
-                machine.fibers[member],
-                Cancellation(text or "its scope was cancelled", what),
-            )
+    asked = Cancellation(text or "its scope was cancelled", what)
+    for member in [machine.fibers[each] for each in scope.members]:
+        if member is not fiber and not member.timer:
+            cancel(machine, member, asked)
     return True
 
 

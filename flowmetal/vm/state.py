@@ -271,6 +271,9 @@ class Fiber:
     origin: Site | None = None  # where it was spawned
     service: bool = False  # its scope does not wait for it, but cancels it at the end
     asked: bool = False  # its cancellation has been asked for: that happens once
+    timer: bool = (
+        False  # a service that closes a channel in time: only the end of its scope cancels it
+    )
     fresh: bool = False  # it has not begun: if it is cancelled, it never does
     cancels: tuple[Cancellation, ...] = ()  # asked for and not raised yet, at most one of a scope
     verdict: Verdict | None = None  # what becomes of the error that its await will raise

@@ -219,8 +219,9 @@ def _fail_scope(machine: Machine, scope: Scope, verdict: Verdict, failing: Fiber
     scope.verdict = verdict
     cancellation = Cancellation(f"fiber {failing.number} failed", scope.number)
     for number in list(scope.members):
-        if number != failing.number:
-            cancel(machine, machine.fibers[number], cancellation)
+        member = machine.fibers[number]
+        if number != failing.number and not member.timer:
+            cancel(machine, member, cancellation)
     if not scope.closing:
         cancel(machine, machine.fibers[scope.owner], cancellation)
 

@@ -420,3 +420,29 @@ def test_two_cancellations_that_wait_are_saved() -> None:
           :body)))""")
     assert world.finish().result == k("body")
     assert (world.output, world.now_us) == ("inner ", 3000)
+
+
+def test_a_timer_lasts_as_long_as_its_scope_whatever_else_is_cancelled() -> None:
+    wait = "(select! (<! (chan)) ([v] v) :timeout (seconds 2) :late)"
+    for body in (
+        f"(scope! [s] (spawn! (fn [] (sleep! (ms 1)) (cancel! s))) {wait})",
+        f"""(let [seen (atom nil)]
+              (try (all! (do (sleep! (ms 1)) (throw (ex-info "no" {{}})))
+                         (try (sleep! (seconds 9)) (finally (reset! seen {wait}))))
+                   (catch Throwable e @seen)))""",
+    ):
+        assert value(body) == ":late"
+    world = World(f"(defn main [] (try 1 (finally (print {wait}))))")
+    world.machine.cancel("enough")
+    world.compute()
+    world.finish()
+    assert (world.output, world.now_us) == (":late", 2_000_000)
+
+
+def test_a_scope_does_not_wait_for_its_timers() -> None:
+    world = logged("""(scope! [s]
+      (let [slow (timeout (seconds 3600))]
+        (spawn! (fn [] (try (sleep! (seconds 9)) (finally (alts! [(timeout (seconds 1)) slow]) (note! :clean)))))
+        (sleep! (ms 1))
+        (cancel! s)))""")
+    assert (world.output, world.now_us) == (":clean ", 1_001_000)
