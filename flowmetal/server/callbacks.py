@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from flowmetal.embed.engine import Engine
 from flowmetal.embed.views import iso
+from flowmetal.server.addresses import name_in
 from flowmetal.server.answers import answer
 from flowmetal.server.bodies import read_body, value_of
 from flowmetal.server.desk import Desk
@@ -39,7 +40,7 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
         return body
 
     async def settle(request: Request, *, failed: bool) -> Response:
-        token = request.path_params["token"]
+        token = name_in(request, "token")
         body = await take(request)
         kind = request.headers.get("content-type", "")
         value = value_of(body, kind)
@@ -57,7 +58,7 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
         return await settle(request, failed=True)
 
     async def beat(request: Request) -> Response:
-        token = request.path_params["token"]
+        token = name_in(request, "token")
         await take(request)
         expires = await desk.ask(lambda engine: engine.beat_callback(token=token))
         return answer({"expires": iso(expires)})

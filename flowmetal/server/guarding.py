@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from flowmetal.server.addresses import with_whole_names
 from flowmetal.server.answers import HttpError, error_answer
 from flowmetal.server.settings import Settings
 
@@ -32,6 +33,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            scope = with_whole_names(scope)
             refused = self._refusal(Headers(scope=scope), scope["path"])
             if refused is not None:
                 await error_answer(refused)(scope, receive, send)

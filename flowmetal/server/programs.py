@@ -15,6 +15,7 @@ from starlette.routing import Route
 from flowmetal.embed.engine import Engine
 from flowmetal.embed.sharing import put_program
 from flowmetal.embed.views import iso, to_json
+from flowmetal.server.addresses import name_in
 from flowmetal.server.answers import answer, bad_request
 from flowmetal.server.bodies import read_body
 from flowmetal.server.desk import Desk
@@ -25,7 +26,7 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
     """Return the addresses of programs."""
 
     async def put(request: Request) -> Response:
-        name = request.path_params["hash"]
+        name = name_in(request, "hash")
         data = await read_body(request, settings.max_body * PROGRAM_FACTOR)
         found = await desk.ask(lambda engine: put_program(engine.store, data, name), long=True)
         if found is None:

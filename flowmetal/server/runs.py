@@ -24,6 +24,7 @@ from flowmetal.embed import Beginning
 from flowmetal.embed.engine import Engine
 from flowmetal.embed.sharing import stored_program
 from flowmetal.embed.views import RunView, to_json
+from flowmetal.server.addresses import address_of, name_in
 from flowmetal.server.answers import answer, bad_request
 from flowmetal.server.bodies import Fields, read_fields
 from flowmetal.server.desk import Desk
@@ -65,7 +66,7 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
         if many:
             return answer({"runs": started}, status)
         (one,) = started
-        return answer(one, status, {"location": f"/v1/runs/{one['id']}"})
+        return answer(one, status, {"location": address_of(str(one["id"]))})
 
     async def ps(request: Request) -> Response:
         asked = request.query_params
@@ -84,7 +85,7 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
         return answer(await desk.ask(look))
 
     async def show(request: Request) -> Response:
-        run = request.path_params["run"]
+        run = name_in(request, "run")
         _only(request.query_params, "wait")
         wait_s = _number(request.query_params, "wait", 0, 0, LONGEST_WAIT_S)
         if wait_s:
@@ -103,11 +104,11 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
             await desk.change(left)
 
     async def why(request: Request) -> Response:
-        run = request.path_params["run"]
+        run = name_in(request, "run")
         return answer({"run": run, "why": await desk.ask(lambda engine: engine.why(run))})
 
     async def events(request: Request) -> Response:
-        run = request.path_params["run"]
+        run = name_in(request, "run")
         _only(request.query_params, "after", "limit")
         after = _number(request.query_params, "after", 0, 0, 1 << 62)
         if "text/event-stream" in request.headers.get("accept", ""):
@@ -121,7 +122,7 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
         return answer(await desk.ask(lambda engine: _events(engine, run, after, limit)))
 
     async def signal(request: Request) -> Response:
-        run = request.path_params["run"]
+        run = name_in(request, "run")
         fields = await read_fields(request, most, ("name", "value", "id"))
         _only(request.query_params, "wait")
         wait_s = _number(request.query_params, "wait", 0, 0, LONGEST_WAIT_S)
@@ -152,7 +153,7 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
         """Return the handler of a verb that changes a run's state and says it."""
 
         async def handle(request: Request) -> Response:
-            run = request.path_params["run"]
+            run = name_in(request, "run")
             fields = await read_fields(request, most, known)
 
             def ask(engine: Engine) -> RunView:
@@ -165,7 +166,7 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
         return handle
 
     async def query(request: Request) -> Response:
-        run, name = request.path_params["run"], request.path_params["name"]
+        run, name = name_in(request, "run"), name_in(request, "name")
         fields = await read_fields(request, most, ("args",))
         args = fields.items("args")
         value = await desk.ask(lambda engine: to_json(engine.query(run, name, *args)), long=True)

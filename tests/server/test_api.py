@@ -98,6 +98,20 @@ def test_the_same_id_is_the_same_run(served: Served) -> None:
     assert first.headers["location"] == "/v1/runs/order-17"
 
 
+@pytest.mark.parametrize("id_", ["order/17", "a?b#c", "50%", "%2F", "日本", "x/why"])
+def test_a_run_is_found_at_its_address_whatever_it_is_called(served: Served, id_: str) -> None:
+    made = served.client.post("/v1/runs", json={"program": "shop", "id": id_})
+    assert made.status_code == 201, made.text
+    where = made.headers["location"]
+    assert served.client.get(where).json()["id"] == id_
+    assert served.client.get(f"{where}/why").json()["run"] == id_
+    sent = served.client.post(f"{where}/signals", json={"name": "order", "value": "end"})
+    assert sent.json()["run"] == id_
+    served.ended(id_)
+    asked = served.client.post(f"{where}/queries/shop%2Ftotal", json={"args": ["EUR"]})
+    assert asked.status_code == 200, asked.text
+
+
 def test_many_runs_are_started_by_one_request(served: Served) -> None:
     one, two = {"id": "many-1", "tags": {"many": "1"}}, {"id": "many-2", "args": [1, 2]}
     body = {"program": "shop", "runs": [one, two]}

@@ -126,7 +126,13 @@ def open_task(records: Records, asker: Asker, operation: OpenTask) -> Answer | N
 
 def _offer(records: Records, key: str, task: Task) -> None:
     keep(records, key, task, due_us=task.due_us())
-    keep(records, f"{task.queue}{TAB}{task.ready_us:016x}{TAB}{key}", Line(key))
+    keep(records, _place(key, task), Line(key))
+
+
+def _place(key: str, task: Task) -> str:
+    """Return where a task stands in the line of its queue; what a worker's SQL has made of the row is nowhere."""
+    ready = task.ready_us if isinstance(task.ready_us, int) else 0
+    return f"{task.queue}{TAB}{ready:016x}{TAB}{key}"
 
 
 def claim(records: Records, operation: ClaimTask) -> Answer:
@@ -236,6 +242,7 @@ def attend(records: Records, key: str) -> None:
 
 def _heed(records: Records, key: str, task: Task, *, doubt: bool = False) -> None:
     """Deliver what was said of a task, or offer it again by its policy, unless that is in ``doubt``."""
+    drop(records, Line, _place(key, task))  # it is there if the task was claimed by SQL
     if task.state == FAILED and not doubt:
         again_us = _next_attempt_us(records, task)
         if again_us is not None:
@@ -275,5 +282,8 @@ def _wait_us(task: Task) -> int:
 
 def withdraw(records: Records, key: str) -> None:
     """Nobody waits for it any more; whoever performs it learns that at the next heartbeat."""
+    task = find(records, Task, key)
+    if task is not None:
+        drop(records, Line, _place(key, task))
     drop(records, Task, key)
     drop(records, Once, key)
