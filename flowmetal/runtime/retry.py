@@ -22,7 +22,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from flowmetal.values import Duration, Keyword, Map, Value, keyword
+from flowmetal.values import Duration, Keyword, Map, Value, is_number, keyword
+from flowmetal.values.numbers import to_float
 
 SECOND_US: Final = 1_000_000
 _FULL = keyword("full")
@@ -30,6 +31,10 @@ _NONE = keyword("none")
 _SHAPES = ("exponential", "linear", "fibonacci", "constant")
 _LONGEST_WISH_US: Final = 24 * 3600 * SECOND_US
 """A Retry-After beyond a day is taken for a day: it is a wish, not a sentence."""
+
+
+_LARGEST_FACTOR: Final = 1e9
+"""Beyond it the second wait is the longest one anyway, and an infinite one has no place in a store."""
 
 
 class RetryPolicy(NamedTuple):
@@ -81,7 +86,7 @@ class RetryPolicy(NamedTuple):
                 for _ in range(steps):
                     if whole >= self.cap_us or self.factor <= 1:
                         break
-                    whole *= self.factor
+                    whole = min(whole * self.factor, float(self.cap_us))
                 return int(whole)
 
 
@@ -144,8 +149,8 @@ def _backoff(value: Value) -> tuple[str, int, int, float, int]:
     initial = duration_us(value.get(keyword("base"), Duration(SECOND_US)), ":base")
     step = duration_us(value.get(keyword("step"), Duration(initial)), ":step")
     factor = value.get(keyword("factor"), 2)
-    if type(factor) not in (int, float) or not 1 <= factor < 1e6:
+    if not is_number(factor) or not to_float(factor) >= 1:
         raise ValueError(":factor takes a number from 1")
     longest = Duration(max(initial, DEFAULT.cap_us))
     cap = duration_us(value.get(keyword("max"), longest), ":max")
-    return shape, initial, step, float(factor), cap
+    return shape, initial, step, min(to_float(factor), _LARGEST_FACTOR), cap

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from flowmetal.runtime.retry import DEFAULT, ONCE, RetryPolicy, policy_of
-from flowmetal.values import Duration, Value, hash_map, keyword
+from flowmetal.values import Duration, Ratio, Value, hash_map, keyword
 
 S = 1_000_000
 
@@ -37,6 +39,9 @@ def test_the_default_doubles_up_to_five_minutes_with_full_jitter() -> None:
         (backoff("linear", 1, step=Duration(2 * S)), [1, 3, 5, 7]),
         (backoff("exponential", 1, factor=3), [1, 3, 9, 27]),
         (backoff("exponential", 1, max=Duration(4 * S)), [1, 2, 4, 4]),
+        (backoff("exponential", 4, factor=Ratio(3, 2)), [4, 6, 9]),
+        (backoff("exponential", 4, factor=Decimal("1.5")), [4, 6, 9]),
+        (backoff("exponential", 1, factor=10**400), [1, 300, 300]),
         (backoff("fibonacci", 1), [1, 1, 2, 3, 5, 8]),
     ],
 )
