@@ -265,8 +265,10 @@ class Engine(Mover, Sharer):
         """
         row = self._row(run)
         drive = drive and (now or not self.unserved(run))
+        if now and row.state is not RunState.QUEUED and self._end(row.id, reason):
+            return self._row(run).state.value
         if row.state is RunState.FAILED:
-            return self._cancel_parked(row.id, reason, now, drive)
+            return self._cancel_parked(row.id, reason, drive)
         body = hash_map(((keyword("reason"), reason), (keyword("now"), now)))
         if row.state in (RunState.QUEUED, RunState.READY):  # it begins in order to be cancelled
             from flowmetal.store.operations.vocabulary import SendMessage
@@ -283,6 +285,8 @@ class Engine(Mover, Sharer):
             return self.drive(run, attach=False).state
         except RefusedError:  # whoever drives it takes the message
             return self._row(run).state.value
+        except FlowmetalError as error:
+            raise error.with_note(f"run {run} is asked to stop, and could not be driven") from None
 
     def unserved(self, run: str) -> tuple[str, ...]:
         """Return the functions of the host that a run's program declares and nobody here performs."""
@@ -290,12 +294,14 @@ class Engine(Mover, Sharer):
 
         return unserved(self.host, self._row(run))
 
-    def _cancel_parked(self, run: RunId, reason: str, now: bool, drive: bool) -> str:
-        from flowmetal.runtime.reviving import CancelParked, end, revive
+    def _end(self, run: RunId, reason: str) -> bool:
+        from flowmetal.runtime.reviving import end
 
-        if now:
-            end(self.host, run, reason)
-            return self._row(run).state.value
+        return end(self.host, run, reason)
+
+    def _cancel_parked(self, run: RunId, reason: str, drive: bool) -> str:
+        from flowmetal.runtime.reviving import CancelParked, revive
+
         revive(self.host, run, CancelParked(reason))
         return self.drive(run, attach=False).state if drive else self._row(run).state.value
 

@@ -42,6 +42,8 @@ STOPPING_S: Final = 3.0
 
 _CLOSED: Final = "FM1017"
 
+_NO_KEY: Final = "FM1039"
+
 _OF_THE_RUN: Final = frozenset({"FM1001", "FM1021"})
 """Errors of a store that another try does not mend: a row is damaged, a part of the run is too big."""
 
@@ -220,6 +222,10 @@ class Interpreter:
             if trouble.code in _OF_THE_RUN:
                 _report(trouble, claim)
                 keep = True  # left claimed, as below: at once it would go the same way
+                return
+            if trouble.code == _NO_KEY:  # another interpreter may have it: not for the whole lease
+                _report(trouble, claim)
+                await asyncio.sleep(_TROUBLE_S)
                 return
             await self._bear(trouble)
         except FlowmetalError as problem:

@@ -47,6 +47,8 @@ from flowmetal.vm.state import Cancel, Machine, MachineStatus
 
 _BY, _VALUE, _NAME, _ARGS = map(keyword, ("by", "value", "name", "args"))
 _ERROR, _REASON, _FUEL = map(keyword, ("error", "reason", "fuel"))
+_ANY: Final = 1 << 30
+"""Above every format of snapshots: for who does not read them."""
 _COMPENSATED: Final = keyword("compensated")
 
 
@@ -173,12 +175,15 @@ def revive(host: Host, run: RunId, revival: Revival) -> None:
             host.store.release(claim if active is None else active.claim)
 
 
-def end(host: Host, run: RunId, reason: str) -> None:
-    """End a failed run as cancelled, where it stands: no finally block runs, and nothing is loaded.
+def end(host: Host, run: RunId, reason: str) -> bool:
+    """End a run as cancelled, where it stands; False if somebody drives it, or it has ended.
 
-    Raises RunError and RefusedError as ``revive`` does.
+    No finally block runs. Nothing is loaded, so it does not matter whether that could be.
     """
-    claim = _claim(host, run)
+    even = (RunState.FAILED, RunState.PAUSED)
+    claim = host.store.claim(run, host.owner, host.lease_us, even=even, snapshot_format=_ANY)
+    if not isinstance(claim, Claim):
+        return False
     commit = Commit(
         events=(NewEvent(kinds.CANCELLED, "", 0, encode_data(reason)),),
         state=RunState.CANCELLED,
@@ -186,6 +191,7 @@ def end(host: Host, run: RunId, reason: str) -> None:
         release=True,
     )
     host.store.commit(claim, commit)
+    return True
 
 
 def _claim(host: Host, run: RunId) -> Claim:

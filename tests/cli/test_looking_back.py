@@ -158,6 +158,16 @@ def test_with_a_key_only_who_has_it_can_make_a_history(waiting, tmp_path) -> Non
     shown = waiting("fmvm", "verify", "keyed")
     assert shown.status == 1
     assert "is not here" in shown.err  # FM1039
+    waiting.write(
+        "w.flow", "(ns w (:require [flow.event :refer [receive!]])) (defn main [] (receive! :go))"
+    )
+    keys.write_text("0123456789abcdef0123\n")
+    waiting("fmvm", "start", "w.flow", "--id", "w")
+    waiting("fmvm", "interpreter", "--until-idle")
+    waiting("fmvm", "signal", "w", "go", "1")
+    keys.write_text("another key of some length\n")
+    shown = waiting("fmvm", "interpreter", "--until-idle")
+    assert "fmvm: run w: [FM1039]" in shown.err
     keys.write_text("short\n")
     shown = waiting("fmvm", "verify", "keyed")
     assert (shown.status, "FM1331" in shown.err) == (2, True)

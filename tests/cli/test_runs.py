@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -363,6 +364,22 @@ def test_cancel_now_runs_none(shell) -> None:
     assert json.loads(shell("fmvm", "cancel", "w", "--now", "--json").out)["state"] == "cancelled"
     kinds = [e["kind"] for e in json.loads(shell("fmvm", "events", "w", "--json").out)]
     assert "output" not in kinds
+
+
+def test_a_run_that_cannot_be_loaded_is_ended_at_once(shell) -> None:
+    begin_waiting(shell)
+    with sqlite3.connect(os.environ["FLOWMETAL_STORE"].removeprefix("sqlite:")) as database:
+        database.execute("UPDATE head SET snapshot = X'00'")
+        database.execute("UPDATE event SET snapshot = NULL")
+    assert "FM0910" in shell("fmvm", "resume", "w").err
+    shown = shell("fmvm", "cancel", "w")
+    assert (shown.status, "run w is asked to stop, and could not be driven" in shown.err) == (
+        2,
+        True,
+    )
+    shown = shell("fmvm", "cancel", "w", "--now", "--reason", "beyond repair")
+    assert (shown.status, shown.out) == (0, "run w is cancelled\n")
+    assert shell("fmvm", "wait", "w").err == "run w was cancelled: beyond repair\n"
 
 
 def test_a_run_that_was_cancelled_without_a_reason_has_none(shell) -> None:
