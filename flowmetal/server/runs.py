@@ -8,6 +8,7 @@ a run may touch is decided by whoever deploys, and not by whoever reaches the AP
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -24,6 +25,7 @@ from flowmetal.embed import Beginning
 from flowmetal.embed.engine import Engine
 from flowmetal.embed.sharing import stored_program
 from flowmetal.embed.views import RunView, to_json
+from flowmetal.errors import FlowmetalError
 from flowmetal.server.addresses import address_of, name_in
 from flowmetal.server.answers import answer, bad_request
 from flowmetal.server.bodies import Fields, read_fields
@@ -227,7 +229,16 @@ def _events(engine: Engine, run: str, after: int, limit: int) -> list[dict[str, 
 
 
 async def _follow(desk: Desk, run: str, after: int) -> AsyncIterator[bytes]:
-    """Yield a run's events as they come, as server-sent events, until it has ended."""
+    """Yield a run's events as they come, as server-sent events, until it has ended.
+
+    Nor does it go on when the store does not answer: the client comes again and goes on where it was.
+    """
+    with contextlib.suppress(FlowmetalError):
+        async for sent in _followed(desk, run, after):
+            yield sent
+
+
+async def _followed(desk: Desk, run: str, after: int) -> AsyncIterator[bytes]:
     quiet_s = 0.0
     loop = asyncio.get_running_loop()
     while not desk.stopping.is_set():

@@ -190,6 +190,20 @@ def test_a_stream_goes_on_after_the_last_event_that_was_seen(served: Served) -> 
     assert text.startswith("id: 3\n")
 
 
+def test_a_stream_ends_when_the_store_does_not_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(only=["api"]) as served:
+        run = served.start(SHOP)
+        assert served.client.get("/ready").status_code == 200
+        headers = {"accept": "text/event-stream"}
+        with served.client.stream("GET", f"/v1/runs/{run}/events", headers=headers) as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == "id: 1"
+            served.engine.store.close()
+            assert not any("end" in line for line in lines if line.startswith("event"))
+        assert served.client.get("/ready").status_code == 503
+    assert "internal error" not in capsys.readouterr().err
+
+
 def test_a_run_is_paused_unpaused_and_cancelled(served: Served) -> None:
     run = start(served)
     served.until(run, lambda view: view.state == "waiting")
