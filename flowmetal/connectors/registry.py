@@ -11,7 +11,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final, cast
 
-from flowmetal.effects.requests import Connector
+from flowmetal.effects.errors import effect_error
+from flowmetal.effects.requests import Call, Connector, EffectFailed
+from flowmetal.values import Value
 
 ENTRY_POINT_GROUP: Final = "flowmetal.connectors"
 
@@ -66,7 +68,25 @@ class Registry:
             if name in self._by_namespace:
                 return self._by_namespace[name]
             for found in known.select(name=name):
-                connector = cast(Connector, found.load()())
+                try:
+                    connector = cast(Connector, found.load()())
+                except Exception as problem:  # whatever a stranger's package raises
+                    connector = _Unusable(kind, problem)
                 self._by_namespace[name] = connector
                 return connector
         return None
+
+
+class _Unusable:
+    """In place of a connector whose package is broken: its effects fail, and say why. The run is none the worse."""
+
+    def __init__(self, kind: str, problem: Exception) -> None:
+        self.kinds = frozenset({kind})
+        self._why = f"{type(problem).__name__}: {problem}"
+
+    async def perform(self, call: Call) -> Value:
+        message = f"the package that performs {call.kind} cannot be loaded: {self._why}"
+        raise EffectFailed(effect_error("FM0705", "connector/failed", message, {"kind": call.kind}))
+
+    async def close(self) -> None:
+        pass

@@ -98,10 +98,11 @@ def host_of(url: str) -> str:
     """Return the name in the address of a server. Raises UsageError FM1343 if it is none."""
     try:
         parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
+        host = None if parts.port == 0 else parts.hostname
+    except ValueError:  # a port beyond 65535, half an IPv6 address
         host = None
-    if not host or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
+    more = host and (parts.query or parts.fragment or "@" in parts.netloc or " " in url)
+    if not host or more or parts.scheme not in ("http", "https"):
         raise UsageError(
             "FM1343", f"`{url}` is no address of a server", hint="write https://flow.example.com"
         )

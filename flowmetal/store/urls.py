@@ -72,7 +72,15 @@ def _open_plugin(scheme: str, url: str) -> Store:
     from importlib.metadata import entry_points
 
     for found in entry_points(group=ENTRY_POINT_GROUP, name=scheme):
-        open_plugin: Callable[[str], Store] = found.load()
+        try:
+            open_plugin: Callable[[str], Store] = found.load()
+        except Exception as problem:  # whatever a stranger's package raises when it is imported
+            raise StoreError(
+                "FM1012",
+                f"the package that serves stores of the kind `{scheme}:` cannot be loaded:"
+                f" {type(problem).__name__}: {problem}",
+                hint=f"import {found.value.partition(':')[0]} alone to see where it fails",
+            ) from None
         return open_plugin(url)
     raise StoreError(
         "FM1012",

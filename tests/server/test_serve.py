@@ -127,6 +127,8 @@ def test_a_server_that_is_not_installed_says_how(shell, monkeypatch: pytest.Monk
         {"public_url": "flow.example.com"},
         {"public_url": "ftp://x"},
         {"public_url": "http://[x"},
+        {"public_url": "https://flow.example.com:99999"},
+        {"public_url": "https://ann:secret@flow.example.com"},
         {"only": ["connectors"]},
         {"only": ["api,nothing"]},
         {"webhook_secrets": "/nowhere/at/all"},

@@ -71,3 +71,17 @@ def test_a_strangers_store_comes_by_entry_point(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [Found])
     assert open_store("other://x").runs(RunQuery()) == []
+
+
+def test_a_strangers_store_that_cannot_be_loaded_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Found:
+        value = "other_store:open"
+
+        @staticmethod
+        def load() -> object:
+            raise ImportError("no driver")
+
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [Found])
+    with pytest.raises(StoreError) as refused:
+        open_store("other://x")
+    assert (refused.value.code, "no driver" in refused.value.message) == ("FM1012", True)
