@@ -38,7 +38,7 @@ test: setup
 	$(BIN)/python -m pytest -n 2
 
 torture: setup
-	FLOWMETAL_EVERYTHING=1 FLOWMETAL_KILLS=1000 $(BIN)/python -m pytest -n 2 \
+	FLOWMETAL_EVERYTHING=1 FLOWMETAL_KILLS=1000 $(BIN)/python -m pytest -n 2 -o timeout=3600 \
 		tests/lang/test_lang_moving.py tests/snapshot tests/crash tests/simulation tests/power tests/torture \
 		tests/server/test_callbacks.py tests/stdlib/test_run_again.py
 

@@ -5,7 +5,7 @@ of the same items (and with items that are lazy themselves), in all shapes of ca
 calls must come to the same: the value or the error, what was printed, how often functions were
 called and with how many arguments, what became of atoms. And no item is made twice.
 
-Each landing makes a sample of the calls; FLOWMETAL_EVERYTHING=1 makes all of them, in about a minute.
+Each landing makes a sample of the calls; FLOWMETAL_EVERYTHING=1 makes all of them, in some minutes.
 """
 
 from __future__ import annotations
