@@ -97,11 +97,16 @@ class Outside:
 
     async def ended(self, run: RunId) -> RunRow:
         """Wait for the end of a run."""
-        while True:
-            row = self.simulation.shared.run(run)
-            if row is not None and row.state in ENDED and not _is_put_aside(row):
-                return row
+        while not self.has_ended(run):
             await asyncio.sleep(_LOOK_S)
+        row = self.simulation.shared.run(run)
+        assert row is not None
+        return row
+
+    def has_ended(self, run: RunId) -> bool:
+        """Say whether a run has ended for good: what was put aside is tried again."""
+        row = self.simulation.shared.run(run)
+        return row is not None and row.state in ENDED and not _is_put_aside(row)
 
     async def nurse(self) -> None:
         """Try again what was put aside because its interpreters died."""

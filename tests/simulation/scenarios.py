@@ -20,7 +20,7 @@ from flowmetal.store.operations.vocabulary import (
     SettlePromise,
     ShowTies,
 )
-from flowmetal.store.protocol import ENDED, Message, NewEvent, RunState
+from flowmetal.store.protocol import Message, NewEvent, RunState
 from flowmetal.values import decode_data, encode_data, hash_map, keyword, pr_str
 from tests.simulation.outside import Outside, Play
 from tests.simulation.programs import NEW_SOURCE
@@ -139,7 +139,7 @@ async def handing(outside: Outside, me: str) -> None:
 async def _work(outside: Outside, name: str, run: RunId) -> None:
     """A worker outside: it may lose its claim, be late, and say what it did twice."""
     chance, store = outside.chance, outside.store
-    while (row := outside.simulation.shared.run(run)) is not None and row.state not in ENDED:
+    while not outside.has_ended(run):
         task = await outside.sure(lambda: store.operate(ClaimTask("work", name)))
         id_, attempt = task.get(keyword("id")), task.get(keyword("attempt"))
         if id_ is None:
@@ -207,8 +207,8 @@ async def paused(outside: Outside, me: str) -> None:
             if outside.simulation.shared.run(run).state is RunState.PAUSED:
                 break
         await _unpause(outside, run)
-    while (row := outside.simulation.shared.run(run)).state not in ENDED:
-        if row.state is RunState.PAUSED:
+    while not outside.has_ended(run):
+        if outside.simulation.shared.run(run).state is RunState.PAUSED:
             await _unpause(outside, run)
         await asyncio.sleep(0.5)
     await outside.expect(run, "completed :ended")
