@@ -18,6 +18,7 @@ from flowmetal.effects import events as kinds
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.ids import RunId
+from flowmetal.store import rules
 from flowmetal.store.operations.vocabulary import ShowTies
 from flowmetal.store.protocol import Event, Store
 from flowmetal.values import ErrorValue, Map, RunRef, Value, keyword, vector
@@ -63,7 +64,10 @@ def name_of_tie(what: str, key: str, place: str) -> str | None:
     match what:
         case "hold":
             name, _, token = place.rpartition("\t")
-            return f"lock {name} {int(token, 16)}"
+            try:
+                return f"lock {name} {int(token, 16)}"
+            except ValueError:
+                raise rules.damaged("what hangs on a run", f"{place!r:.60}") from None
         case "child":
             return f"child run {key}"
         case "callback":

@@ -148,7 +148,12 @@ class Interpreter:
     def _take(self, room: int) -> list[tuple[Claim, Loaded]]:
         """Claim runs that can go on and read them: a few transactions, however many runs."""
         host = self._host
-        host.store.attend()
+        try:
+            host.store.attend()
+        except StoreError as trouble:
+            if trouble.code not in _OF_THE_RUN:
+                raise
+            _report(trouble)  # a damaged row was put off; the runs have nothing to do with it
         claims = host.store.claim_ready(
             host.owner,
             host.lease_us,

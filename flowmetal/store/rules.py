@@ -25,6 +25,7 @@ from flowmetal.store.protocol import (
 )
 
 END_OF_TIME_US = 2**63 - 1
+DAMAGED = "FM1001"
 CLAIMABLE = frozenset({RunState.READY, RunState.WAITING})
 CLOSED = ENDED | {RunState.EXPORTING}
 """States in which a run takes no messages."""
@@ -39,7 +40,7 @@ OF_ONE_STEP = frozenset({"FM1014", "FM1021"})
 def damaged(what: str, why: object = "") -> StoreError:
     """Return the error for something in a store that no Flowmetal has written."""
     detail = f" ({why})" if why else ""
-    return StoreError("FM1001", f"{what} is damaged{detail}", hint="restore a backup of the store")
+    return StoreError(DAMAGED, f"{what} is damaged{detail}", hint="restore a backup of the store")
 
 
 def state_of(text: str) -> RunState:

@@ -176,6 +176,26 @@ def test_a_value_that_was_changed_in_a_row_is_refused_or_used_and_never_a_traceb
             ) from crash
 
 
+@pytest.mark.parametrize("change", ["fields = '{'", "space = 'nothing'", "fields = '{}'"])
+def test_a_damaged_row_that_is_due_holds_up_no_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str
+) -> None:
+    path = tmp_path / "store.db"
+    program = compile(HEAD + '(defn main [k] (state/put! k 1 {:ttl #dur "1h"}) (state/get! k))')
+    with flowmetal.Engine(f"sqlite:{path}") as engine:
+        first, _ = engine.start(program, ["a"])
+        assert engine.result(first) == 1
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE record SET due_us = 1, {change} WHERE space = 'state'")
+    connection.close()
+    with flowmetal.Engine(f"sqlite:{path}") as engine:
+        second, _ = engine.start(program, ["b"])
+        engine.interpret(until_idle=True)
+        assert engine.view(second).state == "completed"
+        engine.interpret(until_idle=True)
+        assert capsys.readouterr().err.count("FM1001") == 1
+
+
 def test_every_flipped_bit_and_every_length_of_an_exported_run_is_refused(
     whole: Path, tmp_path: Path
 ) -> None:

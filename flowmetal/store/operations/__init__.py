@@ -33,6 +33,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from flowmetal.errors import StoreError
 from flowmetal.ids import RunId
 from flowmetal.store.operations.records import Records
 from flowmetal.store.operations.ties import ties
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE: Final = 100
 """Rows that one call of ``attend`` looks at: its transaction is not to keep others waiting long."""
+
+PUT_OFF_US: Final = 3_600_000_000
+"""So long nobody looks at a damaged row again: each time it is said."""
 
 
 def perform_all(records: Records, run: RunId, asked: Sequence[Asked]) -> None:
@@ -76,11 +80,27 @@ def revive_run(records: Records, run: RunId) -> None:
     performing.revive_run(records, run)
 
 
+class Unattended(StoreError):
+    """What is due at a row cannot be done: it is damaged. The transaction is to be undone."""
+
+    def __init__(self, space: str, key: str, trouble: StoreError) -> None:
+        super().__init__(trouble.code, trouble.message)
+        self.diagnostics = trouble.diagnostics
+        self.space, self.key = space, key
+
+
 def attend(records: Records) -> bool:
-    """Do what is due; say whether there was anything."""
+    """Do what is due; say whether there was anything. Raises Unattended: then ``put_off`` that row."""
     due = records.due(records.now_us(), MOST_AT_ONCE)
     if due:
         from flowmetal.store.operations import performing
 
         performing.attend_to(records, due)
     return bool(due)
+
+
+def put_off(records: Records, row: Unattended) -> None:
+    """Look at a damaged row later, for others are due behind it."""
+    found = records.get(row.space, row.key)
+    if found is not None:
+        records.put(row.space, found._replace(due_us=records.now_us() + PUT_OFF_US))

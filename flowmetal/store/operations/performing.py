@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
+from flowmetal.errors import StoreError
 from flowmetal.ids import RunId
+from flowmetal.store import rules
 from flowmetal.store.operations import (
+    Unattended,
     callbacks,
     deployments,
     orders,
@@ -18,7 +21,7 @@ from flowmetal.store.operations import (
     topics,
 )
 from flowmetal.store.operations.answers import Answer, Asker, answer, refuse, reply
-from flowmetal.store.operations.records import Records, Standing
+from flowmetal.store.operations.records import TAB, Records, Standing
 from flowmetal.store.operations.ties import OPEN, Tie, tie_of, ties, unbind
 from flowmetal.store.operations.vocabulary import (
     AcquirePermit,
@@ -217,7 +220,7 @@ def _stop_waiting(records: Records, asker: Asker, tie: Tie) -> None:
         case tasks.TASK:
             tasks.withdraw(records, tie.place)
         case _:
-            raise AssertionError(tie.kind)
+            raise rules.damaged(f"what run {asker.run} waits for", tie.kind)
 
 
 def cut_ties(records: Records, run: RunId, hanging: Sequence[tuple[str, str, Tie]]) -> None:
@@ -271,7 +274,7 @@ def _cut(records: Records, run: Standing, what: str, key: str, tie: Tie) -> None
         case queues.LETTER:
             pass  # a run that is given up stays a dead letter
         case _:
-            raise AssertionError(what)
+            raise rules.damaged(f"what hangs on run {run.id}", what)
 
 
 _DUE: Final[dict[str, Callable[[Records, str], None]]] = {
@@ -291,9 +294,17 @@ _DUE: Final[dict[str, Callable[[Records, str], None]]] = {
 
 
 def attend_to(records: Records, due: Sequence[tuple[str, str]]) -> None:
-    """Do what is due at rows, given by space and key."""
+    """Do what is due at rows, given by space and key. Raises Unattended for one that is damaged."""
     for space, key in due:
-        _DUE[space](records, key)
+        see_to = _DUE.get(space)
+        if see_to is None:
+            raise Unattended(space, key, rules.damaged(f"the row {key.replace(TAB, ' ')}", space))
+        try:
+            see_to(records, key)
+        except StoreError as trouble:
+            if trouble.code != rules.DAMAGED:
+                raise
+            raise Unattended(space, key, trouble) from None
     delayed = [key for space, key in due if space == queues.Delayed.SPACE]
     for name in dict.fromkeys(map(queues.queue_of, delayed)):
         queues.serve(records, name)

@@ -13,7 +13,15 @@ from flowmetal.errors import Conflict
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store import rules
 from flowmetal.store.chain import UNCHAINED, length
-from flowmetal.store.operations import attend, end_run, operate, perform_all, revive_run
+from flowmetal.store.operations import (
+    Unattended,
+    attend,
+    end_run,
+    operate,
+    perform_all,
+    put_off,
+    revive_run,
+)
 from flowmetal.store.postgres import claims, rows, steps
 from flowmetal.store.postgres.address import read_address
 from flowmetal.store.postgres.arrays import BigInts, Texts
@@ -411,9 +419,15 @@ class PostgresStore:
         due_us = _only(self._session.read(NEXT_DUE))
         if due_us is None or due_us > self.now_us():
             return False
-        with self._session.writing("attend") as execute:
-            execute(LOCK, None)
-            found = attend(PostgresRecords(execute))
+        try:
+            with self._session.writing("attend") as execute:
+                execute(LOCK, None)
+                found = attend(PostgresRecords(execute))
+        except Unattended as row:
+            with self._session.writing("attend") as execute:
+                execute(LOCK, None)
+                put_off(PostgresRecords(execute), row)
+            raise
         self._session.announce()
         return found
 

@@ -69,6 +69,18 @@ _RunTuple = tuple[
 ]  # fmt: skip
 _UnreadTuple = tuple[int, int, str, str, str, bytes]
 
+# What a file gives is what was written, unless it was damaged: SQLite does not look at types then.
+_int, _text, _bytes = frozenset({int}), frozenset({str}), frozenset({bytes})
+_none = frozenset({type(None)})
+_HEAD_TYPES = (_int, _text, _text | _none, _int, _int, _int, _int)
+_RUN_TYPES = (
+    _text, _text, _text, _int, _int, _text | _none, _int, _text | _none, _int | _none, _bytes, _bytes,
+    _bytes | _none, _bytes | _none, _bytes, _bytes, _text, _text | _none, _int, _int | _none, _int | _none,
+    _int, _int, _int, _text, _bytes, _bytes,
+)  # fmt: skip
+_EVENT_TYPES = (int, int, str, str, int, bytes)
+_UNREAD_TYPES = (int, int, str, str, str, bytes)
+
 
 class Head(NamedTuple):
     """What a claim has to know of a run."""
@@ -89,14 +101,22 @@ SELECT_HEAD = (
 
 
 def head(row: tuple[int, str, str | None, int, int, int, int]) -> Head:
+    if not _is_of(row, _HEAD_TYPES):
+        raise rules.damaged("the row of a run")
     number, state, owner, *rest = row
     return Head(
         number, rules.state_of(state), None if owner is None else InterpreterId(owner), *rest
     )
 
 
+def _is_of(row: Sequence[object], types: Sequence[frozenset[type]]) -> bool:
+    return all(type(value) in allowed for value, allowed in zip(row, types, strict=True))
+
+
 def run_row(row: _RunTuple, clock: Clock) -> RunRow:
     """Build a RunRow from what SELECT_RUN gives. A lease of another boot has expired at 0."""
+    if not _is_of(row, _RUN_TYPES):
+        raise rules.damaged("the row of a run")
     (
         id_, program, state, epoch, seq, owner_text, lease_boot_us, boot_id, due_us, input_, grants,
         result, error, waiting, progress, tags, parent, created_us, started_us, ended_us,
@@ -207,7 +227,10 @@ def insert_events(
         values: list[object] = []
         for seq, event in enumerate(some, after + start + 1):
             values += event_row(number, seq, event, now_us, kept if seq == last else None)
-        execute(_insert_events(len(some)), values)
+        try:
+            execute(_insert_events(len(some)), values)
+        except sqlite3.IntegrityError:
+            raise rules.damaged("the history of a run", "it is longer than its row says") from None
 
 
 @cache
@@ -250,16 +273,16 @@ def delete_run(execute: Callable[..., object], number: int) -> None:
 
 
 def event(row: tuple[int, int, str, str, int, bytes]) -> Event:
-    key, time_us, kind, name, effect, data = row
-    if type(data) is not bytes or type(key) is not int:
+    if tuple(map(type, row)) != _EVENT_TYPES:
         raise rules.damaged("a row of the history")
+    key, time_us, kind, name, effect, data = row
     return Event(key & _LAST_SEQ, time_us, kind, name, effect, data)
 
 
 def inbox_row(row: _UnreadTuple) -> InboxRow:
-    number, time_us, id_, kind, name, body = row
-    if type(body) is not bytes or type(number) is not int:
+    if tuple(map(type, row)) != _UNREAD_TYPES:
         raise rules.damaged("a message of a run")
+    number, time_us, id_, kind, name, body = row
     return InboxRow(number, time_us, Message(id_, kind, name, body))
 
 

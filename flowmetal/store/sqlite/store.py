@@ -17,7 +17,15 @@ from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store import rules
 from flowmetal.store.chain import UNCHAINED, length
 from flowmetal.store.clock import Clock, SystemClock
-from flowmetal.store.operations import attend, end_run, operate, perform_all, revive_run
+from flowmetal.store.operations import (
+    Unattended,
+    attend,
+    end_run,
+    operate,
+    perform_all,
+    put_off,
+    revive_run,
+)
 from flowmetal.store.protocol import (
     ANY_ATTEMPTS,
     ENDED,
@@ -492,8 +500,13 @@ class SqliteStore:
         with self._session.reading():
             if not self._records.due(self.now_us(), 1):
                 return False
-        with self._session.writing("attend"):
-            found = attend(self._records)
+        try:
+            with self._session.writing("attend"):
+                found = attend(self._records)
+        except Unattended as row:
+            with self._session.writing("attend"):
+                put_off(self._records, row)
+            raise
         self._session.announce()
         return found
 
