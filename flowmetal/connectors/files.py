@@ -9,7 +9,6 @@ leaves. ``:append`` cannot be that: a crash in the middle may append twice, and
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import glob
 import hashlib
 import os
@@ -71,19 +70,34 @@ def _content(place: Place) -> bytes:
         # Without O_NONBLOCK the opening of a named pipe would wait for its writer.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         with os.fdopen(os.open(name, flags, dir_fd=folder), "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                what = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
-                type_text = "fs/is-a-folder" if stat.S_ISDIR(mode) else "fs/not-a-file"
-                message = f"{place.given} is {what}"
-                raise EffectFailed(
-                    effect_error("FM0721", type_text, message, {"path": place.given})
-                )
+            _check_file(place, os.fstat(file.fileno()).st_mode)
             data = file.read(LONGEST_READ + 1)
     if len(data) > LONGEST_READ:
         message = f"{place.given} has more than {LONGEST_READ >> 20} MiB"
         raise EffectFailed(effect_error("FM0723", "fs/too-big", message, {"path": place.given}))
     return data
+
+
+def _check_file(place: Place, mode: int) -> None:
+    if stat.S_ISREG(mode):
+        return
+    what = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
+    type_text = "fs/is-a-folder" if stat.S_ISDIR(mode) else "fs/not-a-file"
+    message = f"{place.given} is {what}"
+    raise EffectFailed(effect_error("FM0721", type_text, message, {"path": place.given}))
+
+
+def _mode_before(place: Place, folder: int, name: str) -> int | None:
+    """Return the mode of the file that is to be written, None if there is none yet.
+
+    A device or a pipe is refused: it would be lost to a new file, or hold up its writer for ever.
+    """
+    try:
+        mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return None
+    _check_file(place, mode)
+    return mode
 
 
 def _write(call: Call) -> Value:
@@ -100,8 +114,9 @@ def _write(call: Call) -> Value:
 
 
 def _append(place: Place, content: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     with place.folder() as (folder, name):
+        _mode_before(place, folder, name)
         with os.fdopen(os.open(name, flags, 0o666, dir_fd=folder), "ab") as file:
             file.write(content)
             file.flush()
@@ -112,10 +127,12 @@ def _append(place: Place, content: bytes) -> None:
 def _replace(place: Place, content: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with place.folder() as (folder, name):
+        mode = _mode_before(place, folder, name)
         fresh = f".{name[:100]}.{os.urandom(6).hex()}"
         try:
             with os.fdopen(os.open(fresh, flags, 0o666, dir_fd=folder), "wb") as file:
-                _keep_mode(folder, name, file.fileno())
+                if mode is not None:
+                    os.fchmod(file.fileno(), stat.S_IMODE(mode))
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -125,11 +142,6 @@ def _replace(place: Place, content: bytes) -> None:
                 os.unlink(fresh, dir_fd=folder)
             raise
         os.fsync(folder)
-
-
-def _keep_mode(folder: int, name: str, fresh: int) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.fchmod(fresh, stat.S_IMODE(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode))
 
 
 def _exists(call: Call) -> Value:

@@ -7,7 +7,8 @@ Arguments: ``:method`` (get) ``:url`` ``:query`` ``:headers``, one of ``:json :f
 Errors: ``:http/status`` for a status from 400 on (tried again: 408, 425, 429 and
 5xx, after ``Retry-After``), ``:http/connect``, ``:http/timeout``, ``:http/failed``.
 Every request but GET, HEAD and OPTIONS carries ``Idempotency-Key``. Every hop of a
-redirect is judged like a first request; credentials do not go to another origin.
+redirect is judged like a first request; credentials do not go to another origin: no
+``:auth``, no header that is a secret and no form that holds one.
 Proxies of the environment are not used: behind one, no address could be judged.
 """
 
@@ -31,6 +32,7 @@ from flowmetal.effects.requests import Call, EffectFailed, Grants
 from flowmetal.values import (
     Duration,
     Keyword,
+    Secret,
     Value,
     display,
     hash_map,
@@ -82,7 +84,8 @@ class HttpConnector:
                 if hops == 0:
                     break
                 hops -= 1
-                response, body = await self._send(client, call, response.next_request)
+                request = _without_credentials(call, request, response.next_request)
+                response, body = await self._send(client, call, request)
         except httpx2.InvalidURL as problem:
             raise refuse(call, f"a redirect leads to no URL: {problem}") from None
         elapsed = Duration((time.monotonic_ns() - started) // 1000)
@@ -209,6 +212,38 @@ class HttpConnector:
         raise refuse(call, ":body takes a string or bytes; :json takes any data")
 
 
+def _without_credentials(
+    call: Call, asked: httpx2.Request, following: httpx2.Request
+) -> httpx2.Request:
+    """Take the secrets off a request that a redirect leads to another origin.
+
+    What ``:auth`` made is gone already: the client takes it off.
+    """
+    if _same_origin(asked.url, following.url):
+        return following
+    for name, value in pairs(call, "headers"):
+        if isinstance(value, Secret) and name in following.headers:
+            del following.headers[name]
+    form = [one for _, v in pairs(call, "form") for one in items(v)]
+    keeps_form = following.method == asked.method
+    if keeps_form and any(isinstance(one, Secret) for one in form):
+        where = f"a redirect leads to {_shown(following.url)}, another origin"
+        raise refuse(call, f"{where}: the secret in :form does not go there")
+    return following
+
+
+def _same_origin(one: httpx2.URL, other: httpx2.URL) -> bool:
+    """Say whether credentials may go on: same place, or the same host by https instead of http."""
+    if one.host != other.host:
+        return False
+    here, there = (one.scheme, _port(one)), (other.scheme, _port(other))
+    return here == there or (here, there) == (("http", 80), ("https", 443))
+
+
+def _port(url: httpx2.URL) -> int:
+    return url.port or (443 if url.scheme == "https" else 80)
+
+
 def _check_scheme(call: Call, url: httpx2.URL) -> None:
     if url.scheme not in ("http", "https") or not url.host:
         raise refuse(call, f"{_shown(url)!r} is not a URL that begins with http:// or https://")
@@ -217,7 +252,7 @@ def _check_scheme(call: Call, url: httpx2.URL) -> None:
 def _check_grant(call: Call, url: httpx2.URL) -> None:
     """Check scheme, host and port of one hop."""
     _check_scheme(call, url)
-    port = url.port or (443 if url.scheme == "https" else 80)
+    port = _port(url)
     host = f"[{url.host}]" if ":" in url.host else url.host
     if not call.grants.allows("http", f"{host}:{port}"):
         usual = url.port is None

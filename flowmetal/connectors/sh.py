@@ -84,9 +84,12 @@ class ShConnector:
         return [self._program(call, words[0]), *words[1:]]
 
     def _program(self, call: Call, name: str) -> str:
-        _check_grant(call, name)
         if "/" in name:
+            # Absolute before it is judged: what the same words name depends on the folder.
+            name = os.path.abspath(os.path.join(text(call, "dir", ""), name))
+            _check_grant(call, name)
             return name
+        _check_grant(call, name)
         path = self._environment.get("PATH", os.defpath)
         absolute = os.pathsep.join(part for part in path.split(os.pathsep) if os.path.isabs(part))
         found = shutil.which(name, path=absolute)

@@ -3,7 +3,7 @@
 ```
 --allow-http=HOST[:PORT],...   a host (every port of it) or one port; *.example.com; *;
                                an address or a network (10.0.0.0/8) for private ranges
---allow-sh=git,make            programs by name, or by absolute path
+--allow-sh=git,make            programs by name, or by path
 --allow-env=TOKEN              variables; *
 --allow-fs=read:./data,write:/out
 -A                             everything
@@ -52,7 +52,8 @@ class RunGrants:
             case "http":
                 return self._allows_host(subject)
             case "sh":
-                return subject in self.sh or ("*" in self.sh and subject != "sh")
+                any_name = "*" in self.sh and subject != "sh" and "/" not in subject
+                return any_name or subject in self.sh
             case "env":
                 return subject in self.env or "*" in self.env
             case "fs":
@@ -176,7 +177,7 @@ def parse_grants(
     """
     return RunGrants(
         frozenset(_host(word) for word in _words(http)),
-        frozenset(_words(sh)),
+        frozenset(_program(word) for word in _words(sh)),
         frozenset(_words(env)),
         frozenset(_path(word) for word in _words(fs)),
         everything,
@@ -225,6 +226,10 @@ def _path(word: str) -> str:
             hint=f"write --allow-fs=read:{word}",
         )
     return f"{mode}:{os.path.abspath(os.path.expanduser(path))}"
+
+
+def _program(word: str) -> str:
+    return os.path.abspath(os.path.expanduser(word)) if "/" in word else word
 
 
 def _in_network(host: str, network_text: str) -> bool:

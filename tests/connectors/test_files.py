@@ -199,3 +199,17 @@ def test_a_failed_write_leaves_no_trace(inside: Path, monkeypatch: pytest.Monkey
     assert failed.value.error.type is keyword("fs/full")
     assert os.listdir(inside) == ["a"]
     assert (inside / "a").read_text() == "old"
+
+
+@pytest.mark.parametrize("append", [False, True])
+def test_a_pipe_is_neither_replaced_nor_waited_for(inside: Path, append: bool) -> None:
+    pipe = inside / "pipe"
+    os.mkfifo(pipe)
+    error = fails("write", path=f"{pipe}", content="x", append=append)
+    assert error.type is keyword("fs/not-a-file")
+    assert pipe.is_fifo()
+    (inside / "a").write_text("x")
+    assert fails("copy", **{"from": f"{inside}/a", "to": f"{pipe}"}).type is keyword(
+        "fs/not-a-file"
+    )
+    assert pipe.is_fifo()

@@ -32,6 +32,10 @@ class Handler(BaseHTTPRequestHandler):
             self._send(302, b"", ("location", "/echo"))
         elif route == "/redirect-out":
             self._send(302, b"", ("location", f"http://localhost:{self.server.server_port}/echo"))
+        elif route == "/moved-out":
+            self._send(307, b"", ("location", f"http://localhost:{self.server.server_port}/echo"))
+        elif route == "/moved":
+            self._send(307, b"", ("location", "/echo"))
         elif route == "/loop":
             self._send(302, b"", ("location", "/loop"))
         elif route == "/bytes":
@@ -171,6 +175,34 @@ def test_a_redirect_is_judged_like_a_first_request(server: str) -> None:
     )
     assert error.type is keyword("effect/refused")
     assert "--allow-http=localhost:" in (error.message or "")
+
+
+def test_no_secret_follows_a_redirect_to_another_origin(server: str) -> None:
+    connector = HttpConnector({"FLOWMETAL_SECRET_KEY": "hush-hush"})
+    secret = hash_map([("X-Api-Key", Secret("key")), ("X-Trace", "17")])
+    args: dict[str, Any] = {"headers": secret, "method": keyword("post"), "body": "b"}
+
+    def headers(route: str) -> Value:
+        url = f"http://{server}/{route}"
+        return body(perform(connector, call("http/request", url=url, **args)), "headers")
+
+    near, far = headers("moved"), headers("moved-out")
+    assert near.get(keyword("x-api-key")) == "#secret key"
+    assert far.get(keyword("x-api-key")) is None
+    assert far.get(keyword("x-trace")) == "17"
+
+
+def test_a_form_with_a_secret_is_not_sent_to_another_origin(server: str) -> None:
+    connector = HttpConnector({"FLOWMETAL_SECRET_KEY": "hush-hush"})
+    form = hash_map([("key", Secret("key"))])
+
+    def asked(route: str) -> Any:
+        url = f"http://{server}/{route}"
+        return call("http/request", url=url, method=keyword("post"), form=form)
+
+    assert body(perform(connector, asked("moved")), "body") == "key=#secret key"
+    assert "another origin" in (failure(connector, asked("moved-out")).message or "")
+    assert body(perform(connector, asked("redirect-out")), "body") == "", "a GET has no form"
 
 
 @pytest.mark.parametrize("grant", ["127.0.0.1", "127.0.0.1:PORT", "127.0.0.0/8"])

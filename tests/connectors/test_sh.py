@@ -79,6 +79,25 @@ def test_a_granted_name_is_not_a_grant_of_any_path() -> None:
     assert error.type is keyword("effect/refused")
 
 
+def test_a_granted_path_is_one_program_whatever_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("granted", "other"):
+        (tmp_path / folder).mkdir()
+        tool = tmp_path / folder / "tool"
+        tool.write_text(f"#!/bin/sh\necho {folder}\n")
+        tool.chmod(0o755)
+    monkeypatch.chdir(tmp_path / "granted")
+    grants = parse_grants(sh=["./tool"])
+    assert run("./tool", grants=grants).get(keyword("out")) == "granted\n"
+    error = fails("./tool", grants=grants, dir="../other")
+    assert error.type is keyword("effect/refused")
+    assert f"--allow-sh={tmp_path}/other/tool" in (error.message or "")
+    monkeypatch.chdir(tmp_path / "other")  # where an interpreter was started anew
+    assert fails("./tool", grants=grants).type is keyword("effect/refused")
+    assert run("../granted/tool", grants=grants).get(keyword("out")) == "granted\n"
+
+
 def test_the_shell_needs_the_grant_of_sh_itself() -> None:
     connector = ShConnector()
     asked = call("sh/shell", parse_grants(sh=["*"]), command="echo a | cat")

@@ -51,6 +51,7 @@ def test_a_star_of_programs_is_not_the_shell() -> None:
     grants = parse_grants(sh=["*"])
     assert grants.allows("sh", "git")
     assert not grants.allows("sh", "sh")
+    assert not grants.allows("sh", "/bin/sh"), "a path is granted by that path alone"
 
 
 def test_relative_paths_are_those_of_the_folder_where_they_were_granted(
