@@ -7,7 +7,7 @@ Arguments: ``:method`` (get) ``:url`` ``:query`` ``:headers``, one of ``:json :f
 Errors: ``:http/status`` for a status from 400 on (tried again: 408, 425, 429 and
 5xx, after ``Retry-After``), ``:http/connect``, ``:http/timeout``, ``:http/failed``.
 Every request but GET, HEAD and OPTIONS carries ``Idempotency-Key``. Every hop of a
-redirect is judged like a first request; credentials do not go to another origin: no
+redirect is judged like a first request, and so is what a ``Host`` header names; credentials do not go to another origin: no
 ``:auth``, no header that is a secret and no form that holds one.
 Proxies of the environment are not used: behind one, no address could be judged.
 """
@@ -48,6 +48,7 @@ LONGEST_BODY: Final = 32 * 1024 * 1024
 _WITHOUT_KEY: Final = ("GET", "HEAD", "OPTIONS")
 _AGAIN: Final = frozenset({408, 425, 429})
 _HEADER_NAME: Final = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")  # RFC 9110: a token
+_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[-._0-9A-Za-z]+)(:[0-9]{1,5})?")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _TIMEOUT: Final = httpx2.Timeout(60.0, connect=10.0)
 _RESULT = tuple(keyword(name) for name in ("status", "headers", "body", "url", "elapsed"))
@@ -122,7 +123,8 @@ class HttpConnector:
         if content_type and "content-type" not in named:
             headers.append(("content-type", content_type))
         if method not in _WITHOUT_KEY and "idempotency-key" not in named:
-            headers.append(("idempotency-key", call.idempotency_key))
+            key = _ascii(call.idempotency_key)
+            headers.append(("idempotency-key", self._header(call, "idempotency-key", key)))
         if "authorization" not in named:
             headers += self._authorization(call)
         query = [(name, _word(one)) for name, v in pairs(call, "query") for one in items(v)]
@@ -131,6 +133,7 @@ class HttpConnector:
             if query:
                 url = url.copy_merge_params(httpx2.QueryParams([*url.params.multi_items(), *query]))
             _check_scheme(call, url)
+            _check_host_header(call, url, headers)
             return client.build_request(method, url, headers=headers, content=content)
         except (httpx2.InvalidURL, UnicodeError, ValueError) as problem:
             raise refuse(call, f"this request cannot be written: {problem}") from None
@@ -249,10 +252,21 @@ def _check_scheme(call: Call, url: httpx2.URL) -> None:
         raise refuse(call, f"{_shown(url)!r} is not a URL that begins with http:// or https://")
 
 
+def _check_host_header(call: Call, url: httpx2.URL, headers: list[tuple[str, str]]) -> None:
+    """Check what a ``Host`` header asks for: one address often answers for many hosts."""
+    for name, value in headers:
+        if name.lower() == "host":
+            if not _HOST.fullmatch(value):
+                raise refuse(call, f"the header {name} holds no host")
+            _check_grant(call, httpx2.URL(f"{url.scheme}://{value}"))
+
+
 def _check_grant(call: Call, url: httpx2.URL) -> None:
     """Check scheme, host and port of one hop."""
     _check_scheme(call, url)
     port = _port(url)
+    if port > 65535:
+        raise refuse(call, f"{_shown(url)!r} has a port that no host has")
     host = f"[{url.host}]" if ":" in url.host else url.host
     if not call.grants.allows("http", f"{host}:{port}"):
         usual = url.port is None
@@ -344,6 +358,15 @@ def _asked(response: httpx2.Response) -> str:
 def _shown(url: httpx2.URL) -> str:
     """Return a URL without the password that may be in it."""
     return str(url.copy_with(username=None, password=None)) if url.userinfo else str(url)
+
+
+def _ascii(key: str) -> str:
+    """Return a key as a header can hold it: the id of a run may have any letters."""
+    if key.isascii():
+        return key
+    from urllib.parse import quote
+
+    return quote(key, safe="/:;,@&=+$!*'()[]{}<>|~?#")
 
 
 def _word(value: Value) -> str:

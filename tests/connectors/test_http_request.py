@@ -255,6 +255,33 @@ def test_a_host_that_is_not_granted_is_refused_with_the_flag(
     assert f"--allow-http={server}" in (error.message or "")
 
 
+def test_a_host_header_reaches_no_host_that_is_not_granted(server: str) -> None:
+    def asked(host: str) -> Any:
+        grants = parse_grants(http=[server, "shop.example.com"])
+        headers = hash_map([("Host", host)])
+        return call("http/request", grants, url=f"http://{server}/echo", headers=headers)
+
+    connector = HttpConnector({})
+    seen = body(perform(connector, asked("shop.example.com")), "headers")
+    assert seen.get(keyword("host")) == "shop.example.com"
+    error = failure(connector, asked("pay.example.com"))
+    assert error.type is keyword("effect/refused")
+    assert "--allow-http=pay.example.com" in (error.message or "")
+    for no_host in ("", "shop.example.com/@pay.example.com", "shop.example.com, pay.example.com"):
+        assert failure(connector, asked(no_host)).type is keyword("effect/bad-argument")
+
+
+def test_every_idempotency_key_can_be_sent(server: str) -> None:
+    def asked(key: str) -> Any:
+        return call("http/request", key=key, url=f"http://{server}/echo", method=keyword("post"))
+
+    seen = body(perform(HttpConnector({}), asked("größe-7/0/1")), "headers")
+    assert seen.get(keyword("idempotency-key")) == "gr%C3%B6%C3%9Fe-7/0/1"
+    error = failure(HttpConnector({}), asked("a\r\nX-Other: 1"))
+    assert error.type is keyword("effect/bad-argument")
+    assert error.retryable is not True
+
+
 def test_nothing_listens_is_a_connect_error_that_may_be_tried_again() -> None:
     error = failure(HttpConnector({}), call("http/request", url="http://127.0.0.1:1/"))
     assert error.type is keyword("http/connect")
@@ -280,6 +307,12 @@ def test_what_cannot_be_a_request_is_refused_before_anything_is_sent(args: dict[
     assert failure(HttpConnector({}), call("http/request", **args)).type is keyword(
         "effect/bad-argument"
     )
+
+
+def test_a_port_beyond_all_ports_is_named() -> None:
+    error = failure(HttpConnector({}), call("http/request", url="http://127.0.0.1:65536/"))
+    assert error.type is keyword("effect/bad-argument")
+    assert "'http://127.0.0.1:65536/' has a port that no host has" in (error.message or "")
 
 
 def test_bodies_come_as_asked(server: str) -> None:
