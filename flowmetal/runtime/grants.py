@@ -233,13 +233,14 @@ def _program(word: str) -> str:
 
 
 def _in_network(host: str, network_text: str) -> bool:
-    from ipaddress import ip_address, ip_network
+    """Say whether an address, or a network, lies in a network."""
+    from ipaddress import ip_network
 
     try:
-        address, network = ip_address(host), ip_network(network_text, strict=False)
+        inner, outer = ip_network(host, strict=False), ip_network(network_text, strict=False)
     except ValueError:
         return False
-    return address.version == network.version and address in network
+    return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]
 
 
 def _both(one: RunGrants, other: RunGrants, capability: str, word: str) -> bool:
@@ -251,4 +252,40 @@ def _both(one: RunGrants, other: RunGrants, capability: str, word: str) -> bool:
 
 
 def _says(grants: RunGrants, capability: str, word: str, subject: str) -> bool:
-    return word in getattr(grants, capability) or grants.allows(capability, subject)
+    if word in getattr(grants, capability):
+        return True
+    if not grants.allows(capability, subject):
+        return False
+    return capability != "http" or not _is_inside(word) or _names_addresses(grants, word)
+
+
+def _is_inside(word: str) -> bool:
+    """Say whether a grant reaches addresses that are not public: no name does, nor does ``*``."""
+    host, _ = split_host(word)
+    if host == "localhost":
+        return True
+    from ipaddress import ip_address, ip_network
+
+    from flowmetal.effects.addresses import is_public
+
+    try:
+        return not is_public(ip_address(host))
+    except ValueError:
+        pass
+    try:
+        ip_network(host, strict=False)
+    except ValueError:
+        return False
+    return True  # of a network it is not known, and seldom so
+
+
+def _names_addresses(grants: RunGrants, word: str) -> bool:
+    """Say whether some grant reaches all the addresses that ``word`` reaches."""
+    host, port = split_host(word)
+    for granted in grants.http:
+        granted_host, granted_port = split_host(granted)
+        if granted_port in (None, port) and (
+            granted_host == host or _in_network(host, granted_host)
+        ):
+            return True
+    return False

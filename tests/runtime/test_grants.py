@@ -113,6 +113,35 @@ def test_a_child_gets_what_both_have() -> None:
     assert one.intersection(RunGrants()) == RunGrants()
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        ("*", "127.0.0.1", []),
+        ("*", "localhost", []),
+        ("*", "10.0.0.0/8", []),
+        ("*", "0.0.0.0/0", []),
+        ("*", "[::1]:80", []),
+        ("*", "::ffff:127.0.0.1", []),
+        ("*", "168.63.129.16", []),
+        ("*", "8.8.8.8", ["8.8.8.8"]),
+        ("*", "*.example.com:80", ["*.example.com:80"]),
+        ("*", "*", ["*"]),
+        ("*,localhost", "localhost:80", ["localhost:80"]),
+        ("localhost:81", "localhost", ["localhost:81"]),
+        ("*,localhost:81", "localhost", ["localhost:81"]),
+        ("10.0.0.0/8", "10.1.2.3", ["10.1.2.3"]),
+        ("10.0.0.0/8", "10.1.0.0/16:80", ["10.1.0.0/16:80"]),
+        ("10.0.0.0/8:81", "10.1.0.0/16:80", []),
+    ],
+)
+def test_no_child_reaches_an_inside_address_that_its_parent_does_not(
+    one: str, other: str, both: list[str]
+) -> None:
+    parent, child = parse_grants(http=[one]), parse_grants(http=[other])
+    assert parent.intersection(child) == parse_grants(http=both)
+    assert child.intersection(parent) == parse_grants(http=both)
+
+
 def test_inside_addresses_are_granted_by_address_only() -> None:
     loopback, private = ip_address("127.0.0.1"), ip_address("10.0.0.1")
     assert parse_grants(http=["localhost"]).allows_address(loopback, 80)
