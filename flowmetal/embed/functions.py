@@ -13,7 +13,7 @@ def resize(url: str, width: int) -> dict: ...
 
 The function gets plain Python values (docs/json.md) and returns some. It may be
 a coroutine function. What it raises becomes the error ``:connector/failed`` in
-the program; ``flowmetal.EffectFailed.of`` says more. It may be called more than once
+the program, which a policy may try again; ``flowmetal.EffectFailed.of`` says more. It may be called more than once
 for one call of the program: a parameter ``idempotency_key`` gets what is the same every time.
 
 Whatever it raises is an error of that call and ends no interpreter with all its runs, be it ``SystemExit``
@@ -198,5 +198,6 @@ def _failed(function: Callable[..., Any], error: BaseException) -> EffectFailed:
             "connector/failed",
             f"{name} failed: {type(error).__name__}: {error}",
             {"kind": name, "exception": type(error).__name__, "message": str(error)},
+            retryable=True,  # it may pass, as far as anybody knows; a policy has to ask for that
         )
     )

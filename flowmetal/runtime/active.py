@@ -24,7 +24,7 @@ from flowmetal.runtime.heap import Heap
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.local import Locals, LogLine
-from flowmetal.runtime.options import idempotency_key
+from flowmetal.runtime.options import asks_for_retries, idempotency_key
 from flowmetal.runtime.progress import Pending, Progress
 from flowmetal.runtime.waiting import encode_waiting
 from flowmetal.store.chain import extended
@@ -268,14 +268,17 @@ class ActiveRun:
         """Return what the machine has asked for and nothing has been done about."""
         return [*self.local, *self.quick, *(request for request, _ in self.fresh)]
 
-    def class_of(self, kind: str) -> EffectClass:
-        """Return the class of a kind, as this interpreter can serve it."""
+    def class_of(self, request: EffectRequest) -> EffectClass:
+        """Return the class of an effect, as this interpreter can serve it."""
+        kind = request.kind
         row = KINDS.get(kind)
         if row is not None:
             return row.effect_class
         function = self.host.world.function(kind)
         if function is not None:
-            return EffectClass.IN_PROCESS if function.quick else EffectClass.CONNECTOR
+            # Between two attempts others go on, so what is to be retried is no in-process effect.
+            is_quick = function.quick and not asks_for_retries(request)
+            return EffectClass.IN_PROCESS if is_quick else EffectClass.CONNECTOR
         if self.host.world.connector(kind) is not None:
             return EffectClass.CONNECTOR
         return EffectClass.TASK
@@ -317,7 +320,7 @@ class ActiveRun:
 
     def route(self, request: EffectRequest) -> None:
         """Put a request where its class is dealt with."""
-        effect_class = self.class_of(request.kind)
+        effect_class = self.class_of(request)
         if effect_class is EffectClass.LOCAL:
             self.local.append(request)
         elif effect_class is EffectClass.IN_PROCESS:

@@ -6,6 +6,8 @@ or a run that cannot be cancelled. After the grace a fiber loses what it waits
 for (``Overdue``), and its outer finally blocks have a grace of their own; a run that
 was cancelled as a whole ends where it stands. Who has caught the cancellation
 and goes on is not cleaning up, and has all the time it wants.
+
+Time in which nobody was there to drive the run does not count.
 """
 
 from __future__ import annotations
@@ -44,3 +46,11 @@ def overdue(progress: Progress, now_us: int) -> list[tuple[int, int]]:
         progress.cleaning[number] = now_us + GRACE_US
         progress.changed = True
     return found
+
+
+def extend(progress: Progress, absent_us: int) -> None:
+    """Give back the time in which nobody drove the run."""
+    if progress.cancelled is not None:
+        progress.cancelled = (progress.cancelled[0] + absent_us, progress.cancelled[1])
+    progress.cleaning = {number: due + absent_us for number, due in progress.cleaning.items()}
+    progress.changed = True

@@ -12,6 +12,7 @@ from flowmetal.errors import RunError
 from flowmetal.ids import RunId
 from flowmetal.runtime.active import ActiveRun, Step
 from flowmetal.runtime.committing import carry_out, commit_step
+from flowmetal.runtime.grace import extend
 from flowmetal.runtime.grants import decode_grants
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.inheriting import inherited_of
@@ -24,7 +25,7 @@ from flowmetal.runtime.starting import decode_input
 from flowmetal.snapshot import decode
 from flowmetal.store.chain import beginning, extended, length
 from flowmetal.store.operations.answers import RESULT
-from flowmetal.store.protocol import Claim, Loaded
+from flowmetal.store.protocol import Claim, Loaded, RunRow
 from flowmetal.values import hash_map, keyword
 from flowmetal.values.codec import encode_data
 from flowmetal.vm.machine import start
@@ -85,6 +86,10 @@ def open_run(
     active.progress.cleaning = decode_cleaning(row.progress)
     active.progress.status = decode_status(row.progress)
     now = host.clock.now_us()
+    if active.progress.cancelled is not None or active.progress.cleaning:
+        absent_us = now - (row.wake_at_us or _last_us(host, row))
+        if absent_us > 0:
+            extend(active.progress, absent_us)
     said = {number_of(active, row) for row in loaded.inbox if row.message.kind == RESULT}
     for number in sorted(machine.open.keys() - _answered(machine)):
         note = notes.get(number)
@@ -98,6 +103,12 @@ def open_run(
         elif active.is_driven():
             carry_out(active, take_message(active, message))
     return active
+
+
+def _last_us(host: Host, row: RunRow) -> int:
+    """Return when a run was heard of last, whose driver is gone."""
+    events = host.store.events(row.id, row.seq - 1, limit=1)
+    return events[0].time_us if events else host.clock.now_us()
 
 
 def _chain(host: Host, loaded: Loaded) -> bytes:

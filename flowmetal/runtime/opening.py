@@ -34,7 +34,7 @@ def open_effect(
     """Keep track of a new effect. None: its options were wrong, and it is resolved."""
     try:
         refuse_inherited(request, active.inherited)
-        options = options_of(request, effect_class)
+        options = _options(active, request, effect_class)
         due = due_us(request, effect_class, options, now_us)
     except EffectFailed as failed:
         active.resolve(request, None, failed.error, now_us)
@@ -54,6 +54,11 @@ def open_effect(
     return pending
 
 
+def _options(active: ActiveRun, request: EffectRequest, effect_class: EffectClass) -> Options:
+    of_host = active.host.world.function(request.kind) is not None
+    return options_of(request, effect_class, of_host=of_host)
+
+
 def _ask_store(active: ActiveRun, pending: Pending) -> None:
     """Ask the store, in the next commit, for what it performs. Raises EffectFailed."""
     if pending.effect_class in _OF_THE_STORE:
@@ -69,9 +74,9 @@ def take_up(active: ActiveRun, request: EffectRequest, note: Note | None, now_us
     if note is None:
         active.route(request)
         return
-    effect_class = active.class_of(request.kind)
+    effect_class = active.class_of(request)
     try:
-        options = options_of(request, effect_class)
+        options = _options(active, request, effect_class)
     except EffectFailed as failed:
         active.resolve(request, None, failed.error, now_us)
         return

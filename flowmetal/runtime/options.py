@@ -7,7 +7,7 @@ performed again.
 
 Default of ``:retry``: the default policy for effects of connectors, but one
 attempt inside a retried step (its key has a scope), for at-most-once effects,
-and for everything that is not a connector's.
+and for everything that is not a connector's: functions of the host, too.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from flowmetal.values import Keyword, keyword
 AT_MOST_ONCE: Final = keyword("at-most-once")
 _TIMEOUT = keyword("timeout")
 _RETRY = keyword("retry")
+_NONE = keyword("none")
 _KEY = keyword("idempotency-key")
 
 
@@ -35,12 +36,19 @@ class Options(NamedTuple):
     at_most_once: bool
 
 
-def options_of(request: EffectRequest, effect_class: EffectClass) -> Options:
-    """Read the options of a request. Raises EffectFailed (:effect/bad-argument)."""
+def asks_for_retries(request: EffectRequest) -> bool:
+    """Say whether a request has a policy of its own."""
+    return request.args.get(_RETRY, _NONE) not in (None, _NONE)
+
+
+def options_of(
+    request: EffectRequest, effect_class: EffectClass, *, of_host: bool = False
+) -> Options:
+    """Read the options of a request, ``of_host`` for a function. Raises EffectFailed (:effect/bad-argument)."""
     args = request.args
     at_most_once = bool(args.get(AT_MOST_ONCE))
     retried_step = "." in request.key
-    once = at_most_once or retried_step or effect_class is not EffectClass.CONNECTOR
+    once = at_most_once or retried_step or of_host or effect_class is not EffectClass.CONNECTOR
     try:
         timeout = args.get(_TIMEOUT)
         return Options(

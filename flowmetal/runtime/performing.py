@@ -121,6 +121,8 @@ async def _perform(host: Host, call: Call) -> Value:
         return await connector.perform(call)
     if function.is_async:
         return await cast(Awaitable[Value], function.call(call.args, call.idempotency_key))
+    if function.quick:
+        return cast(Value, function.call(call.args, call.idempotency_key))
     return await host.threads.call(
         cast("Callable[[Map, str], Value]", function.call), call.args, call.idempotency_key
     )

@@ -102,6 +102,21 @@ def test_a_cancellation_that_nobody_was_there_for_leaves_all_the_time_for_clean_
     assert notes == [keyword("a"), keyword("b")]
 
 
+def test_clean_up_whose_interpreter_died_goes_on_however_late_another_one_comes() -> None:
+    bench, notes = noting()
+    bench.start(program(CLEANS_UP))
+    bench.clock.after(1_000_000, lambda: bench.cancel("enough"))
+    bench.clock.after(11_000_000, die)
+    with pytest.raises(Died):
+        bench.drive()
+    bench.die()
+    bench.current.linker = Linker(natives())
+    assert notes == [keyword("a")]
+    bench.clock.advance(3_600_000_000)
+    assert bench.drive().state is RunState.CANCELLED
+    assert notes == [keyword("a"), keyword("b")]
+
+
 def test_who_catches_the_cancellation_by_name_has_all_the_time() -> None:
     row, notes, took = cancelled(
         '(defn main [] (try (receive! :x) (catch :flow/cancelled e (sleep! #dur "1h") (note :late) :kept)))'

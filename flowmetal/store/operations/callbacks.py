@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from flowmetal.ids import RunId
+from flowmetal.store import rules
 from flowmetal.store.operations.answers import Answer, Asker, answer, bad_name, refuse, reply
 from flowmetal.store.operations.records import (
     TAB,
@@ -213,7 +214,8 @@ def expire(records: Records, id_: str) -> None:
 def packed(records: Records, id_: str) -> Answer:
     """Return all of a callback, for another store."""
     record = records.get(Callback.SPACE, id_)
-    assert record is not None
+    if record is None:
+        raise rules.damaged(f"callback {id_:.40}", "it is not there")
     return answer(id=id_, fields=record.fields, body=record.body)
 
 

@@ -47,6 +47,8 @@ _SYSTEM = {
 def from_sqlite(error: sqlite3.Error, path: Path) -> Exception:
     """Return the StoreError for what SQLite raised, or the error itself if it is ours."""
     found = _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    if str(error) == "unsupported file format":
+        return _said(_SQLITE[sqlite3.SQLITE_CORRUPT], path, str(error))
     if str(error).startswith(("no such column", "no such table")):
         return _said(_SQLITE[sqlite3.SQLITE_CORRUPT], path, f"its schema is another one: {error}")
     if found is None and str(error).startswith("Could not decode to UTF-8"):
