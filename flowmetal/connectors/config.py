@@ -23,6 +23,7 @@ from typing import Final
 
 from flowmetal.effects.errors import effect_error, refused
 from flowmetal.effects.requests import Call, EffectFailed
+from flowmetal.effects.secrets import secret_in
 from flowmetal.errors import FlowmetalError
 from flowmetal.reader import ReadOptions, decode_source, read_all
 from flowmetal.values import (
@@ -36,6 +37,7 @@ from flowmetal.values import (
     hash_map,
     is_number,
     keyword,
+    pr_str,
     set_of,
     vector,
 )
@@ -99,6 +101,11 @@ class ConfigConnector:
         if not isinstance(name, str) or not name or len(parts) > 2:
             raise _unreadable(
                 path, '#env takes a name, or a name and a default: #env ["PORT" 8080]'
+            )
+        secret = secret_in(name)
+        if secret is not None:
+            raise _unreadable(
+                path, f"the variable {name} holds a secret: write #secret {pr_str(secret)}"
             )
         if not call.grants.allows("env", name):
             why = f"{path} reads the variable {name}, which is not granted"

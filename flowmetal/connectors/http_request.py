@@ -75,7 +75,10 @@ class HttpConnector:
         """Make the request, redirects included, and return the response."""
         started = time.monotonic_ns()
         client = self._client(call.grants)
-        request = self._request(client, call)
+        try:
+            request = self._request(client, call)
+        except (httpx2.InvalidURL, UnicodeError, ValueError) as problem:
+            raise refuse(call, f"this request cannot be written: {problem}") from None
         hops = call.args.get(keyword("follow"), 5)
         if type(hops) is not int or hops < 0:
             raise refuse(call, ":follow takes a number of redirects")
@@ -128,15 +131,12 @@ class HttpConnector:
         if "authorization" not in named:
             headers += self._authorization(call)
         query = [(name, _word(one)) for name, v in pairs(call, "query") for one in items(v)]
-        try:
-            url = httpx2.URL(text(call, "url"))
-            if query:
-                url = url.copy_merge_params(httpx2.QueryParams([*url.params.multi_items(), *query]))
-            _check_scheme(call, url)
-            _check_host_header(call, url, headers)
-            return client.build_request(method, url, headers=headers, content=content)
-        except (httpx2.InvalidURL, UnicodeError, ValueError) as problem:
-            raise refuse(call, f"this request cannot be written: {problem}") from None
+        url = httpx2.URL(text(call, "url"))
+        if query:
+            url = url.copy_merge_params(httpx2.QueryParams([*url.params.multi_items(), *query]))
+        _check_scheme(call, url)
+        _check_host_header(call, url, headers)
+        return client.build_request(method, url, headers=headers, content=content)
 
     async def _send(
         self, client: httpx2.AsyncClient, call: Call, request: httpx2.Request

@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import Call, EffectFailed
+from flowmetal.effects.secrets import SECRET_VARIABLE
 from flowmetal.values import (
     ErrorValue,
     Keyword,
@@ -57,7 +58,7 @@ def _found(value: Secret, environment: Mapping[str, str] | None) -> str:
     environment = os.environ if environment is None else environment
     remedy = "its name has characters that no secret's has"
     if _NAME.fullmatch(value.name):
-        variable = "FLOWMETAL_SECRET_" + re.sub(r"[^A-Z0-9]", "_", value.name.upper())
+        variable = SECRET_VARIABLE + re.sub(r"[^A-Z0-9]", "_", value.name.upper())
         remedy = f"set {variable}, or put it into the file {value.name} in $FLOWMETAL_SECRETS"
         if variable in environment:
             return environment[variable]

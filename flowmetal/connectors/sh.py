@@ -6,8 +6,8 @@ Result: {:exit :out :err :elapsed}; an exit that is not 0 is {:type :sh/failed},
 ``:check? false``.
 
 A program is found in the interpreter's PATH, never in one from the program, and gets
-only the harmless variables of the interpreter's environment, those that are granted to the run,
-and ``:env``. It runs in a process group of its own, which is ended as a whole
+only the harmless variables of the interpreter's environment, those that are granted to the run
+(secrets are not), and ``:env``. It runs in a process group of its own, which is ended as a whole
 when the effect is cancelled or times out. A failed command is not tried again
 unless ``:retry`` asks for it: what it did is not known.
 """
@@ -26,6 +26,7 @@ from flowmetal.connectors.arguments import choice, flag, items, pairs, refuse, t
 from flowmetal.connectors.secrets import hiding_secrets, reveal
 from flowmetal.effects.errors import effect_error, refused
 from flowmetal.effects.requests import Call, EffectFailed
+from flowmetal.effects.secrets import secret_in
 from flowmetal.values import Duration, Value, Vector, hash_map, json_loads, keyword, vector
 
 LONGEST_OUTPUT: Final = 16 * 1024 * 1024
@@ -52,7 +53,7 @@ class ShConnector:
         """Run a command to its end."""
         argv = self._argv(call)
         form = choice(call, "as", ("string", "lines", "json", "bytes"), "string")
-        given = _input(call)
+        given = _input(call, self._environment)
         started = time.monotonic_ns()
         process = await self._start(call, argv)
         try:
@@ -119,6 +120,8 @@ class ShConnector:
             raise EffectFailed(
                 effect_error("FM0710", "sh/not-found", message, {"program": argv[0]})
             ) from None
+        except ValueError as problem:  # a zero byte, half a character
+            raise refuse(call, f"this command cannot be written: {problem}") from None
         except OSError as problem:
             message = f"{argv[0]} cannot be run: {problem.strerror}"
             raise EffectFailed(
@@ -129,7 +132,7 @@ class ShConnector:
         variables = {
             name: value
             for name, value in self._environment.items()
-            if name in _HARMLESS or name.startswith("LC_") or call.grants.allows("env", name)
+            if name in _HARMLESS or name.startswith("LC_") or _is_granted(call, name)
         }
         for name, value in pairs(call, "env"):
             shown = reveal(value, self._environment)
@@ -141,6 +144,11 @@ class ShConnector:
         return variables
 
 
+def _is_granted(call: Call, variable: str) -> bool:
+    """Say whether a variable is granted. A secret gets to a command by ``:env``, which hides it in the output."""
+    return secret_in(variable) is None and call.grants.allows("env", variable)
+
+
 def _check_grant(call: Call, program: str) -> None:
     if not call.grants.allows("sh", program):
         what = "a shell command" if call.kind == "sh/shell" else f"running {program}"
@@ -149,12 +157,15 @@ def _check_grant(call: Call, program: str) -> None:
         )
 
 
-def _input(call: Call) -> bytes | None:
-    given = reveal(call.args.get(keyword("in")))
+def _input(call: Call, environment: Mapping[str, str]) -> bytes | None:
+    given = reveal(call.args.get(keyword("in")), environment)
     if given is None or isinstance(given, bytes):
         return given
     if isinstance(given, str):
-        return given.encode()
+        try:
+            return given.encode()
+        except UnicodeEncodeError as problem:
+            raise refuse(call, f":in cannot be written: {problem}") from None
     raise refuse(call, ":in takes a string or bytes")
 
 

@@ -12,9 +12,10 @@ from typing import Final, NamedTuple
 
 from flowmetal.effects.errors import bad_argument, refused
 from flowmetal.effects.requests import EffectFailed, EffectRequest, Grants
+from flowmetal.effects.secrets import secret_in
 from flowmetal.runtime.clock import Clock
 from flowmetal.runtime.entropy import Entropy
-from flowmetal.values import Instant, Keyword, Map, RunRef, Value, hash_map, keyword
+from flowmetal.values import Instant, Keyword, Map, RunRef, Value, hash_map, keyword, pr_str
 
 _NAME = keyword("name")
 _DEFAULT = keyword("default")
@@ -99,6 +100,10 @@ def _env(local: Locals, request: EffectRequest) -> Value:
     name = request.args.get(_NAME)
     if not isinstance(name, str) or not name:
         raise EffectFailed(bad_argument(request.kind, "the name of a variable is a string"))
+    secret = secret_in(name)
+    if secret is not None:
+        why = f"{name} holds a secret, whose text is for connectors alone: write #secret {pr_str(secret)}"
+        raise EffectFailed(bad_argument(request.kind, why))
     if not local.grants.allows("env", name):
         raise EffectFailed(
             refused(

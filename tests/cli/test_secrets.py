@@ -47,3 +47,14 @@ def test_nothing_but_the_command_sees_a_secret(shell: Shell) -> None:
         assert CANARY not in done.out + done.err + "".join(each.out + each.err for each in shown)
     assert grep(shell, "#secret canary")  # the store is here
     assert grep(shell, CANARY) == []
+
+
+def test_no_grant_makes_a_secret_a_variable(shell: Shell) -> None:
+    shell.monkeypatch.setenv("FLOWMETAL_SECRET_CANARY", CANARY)
+    shell.write("reads.flow", '(defn main [] (flow.env/env! "FLOWMETAL_SECRET_CANARY"))')
+    for grant in ("-A", "--allow-env=*", "--allow-env=FLOWMETAL_SECRET_CANARY"):
+        done = shell("fmvm", "run", "reads.flow", grant)
+        assert done.status == 1
+        assert 'write #secret "canary"' in done.err
+        assert CANARY not in done.out + done.err
+    assert grep(shell, CANARY) == []

@@ -50,6 +50,7 @@ def test_variables_take_their_places(tmp_path: Path, config: str, found: str) ->
         ('{:config {:a #env ["URL" 5]}}', "URL must be a number"),
         ('{:config {:a #env ["URL" true]}}', "URL must be true or false"),
         ('{:config {:a #env "NONE"}}', "NONE"),
+        ('{:config {:a #env "FLOWMETAL_SECRET_A_KEY"}}', 'write #secret "a-key"'),
         ("{:config {:a " + "[" * 200 + "]" * 200 + "}}", "nested"),
     ],
 )

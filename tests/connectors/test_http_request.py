@@ -301,6 +301,9 @@ def test_nothing_listens_is_a_connect_error_that_may_be_tried_again() -> None:
         {"url": "http://h/", "headers": {"": "c"}},
         {"url": "http://h/", "follow": "x"},
         {"url": "http://h/", "auth": "token"},
+        {"url": "http://h/", "auth": ["basic", "u", "\udcff"]},
+        {"url": "http://h/", "body": "\udcff"},
+        {"url": "http://h/", "form": {"a": "\udcff"}},
     ],
 )
 def test_what_cannot_be_a_request_is_refused_before_anything_is_sent(args: dict[str, Any]) -> None:

@@ -136,6 +136,26 @@ def test_a_secret_reaches_the_command_and_not_the_run() -> None:
     assert perform(connector, asked).get(keyword("exit")) == 0
 
 
+def test_a_command_inherits_no_secret_whatever_is_granted() -> None:
+    environment = {"PATH": os.environ["PATH"], "FLOWMETAL_SECRET_S": "hidden"}
+    for grants in (ALL, parse_grants(sh=["env"], env=["*"])):
+        asked = call("sh/run", grants, argv=vector(["env"]))
+        assert "SECRET" not in perform(ShConnector(environment), asked).get(keyword("out"))
+
+
+def test_input_may_be_a_secret() -> None:
+    connector = ShConnector({"PATH": os.environ["PATH"], "FLOWMETAL_SECRET_S": "hidden"})
+    asked = call("sh/run", argv=vector(["cat"]), **{"in": Secret("s")})
+    assert perform(connector, asked).get(keyword("out")) == "#secret s"
+
+
+@pytest.mark.parametrize(
+    "args", [{"dir": "a\0b"}, {"env": {"A\0B": "x"}}, {"in": "\udcff"}], ids=["dir", "env", "in"]
+)
+def test_what_no_command_can_be_given_is_refused(args: dict[str, Any]) -> None:
+    assert fails("true", **args).type is keyword("effect/bad-argument")
+
+
 def test_a_preloaded_library_is_refused() -> None:
     error = fails("printf", "x", grants=parse_grants(sh=["printf"]), env={"LD_PRELOAD": "/x.so"})
     assert error.type is keyword("effect/bad-argument")
