@@ -340,7 +340,7 @@ def _parsed(call: Call, response: httpx2.Response, body: bytes, *, strict: bool)
 def _text(response: httpx2.Response, body: bytes) -> str:
     try:
         return body.decode(response.charset_encoding or "utf-8", "replace")
-    except LookupError:
+    except (LookupError, UnicodeError):  # no charset, or one that replaces nothing
         return body.decode("utf-8", "replace")
 
 

@@ -40,6 +40,9 @@ class Handler(BaseHTTPRequestHandler):
             self._send(302, b"", ("location", "/loop"))
         elif route == "/bytes":
             self._send(200, b"\x00\xff", ("content-type", "application/octet-stream"))
+        elif route.startswith("/charset/"):
+            name = route.rsplit("/", 1)[1]
+            self._send(200, b"a\xff.", ("content-type", f"text/plain; charset={name}"))
         elif route == "/bad-json":
             self._send(200, b"{", ("content-type", "application/json"))
         elif route == "/cookie":
@@ -329,6 +332,12 @@ def test_bodies_come_as_asked(server: str) -> None:
     assert isinstance(
         request(f"http://{server}/echo", **{"as": keyword("text")}).get(keyword("body")), str
     )
+
+
+@pytest.mark.parametrize("name", ["latin-1", "idna", "rot13", "of-no-one"])
+def test_a_text_of_any_charset_is_a_body(server: str, name: str) -> None:
+    text = request(f"http://{server}/charset/{name}").get(keyword("body"))
+    assert text == ("aÿ." if name == "latin-1" else "a\ufffd.")
 
 
 def test_cookies_of_one_request_are_not_sent_with_another(server: str) -> None:
