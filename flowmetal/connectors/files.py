@@ -9,7 +9,6 @@ leaves. ``:append`` cannot be that: a crash in the middle may append twice, and
 from __future__ import annotations
 
 import asyncio
-import glob
 import hashlib
 import os
 import shutil
@@ -19,6 +18,7 @@ from collections.abc import Callable
 from typing import Final
 
 from flowmetal.connectors.arguments import choice, flag, refuse, text
+from flowmetal.connectors.globbing import matching
 from flowmetal.connectors.paths import Place, failure, locate
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import Call, EffectFailed
@@ -161,7 +161,7 @@ def _glob(call: Call) -> Value:
     if os.path.isabs(pattern) or ".." in pattern.split("/"):
         raise refuse(call, ":pattern stays below :path: it has no .. and does not begin with /")
     found = []
-    for name in glob.iglob(pattern, root_dir=place.real, recursive=True):
+    for name in matching(place.real, pattern):
         real = os.path.realpath(os.path.join(place.real, name))
         if call.grants.root_of(f"read:{real}") is not None:
             found.append(os.path.normpath(os.path.join(given, name)))
