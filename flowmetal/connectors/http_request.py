@@ -50,7 +50,8 @@ _AGAIN: Final = frozenset({408, 425, 429})
 _HEADER_NAME: Final = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")  # RFC 9110: a token
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[-._0-9A-Za-z]+)(:[0-9]{1,5})?")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_TIMEOUT: Final = httpx2.Timeout(60.0, connect=10.0)
+_SILENCE_S = 60.0
+_CONNECT_S = 10.0
 _RESULT = tuple(keyword(name) for name in ("status", "headers", "body", "url", "elapsed"))
 _TEXT_TYPES: Final = (
     "text/",
@@ -108,7 +109,8 @@ class HttpConnector:
             found = self._clients[grants] = httpx2.AsyncClient(
                 transport=PinnedTransport(grants, self._ssl),
                 trust_env=False,
-                timeout=_TIMEOUT,
+                # Waiting for a connection of one's own is no failure of the server: nothing was sent yet.
+                timeout=httpx2.Timeout(_SILENCE_S, connect=_CONNECT_S, pool=None),
                 follow_redirects=False,
                 headers={"user-agent": "flowmetal"},
                 # What a server set for one run is no other run's: cookies are not kept at all.

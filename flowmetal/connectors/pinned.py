@@ -18,6 +18,9 @@ import httpx2
 from flowmetal.connectors.addresses import choose
 from flowmetal.effects.requests import Grants
 
+CONNECTIONS = 100
+"""At a time, for all runs of the same grants; further requests wait for their turn."""
+
 
 class PinnedBackend(httpcore2.AsyncNetworkBackend):  # type: ignore[misc,unused-ignore]
     """Opens connections for one set of grants."""
@@ -58,7 +61,7 @@ class PinnedTransport(httpx2.AsyncBaseTransport):  # type: ignore[misc,unused-ig
     def __init__(self, grants: Grants, ssl_context: ssl.SSLContext) -> None:
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=ssl_context,
-            max_connections=100,
+            max_connections=CONNECTIONS,
             max_keepalive_connections=20,
             keepalive_expiry=15.0,
             network_backend=PinnedBackend(grants),

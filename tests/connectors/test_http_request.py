@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
+from flowmetal.connectors import http_request, pinned
 from flowmetal.connectors.http_request import HttpConnector
 from flowmetal.effects.requests import EffectFailed
 from flowmetal.runtime.grants import RunGrants, parse_grants
@@ -36,6 +39,9 @@ class Handler(BaseHTTPRequestHandler):
             self._send(307, b"", ("location", f"http://localhost:{self.server.server_port}/echo"))
         elif route == "/moved":
             self._send(307, b"", ("location", "/echo"))
+        elif route == "/slow":
+            time.sleep(0.4)
+            self._send(200, b"ok")
         elif route == "/loop":
             self._send(302, b"", ("location", "/loop"))
         elif route == "/bytes":
@@ -338,6 +344,23 @@ def test_bodies_come_as_asked(server: str) -> None:
 def test_a_text_of_any_charset_is_a_body(server: str, name: str) -> None:
     text = request(f"http://{server}/charset/{name}").get(keyword("body"))
     assert text == ("aÿ." if name == "latin-1" else "a\ufffd.")
+
+
+def test_a_request_waits_for_its_connection_however_long_others_take(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pinned, "CONNECTIONS", 1)
+    monkeypatch.setattr(http_request, "_SILENCE_S", 0.7)
+
+    async def three() -> list[Value]:
+        connector = HttpConnector({})
+        asked = call("http/request", url=f"http://{server}/slow")
+        try:
+            return await asyncio.gather(*(connector.perform(asked) for _ in range(3)))
+        finally:
+            await connector.close()
+
+    assert [one.get(keyword("status")) for one in asyncio.run(three())] == [200, 200, 200]
 
 
 def test_cookies_of_one_request_are_not_sent_with_another(server: str) -> None:
