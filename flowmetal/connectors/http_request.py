@@ -132,10 +132,14 @@ class HttpConnector:
             headers.append(("idempotency-key", self._header(call, "idempotency-key", key)))
         if "authorization" not in named:
             headers += self._authorization(call)
-        query = [(name, _word(one)) for name, v in pairs(call, "query") for one in items(v)]
+        query = [(name, one) for name, v in pairs(call, "query") for one in items(v)]
+        if any(isinstance(one, Secret) for _, one in query):
+            why = ":query takes no secret: what is in a URL stays in logs"
+            raise refuse(call, f"{why}; :headers, :auth and :form take it")
         url = httpx2.URL(text(call, "url"))
         if query:
-            url = url.copy_merge_params(httpx2.QueryParams([*url.params.multi_items(), *query]))
+            words = [(name, _word(one)) for name, one in query]
+            url = url.copy_merge_params(httpx2.QueryParams([*url.params.multi_items(), *words]))
         _check_scheme(call, url)
         _check_host_header(call, url, headers)
         return client.build_request(method, url, headers=headers, content=content)

@@ -321,6 +321,16 @@ def test_what_cannot_be_a_request_is_refused_before_anything_is_sent(args: dict[
     )
 
 
+def test_a_secret_in_a_query_is_refused_instead_of_its_name_sent(server: str) -> None:
+    query = hash_map([("q", "x"), ("key", vector([Secret("key")]))])
+    error = failure(
+        HttpConnector({"FLOWMETAL_SECRET_KEY": "hush-hush"}),
+        call("http/request", url=f"http://{server}/echo", query=query),
+    )
+    assert error.type is keyword("effect/bad-argument")
+    assert ":headers, :auth and :form take it" in (error.message or "")
+
+
 def test_a_port_beyond_all_ports_is_named() -> None:
     error = failure(HttpConnector({}), call("http/request", url="http://127.0.0.1:65536/"))
     assert error.type is keyword("effect/bad-argument")
