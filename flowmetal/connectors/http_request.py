@@ -125,6 +125,11 @@ class HttpConnector:
         ]
         named = {name.lower() for name, _ in headers}
         content, content_type = self._content(call)
+        size = len(content or b"")
+        for name, value in headers:
+            if name.lower() == "content-length" and value != str(size):
+                why = f"the header {name} says {value}, the content has {size} bytes"
+                raise refuse(call, f"{why}; it is sent without being asked for")
         if content_type and "content-type" not in named:
             headers.append(("content-type", content_type))
         if method not in _WITHOUT_KEY and "idempotency-key" not in named:

@@ -308,6 +308,8 @@ def test_nothing_listens_is_a_connect_error_that_may_be_tried_again() -> None:
         {"url": "http://h/", "headers": {"x": "a\r\nb: c"}},
         {"url": "http://h/", "headers": {"x\r\nb": "c"}},
         {"url": "http://h/", "headers": {"": "c"}},
+        {"url": "http://h/", "headers": {"Content-Length": "5"}},
+        {"url": "http://h/", "headers": {"content-length": "5"}, "body": "1234"},
         {"url": "http://h/", "follow": "x"},
         {"url": "http://h/", "auth": "token"},
         {"url": "http://h/", "auth": ["basic", "u", "\udcff"]},
