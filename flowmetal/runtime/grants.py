@@ -210,7 +210,9 @@ def _host(word: str) -> str:
         )
     host, port = split_host(word)
     written_port = word.rsplit(":", 1)[1] if ":" in word and port is None else ""
-    if not host or (written_port and not word.startswith("[") and word.count(":") == 1):
+    no_port = written_port and not word.startswith("[") and word.count(":") == 1
+    no_network = "/" in host and not _in_network(host, host)
+    if not host or " " in host or no_port or no_network or (port or 0) > 65535:
         raise UsageError("FM1310", f"--allow-http={word} is not HOST or HOST:PORT")
     if ":" in host:
         host = f"[{host}]"

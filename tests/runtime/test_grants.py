@@ -72,6 +72,10 @@ def test_relative_paths_are_those_of_the_folder_where_they_were_granted(
         {"fs": ["./data"]},
         {"fs": ["read:"]},
         {"fs": ["rw:/x"]},
+        {"http": ["api.example.com/v1"]},
+        {"http": ["10.0.0.0/99"]},
+        {"http": ["api.example.com:65536"]},
+        {"http": ["api example.com"]},
     ],
 )
 def test_what_is_no_grant_is_wrong_usage(words: dict[str, list[str]]) -> None:
