@@ -19,7 +19,6 @@ from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.ids import RunId
 from flowmetal.store import rules
-from flowmetal.store.operations.vocabulary import ShowTies
 from flowmetal.store.protocol import Event, Store
 from flowmetal.values import ErrorValue, Map, RunRef, Value, keyword, vector
 from flowmetal.values.codec import decode_data, encode_data
@@ -54,6 +53,8 @@ def found_in(events: Iterable[Event], before: Iterable[str] = ()) -> frozenset[s
 
 def owned_now(store: Store, run: RunId) -> frozenset[str]:
     """Return what hangs on a run in its store: what a history that was trimmed does not tell any more."""
+    from flowmetal.store.operations.vocabulary import ShowTies  # every run loads this module
+
     rows = store.operate(ShowTies(run)).get(keyword("ties"))
     names = (name_of_tie(row.nth(0), row.nth(1), row.nth(3)) for row in rows)
     return frozenset(name for name in names if name is not None)
