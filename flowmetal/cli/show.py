@@ -68,9 +68,9 @@ def command(store_url: str | None, as_json: bool, full: bool, run: str) -> None:
 
 def _ways_on(view: RunView) -> str:
     """Return in words what `fmvm retry` can do there."""
-    effect = next((fiber.failed for fiber in view.fibers if fiber.failed is not None), None)
     from flowmetal.values import keyword
 
+    effect = next((fiber.failed for fiber in view.fibers if fiber.failed is not None), None)
     retry = f"`fmvm retry {view.id}`"
     if view.error is not None and keyword("compensated") in view.error.data:
         return f"it was compensated: `fmvm fork {view.id} --at N`, or start it again"

@@ -18,7 +18,7 @@ around it, or (for loopback) ``localhost``.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -63,23 +63,17 @@ class RunGrants:
 
     def allows_address(self, address: IPv4Address | IPv6Address, port: int) -> bool:
         """Say whether an address that is not public is granted by name of the address."""
-        if self.everything:
-            return True
-        from ipaddress import ip_network
+        return self.everything or any(
+            (host == "localhost" and address.is_loopback) or _in_network(str(address), host)
+            for host in self.hosts_for(port)
+        )
 
+    def hosts_for(self, port: int | None) -> Iterator[str]:
+        """Yield the granted hosts at which a port is granted; None: every port."""
         for granted in self.http:
             host, granted_port = split_host(granted)
-            if granted_port is not None and granted_port != port:
-                continue
-            if host == "localhost" and address.is_loopback:
-                return True
-            try:
-                network = ip_network(host, strict=False)
-            except ValueError:
-                continue
-            if address.version == network.version and address in network:
-                return True
-        return False
+            if granted_port in (None, port):
+                yield host
 
     def root_of(self, subject: str) -> str | None:
         """Return the granted root of "read:/real/path" ("/" if everything is granted)."""
@@ -97,15 +91,12 @@ class RunGrants:
 
     def _allows_host(self, subject: str) -> bool:
         host, port = split_host(subject)
-        for granted in self.http:
-            granted_host, granted_port = split_host(granted)
-            if granted_port is not None and granted_port != port:
-                continue
-            if granted_host in ("*", host):
+        for granted in self.hosts_for(port):
+            if granted in ("*", host):
                 return True
-            if granted_host.startswith("*.") and host.endswith(granted_host[1:]):
+            if granted.startswith("*.") and host.endswith(granted[1:]):
                 return True
-            if "/" in granted_host and _in_network(host, granted_host):
+            if "/" in granted and _in_network(host, granted):
                 return True
         return False
 
@@ -284,10 +275,4 @@ def _is_inside(word: str) -> bool:
 def _names_addresses(grants: RunGrants, word: str) -> bool:
     """Say whether some grant reaches all the addresses that ``word`` reaches."""
     host, port = split_host(word)
-    for granted in grants.http:
-        granted_host, granted_port = split_host(granted)
-        if granted_port in (None, port) and (
-            granted_host == host or _in_network(host, granted_host)
-        ):
-            return True
-    return False
+    return any(granted == host or _in_network(host, granted) for granted in grants.hosts_for(port))

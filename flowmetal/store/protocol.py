@@ -254,7 +254,7 @@ class RunQuery(NamedTuple):
     """Which runs ``runs`` lists, newest first. Empty means any."""
 
     states: Sequence[RunState] = ()
-    program: str = ""  # prefix of the hash, or a deployed name
+    program: str = ""  # prefix of the hash
     tags: Mapping[str, str] = MappingProxyType({})
     id_prefix: str = ""
     parents: Sequence[RunId] = ()
