@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from flowmetal.effects.addresses import Address, is_public, told
+from flowmetal.effects.addresses import Address, is_public, plain, told
 from flowmetal.effects.errors import refused
 from flowmetal.effects.requests import EffectFailed, Grants
 
@@ -21,18 +21,27 @@ def choose(host: str, port: int, addresses: Iterable[str], grants: Grants) -> li
     Raises EffectFailed (:effect/refused) if a name has none, naming the flag to add.
     """
     allowed: list[str] = []
-    first_refused: Address | None = None
+    refusal: EffectFailed | None = None
     for text in addresses:
         address = ip_address(text.partition("%")[0])
-        if is_public(address) or all(grants.allows_address(a, port) for a in told(address)):
+        missing = [] if is_public(address) else _missing(address, port, grants)
+        if not missing:
             allowed.append(text)
-        elif first_refused is None:
-            first_refused = address
-    if not allowed and first_refused is not None:
-        shown = str(first_refused)
-        flag = f"--allow-http=[{shown}]" if ":" in shown else f"--allow-http={shown}"
-        where = f"{host} is" if host == shown else f"{host} leads to {shown},"
-        raise EffectFailed(
-            refused("http", shown, flag, f"{where} an address that is not public and not granted")
-        )
+        elif refusal is None:
+            refusal = _refusal(host, address, missing)
+    if not allowed and refusal is not None:
+        raise refusal
     return allowed
+
+
+def _missing(address: Address, port: int, grants: Grants) -> list[str]:
+    """Return what has to be granted yet for an address: it may lead to others, that are wrapped in it."""
+    return [plain(str(a)) for a in told(address) if not grants.allows_address(a, port)]
+
+
+def _refusal(host: str, address: Address, missing: list[str]) -> EffectFailed:
+    shown = plain(str(address))
+    flag = "--allow-http=" + ",".join(f"[{one}]" if ":" in one else one for one in missing)
+    where = f"{host} is" if plain(host) == shown else f"{host} leads to {shown},"
+    why = f"{where} an address that is not public and not granted"
+    return EffectFailed(refused("http", shown, flag, why))

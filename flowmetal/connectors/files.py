@@ -19,7 +19,7 @@ from typing import Final
 
 from flowmetal.connectors.arguments import choice, flag, refuse, text
 from flowmetal.connectors.globbing import matching
-from flowmetal.connectors.paths import Place, failure, locate
+from flowmetal.connectors.paths import Place, check_move, failure, locate
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import Call, EffectFailed
 from flowmetal.values import Value, keyword, vector
@@ -128,7 +128,9 @@ def _replace(place: Place, content: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with place.folder() as (folder, name):
         mode = _mode_before(place, folder, name)
-        fresh = f".{name[:100]}.{os.urandom(6).hex()}"
+        fresh = (
+            f".flowmetal.{os.urandom(8).hex()}"  # the name of the file may be as long as names are
+        )
         try:
             with os.fdopen(os.open(fresh, flags, 0o666, dir_fd=folder), "wb") as file:
                 if mode is not None:
@@ -181,6 +183,7 @@ def _copy(call: Call) -> Value:
 def _move(call: Call) -> Value:
     source = locate(call, "write", text(call, "from"), follow=False)
     target = locate(call, "write", text(call, "to"), follow=False)
+    check_move(call, source, target)
     with source.folder() as (old, name), target.folder() as (new, new_name):
         try:
             os.replace(name, new_name, src_dir_fd=old, dst_dir_fd=new)

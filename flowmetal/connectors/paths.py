@@ -78,6 +78,48 @@ def open_folder(root: str, folder: str) -> Iterator[int]:
         os.close(descriptor)
 
 
+def check_move(call: Call, source: Place, target: Place) -> None:
+    """Refuse a move that would make more readable or writable than is granted.
+
+    What is moved out of where nothing may be read would be read where it comes to; and a symbolic link, or a
+    folder that holds one, in the place of a granted path would lead the grant wherever it leads.
+    """
+    if (
+        call.grants.root_of(f"read:{target.real}") is not None
+        and call.grants.root_of(f"read:{source.real}") is None
+    ):
+        flag = f"--allow-fs=read:{source.given}"
+        why = f"{target.real} can be read, and reading {source.real} is not granted"
+        raise EffectFailed(refused("fs", source.real, flag, why))
+    is_link = os.path.islink(source.real)
+    if is_link or os.path.isdir(source.real):
+        ways = (_way(root) for root in call.grants.roots())
+        if any(target.real in (way if is_link else way[:-1]) for way in ways):
+            what = "is a link" if is_link else "may hold a link"
+            message = f"{source.given} {what}, and a grant goes through {target.given}"
+            raise EffectFailed(effect_error("FM0721", "fs/denied", message, {"path": target.given}))
+
+
+def _way(path: str) -> list[str]:
+    """Return the files, folders and links through which a path leads, each by the real path of its folder."""
+    way: list[str] = []
+    left, here = path.split("/")[::-1], "/"
+    while left:
+        name = left.pop()
+        if name == "..":
+            here = os.path.dirname(here)
+        elif name not in ("", "."):
+            place = os.path.join(here, name)
+            if not os.path.islink(place):
+                here = place
+            elif place not in way:  # a link that leads back to itself leads nowhere
+                link = os.readlink(place)
+                here = "/" if link.startswith("/") else here
+                left.extend(link.split("/")[::-1])
+            way.append(place)
+    return way
+
+
 def failure(problem: OSError, path: str) -> EffectFailed:
     """Return an operating system's error as an error of the language."""
     type_text = _TYPES.get(problem.errno or 0, "fs/failed")

@@ -4,17 +4,21 @@
 interpreter, or the file ``stripe-key`` in the folder ``$FLOWMETAL_SECRETS``
 (without the line end). The value goes into the request and not into the machine,
 the history or a message: where a result or an error repeats it, such as the output of
-``env`` or a server that echoes its request, the name stands instead (``hiding_secrets``).
+``env`` or a server that echoes its request, the name stands instead (``hiding_secrets``). So it does where
+a secret is repeated as it is written in a form, a URL or JSON, or as we have sent it ourselves (``keep_hidden``). What is cut or
+taken apart is freed of secrets before that (``hide``): afterwards nothing would find them.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar
 from functools import wraps
 from typing import Final, TypeVar
+from urllib.parse import quote, quote_plus
 
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import Call, EffectFailed
@@ -48,10 +52,30 @@ def reveal(value: Value, environment: Mapping[str, str] | None = None) -> Value:
     if not isinstance(value, Secret):
         return value
     found = _found(value, environment)
-    seen = _revealed.get()
-    if seen is not None and len(found) >= SHORTEST_HIDDEN:
-        seen[found] = value.name
+    if len(found) >= SHORTEST_HIDDEN:
+        for written in _spellings(found):
+            keep_hidden(written, (value,))
     return found
+
+
+def keep_hidden(written: str, words: Iterable[Value]) -> None:
+    """Hide a text that was made of secrets, and perhaps of other words, in what this effect results in."""
+    seen = _revealed.get()
+    secret = next((word for word in words if isinstance(word, Secret)), None)
+    if seen is not None and secret is not None:
+        seen[written] = secret.name
+
+
+def hide(value: Value) -> Value:
+    """Return data without the secrets that this effect has used: before it is cut or taken apart."""
+    return without(value, _revealed.get() or {})
+
+
+def _spellings(found: str) -> set[str]:
+    """Return how a text is written in a form, in a URL and in JSON."""
+    kept = found.encode("utf-8", "surrogatepass")
+    spelled = {found, quote(kept, safe=""), quote(kept), quote_plus(kept)}
+    return spelled | {json.dumps(found, ensure_ascii=plain)[1:-1] for plain in (True, False)}
 
 
 def _found(value: Secret, environment: Mapping[str, str] | None) -> str:
@@ -97,6 +121,10 @@ def hiding_secrets(
             if not seen:
                 raise
             raise EffectFailed(without(failed.error, seen), failed.retry_after_us) from None
+        except Exception as crash:  # a mistake of a connector; what it says gets into the history
+            if not seen:
+                raise
+            raise RuntimeError(without(f"{type(crash).__name__}: {crash}", seen)) from None
         finally:
             _revealed.reset(token)
 

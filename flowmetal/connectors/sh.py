@@ -15,6 +15,7 @@ unless ``:retry`` asks for it: what it did is not known.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 import signal
@@ -23,7 +24,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from flowmetal.connectors.arguments import choice, flag, items, pairs, refuse, text, why_no_json
-from flowmetal.connectors.secrets import hiding_secrets, reveal
+from flowmetal.connectors.secrets import hide, hiding_secrets, reveal
 from flowmetal.effects.errors import effect_error, refused
 from flowmetal.effects.requests import Call, EffectFailed
 from flowmetal.effects.secrets import secret_in
@@ -34,6 +35,9 @@ LONGEST_OUTPUT: Final = 16 * 1024 * 1024
 
 _GRACE_S: Final = 2.0
 """Between SIGTERM and SIGKILL."""
+
+_PASSES: Final = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What kept a command from beginning, and may not the next time: this machine had too little of something."""
 
 _HARMLESS: Final = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR", "TERM")
 _ARGV = keyword("argv")
@@ -57,7 +61,7 @@ class ShConnector:
         started = time.monotonic_ns()
         process = await self._start(call, argv)
         try:
-            out, err = await _communicate(call, process, given)
+            out, err = map(hide, await _communicate(call, process, given))
         except BaseException:
             await _end_group(process)
             raise
@@ -125,7 +129,13 @@ class ShConnector:
         except OSError as problem:
             message = f"{argv[0]} cannot be run: {problem.strerror}"
             raise EffectFailed(
-                effect_error("FM0710", "sh/not-run", message, {"program": argv[0]})
+                effect_error(
+                    "FM0710",
+                    "sh/not-run",
+                    message,
+                    {"program": argv[0]},
+                    retryable=problem.errno in _PASSES,
+                )
             ) from None
 
     def _variables(self, call: Call) -> dict[str, str]:

@@ -6,7 +6,7 @@ of 192.0.0.0/24 and of new networks depends on the patch of Python.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 Address = IPv4Address | IPv6Address
@@ -32,6 +32,20 @@ _NOT_PUBLIC_4: Final = tuple(
 _NOT_PUBLIC_6: Final = tuple(
     map(IPv6Network, ("2001::/23", "2001:db8::/32", "3fff::/20"))
 )  # protocols (Teredo and others), documentation
+
+
+def plain(host: str) -> str:
+    """Return an address as it is usually written, without brackets; what is no address as it is.
+
+    An IPv4 address that is mapped into IPv6 is that address: a connection to the one is one to the other.
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(address)
 
 
 def unwrap(address: Address) -> tuple[Address, ...]:

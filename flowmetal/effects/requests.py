@@ -102,6 +102,9 @@ class Grants(Protocol):
     def root_of(self, subject: str) -> str | None:
         """Return the real path of the granted folder or file that "read:/path" lies in."""
 
+    def roots(self) -> frozenset[str]:
+        """Return the paths that are granted, as they were given; none if everything is."""
+
 
 class Connector(Protocol):
     """Performs effects of some kinds. Plugs in under the entry-point group flowmetal.connectors."""

@@ -89,6 +89,11 @@ class RunGrants:
                 return real
         return None
 
+    def roots(self) -> frozenset[str]:
+        """Return the paths that are granted, as they were given; none if everything is."""
+        words = () if self.everything else self.fs
+        return frozenset(word.partition(":")[2] for word in words)
+
     def _allows_host(self, subject: str) -> bool:
         host, port = split_host(subject)
         for granted in self.hosts_for(port):
@@ -200,6 +205,10 @@ def _host(word: str) -> str:
             hint=f"write --allow-http={word.split('://', 1)[1].split('/', 1)[0]}",
         )
     host, port = split_host(word)
+    if ":" in host:
+        from flowmetal.effects.addresses import plain
+
+        host = plain(host)
     written_port = word.rsplit(":", 1)[1] if ":" in word and port is None else ""
     no_port = written_port and not word.startswith("[") and word.count(":") == 1
     no_network = "/" in host and not _in_network(host, host)

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from flowmetal.server.answers import HttpError, bad_request
 from flowmetal.values import EMPTY_MAP, DataError, Keyword, Map, Value, Vector, keyword
+from flowmetal.values.charsets import decode_text
 from flowmetal.values.json_mapping import json_loads
 
 BODY_S: Final = 30.0
@@ -91,7 +92,7 @@ def value_of(data: bytes, content_type: str) -> Value:
     if kind.startswith("text/") or kind == "application/x-www-form-urlencoded":
         charset = _charset(parameters)
         try:
-            return data.decode(charset)
+            return decode_text(data, charset)
         except (LookupError, ValueError):
             raise bad_request(f"the body is not {charset[:40]}") from None
     return data

@@ -55,6 +55,10 @@ DEPTH: Final = 300  # levels of nesting: Python's json uses the Python stack
 Json = Value
 
 
+class SecretForm(dict[str, Json]):
+    """The written form of a secret. A map with that one entry, which anybody may have sent, is a plain dict."""
+
+
 def to_json(value: Value) -> Json:
     """Return what Python's ``json`` writes for a value: dicts, lists, strings, numbers.
 
@@ -73,7 +77,11 @@ def from_json(found: Json) -> Value:
 
 def json_dumps(value: Value, pretty: bool = False) -> str:
     """Return a value as JSON text, on one line or, if ``pretty``, with an indent of two."""
-    found = to_json(value)
+    return json_text(to_json(value), pretty)
+
+
+def json_text(found: Json, pretty: bool = False) -> str:
+    """Return what ``to_json`` returned as JSON text."""
     if pretty:
         text = json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False)
     else:
@@ -142,7 +150,7 @@ def _to_json(value: Value, depth: int, exact: bool = False) -> Json:
     if kind == kinds.PARTS:
         return _parts_to_json(value, depth - 1, exact)
     written = _WRITERS[kind](value) if kind in _WRITERS else _named_to_json(value)
-    return dict((written,))
+    return SecretForm((written,)) if type(value) is Secret else dict((written,))
 
 
 def _is_ambiguous(members: Iterable[Value]) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from flowmetal.connectors.addresses import choose, is_public
 from flowmetal.effects.requests import EffectFailed
 from flowmetal.runtime.grants import RunGrants, parse_grants
+from flowmetal.values import keyword
 
 INSIDE = [
     "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
@@ -41,6 +42,17 @@ def test_a_name_that_leads_inside_is_refused_with_the_flag() -> None:
     with pytest.raises(EffectFailed) as failed:
         choose("rebind.example", 80, ["169.254.169.254"], parse_grants(http=["rebind.example"]))
     assert "--allow-http=169.254.169.254" in (failed.value.error.message or "")
+
+
+@pytest.mark.parametrize("text", INSIDE)
+def test_the_flag_that_is_named_is_enough(text: str) -> None:
+    """Whatever is wrapped in whatever: whoever follows the hint gets there."""
+    with pytest.raises(EffectFailed) as failed:
+        choose("h", 80, [text], RunGrants())
+    flag = failed.value.error.data.get(keyword("flag"))
+    assert choose("h", 80, [text], parse_grants(http=[flag.removeprefix("--allow-http=")])) == [
+        text
+    ]
 
 
 @pytest.mark.parametrize("grant", ["10.0.0.5", "10.0.0.5:80", "10.0.0.0/8"])

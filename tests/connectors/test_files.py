@@ -213,3 +213,36 @@ def test_a_pipe_is_neither_replaced_nor_waited_for(inside: Path, append: bool) -
         "fs/not-a-file"
     )
     assert pipe.is_fifo()
+
+
+def test_a_file_may_have_the_longest_name_there_is(inside: Path, grants: RunGrants) -> None:
+    name = "\N{CJK UNIFIED IDEOGRAPH-6F22}" * 85  # 255 bytes
+    do("write", grants, path=f"{inside}/{name}", content="x")
+    assert os.listdir(inside) == [name]
+
+
+def test_no_link_is_moved_to_where_a_grant_goes_through(tmp_path: Path, inside: Path) -> None:
+    (inside / "sub").mkdir()
+    (inside / "link").symlink_to(tmp_path)
+    (inside / "holds").mkdir()
+    (inside / "holds" / "sub").symlink_to(tmp_path)
+    (inside / "file").write_text("x")
+    words = [f"{mode}:{path}" for mode in ("read", "write") for path in (inside, inside / "a/sub")]
+    both = parse_grants(fs=[*words, f"read:{inside}/sub", f"write:{inside}/sub"])
+    do("delete", both, path=f"{inside}/sub")
+    for name, to in (("link", "sub"), ("link", "a"), ("holds", "a")):
+        error = fails("move", both, **{"from": f"{inside}/{name}", "to": f"{inside}/{to}"})
+        assert error.type is keyword("fs/denied")
+    assert fails("read", both, path=f"{inside}/sub/outside").type is keyword("fs/not-found")
+    for name, to in (("link", "other"), ("file", "sub"), ("holds", "here")):
+        do("move", both, **{"from": f"{inside}/{name}", "to": f"{inside}/{to}"})
+
+
+def test_what_may_not_be_read_is_not_moved_to_where_it_may(tmp_path: Path, inside: Path) -> None:
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    (drop / "letter").write_text("hush")
+    some = parse_grants(fs=[f"write:{drop}", f"write:{inside}", f"read:{inside}"])
+    error = fails("move", some, **{"from": f"{drop}/letter", "to": f"{inside}/letter"})
+    assert error.type is keyword("effect/refused")
+    do("move", some, **{"from": f"{drop}/letter", "to": f"{drop}/other"})

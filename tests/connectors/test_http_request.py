@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import gzip
 import json
 import threading
 import time
@@ -51,6 +53,11 @@ class Handler(BaseHTTPRequestHandler):
             self._send(200, b"a\xff.", ("content-type", f"text/plain; charset={name}"))
         elif route == "/bad-json":
             self._send(200, b"{", ("content-type", "application/json"))
+        elif route.startswith("/encoded/"):
+            name = route.rsplit("/", 1)[1]
+            data = gzip.compress(b"whole" * 100)
+            data = data[:-10] if name == "cut" else data
+            self._send(200, data, ("content-encoding", "gzip" if name == "cut" else name))
         elif route == "/cookie":
             self._send(200, b"ok", ("set-cookie", "session=1"))
         else:
@@ -214,6 +221,78 @@ def test_a_form_with_a_secret_is_not_sent_to_another_origin(server: str) -> None
     assert body(perform(connector, asked("redirect-out")), "body") == "", "a GET has no form"
 
 
+def test_secrets_in_json_are_put_in_place_and_hidden_in_the_answer(server: str) -> None:
+    connector = HttpConnector({"FLOWMETAL_SECRET_KEY": 'hush "hush"'})
+    told = hash_map([("$secret", "key")])  # as anybody outside could have written it: a map
+    data = hash_map([("keys", vector([Secret("key")])), ("told", told)])
+    result = perform(
+        connector, call("http/request", method="post", url=f"http://{server}/", json=data)
+    )
+    assert body(result, "body") == '{"keys":["#secret key"],"told":{"$secret":"key"}}'
+    assert body(result, "headers", "content-length") == str(
+        len(r'{"keys":["hush \"hush\""],"told":{"$secret":"key"}}')
+    )
+
+
+def test_json_with_a_secret_is_not_sent_to_another_origin(server: str) -> None:
+    url = f"http://127.0.0.1:{server.partition(':')[2]}/moved-out"
+    data = hash_map([("key", Secret("key"))])
+    error = failure(
+        HttpConnector({"FLOWMETAL_SECRET_KEY": "hush-hush"}),
+        call("http/request", method="post", url=url, json=data),
+    )
+    assert error.type is keyword("effect/bad-argument")
+    assert "the secret in :json does not go there" in (error.message or "")
+
+
+def test_a_secret_is_hidden_as_it_is_written_in_a_form_and_in_basic_credentials(
+    server: str,
+) -> None:
+    connector = HttpConnector({"FLOWMETAL_SECRET_KEY": "hush / hush"})
+    secret = Secret("key")
+    result = perform(
+        connector,
+        call(
+            "http/request",
+            method="post",
+            url=f"http://{server}/",
+            form=hash_map([("key", secret)]),
+            auth=vector([keyword("basic"), "me", secret]),
+        ),
+    )
+    assert body(result, "body") == "key=#secret key"
+    assert body(result, "headers", "authorization") == "Basic #secret key"
+    assert base64.b64encode(b"me:hush / hush").decode() not in str(result)
+
+
+@pytest.mark.parametrize("text", [" hush-hush", "hush-hush ", "hush\x0bhush", "hush\x7fhush"])
+def test_a_secret_that_no_header_can_hold_is_not_in_the_error(server: str, text: str) -> None:
+    connector = HttpConnector({"FLOWMETAL_SECRET_KEY": text})
+    headers = hash_map([("x-key", Secret("key"))])
+    error = failure(connector, call("http/request", url=f"http://{server}/", headers=headers))
+    assert error.type is keyword("effect/bad-argument")
+    assert "hush" not in (error.message or "")
+
+
+@pytest.mark.parametrize(
+    ("granted_host", "url_host"),
+    [
+        ("xn--bcher-kva.invalid", "b\N{LATIN SMALL LETTER U WITH DIAERESIS}cher.invalid"),
+        ("b\N{LATIN SMALL LETTER U WITH DIAERESIS}cher.invalid", "xn--bcher-kva.invalid"),
+        ("[0:0:0:0:0:0:0:1]", "[::1]"),
+        ("::1", "[0:0::1]"),
+        ("[::ffff:127.0.0.1]", "127.0.0.1"),
+        ("127.0.0.1", "[::ffff:7f00:1]"),
+    ],
+    ids=range(6),
+)
+def test_a_grant_covers_a_host_however_it_is_spelled(granted_host: str, url_host: str) -> None:
+    error = failure(
+        HttpConnector({}), call("http/request", granted(granted_host), url=f"http://{url_host}:1/")
+    )
+    assert error.type is keyword("http/connect")
+
+
 @pytest.mark.parametrize("grant", ["127.0.0.1", "127.0.0.1:PORT", "127.0.0.0/8"])
 def test_a_grant_that_names_loopback_reaches_it(server: str, grant: str) -> None:
     grants = granted(grant.replace("PORT", server.split(":")[1]))
@@ -330,7 +409,7 @@ def test_a_secret_in_a_query_is_refused_instead_of_its_name_sent(server: str) ->
         call("http/request", url=f"http://{server}/echo", query=query),
     )
     assert error.type is keyword("effect/bad-argument")
-    assert ":headers, :auth and :form take it" in (error.message or "")
+    assert ":headers, :auth, :form and :json take it" in (error.message or "")
 
 
 def test_a_port_beyond_all_ports_is_named() -> None:
@@ -356,6 +435,26 @@ def test_bodies_come_as_asked(server: str) -> None:
 def test_a_text_of_any_charset_is_a_body(server: str, name: str) -> None:
     text = request(f"http://{server}/charset/{name}").get(keyword("body"))
     assert text == ("aÿ." if name == "latin-1" else "a\ufffd.")
+
+
+def test_a_charset_that_is_none_does_not_hold_up_the_interpreter(server: str) -> None:
+    assert body(request(f"http://{server}/charset/punycode")) == "a\N{REPLACEMENT CHARACTER}."
+
+
+def test_a_compressed_body_is_whole_or_an_error(server: str) -> None:
+    assert body(request(f"http://{server}/encoded/gzip")) == "whole" * 100
+    error = failure(HttpConnector({}), call("http/request", url=f"http://{server}/encoded/cut"))
+    assert (error.type, error.retryable) == (keyword("http/failed"), True)
+    assert "ends before its end" in (error.message or "")
+
+
+def test_an_encoding_that_nobody_asked_for_is_said_and_comes_as_bytes(server: str) -> None:
+    url = f"http://{server}/encoded/br"
+    error = failure(HttpConnector({}), call("http/request", url=url))
+    assert error.type is keyword("http/bad-body")
+    assert "'br'" in (error.message or "")
+    raw = body(request(url, **{"as": keyword("bytes")}))
+    assert gzip.decompress(raw) == b"whole" * 100
 
 
 def test_a_request_waits_for_its_connection_however_long_others_take(

@@ -201,3 +201,28 @@ def _command_line(pid: str) -> str:
         return Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
         return ""
+
+
+PEM = "-----BEGIN KEY-----\nAAAABBBBCCCC\n-----END KEY-----"
+
+
+def test_a_secret_of_several_lines_is_hidden_in_lines_and_in_what_a_failure_says() -> None:
+    connector = ShConnector({"PATH": os.defpath, "FLOWMETAL_SECRET_KEY": PEM})
+    said = {"in": Secret("key")}
+    lines = perform(
+        connector, call("sh/run", argv=vector(["cat"]), **said, **{"as": keyword("lines")})
+    )
+    assert lines.get(keyword("out")) == vector(["#secret key"])
+    error = failure(connector, call("sh/run", argv=vector(["sh", "-c", "cat >&2; exit 3"]), **said))
+    assert error.message == "sh ended with exit status 3: #secret key"
+
+
+def test_a_long_secret_is_hidden_before_what_holds_it_is_cut() -> None:
+    connector = ShConnector({"PATH": os.defpath, "FLOWMETAL_SECRET_KEY": "hush" * 500})
+    said = {"in": Secret("key")}
+    error = failure(connector, call("sh/run", argv=vector(["sh", "-c", "cat >&2; exit 3"]), **said))
+    assert error.message == "sh ended with exit status 3: #secret key"
+    error = failure(
+        connector, call("sh/run", argv=vector(["cat"]), **said, **{"as": keyword("json")})
+    )
+    assert error.data.get(keyword("out")) == "#secret key"
