@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -31,6 +29,7 @@ from flowmetal.store.protocol import (
     RunQuery,
     RunState,
 )
+from tests.link import Link
 from tests.postgres import Server
 
 RUN, ME = RunId("run-1"), InterpreterId("me")
@@ -332,49 +331,6 @@ def test_a_closed_store_gives_back_its_runs(store: PostgresStore, url: str) -> N
 
 
 # A link that breaks
-
-
-class Link:
-    """A proxy between us and the server that can be cut: then nothing gets through any more."""
-
-    def __init__(self, port: int) -> None:
-        self._server_port = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._is_cut = threading.Event()
-        self._sockets: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def cut(self) -> None:
-        """Let no more bytes through, and tell nobody."""
-        self._is_cut.set()
-
-    def close(self) -> None:
-        for each in (self._listener, *self._sockets):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads it
-            each.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            far = socket.create_connection(("127.0.0.1", self._server_port))
-            self._sockets += [near, far]
-            for pair in ((near, far), (far, near)):
-                threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
-
-    def _pass_on(self, from_: socket.socket, to: socket.socket) -> None:
-        try:
-            while data := from_.recv(65536):
-                if not self._is_cut.is_set():
-                    to.sendall(data)
-            if not self._is_cut.is_set():
-                to.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
 
 
 def test_rows_are_free_again_soon_after_a_link_is_cut_within_a_commit(

@@ -2,7 +2,7 @@
 
 A storm keeps so many workers on a store. Now and then one is killed (SIGKILL) and replaced, or stopped
 (SIGSTOP) until its lease is long over and then let go on, so that it comes back to runs that
-others have. Whatever happens, each run ends with the right result, its history is one line, and
+others have; or its link to the server is cut for as long. Whatever happens, each run ends with the right result, its history is one line, and
 each thing that it did to the world has one key which nothing else has.
 """
 
@@ -26,6 +26,8 @@ from flowmetal.errors import StoreError
 from flowmetal.ids import RunId
 from flowmetal.store.protocol import LIVING, RunQuery, RunState
 from flowmetal.values.codec import decode_data
+from tests.link import Link
+from tests.postgres import Server
 from tests.torture.works import WORKS, Work
 
 log = logging.getLogger(__name__)  # pytest --log-cli-level=INFO shows what a storm has done
@@ -34,16 +36,29 @@ log = logging.getLogger(__name__)  # pytest --log-cli-level=INFO shows what a st
 @dataclass
 class Worker:
     process: subprocess.Popen[bytes]
+    link: Link | None = None
     waked_at: float | None = None  # stopped until then
+    mended_at: float | None = None  # its link is cut until then
+
+    def end(self) -> int:
+        """Kill it; return its status."""
+        self.process.send_signal(SIGKILL)
+        if self.link is not None:
+            self.link.close()
+        return self.process.wait()
 
 
 @dataclass
 class Storm:
-    """``run`` raises AssertionError when something is not as it must be. Times are in seconds."""
+    """``run`` raises AssertionError when something is not as it must be. Times are in seconds.
+
+    With a ``server``, workers reach it by links that are cut now and then.
+    """
 
     url: str
     folder: Path
     seed: int
+    server: Server | None = None
     workers: int = 4
     lease_s: float = 0.8
     pause_s: float = 0.3  # between two blows, on average
@@ -90,11 +105,14 @@ class Storm:
                 f"after {limit_s} s: {self._left(engine)} seed {self.seed}"
             )
             self._wake(now)
+            self._mend(now)
             if restarts and now - began > restarts[0].after_s:
                 restarts.pop(0).restart()
                 self.told["restart"] += 1
             elif self._random.random() < 0.4:
                 self._kill()
+            elif self.server is not None and self._random.random() < 0.5:
+                self._cut(now)
             else:
                 self._stop(now)
             time.sleep(self._random.expovariate(1 / self.pause_s))
@@ -135,25 +153,34 @@ class Storm:
             yield
         finally:
             for worker in self._alive:
-                worker.process.send_signal(SIGKILL)
-                worker.process.wait()
+                worker.end()
 
     def _start(self) -> None:
         self._errors.append(self.folder / f"errors-{len(self._errors)}")
         lease_us = int(self.lease_s * 1e6)
-        words = (self.url, str(self.folder / "journal"), str(lease_us), str(self._concurrency))
+        link = None if self.server is None else Link(self.server.port)
+        words = (
+            self._url_by(link),
+            str(self.folder / "journal"),
+            str(lease_us),
+            str(self._concurrency),
+        )
         with self._errors[-1].open("wb") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-m", "tests.torture.worker", *words],
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
             )
-        self._alive.append(Worker(process))
+        self._alive.append(Worker(process, link))
+
+    def _url_by(self, link: Link | None) -> str:
+        if self.server is None or link is None:
+            return self.url
+        return f"{self.server.url(port=link.port)}?schema={self.url.rpartition('=')[2]}"
 
     def _kill(self) -> None:
         worker = self._random.choice(self._alive)
-        worker.process.send_signal(SIGKILL)
-        assert worker.process.wait() == -SIGKILL, f"a worker ended by itself: {self._said()}"
+        assert worker.end() == -SIGKILL, f"a worker ended by itself: {self._said()}"
         self._alive.remove(worker)
         self.told["kill"] += 1
         self._start()
@@ -163,14 +190,32 @@ class Storm:
         if len(awake) > 1:
             worker = self._random.choice(awake)
             worker.process.send_signal(SIGSTOP)
-            worker.waked_at = now + self.lease_s * self._random.uniform(0.8, 1.8)
+            worker.waked_at = now + self._while_it_lasts()
             self.told["stop"] += 1
+
+    def _cut(self, now: float) -> None:
+        linked = [worker for worker in self._alive if worker.mended_at is None]
+        if len(linked) > 1:
+            worker = self._random.choice(linked)
+            assert worker.link is not None
+            worker.link.cut()
+            worker.mended_at = now + self._while_it_lasts()
+            self.told["cut"] += 1
+
+    def _while_it_lasts(self) -> float:
+        return self.lease_s * self._random.uniform(0.8, 1.8)
 
     def _wake(self, now: float) -> None:
         for worker in self._alive:
             if worker.waked_at is not None and worker.waked_at <= now:
                 worker.process.send_signal(SIGCONT)
                 worker.waked_at = None
+
+    def _mend(self, now: float) -> None:
+        for worker in self._alive:
+            if worker.link is not None and worker.mended_at is not None and worker.mended_at <= now:
+                worker.link.mend()
+                worker.mended_at = None
 
     # What must be true
 
@@ -215,8 +260,8 @@ class Restart:
     """A crash of the server, so many seconds after the beginning."""
 
     after_s: float
-    server: object
+    server: Server
 
     def restart(self) -> None:
-        self.server.stop()  # type: ignore[attr-defined]
-        self.server.start()  # type: ignore[attr-defined]
+        self.server.stop()
+        self.server.start()

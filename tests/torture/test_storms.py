@@ -1,12 +1,14 @@
 """Many interpreters, one store, and a storm over them.
 
 A small storm each time. With FLOWMETAL_EVERYTHING=1 (``make torture``): 200 runs of 30 steps, and 8 runs of 2,000 under
-the lease of 10 s that users have; and PostgreSQL's server crashes twice.
+the lease of 10 s that users have; PostgreSQL's server crashes twice; and storm after storm over it for
+twenty minutes (FLOWMETAL_STORMS_S), half of them over as few runs as there are workers.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -16,10 +18,11 @@ from tests.torture.storm import Restart, Storm
 from tests.torture.works import WORKS
 
 EVERYTHING = bool(os.environ.get("FLOWMETAL_EVERYTHING"))
+STORMS_S = float(os.environ.get("FLOWMETAL_STORMS_S", 1200))
 
 # Runs, steps of each. As few runs as workers: then somebody always waits for what another one has.
 FEW, MANY = (4, 400), (100, 30)
-SHARED = (4, 40)
+FEW_LINKED, SHARED = (4, 80), (4, 40)
 FEWEST, MOST = (8, 2000), (200, 30)
 BLOWS = {FEWEST: {"lease_s": 10, "pause_s": 2}, MOST: {"lease_s": 1, "pause_s": 0.3}}
 
@@ -36,6 +39,13 @@ def test_a_storm_over_postgresql_leaves_every_run_whole(
     with postgres.empty_store() as url:
         storm = Storm(url, tmp_path, seed=size[0])
         storm.run(*size, limit_s=120, restarts=[Restart(3, postgres)])
+
+
+def test_a_storm_that_cuts_links_to_postgresql_leaves_every_run_whole(
+    tmp_path: Path, postgres: Server
+) -> None:
+    with postgres.empty_store() as url:
+        Storm(url, tmp_path, seed=1, server=postgres).run(*FEW_LINKED, limit_s=120)
 
 
 def test_a_storm_over_runs_that_share_locks_and_start_runs(tmp_path: Path) -> None:
@@ -71,5 +81,21 @@ def test_a_long_storm_over_postgresql_leaves_every_run_whole(
     size: tuple[int, int], tmp_path: Path, postgres: Server
 ) -> None:
     with postgres.empty_store() as url:
-        storm = Storm(url, tmp_path, seed=size[0], **BLOWS[size])
+        storm = Storm(url, tmp_path, seed=size[0], server=postgres, **BLOWS[size])
         storm.run(*size, limit_s=600, restarts=[Restart(3, postgres), Restart(7, postgres)])
+
+
+@everything
+@pytest.mark.timeout(STORMS_S + 900)
+def test_no_storm_over_postgresql_in_a_long_time_harms_a_run(
+    tmp_path: Path, postgres: Server
+) -> None:
+    end, seed = time.monotonic() + STORMS_S, 1000
+    while time.monotonic() < end:
+        seed += 1
+        (folder := tmp_path / str(seed)).mkdir()
+        with postgres.empty_store() as url:
+            storm = Storm(url, folder, seed, postgres)
+            work = WORKS["shared" if seed % 4 == 0 else "alone"]
+            size = FEW if seed % 2 else MANY
+            storm.run(*size, limit_s=600, work=work, restarts=[Restart(seed % 9, postgres)])
