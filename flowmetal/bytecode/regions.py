@@ -1,4 +1,4 @@
-"""What the verifier checks of protected ranges: unwindings and bindings.
+"""What the verifier checks of protected ranges: unwindings, bindings and scopes.
 
 An unwinding that waits for a finally block lies on the operand stack, where
 only END_FINALLY may ever take it. So each operand gets a tag, and control is
@@ -11,23 +11,32 @@ PENDING   an unwinding or nil
 ```
 
 Where ways meet, NIL and PENDING make PENDING, VALUE and NIL make VALUE, and
-VALUE and PENDING are refused. BIND and UNBIND are counted in the same walk: a
-body ends none that it has not begun, leaves none begun when it returns, and a
-handler finds at least those that its range began with.
+VALUE and PENDING are refused. BIND and UNBIND, and the natives that open and
+close scopes of fibers, are counted in the same walk: a body ends none that it has
+not begun, and leaves none begun when it returns. A handler finds at least the bindings
+that its range began with, and just as many scopes: nothing but code ends a scope.
 """
 
 from __future__ import annotations
 
-from typing import NoReturn, TypeAlias
+from typing import NamedTuple, NoReturn, TypeAlias
 
 from flowmetal.bytecode.code import Body, Function, HandlerKind
 from flowmetal.bytecode.opcodes import Op, Operand
-from flowmetal.bytecode.verifier import Depths, refuse
+from flowmetal.bytecode.verifier import SCOPES, Depths, refuse
 
 VALUE, NIL, PENDING = "value", "nil", "pending"
 
-State: TypeAlias = tuple[tuple[str, ...], int]
-"""The tags of the operands, and how many bindings have begun."""
+
+class Begun(NamedTuple):
+    """How many pairs have begun and not ended, of each kind."""
+
+    bindings: int = 0
+    scopes: int = 0
+
+
+State: TypeAlias = tuple[tuple[str, ...], Begun]
+"""The tags of the operands, and what has begun."""
 
 _LEAVES = frozenset({Op.RETURN, Op.TAIL_CALL, Op.TAIL_APPLY})
 
@@ -54,7 +63,7 @@ class _Regions:
         self.states: list[State | None] = [None] * len(depths)
 
     def walk(self) -> list[State | None]:
-        self.states[0] = ((), 0)
+        self.states[0] = ((), Begun())
         for pc, (op, operand) in enumerate(self.body.instructions):
             self.pc = pc
             state = self.states[pc]
@@ -85,16 +94,24 @@ class _Regions:
                 self._refuse("the top of the stack may be something else than an unwinding")
         elif PENDING in taken:
             self._refuse("it takes an unwinding, as END_FINALLY alone may")
-        if op is Op.BIND:
-            begun += 1
-        elif op is Op.UNBIND:
-            begun -= 1
-            if begun < 0:
-                self._refuse("it ends bindings that have not begun")
-        elif op in _LEAVES and begun:
-            self._refuse("it leaves bindings behind")
+        begun = self._begun(op, operand, begun)
         is_nil = op is Op.CONST and self.function.constants[operand] is None
         return (*tags[:left], *((NIL if is_nil else VALUE,) * pushed)), begun
+
+    def _begun(self, op: Op, operand: int, before: Begun) -> Begun:
+        bindings, scopes = before
+        if op is Op.BIND:
+            bindings += 1
+        elif op is Op.UNBIND:
+            bindings -= 1
+        elif op is Op.NATIVE:
+            scopes += SCOPES.get(self.function.constants[operand][0], 0)
+        for name, count in (("bindings", bindings), ("scopes", scopes)):
+            if count < 0:
+                self._refuse(f"it ends {name} that have not begun")
+            if count and op in _LEAVES:
+                self._refuse(f"it leaves {name} behind")
+        return Begun(bindings, scopes)
 
     def _left(self, op: Op, tags: tuple[str, ...]) -> int:
         """Return how many operands an instruction does not touch."""
@@ -114,8 +131,9 @@ class _Regions:
         return self.body.tables[operand].default if op.operand is Operand.TABLE else operand
 
     def _protect(self, op: Op, state: State) -> None:
-        """Note the state that each handler of this instruction would find."""
+        """Note the state that each handler of this instruction would find, innermost first."""
         tags, begun = state
+        is_next = True  # until a finally block comes between, which may close scopes
         for row in self.body.handlers:
             if not row.start <= self.pc < row.end:
                 continue
@@ -126,9 +144,13 @@ class _Regions:
             else:
                 entered = (*tags[: row.depth], VALUE)
             known = self.states[row.target]
-            if known is not None and begun < known[1]:
+            found = begun if known is None else known[1]
+            if begun.bindings < found.bindings:
                 self._refuse(f"its handler at {row.target} needs bindings that have ended")
-            self._join(row.target, (entered, begun if known is None else known[1]))
+            if is_next and begun.scopes != found.scopes:
+                self._refuse(f"its handler at {row.target} finds other scopes")
+            self._join(row.target, (entered, found))
+            is_next = is_next and row.kind is not HandlerKind.FINALLY
 
     def _join(self, target: int, state: State) -> None:
         self.states[target] = self._joined(target, state)
@@ -137,8 +159,9 @@ class _Regions:
         known = self.states[target]
         if known is None or known == state:
             return state
-        if known[1] != state[1]:
-            self._refuse(f"ways with {known[1]} and {state[1]} bindings meet at {target}")
+        for name, one, other in zip(Begun._fields, known[1], state[1], strict=True):
+            if one != other:
+                self._refuse(f"ways with {one} and {other} {name} meet at {target}")
         return tuple(map(self._meet, known[0], state[0])), known[1]
 
     def _meet(self, one: str, other: str) -> str:

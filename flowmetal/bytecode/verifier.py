@@ -9,7 +9,7 @@ Checked for each instruction: its operand is in range and names what the table
 of instructions says; it never takes more than the stack has; ways that meet
 agree on the depth; control stays inside of the body, forward but for LOOP, and
 ends in an instruction that does not fall through. Checked for handlers and
-bindings: see regions.py.
+bindings and scopes: see regions.py.
 
 One pass in the order of the instructions is enough, because a way into an
 instruction comes from before it; LOOP only ever meets a depth that is known.
@@ -53,8 +53,10 @@ def verify(function: Function, resolve: Resolve) -> None:
 
 def stack_map(function: Function, body: Body, resolve: Resolve) -> StackMap:
     """Verify one body and return its stack map."""
-    depths = _Walk(function, body, resolve).depths()
-    if body.handlers or not _PAIRED.isdisjoint([op.number for op, _ in body.instructions]):
+    walk = _Walk(function, body, resolve)
+    depths = walk.depths()
+    paired = walk.has_scopes or not _PAIRED.isdisjoint([op.number for op, _ in body.instructions])
+    if body.handlers or paired:
         from flowmetal.bytecode.regions import pendings
 
         return StackMap(tuple(depths), pendings(function, body, depths))
@@ -81,6 +83,9 @@ def refuse(function: Function, body: Body, pc: int, problem: str, code: str) -> 
 
 # Tables by number of instruction: a look-up at an enum member's property costs too much here.
 _PAIRED = frozenset({Op.BIND.number, Op.UNBIND.number, Op.END_FINALLY.number})
+SCOPES = {"flow.core/-open-scope!": 1, "flow.core/-close-scope!": -1}
+"""How many more scopes are open after a native. It is paired in its body, as BIND and UNBIND are."""
+
 _POPS: list[int] = [0] * 256
 _MORE: list[int] = [0] * 256  # how many more it pops for each one that the operand counts
 _PUSHES: list[int] = [0] * 256
@@ -111,6 +116,7 @@ class _Walk:
         self.resolve = resolve
         self.pc = 0
         self.known: Depths = [None] * len(body.instructions)
+        self.has_scopes = False
 
     def depths(self) -> Depths:
         """Return the depth before each instruction, once everything has been checked."""
@@ -226,6 +232,8 @@ class _Walk:
             or parts[1] < 0
         ):
             self._refuse("the constant is not a vector of a name and a count")
+        if parts[0] in SCOPES:
+            self.has_scopes = True
         return int(parts[1])
 
     def _captures(self, index: int) -> int:

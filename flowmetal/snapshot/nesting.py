@@ -59,12 +59,12 @@ def _check_fiber(machine: Machine, fiber: Fiber) -> None:
     where = f"fiber {fiber.number}"
     if fiber.verdict is not None:
         _check_verdict(fiber, len(fiber.frames), fiber.verdict, where)
-    number, depth = fiber.scope, len(fiber.frames)
+    number, depth = fiber.scope, len(fiber.frames) - 1
     while number != fiber.home:
         scope = machine.scopes.get(number)
         require(scope is not None and scope.owner == fiber.number, where)
         assert scope is not None
-        require(scope.depth < depth, where)
+        require(scope.depth <= depth, where)
         number, depth = scope.parent, scope.depth
     require((fiber.status is FiberStatus.BLOCKED) == (fiber.blocked_on is not None), where)
     match fiber.blocked_on:

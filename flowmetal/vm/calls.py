@@ -7,6 +7,7 @@ nothing, so a call that raises ``Unrealised`` can be made again.
 
 from __future__ import annotations
 
+from flowmetal.bytecode.verifier import SCOPES
 from flowmetal.values import (
     Cons,
     FlowError,
@@ -50,6 +51,9 @@ def call_value(machine: Machine, fiber: Fiber, callee: Value, arguments: list[Va
         if not callee.takes(len(arguments)):
             raise callee.arity_error(len(arguments))
         if callee.wants_machine:
+            if callee.name in SCOPES:
+                # The verifier counts them where they are called by name.
+                raise flow_error("FM0748", "scope/unknown", f"`{callee.name}` is no value to call")
             return callee.call(machine, fiber, *arguments)
         try:
             return callee.call(*arguments)

@@ -63,12 +63,7 @@ def spawn(
     made.service, made.timer = service, timer
     made.fresh = True
     machine.next_fiber += 1
-    scope = machine.scopes.get(fiber.scope)
-    if scope is None:
-        scope = machine.scopes[0] = Scope(0, 1, 0, -1)
-    scope.members[made.number] = None
-    if not service:
-        scope.workers += 1
+    _add_member(machine, made)
     machine.fibers[made.number] = made
     machine.ready.append(made.number)
     return handle
@@ -213,6 +208,30 @@ def open_scope(machine: Machine, fiber: Fiber) -> int:
     machine.scopes[number] = Scope(number, fiber.number, fiber.scope, depth)
     fiber.scope = number
     return number
+
+
+def hand_on_members(machine: Machine, fiber: Fiber) -> list[int]:
+    """End the innermost scope of a fiber; its members, which are returned, go to the one further out."""
+    scope = machine.scopes.pop(fiber.scope)
+    fiber.scope = scope.parent
+    for each in machine.scopes.values():
+        if each.parent == scope.number:
+            each.parent = scope.parent
+    for number in scope.members:
+        member = machine.fibers[number]
+        member.home = scope.parent
+        if member.scope == scope.number:
+            member.scope = scope.parent
+        _add_member(machine, member)
+    return list(scope.members)
+
+
+def _add_member(machine: Machine, member: Fiber) -> None:
+    scope = machine.scopes.get(member.home)
+    if scope is None:
+        scope = machine.scopes[0] = Scope(0, 1, 0, -1)
+    scope.members[member.number] = None
+    scope.workers += not member.service
 
 
 def is_shielded(fiber: Fiber, above: int = -1) -> bool:

@@ -125,6 +125,8 @@ def _close(machine: Machine, fiber: Fiber, number: int) -> None:
     Timers go last: clean-up of the others may wait for them.
     """
     scope = _innermost(machine, fiber, number)
+    if scope.depth != len(fiber.frames) - 1:
+        raise flow_error("FM0748", "scope/unknown", f"scope {number} is another form's")
     over = Cancellation("its scope has ended", number)
     if not scope.closing:
         scope.closing = True

@@ -49,6 +49,7 @@ from flowmetal.vm.errors import CANCELLED, error_matches
 from flowmetal.vm.fibers import (
     answer_is_here,
     end,
+    hand_on_members,
     is_shielded,
     set_down,
     stop_waiting,
@@ -413,6 +414,8 @@ def unwind(machine: Machine, fiber: Fiber, error: ErrorValue, target: int, row: 
                 enter(frame, handler, [None, Pending(error, target, row)])
                 return
         frames.pop()
+        if fiber.scope != fiber.home:
+            _leave_scopes(machine, fiber)
         if top == target:
             outer = frame.then
             assert isinstance(outer, Search), "an unwinding ends at a handler or at a predicate"
@@ -422,6 +425,22 @@ def unwind(machine: Machine, fiber: Fiber, error: ErrorValue, target: int, row: 
             frames[-1].pc -= 1  # back to the call itself, so that its handlers protect it
     status = FiberStatus.CANCELLED if error.type is CANCELLED else FiberStatus.FAILED
     end(machine, fiber, status, error)
+
+
+def _leave_scopes(machine: Machine, fiber: Fiber) -> None:
+    """End the scopes whose forms are gone: a form that has no finally block, or a damaged one.
+
+    Their members are cancelled; who waits for them from now on is the scope further out.
+    """
+    while fiber.scope != fiber.home and machine.scopes[fiber.scope].depth >= len(fiber.frames):
+        left = hand_on_members(machine, fiber)
+        for number in left:
+            if number in machine.fibers:
+                cancel(
+                    machine,
+                    machine.fibers[number],
+                    Cancellation("its scope has ended", fiber.scope),
+                )
 
 
 def enter(frame: Frame, handler: Handler, operands: list[Value]) -> None:
