@@ -72,7 +72,7 @@ class Op(Enum):
     CLOSURE       = (0x25, Operand.FUNCTION, "captured* -- fn",           "Make a closure of nested function k.")
     PATCH         = (0x26, Operand.CAPTURE,  "fn value -- fn",            "Set captured value n of a closure made by letfn*.")
     NATIVE        = (0x27, Operand.NATIVE,   "arg* -- result",            "Call a native function by name.")
-    THROW         = (0x30, Operand.NONE,     "error -- !",                "Raise an error.")
+    THROW         = (0x30, Operand.NONE,     "error -- value",             "Raise an error; a revival may put a value in its place.")
     END_FINALLY   = (0x31, Operand.NONE,     "result pending -- result",  "End a finally block: go on unwinding if an unwinding is pending, else go on with the result.")
     PERFORM       = (0x38, Operand.KIND,     "args -- result",            "Ask the world for an effect and wait.")
     DEF           = (0x40, Operand.NAME,     "value -- var",              "Give a var its root value.")

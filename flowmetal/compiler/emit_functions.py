@@ -125,7 +125,7 @@ class _Emitter:
             case Try():
                 return emit_try(body, node, use)
             case Throw():
-                return emit_throw(body, node)
+                return emit_throw(body, node, use)
             case Case():
                 return emit_case(body, node, use)
             case Attempts():

@@ -220,9 +220,11 @@ def emit_operation(body: BodyState, node: Operation, use: Use) -> Steps:
     body.done(use, node.span)
 
 
-def emit_throw(body: BodyState, node: Throw) -> Steps:
+def emit_throw(body: BodyState, node: Throw, use: Use) -> Steps:
+    """Emit what follows, too: a run that failed here may be told to go on with a value."""
     yield Emit(node.error, Use.VALUE)
     body.builder.emit(Op.THROW, span=node.span)
+    body.done(use, node.span)
 
 
 def emit_on_name(body: BodyState, node: Perform | Define | SetVar, use: Use) -> Steps:

@@ -6,9 +6,9 @@ or raises and changes nothing. They are pure: what was chosen is in the history,
 choosing it again leads to the same machine (runtime/past.py).
 
 A value takes the place of what failed: of the effect's result, or of what the instruction that
-raised would have left on the stack. Where that is nothing (a ``throw``, a call in tail
-position), it is what the innermost form around it comes to that ends by a finally block
-(``try``, ``binding``), which runs; without one, what the function that raised returns.
+raised would have left on the stack; for a ``throw`` it is the value of that form. Where that is
+nothing (a call in tail position, the choice of a ``case``), it is what the innermost form around
+it comes to that ends by a finally block, which runs; without one, what the function returns.
 """
 
 from __future__ import annotations

@@ -91,8 +91,8 @@ def test_calls_in_a_catch_without_finally_do():
     assert "TAIL_CALL" not in ops("(defn f [g] (try (g) (catch :a e (g e)) (finally 1)))")
 
 
-def test_code_after_a_throw_is_left_out():
-    assert ops("(defn f [x] (do (throw x) (str x)))") == "LOCAL THROW"
+def test_code_after_a_throw_is_there_for_runs_that_are_told_to_go_on():
+    assert ops("(defn f [x] (do (throw x) x))") == "LOCAL THROW POP LOCAL RETURN"
 
 
 def test_inner_handlers_stand_before_outer_ones():
