@@ -135,7 +135,7 @@ def _old_events(host: Host, row: RunRow, policy: Retention, now_us: int) -> tupl
     last = max(reachable, default=0) - 1
     if last <= before:
         return 0, b""
-    return last, extended(head, events_of(host, row.id, before, last), host.keys)
+    return last, extended(head, row.id, events_of(host, row.id, before, last), host.keys)
 
 
 def _needed(host: Host, row: RunRow, staying: set[int]) -> set[str]:

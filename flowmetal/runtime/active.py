@@ -199,7 +199,7 @@ class ActiveRun:
             Event(seq, event.time_us, event.kind, event.name, event.effect, event.data)
             for seq, event in enumerate(self.events, first)
         )
-        return extended(self.chain, events, self.host.keys)
+        return extended(self.chain, self.claim.run, events, self.host.keys)
 
     def _is_to_be_kept(self, size: int) -> bool:
         """Say whether a snapshot of this size stays in the history: as many as cost a bounded

@@ -354,7 +354,7 @@ class _Forking:
     def _chain(self) -> bytes:
         """Return the head of the chain over the fork's history."""
         head = self.row.anchor or chain_beginning(self.host.keys)
-        return extended(head, self.events, self.host.keys)
+        return extended(head, self.id, self.events, self.host.keys)
 
 
 def _message_of(event: Event, request: Event) -> Message:

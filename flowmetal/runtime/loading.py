@@ -114,14 +114,14 @@ def _last_us(host: Host, row: RunRow) -> int:
 def _chain(host: Host, loaded: Loaded) -> bytes:
     """Return the head of the chain up to the last event: the store's own events are not in it yet."""
     row = loaded.row
-    head = extended(row.chain or beginning(host.keys), loaded.unchained, host.keys)
+    head = extended(row.chain or beginning(host.keys), row.id, loaded.unchained, host.keys)
     if length(head) > row.seq:
         raise RunError("FM1131", f"run {row.id} is at event {row.seq}, and its chain is longer")
     while length(head) < row.seq:
         events = host.store.events(row.id, length(head))
         if not events:
             raise RunError("FM1131", f"events of run {row.id} after {length(head)} are not there")
-        head = extended(head, events, host.keys)
+        head = extended(head, row.id, events, host.keys)
     return head
 
 

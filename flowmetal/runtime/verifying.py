@@ -119,7 +119,7 @@ def _check_chain(host: Host, row: RunRow, events: Sequence[Event], found: Verifi
     if not row.chain:
         return
     inside = [event for event in events if event.seq <= found.chained]
-    if extended(head, inside, host.keys) != row.chain:
+    if extended(head, row.id, inside, host.keys) != row.chain:
         found.problems.append(
             f"the chain does not fit: one of the events {found.first} to {found.chained} is not what it was"
         )

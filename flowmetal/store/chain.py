@@ -1,7 +1,7 @@
-"""The chain of a run's history: each event is hashed together with all before it.
+"""The chain of a run's history: each event is hashed together with the run's id and all before it.
 
 The run's row holds the head of the chain. An event that was changed, left out or put in
-makes the head another one. Without a key that finds accidents and clumsy edits; with
+makes the head another one, and so does another run's history in its place. Without a key that finds accidents and clumsy edits; with
 a key (HMAC) nobody without it can make the head that fits.
 
 A head is bytes, of which the store knows nothing:
@@ -9,7 +9,7 @@ A head is bytes, of which the store knows nothing:
 ```
 4   which key: the first bytes of its SHA-256; zeros for none
 8   number of the last event in it, big endian
-32  SHA-256 or HMAC-SHA-256 of the head before, and of the event
+32  SHA-256 or HMAC-SHA-256 of the head before, the run's id and the event
 ```
 
 The runtime extends the chain in the commit that holds the events. What the store
@@ -25,6 +25,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from flowmetal.errors import StoreError
+from flowmetal.ids import RunId
 from flowmetal.store.protocol import Event
 
 NO_KEY: Final = bytes(4)
@@ -72,15 +73,16 @@ def length(head: bytes) -> int:
     return int.from_bytes(head[4:12], "big")
 
 
-def extended(head: bytes, events: Iterable[Event], ring: KeyRing) -> bytes:
-    """Return the head with more events, which follow those in it without a gap."""
+def extended(head: bytes, run: RunId, events: Iterable[Event], ring: KeyRing) -> bytes:
+    """Return the head with more events of ``run``, which follow those in it without a gap."""
     name, digest = head[:4], head[12:]
     key = ring.key(name)
     seq = length(head)
+    whose = run.encode()
     for event in events:
         assert event.seq == seq + 1, "the chain has no gaps"
         seq = event.seq
-        link = _bytes_of(digest, event)
+        link = _bytes_of(digest, whose, event)
         if key is None:
             digest = hashlib.sha256(link).digest()
         else:
@@ -88,8 +90,12 @@ def extended(head: bytes, events: Iterable[Event], ring: KeyRing) -> bytes:
     return name + seq.to_bytes(8, "big") + digest
 
 
-def _bytes_of(before: bytes, event: Event) -> bytes:
-    """Return what is hashed: every field with its length, so that none can pass for another."""
+def _bytes_of(before: bytes, run: bytes, event: Event) -> bytes:
+    """Return what is hashed: every field with its length, so that none can pass for another.
+
+    The run is in each link and not in the first alone, for the first ones may have been cut.
+    """
     kind, name = event.kind.encode(), event.name.encode()
-    numbers = f"{event.seq} {event.time_us} {event.effect} {len(kind)} {len(name)}\n".encode()
-    return b"".join((before, numbers, kind, name, event.data))
+    numbers = (event.seq, event.time_us, event.effect, len(run), len(kind), len(name))
+    line = " ".join(map(str, numbers)).encode() + b"\n"
+    return b"".join((before, line, run, kind, name, event.data))

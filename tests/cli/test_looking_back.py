@@ -127,6 +127,18 @@ def test_a_run_that_was_changed_beside_its_history_is_found(waiting, change, pro
     assert (shown.status, problem in shown.err) == (1, True), shown.err
 
 
+def test_two_runs_whose_histories_were_exchanged_are_found(waiting) -> None:
+    waiting.write("small.flow", '(defn main [] (sleep! #dur "1ms") :done)')
+    for name in ("one", "two"):
+        assert waiting("fmvm", "run", "small.flow", "--id", name).status == 0
+    with sqlite3.connect(os.environ["FLOWMETAL_STORE"].removeprefix("sqlite:")) as database:
+        for old, new in (("one", "other"), ("two", "one"), ("other", "two")):
+            database.execute("UPDATE run SET id = ? WHERE id = ?", (new, old))
+    for name in ("one", "two"):
+        shown = waiting("fmvm", "verify", name)
+        assert (shown.status, "the chain does not fit" in shown.err) == (1, True), shown.err
+
+
 @pytest.mark.parametrize("chain", ["without", "none"])
 def test_with_a_key_no_history_is_chained_anew_without_one(waiting, tmp_path, chain) -> None:
     keys = tmp_path / "keys"
@@ -135,7 +147,9 @@ def test_with_a_key_no_history_is_chained_anew_without_one(waiting, tmp_path, ch
     waiting.write("small.flow", '(defn main [] (sleep! #dur "1ms") :done)')
     assert waiting("fmvm", "run", "small.flow", "--id", "keyed").status == 0
     with flowmetal.Engine() as engine:
-        anew = extended(beginning(KeyRing()), engine.store.events(RunId("keyed")), KeyRing())
+        anew = extended(
+            beginning(KeyRing()), RunId("keyed"), engine.store.events(RunId("keyed")), KeyRing()
+        )
     with sqlite3.connect(os.environ["FLOWMETAL_STORE"].removeprefix("sqlite:")) as database:
         database.execute("UPDATE head SET chain = ?", (anew if chain == "without" else b"",))
     shown = waiting("fmvm", "verify", "keyed")

@@ -491,7 +491,7 @@ class StoreContract:
         begin(world.ann, first_event=EVENT)
         claim = take(world.ann)
         assert [event.seq for event in world.ann.load(claim).unchained] == [1]
-        head = extended(beginning(KeyRing()), world.ann.events(R1), KeyRing())
+        head = extended(beginning(KeyRing()), R1, world.ann.events(R1), KeyRing())
         claim = world.ann.commit(claim, step(chain=head))
         assert [event.seq for event in world.ann.load(claim).unchained] == [2]
 
