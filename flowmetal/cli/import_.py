@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from flowmetal.cli.driving import open_engine, way_on
-from flowmetal.cli.options import json_option, store_option
+from flowmetal.cli.options import grant_options, json_option, store_option
 from flowmetal.cli.output import complain, say, say_json
+
+if TYPE_CHECKING:
+    from flowmetal.runtime.grants import RunGrants
 
 
 @click.command("import", epilog="Example: fmvm import run.fms && fmvm resume 7f3c")
 @store_option
+@grant_options
+@click.option("--no-grants", is_flag=True, help="Grant nothing, whatever the file says.")
 @json_option
 @click.argument("file", metavar="FILE.fms")
-def command(store_url: str | None, as_json: bool, file: str) -> None:
-    """Take the run in FILE.fms into the store; it keeps its id and brings its program along."""
+def command(
+    store_url: str | None, as_json: bool, file: str, no_grants: bool, **allowed: Any
+) -> None:
+    """Take the run in FILE.fms into the store; it keeps its id and brings its program along.
+
+    What it may do is what is granted here. Without a word about that it is what the file says, if the
+    file is sealed with a key in $FLOWMETAL_KEYS or the run comes back to this store, or if it is nothing.
+    """
+    if no_grants and any(allowed.values()):
+        raise click.UsageError("--no-grants and the --allow options exclude each other")
     with open_engine(store_url) as engine:
-        run = engine.import_run(file)
+        run = engine.import_run(file, grants=_grants(no_grants, allowed))
         view = engine.view(run)
     if as_json:
         say_json({"id": run})
@@ -26,3 +41,18 @@ def command(store_url: str | None, as_json: bool, file: str) -> None:
             complain(f"it has ended: {view.state}")
         else:
             complain(f"go on with: {way_on(view)}")
+
+
+def _grants(none: bool, allowed: dict[str, Any]) -> RunGrants | None:
+    """Return what the command line grants; None: it says nothing about that."""
+    if not none and not any(allowed.values()):
+        return None
+    from flowmetal.embed.config import grants_of
+
+    return grants_of(
+        http=allowed["allow_http"],
+        sh=allowed["allow_sh"],
+        env=allowed["allow_env"],
+        fs=allowed["allow_fs"],
+        everything=allowed["allow_all"],
+    )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flowmetal.bytecode.code import Program
     from flowmetal.embed.forking import ForkView
     from flowmetal.embed.upgrading import UpgradeView
+    from flowmetal.runtime.grants import RunGrants
     from flowmetal.runtime.host import Host
 
 
@@ -45,9 +46,11 @@ class Mover(ABC):
         Raises RefusedError FM1202 while an at-most-once effect is in flight (unless ``in_doubt``), FM1203
         while it is tied to other runs here (unless ``force``, which cuts the ties).
         """
+        from flowmetal.embed.config import key_ring
         from flowmetal.embed.moving import export_run
 
-        return export_run(self.store, InterpreterId(self.name), RunId(run), path, in_doubt, force)
+        owner = InterpreterId(self.name)
+        return export_run(self.store, owner, RunId(run), path, in_doubt, force, key_ring())
 
     def fork(
         self,
@@ -128,8 +131,13 @@ class Mover(ABC):
         path, made = copy_run(self.host, RunId(run), path, self._fresh_id(id), at, choices)
         return path, ForkView(made)
 
-    def import_run(self, path: str) -> str:
-        """Take a run from a file into the store and return its id."""
+    def import_run(self, path: str, *, grants: RunGrants | None = None) -> str:
+        """Take a run from a file into the store and return its id.
+
+        ``grants``: what it may do here. Without them it is what the file says, if the file is sealed with
+        one of our keys, or the run comes back to the store that it left.
+        Raises StoreError FM1016, RunError FM1104, RefusedError FM1204.
+        """
         from flowmetal.embed.moving import import_run
 
-        return import_run(self.host, path)
+        return import_run(self.host, path, grants)

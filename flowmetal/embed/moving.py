@@ -23,15 +23,18 @@ from dataclasses import dataclass
 
 from flowmetal.effects import events as kinds
 from flowmetal.embed import arriving
+from flowmetal.embed.believing import SEAL, believed, is_sealed, sealed
 from flowmetal.embed.files import read_bytes, write_bytes
 from flowmetal.errors import RefusedError, RunError, StoreError, UsageError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.runtime.forking import Choices, Fork, fork
+from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.host import LEASE_US, Host
 from flowmetal.runtime.inheriting import leaving, name_of_tie
 from flowmetal.runtime.progress import asking_again, decode_progress
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store import rules
+from flowmetal.store.chain import KeyRing
 from flowmetal.store.operations.vocabulary import RestoreCallback, ShowTies
 from flowmetal.store.protocol import (
     ENDED,
@@ -44,6 +47,7 @@ from flowmetal.store.protocol import (
     RunState,
     Store,
 )
+from flowmetal.store.transfer import RunImage
 from flowmetal.store.transfer import pack as pack_image
 from flowmetal.store.transfer import unpack as unpack_image
 from flowmetal.values import DataError, Map, Value, encode_data, hash_map, keyword
@@ -56,6 +60,8 @@ _DIGEST = 32
 _CALLBACKS = "callbacks"
 _EARLIER = "earlier/"
 """Parts of a file that are not the run's own: its callbacks, and programs that it had before."""
+
+NO_KEYS = KeyRing()
 
 _STAY = frozenset({"hold", "child", "topic"})
 _WAITS = frozenset({"watch", "promise"})
@@ -71,10 +77,12 @@ def export_run(
     path: str | None,
     in_doubt: bool,
     force: bool = False,
+    keys: KeyRing = NO_KEYS,
 ) -> str:
     """Move a run into the file ``path`` (default RUN.fms) and return the path.
 
     ``in_doubt``: although an at-most-once effect is in flight. ``force``: although it is tied to others.
+    ``keys``: what the file is sealed with (believing.py).
     """
     path = path or f"{run}{SUFFIX}"
     _refuse_other_file(run, path)
@@ -99,7 +107,7 @@ def export_run(
             _refuse_in_doubt(row, ties)
         if not force:
             _refuse_ties(run, ties)
-        write_bytes(path, pack(_leaving(store, store.export_run(claim), ties)))
+        write_bytes(path, pack(sealed(_leaving(store, store.export_run(claim), ties), keys)))
     except BaseException:  # whatever it was, the run is still here: it goes on as before
         # What was to come in meanwhile is asked for again.
         progress = asking_again(row.progress, begun=ties.doubtful if in_doubt else ())
@@ -117,11 +125,16 @@ def _leaving(store: Store, parts: dict[str, bytes], ties: Ties) -> dict[str, byt
         progress=asking_again(image.row.progress, begun=ties.doubtful),
         input=leaving(image.row.input, ties.left()),
     )
-    moved = pack_image(
-        row, row.state, image.program, image.snapshot, image.chunks, image.events, image.inbox
-    )
+    moved = _parts_of(image, row)
     moved[_CALLBACKS] = encode_data(ties.callbacks)
     return moved | _earlier(store, image.events)
+
+
+def _parts_of(image: RunImage, row: RunRow) -> dict[str, bytes]:
+    """Return the parts of a run with another row."""
+    return pack_image(
+        row, row.state, image.program, image.snapshot, image.chunks, image.events, image.inbox
+    )
 
 
 def _earlier(store: Store, events: Sequence[Event]) -> dict[str, bytes]:
@@ -202,15 +215,17 @@ def copy_run(
     path = path or f"{id}{SUFFIX}"
     _refuse_other_file(id, path)
     made = fork(host, run, id, at, choices)
-    write_bytes(path, pack(made.parts | _earlier(host.store, made.events)))
+    parts = made.parts | _earlier(host.store, made.events)
+    write_bytes(path, pack(sealed(parts, host.keys)))
     return path, made
 
 
-def import_run(host: Host, path: str) -> str:
+def import_run(host: Host, path: str, grants: RunGrants | None = None) -> str:
     """Take the run in the file ``path`` into the store and return its id.
 
-    Raises StoreError FM1016 for a file that is not whole and sound, RunError FM1104 if the run is here. Then
-    nothing of it gets in.
+    ``grants``: what it may do here; None: what the file says, where that is believed (believing.py).
+    Raises StoreError FM1016 for a file that is not whole and sound, RunError FM1104 if the run is here,
+    RefusedError FM1204 for grants that are nobody's here. Then nothing of it gets in.
     """
     store = host.store
     parts = unpack(read_bytes(path), path)
@@ -225,12 +240,15 @@ def import_run(host: Host, path: str) -> str:
     here = store.run(run)
     if here is not None:
         rules.check_import(image.row, here.state, here.created_us, here.seq)
+    row = believed(
+        image.row, here, grants, os.path.basename(path), sealed=is_sealed(parts, host.keys)
+    )
     for program, data in zip(programs, earlier, strict=True):
         store.put_program(program.hash, data)  # nobody's word is taken for its name
     # Before the run itself: an answer that comes in between waits for it.
     for record in callbacks:
         store.operate(RestoreCallback(run, record))
-    return store.import_run(own).id
+    return store.import_run(_parts_of(image, row)).id
 
 
 def _own(parts: dict[str, bytes]) -> dict[str, bytes]:
@@ -238,7 +256,7 @@ def _own(parts: dict[str, bytes]) -> dict[str, bytes]:
     return {
         name: data
         for name, data in parts.items()
-        if name != _CALLBACKS and not name.startswith(_EARLIER)
+        if name not in (_CALLBACKS, SEAL) and not name.startswith(_EARLIER)
     }
 
 

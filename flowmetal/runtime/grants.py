@@ -132,6 +132,16 @@ class RunGrants:
     def encode(self) -> bytes:
         return encode_data(self.as_data())
 
+    def as_options(self) -> list[str]:
+        """Return the options of the command line that grant this."""
+        if self.everything:
+            return ["-A"]
+        return [
+            f"--allow-{capability}={','.join(sorted(getattr(self, capability)))}"
+            for capability in CAPABILITIES
+            if getattr(self, capability)
+        ]
+
 
 @lru_cache(256)  # many runs of a program have the same
 def decode_grants(data: bytes) -> RunGrants:

@@ -73,7 +73,7 @@ def test_a_copy_of_an_effect_in_flight_holds_it(shell) -> None:
     shown = shell("fmvm", "export", "b", "--copy", "--id", "c")
     assert shown.status == 0
     assert "fmvm resume c --perform" in shown.err
-    assert shell("fmvm", "import", "c.fms").status == 0
+    assert shell("fmvm", "import", "c.fms", "--allow-http=127.0.0.1").status == 0
     assert "It holds effect #1" in shell("fmvm", "why", "c").out
 
 

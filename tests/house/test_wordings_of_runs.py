@@ -83,6 +83,11 @@ SESSIONS = {
         fmvm interpreter --until-idle
         fmvm export order-17
     """,
+    "FM1204": """
+        fmvm start shop.flow --id order-17 --allow-http=pay.example --allow-sh=git,make
+        fmvm export order-17 -o order-17.fms
+        fmvm import order-17.fms --store sqlite:there.db
+    """,
 }
 
 

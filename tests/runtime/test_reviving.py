@@ -107,7 +107,10 @@ def test_a_value_takes_the_place_of_the_result(engine: Engine) -> None:
         ('(defn main [] (throw (ex-info "no" {})))', "42"),
         ('(defn main [] (when true (throw (ex-info "no" {}))) :after)', ":after"),
         ('(defn main [] [(if true (throw (ex-info "no" {})) 1) :after])', "[42 :after]"),
-        ('(defn main [] (loop [n 3] (if (= n 3) (do (throw (ex-info "no" {})) (recur 1)) n)))', "1"),
+        (
+            '(defn main [] (loop [n 3] (if (= n 3) (do (throw (ex-info "no" {})) (recur 1)) n)))',
+            "1",
+        ),
         ("(defn main [] (assert (= 1 2)) :after)", ":after"),
         ("(defn main [] (let [x (case 1 2 3)] [x :after]))", "[42 :after]"),
         ("(defn main [] (try (case (range) 1 2) (finally (note :a))))", "42"),
