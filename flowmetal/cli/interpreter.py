@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from flowmetal.cli.descriptors import take_enough
 from flowmetal.cli.driving import INTERRUPTED, open_engine
 from flowmetal.cli.options import host_options, store_option
 from flowmetal.cli.output import complain
@@ -30,6 +31,7 @@ def command(
     Several interpreters may share a store. What runs print goes to standard
     output, what they log to standard error.
     """
+    take_enough()
     with open_engine(store_url, modules=modules, sync=sync, limits=limits) as engine:
         complain(f"interpreter {engine.name} on {engine.store_url}")
         try:

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from flowmetal.cli.descriptors import take_enough
 from flowmetal.cli.driving import open_engine
 from flowmetal.cli.options import host_options, store_option
 from flowmetal.cli.output import complain
@@ -78,6 +79,7 @@ def command(
         webhook_secrets=webhook_secrets,
         max_body=max_body,
     )
+    take_enough()
     with open_engine(store_url, modules=modules, sync=sync, limits=limits) as engine:
         service = Service(engine, settings, concurrency)
         parts = ", ".join(sorted(settings.parts))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from flowmetal.embed.views import RunView, Wait, iso, rough_time, run_view
 from flowmetal.ids import RunId
-from flowmetal.store.operations.vocabulary import ShowCallback, ShowPermit
+from flowmetal.store.operations.vocabulary import ShowCallback, ShowPermit, ShowTask
 from flowmetal.store.protocol import Held, InboxRow, RunRow, RunState, Store
 from flowmetal.values import ErrorValue, keyword
 
@@ -153,6 +153,26 @@ _TELL: dict[str, Callable[[str, str, Store], str]] = {
 }
 
 
+def _task(wait: Wait, run: str, store: Store) -> str:
+    """Say who may perform a task or is at it, and what was tried."""
+    task = store.operate(ShowTask(RunId(run), wait.effect))
+    queue, state, attempt, most, ready, worker, lease = (
+        task.get(keyword(name))
+        for name in ("queue", "state", "attempt", "most", "ready", "worker", "lease")
+    )
+    if queue is None:
+        return ", which nobody serves here: `--python MODULE` registers functions of this process."
+    of_all = f"attempt {attempt}" if most is None else f"attempt {attempt} of {most}"
+    if state == "claimed":
+        until = "" if lease is None else f"; without a sign of life it is lost at {iso(lease)}"
+        return f": worker {worker} of the queue {queue} is at it ({of_all}){until}."
+    if state != "open":
+        return f": a worker of the queue {queue} has done it, which an interpreter brings on."
+    if attempt:
+        return f": {of_all} failed, and the queue {queue} offers it again at {iso(ready)}."
+    return f": no worker of the queue {queue} has claimed it yet."
+
+
 def _wait(wait: Wait, run: str, now_us: int, store: Store) -> str:
     if wait.effect_class != "held" and (told := _wait_for_others(wait, run, store)):
         return told
@@ -172,10 +192,7 @@ def _wait(wait: Wait, run: str, now_us: int, store: Store) -> str:
             f" `fmvm resume {run} --perform` performs it, `--result {wait.effect}=JSON` says what it came to."
         )
     if wait.effect_class == "task":
-        return (
-            f"It waits{since} for somebody to perform {wait.kind}, which this installation does not "
-            "serve: a worker of its queue does, or `--python MODULE`, which registers functions."
-        )
+        return f"It waits{since} for somebody to perform {wait.kind}{_task(wait, run, store)}"
     if wait.attempts:
         again = (
             f" The next attempt is at {iso(wait.until_us)}." if wait.until_us is not None else ""

@@ -1,7 +1,10 @@
-"""The protocol of a connection, with an end to patience: headers have to come within a time.
+"""The protocol of a connection, with an end to patience: headers have to come within a time, and
+connections are counted.
 
 uvicorn bounds the pause between two requests, but not how long a client takes to send the
 headers of one. A thousand clients that send a byte a minute would hold a thousand connections.
+It answers 503 when there are too many connections, but accepts any number of them, until the process has no
+file left for its store and for the effects of its runs.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADERS_S: Final = 10.0
+REFUSED: Final = 64
+"""Connections beyond the limit that are told so; more are closed at once."""
 
 
 class PatientProtocol(H11Protocol):
@@ -23,6 +28,9 @@ class PatientProtocol(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        if len(self.connections) > (self.limit_concurrency or 0) + REFUSED:
+            transport.close()
+            return
         self._expect()
 
     def data_received(self, data: bytes) -> None:

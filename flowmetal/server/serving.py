@@ -24,13 +24,20 @@ from flowmetal.runtime.interpreting import Interpreter
 from flowmetal.server import callbacks
 from flowmetal.server.application import application
 from flowmetal.server.desk import Desk
-from flowmetal.server.patience import PatientProtocol
+from flowmetal.server.patience import REFUSED, PatientProtocol
 from flowmetal.server.settings import Settings, host_of
 
 GRACE_S: Final = 10
 """How long requests in flight have after a signal."""
 
 _CONNECTIONS: Final = 4096
+"""At most; and half of the files that the process may open, so that its store and its runs have the others."""
+_AT_ONCE: Final = 64
+"""Connections that are accepted before any of them is counted."""
+
+_WAITING: Final = 1024
+"""Connections that the system holds until they are accepted."""
+
 _HEADER_BYTES: Final = 32 * 1024
 
 
@@ -116,7 +123,8 @@ class Service:
             proxy_headers=False,
             timeout_keep_alive=15,
             timeout_graceful_shutdown=GRACE_S,
-            limit_concurrency=_CONNECTIONS,
+            backlog=_AT_ONCE,
+            limit_concurrency=_connections(),
             h11_max_incomplete_event_size=_HEADER_BYTES,
         )
 
@@ -134,6 +142,8 @@ class _Server(Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        for opened in sockets or ():
+            opened.listen(_WAITING)
         self._on_ready()
 
 
@@ -166,6 +176,18 @@ class _Driver:
             self._on_end()
 
 
+def _connections() -> int:
+    """Return how many connections there may be."""
+    try:
+        import resource
+    except ImportError:  # not on this system
+        return _CONNECTIONS
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY:
+        return _CONNECTIONS
+    return max(1, min(_CONNECTIONS, most // 2 - REFUSED - _AT_ONCE))
+
+
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(
@@ -177,7 +199,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind(address)
-        opened.listen(1024)
+        opened.listen(_WAITING)
     except OSError as problem:
         opened.close()
         raise _no_address(host, port, problem) from None

@@ -40,14 +40,15 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
         queue, worker, names = fields.text("queue"), fields.text("worker"), fields.texts("names")
         loop = asyncio.get_running_loop()
         deadline = loop.time() + fields.number("wait", 0, most=LONGEST_WAIT_S)
-        while True:
+        while not await request.is_disconnected():  # a claim for nobody would cost an attempt
             found = await desk.ask(lambda engine: engine.claim_task(queue, worker, names))
             if found is not None:
                 return answer(_task_json(found))
             left = deadline - loop.time()
             if left <= 0 or desk.stopping.is_set():
-                return Response(status_code=204)
+                break
             await desk.change(left)
+        return Response(status_code=204)
 
     async def beat(request: Request) -> Response:
         fields = await read_fields(request, most, _ATTEMPT)

@@ -46,6 +46,7 @@ from flowmetal.store.operations.vocabulary import (
     SendMessage,
     SettlePromise,
     ShowPromise,
+    ShowTask,
     ShowTies,
     StartRun,
     Subscribe,
@@ -832,6 +833,22 @@ class OperationsContract:
         again = world.ann.operate(ClaimTask("images", "w2"))
         assert (of(again, "id"), of(again, "attempt")) == (id_, 2)
         assert of(world.ann.operate(EndTask(id_, 1, "1")), "value") is False
+
+    def test_a_task_says_how_it_stands(self, world: World) -> None:
+        doer = Doer(world, R1)
+        number = int(self.task(doer, max_attempts=2, first_wait_us=SECOND).rpartition(".")[2])
+        shown = world.ann.operate(ShowTask(R1, number))
+        assert [of(shown, name) for name in ("queue", "state", "attempt", "most")] == [
+            "images",
+            "open",
+            0,
+            2,
+        ]
+        world.ann.operate(ClaimTask("images", "w1"))
+        shown = world.bob.operate(ShowTask(R1, number))
+        assert [of(shown, name) for name in ("state", "attempt", "worker")] == ["claimed", 1, "w1"]
+        assert of(shown, "lease") == of(shown, "ready") + 2 * SECOND
+        assert of(world.ann.operate(ShowTask(R1, number + 1)), "queue") is None
 
     def test_a_task_that_fails_is_tried_again_by_its_policy(self, world: World) -> None:
         doer = Doer(world, R1)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -261,6 +262,38 @@ def test_a_worker_claims_beats_and_completes(served: Served) -> None:
     assert again.status_code == 200  # its answer may have been lost
     assert served.ended(run).result_json() == {"width": 10}
     refused(served.client.post("/v1/tasks/complete", json=attempt), 409, "FM1356")
+
+
+def test_a_worker_that_has_gone_claims_nothing(served: Served) -> None:
+    """It waited for a task when it was stopped; the next task is for those that are there."""
+    body = json.dumps({"queue": "images", "worker": "gone", "wait": 10}).encode()
+    head = b"POST /v1/tasks/claim HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    host, _, port = served.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), 5) as sock:
+        sock.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        served.client.get("/ready")  # by then it waits
+    run = served.engine.start(flowmetal.compile(WORK), ["a.png"])[0]
+    asked = {"queue": "images", "worker": "here", "wait": 10}
+    task = served.client.post("/v1/tasks/claim", json=asked).json()
+    assert (task["run"], task["attempt"]) == (run, 1)
+
+
+def test_why_says_how_a_task_stands(served: Served) -> None:
+    source = """(ns again) (defforeign resize {:queue "photos" :retry {:max-attempts 2 :backoff #dur "1h"}} [path])
+                (defn main [] (resize "a.png"))"""
+    run = served.engine.start(flowmetal.compile(source))[0]
+    served.until(run, lambda view: view.state == "waiting")
+
+    def why() -> str:
+        return served.client.get(f"/v1/runs/{run}/why").json()["why"]
+
+    assert "no worker of the queue photos has claimed it yet" in why()
+    asked = {"queue": "photos", "worker": "w-1"}
+    task = served.client.post("/v1/tasks/claim", json=asked).json()
+    assert "worker w-1 of the queue photos is at it (attempt 1 of 2); without" in why()
+    attempt = {"id": task["id"], "attempt": 1, "error": {"type": "no/paper", "message": "no paper"}}
+    served.client.post("/v1/tasks/fail", json=attempt)
+    assert "attempt 1 of 2 failed, and the queue photos offers it again at 2" in why()
 
 
 def test_a_worker_of_a_run_that_has_moved_is_told_so(served: Served, tmp_path: Path) -> None:

@@ -70,6 +70,13 @@ def test_a_body_that_is_not_what_it_says_consumes_nothing(served: Served) -> Non
     assert served.ended(run).result == 1
 
 
+def test_a_charset_of_python_alone_is_refused_and_holds_up_nobody(served: Served) -> None:
+    url = served.callback(served.start(WAITS))["url"]
+    headers = {"content-type": "text/plain; charset=punycode"}
+    answered = httpx.post(url, content=b"-" + b"a" * 1_000_000, headers=headers)
+    assert (answered.status_code, answered.json()["error"]["code"]) == (400, "FM1350")
+
+
 def test_a_body_that_is_compressed_is_refused_and_consumes_nothing(served: Served) -> None:
     run = served.start(WAITS)
     url = served.callback(run)["url"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import socket
@@ -15,6 +16,7 @@ import httpx2 as httpx
 import pytest
 
 import flowmetal
+from flowmetal.runtime.grants import RunGrants
 from flowmetal.server.serving import Service
 from flowmetal.server.settings import checked
 from flowmetal.values import keyword
@@ -22,8 +24,12 @@ from tests.server.serving import WAITS, Served, serving
 
 
 @contextmanager
-def process(store: str, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def process(
+    store: str, *words: str, files: int | None = None
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    limit = [] if files is None else ["sh", "-c", f'ulimit -n {files} && exec "$@"', "sh"]
     command = [
+        *limit,
         sys.executable,
         "-m",
         "flowmetal.cli",
@@ -62,6 +68,24 @@ def test_sigterm_answers_what_is_in_flight_and_gives_runs_back(tmp_path: Path) -
         assert server.wait(15) == 0
         assert engine.view(run).state in ("ready", "waiting", "completed")
         assert engine.result(run) == 17
+
+
+def test_idle_connections_leave_files_for_the_store_and_the_runs(tmp_path: Path) -> None:
+    store = f"sqlite:{tmp_path}/runs.db"
+    source = '(ns counts) (defn main [] (dotimes [_ 5] (sleep! #dur "10ms")) (:out (perform :sh/run {:argv ["echo" "1"]})))'
+    with flowmetal.Engine(store) as engine, process(store, files=400) as (server, url):
+        host, _, port = url.removeprefix("http://").partition(":")
+        with contextlib.ExitStack() as idle:
+            for _ in range(450):
+                idle.enter_context(socket.create_connection((host, int(port)), 5))
+            grants = RunGrants(everything=True)
+            run = engine.start(flowmetal.compile(source), grants=grants)[0]
+            view = Served.until(
+                Served(engine, _At(url), None), run, lambda v: v.ended_us is not None
+            )
+            assert view.result == "1\n"
+        server.send_signal(signal.SIGTERM)
+        assert "Traceback" not in server.communicate(timeout=15)[1]
 
 
 class _At:

@@ -55,6 +55,7 @@ from flowmetal.store.operations.vocabulary import (
     ShowCallback,
     ShowPermit,
     ShowPromise,
+    ShowTask,
     ShowTies,
     StartRun,
     Subscribe,
@@ -157,6 +158,8 @@ def _perform(records: Records, asker: Asker | None, operation: Operation) -> Ans
             return queues.redrive(records, asker, operation)
         case ClaimTask():
             return tasks.claim(records, operation)
+        case ShowTask():
+            return tasks.show(records, operation)
         case BeatTask():
             return tasks.beat(records, operation)
         case EndTask():

@@ -22,8 +22,9 @@ from typing import ClassVar, Final
 from flowmetal.ids import RunId
 from flowmetal.store.operations.answers import Answer, Asker, answer, bad_name, refuse, reply
 from flowmetal.store.operations.records import TAB, TASKS, Kept, Records, drop, each, find, keep
-from flowmetal.store.operations.ties import wait_at, waits_no_more
-from flowmetal.store.operations.vocabulary import BeatTask, ClaimTask, EndTask, OpenTask
+from flowmetal.store.operations.ties import OPEN as OPEN_TIE
+from flowmetal.store.operations.ties import ties, wait_at, waits_no_more
+from flowmetal.store.operations.vocabulary import BeatTask, ClaimTask, EndTask, OpenTask, ShowTask
 from flowmetal.store.protocol import RunState
 from flowmetal.values import keyword
 
@@ -162,6 +163,24 @@ def claim(records: Records, operation: ClaimTask) -> Answer:
             lease=task.lease_us,
         )
     return answer(id=None)
+
+
+def show(records: Records, operation: ShowTask) -> Answer:
+    suffix = f".{operation.effect}"  # behind the generation, of which a run has one
+    for _, effect, tie in ties(records, operation.run, OPEN_TIE):
+        if tie.kind == TASK and effect.endswith(suffix):
+            task = find(records, Task, tie.place)
+            if task is not None:
+                return answer(
+                    queue=task.queue,
+                    state=task.state,
+                    attempt=task.attempt,
+                    most=task.max_attempts,
+                    ready=task.ready_us,
+                    worker=task.worker,
+                    lease=task.lease_expires_us,
+                )
+    return answer(queue=None)
 
 
 def beat(records: Records, operation: BeatTask) -> Answer:

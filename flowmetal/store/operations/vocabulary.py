@@ -375,6 +375,17 @@ class ClaimTask:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowTask:
+    """Say how the task of an effect stands, as far as it is known.
+
+    ``{:queue :state :attempt :most n-or-nil :ready us :worker :lease us}``; ``{:queue nil}`` if there is none.
+    """
+
+    run: RunId
+    effect: int
+
+
+@dataclass(frozen=True, slots=True)
 class BeatTask:
     """Extend the lease of an attempt. ``{:value bool}``: false if it is lost, so stop working."""
 
@@ -454,6 +465,7 @@ Operation = (
     | Redrive
     | OpenTask
     | ClaimTask
+    | ShowTask
     | BeatTask
     | EndTask
     | Deploy
