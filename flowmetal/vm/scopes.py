@@ -19,6 +19,7 @@ from flowmetal.values import (
 )
 from flowmetal.values.cells import BROKEN, KEPT, OPEN
 from flowmetal.values.errors import flow_error
+from flowmetal.vm.errors import CANCELLED
 from flowmetal.vm.fibers import (
     Suspended,
     block,
@@ -41,6 +42,7 @@ from flowmetal.vm.state import (
 )
 from flowmetal.vm.tracing import backtrace, own_place
 from flowmetal.vm.unwinding import (
+    RESTART,
     cancel,
     check_cancellation,
     forget_cancellation,
@@ -51,6 +53,7 @@ from flowmetal.vm.unwinding import (
 )
 
 _TIMER = keyword("timer")
+_NO_FAILURES = (CANCELLED, RESTART)
 
 
 def _spawn(
@@ -159,6 +162,8 @@ def _go_on(machine: Machine, fiber: Fiber, scope: Scope) -> None:
     pending = stack[at] if at >= 0 else None
     verdict = scope.verdict
     if verdict is not None and (pending is None or pending.error is not verdict.error):
+        if pending is not None and pending.error.type not in _NO_FAILURES:
+            scope.suppressed.append(pending.error)  # the body's own, of its clean-up
         error = _with_suppressed(machine, fiber, verdict.error, scope)
         raise Suspended(Verdict(error, verdict.frame, verdict.handler))
     if pending is not None and scope.suppressed:

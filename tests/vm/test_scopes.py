@@ -129,6 +129,25 @@ def test_all_failures_are_told_not_only_the_first() -> None:
     assert value(text) == '["too"]'
 
 
+def test_what_the_clean_up_of_the_body_fails_with_is_told_too() -> None:
+    clean_up = '(try (sleep! #dur "9s") (finally (throw (ex-info "too" {:type :my/other}))))'
+    told = "(catch Throwable e [(ex-message e) (mapv ex-message (:suppressed (ex-data e)))])"
+    for form in (
+        f'(scope! [s] (spawn! (fn [] (sleep! #dur "1s") {FAIL})) {clean_up})',
+        f'(scope! [s] (spawn! (fn [] (sleep! #dur "1s") {FAIL})) (scope! [t] {clean_up}))',
+        f'(all! (with-timeout! #dur "9s" {clean_up}) (do (sleep! #dur "1s") {FAIL}))',
+        f'(with-timeout! #dur "1s" {clean_up})',
+        f'(with-timeout! #dur "1s" (all! {clean_up} (sleep! #dur "9s")))',
+    ):
+        text = f"(try {form} {told})"
+        assert value(text).endswith('["too"]]'), form
+
+
+def test_a_body_that_only_unwinds_has_no_failure_of_its_own() -> None:
+    text = '(try (with-timeout! #dur "1s" (sleep! #dur "9s")) (catch :timeout e (ex-data e)))'
+    assert ":suppressed" not in value(text)
+
+
 def test_failures_at_the_same_moment_are_all_told_when_nobody_takes_them() -> None:
     fail = '(do (sleep! #dur "1s") (throw (ex-info "{}" {{}})))'
     turn = failure(f"(all! {fail.format('one')} {fail.format('two')})")
