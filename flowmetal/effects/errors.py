@@ -22,7 +22,7 @@ def effect_error(
     message: str,
     data: dict[str, Value] | None = None,
     *,
-    retryable: bool = False,
+    retryable: bool | None = False,
     cause: ErrorValue | None = None,
 ) -> ErrorValue:
     """Make the error that a program sees when an effect fails."""

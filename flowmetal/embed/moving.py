@@ -25,7 +25,7 @@ from flowmetal.effects import events as kinds
 from flowmetal.embed import arriving
 from flowmetal.embed.believing import SEAL, believed, is_sealed, sealed
 from flowmetal.embed.files import read_bytes, write_bytes
-from flowmetal.errors import RefusedError, RunError, StoreError, UsageError
+from flowmetal.errors import RefusedError, RunError, RunStateError, StoreError, UsageError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.runtime.forking import Choices, Fork, fork
 from flowmetal.runtime.grants import RunGrants
@@ -309,7 +309,7 @@ def _claim(store: Store, owner: InterpreterId, run: RunId) -> Claim:
         case Claim() as claim:
             return claim
         case Held(state=RunState.MOVED):
-            raise RunError(
+            raise RunStateError(
                 "FM1103",
                 f"run {run} has moved already",
                 hint="`fmvm import FILE.fms` takes it out of its file",

@@ -9,7 +9,8 @@ FlowmetalError                 carries Diagnostics; the exit status of the comma
  |- SnapshotError   FM09xx  2  bytes are not a snapshot, or its code is missing
  |- StoreError      FM10xx  2  the store cannot be used
  |   `- Conflict        -      a commit lost the race: drop the machine
- |- RunError        FM11xx  2  no such run, or not in a state for this
+ |- RunError        FM11xx  2  no such run, or one that cannot be loaded
+ |  `- RunStateError        3  it is in no state for this: a conflict
  |- RefusedError    FM12xx  3  a capability, a conflict or a policy says no
  `- UsageError      FM13xx  2  wrong usage or unreadable input
 ```
@@ -152,7 +153,13 @@ class Conflict(StoreError):
 
 
 class RunError(FlowmetalError):
-    """The run does not exist or is not in a state for what was asked."""
+    """The run does not exist, cannot be loaded or is in no state for what was asked."""
+
+
+class RunStateError(RunError):
+    """The run is there, and what was asked conflicts with the state that it is in."""
+
+    exit_status = 3
 
 
 class RefusedError(FlowmetalError):

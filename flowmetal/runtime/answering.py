@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _ERROR: Final = keyword("error")
 _NAME: Final = keyword("name")
 _ELSE: Final = keyword("else")
+_RETRYABLE: Final = keyword("retryable?")
+_TASK_FAILED: Final = keyword("task/failed")
 _MISSING: Final = object()
 
 
@@ -146,8 +148,9 @@ def _called_back(active: ActiveRun, pending: Pending, found: Map) -> Value:
             if otherwise is not _MISSING:
                 return otherwise
             after = keyword(_get(found, "after"))
+            message = "the callback has expired"
             raise _Failed(
-                effect_error("FM0704", "timeout", "the callback has expired", {"after": after})
+                effect_error("FM0704", "timeout", message, {"after": after}, retryable=None)
             )
 
 
@@ -163,7 +166,12 @@ def _callback_failed(said: Value) -> ErrorValue:
     message = _get(said, "message")
     text = "the callback was failed" if message is None else str(message)
     return ErrorValue(
-        type=keyword("callback/failed"), message=text, data=values, code="FM0734", frames=()
+        type=keyword("callback/failed"),
+        message=text,
+        data=values,
+        retryable=_says(values.get(_RETRYABLE)),
+        code="FM0734",
+        frames=(),
     )
 
 
@@ -260,11 +268,15 @@ def _worker_failed(kind: str, found: Map, said: Value) -> ErrorValue:
     message = str(_get(said, "message") or "a worker failed")
     type_ = _get(said, "type")
     word = None if type_ is None else _type_of(type_)
-    if word is None:
-        values = values if type_ is None else values.assoc(keyword("type"), type_)
-        return _task_failed(kind, message, values)
-    error = _task_failed(kind, message, values)
-    return ErrorValue(word, error.message, error.data, code=error.code, frames=())
+    if word is None and type_ is not None:
+        values = values.assoc(keyword("type"), type_)
+    retryable = _says(_get(said, "retryable"), values.get(_RETRYABLE))
+    return _task_failed(kind, message, values, word or _TASK_FAILED, retryable)
+
+
+def _says(*said: Value) -> bool | None:
+    """Return what somebody outside has said of trying again, in one place or another."""
+    return next((word for word in said if type(word) is bool), None)
 
 
 def _type_of(said: Value) -> Keyword | None:
@@ -276,11 +288,18 @@ def _type_of(said: Value) -> Keyword | None:
     return None if word.text == CANCELLED_TYPE else word
 
 
-def _task_failed(kind: str, message: str, data: Map = EMPTY_MAP) -> ErrorValue:
+def _task_failed(
+    kind: str,
+    message: str,
+    data: Map = EMPTY_MAP,
+    type_: Keyword = _TASK_FAILED,
+    retryable: bool | None = None,
+) -> ErrorValue:
     return ErrorValue(
-        type=keyword("task/failed"),
+        type=type_,
         message=f"{kind}: {message}",
         data=data,
+        retryable=retryable,
         code="FM0736",
         frames=(),
     )

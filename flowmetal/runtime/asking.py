@@ -164,10 +164,14 @@ def _start(active: ActiveRun, args: _Arguments) -> Operation:
     if args.has("on-parent-end"):
         policy = _ON_PARENT_END[args.one_of("on-parent-end", _ON_PARENT_END)]
     if_exists = IfExists.ATTACH if args.get("id") is None else IfExists.FAIL
+    again = "." in args.request.key
     if args.has("if-exists"):
         if_exists = _IF_EXISTS[args.one_of("if-exists", _IF_EXISTS)]
+        again = (
+            again and if_exists is not IfExists.ATTACH
+        )  # that run is meant, whatever became of it
     delay_us = args.us_or_none("delay") or 0
-    return StartRun(_new_run(active, args, delay_us), if_exists, policy, "." in args.request.key)
+    return StartRun(_new_run(active, args, delay_us), if_exists, policy, again)
 
 
 def _new_run(active: ActiveRun, args: _Arguments, delay_us: int = 0) -> NewRun:

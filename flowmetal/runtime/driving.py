@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flowmetal.effects.kinds import EffectClass
-from flowmetal.errors import Conflict, RunError, StoreError
+from flowmetal.errors import Conflict, RunError, RunStateError, StoreError
 from flowmetal.ids import RunId
 from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.advance import advance, may_start, take_in
@@ -97,7 +97,9 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
                 host.store.attend()
                 host.clock.wait(host.store, POLL_US)
             case Held() as held if not wait_for_others:
-                raise RunError("FM1107", f"run {run} is being driven by {held.owner_description}")
+                raise RunStateError(
+                    "FM1107", f"run {run} is being driven by {held.owner_description}"
+                )
             case Held() as held:
                 if held.owner_description != told:
                     told = held.owner_description

@@ -31,6 +31,8 @@ RECEIVES: Final = {"signal/receive": "signal", "topic/receive": "topic"}
 
 SLEEP: Final = "time/sleep"
 
+_WAITED_FOR: Final = (EffectClass.WAITING, EffectClass.STORE)
+
 
 class Entering(NamedTuple):
     """A result on its way in, when it counts, and the message that it came by, if one did."""
@@ -131,7 +133,8 @@ def timeout_error(kind: str, effect_class: EffectClass, timeout_us: int | None) 
         f"{namespace}/timeout" if connector else "timeout",
         f"{kind} timed out{seconds}",
         {"kind": kind},
-        retryable=connector and namespace != "sh",
+        # A wait has no policy of its own; whether its time is a reason to try again is said around it.
+        retryable=None if effect_class in _WAITED_FOR else connector and namespace != "sh",
     )
 
 

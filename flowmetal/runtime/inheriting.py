@@ -160,6 +160,7 @@ _GIVE_UP: Final = {"lock/release": _permit, "topic/unsubscribe": _subscription}
 _USE: Final = {
     "run/await": lambda args: _child(args.get(_RUN)),
     "run/cancel": lambda args: _child(args.get(_RUN)),
+    "signal/send": lambda args: _child(args.get(_RUN)),
     "callback/await": _callback,
     "lock/release": _permit,
     "lock/renew": _permit,

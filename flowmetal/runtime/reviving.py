@@ -21,7 +21,7 @@ from typing import Final, Protocol
 
 from flowmetal.effects import events as kinds
 from flowmetal.effects.errors import cancelled
-from flowmetal.errors import RefusedError, RunError
+from flowmetal.errors import RefusedError, RunError, RunStateError
 from flowmetal.ids import RunId
 from flowmetal.runtime.active import ActiveRun, Step
 from flowmetal.runtime.committing import commit_step
@@ -269,8 +269,8 @@ def _check(machine: Machine, run: RunId, revival: Revival) -> None:
         )
 
 
-def _not_failed(run: RunId, state: RunState) -> RunError:
-    return RunError(
+def _not_failed(run: RunId, state: RunState) -> RunStateError:
+    return RunStateError(
         "FM1103",
         f"run {run} is {state.value}, and only a run that has failed can be revived",
         hint=f"`fmvm why {run}` says how it stands",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping
 
-from flowmetal.errors import Conflict, RunError, StoreError
+from flowmetal.errors import Conflict, RunError, RunStateError, StoreError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store.protocol import (
     ENDED,
@@ -108,7 +108,7 @@ def check_expected(
     """Raise FM1103 if the run's state is none of those that a change of state expects."""
     if stored not in expected and shown_state(stored, owner) not in expected:
         wanted = " or ".join(state.value for state in expected)
-        raise RunError(
+        raise RunStateError(
             "FM1103", f"run {run} is {stored.value}, not {wanted}", hint=f"see `fmvm why {run}`"
         )
 
@@ -117,25 +117,25 @@ def check_open(run: RunId, stored: RunState) -> None:
     """Raise FM1102 if the run takes no more messages, FM1103 while it is written to a file: what
     came between the reading and the end of the export would be acknowledged and lost."""
     if stored is RunState.MOVED:
-        raise RunError(
+        raise RunStateError(
             "FM1102",
             f"run {run} has moved away and takes no messages here",
             hint="send it to the store that it was imported into",
         )
     if stored is RunState.FAILED:
-        raise RunError(
+        raise RunStateError(
             "FM1102",
             f"run {run} has failed and takes no messages as long as it stands there",
             hint=f"send it again when `fmvm retry {run}` has let it go on",
         )
     if stored in ENDED:
-        raise RunError(
+        raise RunStateError(
             "FM1102",
             f"run {run} has ended ({stored.value}) and takes no more messages",
             hint=f"see `fmvm show {run}` for how it ended",
         )
     if stored is RunState.EXPORTING:
-        raise RunError(
+        raise RunStateError(
             "FM1103",
             f"run {run} is being exported and takes no messages now",
             hint="send it again when the export has ended, to the store where the run then is",
@@ -190,8 +190,8 @@ def no_such_run(run: RunId) -> RunError:
     return RunError("FM1101", f"there is no run {run}", hint="`fmvm ps` lists the runs")
 
 
-def run_exists(run: RunId) -> RunError:
-    return RunError(
+def run_exists(run: RunId) -> RunStateError:
+    return RunStateError(
         "FM1104",
         f"run {run} is in this store already",
         hint=f"see `fmvm show {run}`; another store is named by --store",
@@ -204,7 +204,7 @@ def check_import(coming: RunRow, here: RunState, here_created_us: int, here_seq:
     if here is not RunState.MOVED or coming.created_us != here_created_us:
         raise run_exists(coming.id)
     if coming.seq < here_seq:
-        raise RunError(
+        raise RunStateError(
             "FM1104",
             f"run {coming.id} went on since this file was written: it ends with event {coming.seq},"
             f" and the run moved away from here after event {here_seq}",

@@ -82,7 +82,7 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(failed) -> None:
     failed.write("ok.flow", "(defn main [] 1)")
     failed("fmvm", "run", "ok.flow", "--id", "done")
     shown = failed("fmvm", "retry", "done")
-    assert shown.status == 2
+    assert shown.status == 3
     assert "only a run that has failed" in shown.err
     assert failed("fmvm", "cancel", "f").status == 0
     assert json.loads(failed("fmvm", "show", "f", "--json").out)["state"] == "cancelled"
@@ -90,4 +90,4 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(failed) -> None:
 
 def test_a_signal_to_a_failed_run_is_refused_with_what_lets_it_go_on(failed) -> None:
     shown = failed("fmvm", "signal", "f", "go")
-    assert (shown.status, "`fmvm retry f` has let it go on" in shown.err) == (2, True)
+    assert (shown.status, "`fmvm retry f` has let it go on" in shown.err) == (3, True)

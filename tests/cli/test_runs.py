@@ -318,7 +318,7 @@ def test_why_says_of_every_state_what_holds_the_run(shell) -> None:
     assert "goes on where that is imported" in moved
     assert "ended" not in moved
     refused = shell("fmvm", "signal", "w", "go", "1")
-    assert (refused.status, "moved away" in refused.err) == (2, True)
+    assert (refused.status, "moved away" in refused.err) == (3, True)
 
 
 def test_a_signal_that_was_there_is_answered_as_the_first_time(shell) -> None:
@@ -391,7 +391,7 @@ def test_a_run_that_was_cancelled_without_a_reason_has_none(shell) -> None:
 
 def test_a_run_that_has_ended_is_not_cancelled(shell) -> None:
     start(shell, ECHO, "--id", "e")
-    assert shell("fmvm", "cancel", "e").status == 2
+    assert shell("fmvm", "cancel", "e").status == 3
 
 
 def test_a_paused_run_is_not_driven_and_keeps_what_comes_in(shell) -> None:
@@ -427,7 +427,7 @@ def test_a_run_moves_as_one_file(shell) -> None:
     assert shell("fmvm", "import", "w.fms", *other).out == "w\n"
     assert shell("fmvm", "resume", "w", *other).out.endswith("{:got 1}\n")
     twice = shell("fmvm", "import", "w.fms", *other)
-    assert twice.status == 2
+    assert twice.status == 3
     assert "FM1104" in twice.err
 
 

@@ -12,7 +12,7 @@ from flowmetal.ids import RunId
 from flowmetal.runtime.driving import drive
 from flowmetal.runtime.forking import Choices, fork
 from flowmetal.runtime.verifying import verify
-from flowmetal.values import decode_data, keyword
+from flowmetal.values import decode_data, keyword, pr_str
 from tests.crash.corpus import CASES, Case
 from tests.runtime.test_past import host_of, lived, row_of
 from tests.stores import url_of
@@ -220,6 +220,22 @@ INHERITED = """
       [(said (fn [] (await-callback! c {:timeout #dur "1ms"})))
        (said (fn [] (await! k)))])))))
 """
+
+
+def test_a_fork_does_not_signal_or_stop_the_child_of_the_first_run(engine) -> None:
+    text = """(ns i (:require [flow.event :refer [receive! signal!]]))
+              (defn child [] (receive! :word))
+              (defn said [f] (try (f) (catch :fork/inherited e (:kind (ex-data e)))))
+              (defn main []
+                (let [k (start! child)]
+                  (receive! :go)
+                  [(said (fn [] (signal! k :word 1))) (said (fn [] (cancel! k)))]))"""
+    run = parked(engine, text)
+    made = engine.fork(run)
+    engine.signal(made.id, "go")
+    assert pr_str(engine.result(made.id)) == '["signal/send" "run/cancel"]'
+    engine.signal(run, "go")
+    assert pr_str(engine.result(run)) == "[nil true]"
 
 
 def test_what_the_first_run_owns_is_an_error_in_the_fork(engine) -> None:

@@ -152,6 +152,25 @@ def test_a_retried_step_finds_the_child_that_it_has_started_and_takes_no_other_f
     assert result(engine, text) == "[:ours :taken]"
 
 
+@pytest.mark.parametrize("options", ["{}", '{:id "c"}'])
+def test_a_retried_step_starts_another_child_in_the_place_of_one_that_failed(
+    engine, options: str
+) -> None:
+    text = f"""(defn child []
+                 (state/update! "tries" (fnil inc 0))
+                 (when (< (state/get! "tries") 3) (throw (ex-info "busy" {{:type :c/busy}})))
+                 :done)
+              (defn main []
+                (let [made (atom [])]
+                  (step! "s" {{:retry {{:max-attempts 5 :backoff #dur "1ms"}}}}
+                    (let [c (start! child [] {options})]
+                      (swap! made conj c)
+                      (await! c)
+                      (when (< (attempt) 5) (throw (ex-info "later" {{}})))))
+                  [(count @made) (count (distinct @made)) (state/get! "tries")]))"""
+    assert result(engine, text) == "[5 3 3]"
+
+
 def test_only_functions_of_the_program_can_begin_a_run(engine) -> None:
     found = error(engine, "(defn main [] (start! (fn [] 1) []))")
     assert (found.code, found.type) == ("FM0501", keyword("type/mismatch"))
@@ -195,6 +214,29 @@ def test_a_deployed_program_is_started_by_its_name(engine) -> None:
     engine.deploy(flowmetal.compile("(ns other) (defn main [x] [:other x])"), "other")
     assert result(engine, '(defn main [] (await! (start! "other" [1])))') == "[:other 1]"
     assert error(engine, '(defn main [] (start! "nobody" []))').code == "FM0732"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "wait",
+    [
+        '(event/receive! :never {:timeout #dur "1ms"})',
+        '(event/await-callback! (event/callback! {:timeout #dur "1ms"}))',
+        '(event/await-callback! (event/callback!) {:timeout #dur "1ms"})',
+        '(event/await-shared! "never" {:timeout #dur "1ms"})',
+        '(await! (start! child []) {:timeout #dur "1ms"})',
+        '(with-lock! "a" (with-lock! "a" {:wait #dur "1ms"} 1))',
+    ],
+)
+def test_a_step_is_tried_again_when_the_time_of_its_wait_is_up(engine, wait: str) -> None:
+    text = f"""(defn child [] (event/receive! :never))
+               (defn main []
+                 (let [tries (atom 0)]
+                   (try (step! "s" {{:retry {{:max-attempts 2 :backoff #dur "1ms"}}}}
+                          (swap! tries inc)
+                          {wait})
+                        (catch :timeout e @tries))))"""
+    assert result(engine, text) == "2"
 
 
 # Signals
@@ -371,10 +413,11 @@ def test_a_lock_gives_growing_tokens_and_is_free_afterwards(engine) -> None:
 
 
 def test_who_waits_too_long_for_a_lock_gets_a_timeout_or_its_else(engine) -> None:
-    text = """(defn holds [] (with-lock! "l" (event/receive! :end)))
+    text = """(defn holds [parent]
+                (with-lock! "l" (event/signal! parent :held) (event/receive! :end)))
               (defn main []
-                (let [c (start! holds [])]
-                  (sleep! #dur "30ms")
+                (let [c (start! holds [(:run (run-info))])]
+                  (event/receive! :held)
                   (let [found [(with-lock! "l" {:wait #dur "10ms" :else :no} :yes)
                                (try (with-lock! "l" {:wait #dur "10ms"} :yes) (catch :timeout e :late))
                                (lock/singleton! "l" :in)]]
@@ -497,6 +540,24 @@ def test_a_foreign_function_with_a_queue_is_performed_by_a_worker(engine) -> Non
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"type": "image/bad", "retryable": false}',
+        '{"data": {"retryable?": false}}',
+        '{"type": "busy"}',
+    ],
+)
+def test_what_a_worker_says_of_trying_again_holds_for_the_program_too(engine, said) -> None:
+    text = """(defforeign draw {:queue "images"} [x])
+              (defn main [] (try (draw 1) (catch :default e (:retryable? e))))"""
+    run = start(engine, text, "r")
+    task = engine.claim_task("images", "w1")
+    assert engine.end_task(task.id, task.attempt, said, failed=True)
+    assert engine.result(run) is (False if "false" in said else None)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_task_whose_time_is_up_is_over_although_nobody_has_claimed_it(engine) -> None:
     text = """(defforeign draw {:queue "images" :timeout #dur "50ms"} [x])
               (defn main [] (try (draw 1) (catch :timeout e :over)))"""
@@ -507,7 +568,9 @@ def test_a_task_whose_time_is_up_is_over_although_nobody_has_claimed_it(engine) 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
-    "options", ['{:timeout #dur "50ms"}', '{:retry 5 :heartbeat #dur "50ms"}'], ids=["time", "lost"]
+    "options",
+    ['{:timeout #dur "500ms"}', '{:retry 5 :heartbeat #dur "500ms"}'],
+    ids=["time", "lost"],
 )
 def test_an_at_most_once_task_that_a_worker_may_have_done_is_in_doubt(engine, options) -> None:
     text = f"""(defforeign pay {options[:-1]} :queue "till" :at-most-once true}} [x])

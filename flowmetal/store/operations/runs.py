@@ -6,6 +6,7 @@ that run by a ``watch`` tie. Both are cut when that run ends.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from flowmetal.ids import RunId
@@ -47,13 +48,26 @@ def start_run(records: Records, asker: Asker | None, operation: StartRun) -> Ans
         return answer(run=new.id, made=True)
     match operation.if_exists:
         case IfExists.ATTACH:
-            return answer(run=new.id, made=False)
+            ours = operation.again
         case IfExists.FAIL:
-            if operation.again and _is_the_same(records, new):
-                return answer(run=new.id, made=False)
-            return refuse("FM1104", "run/exists", f"run {new.id} is there already", run=new.id)
+            ours = operation.again and _is_the_same(records, new)
+            if not ours:
+                return refuse("FM1104", "run/exists", f"run {new.id} is there already", run=new.id)
         case IfExists.CANCEL:
             return _start_anew(records, new, operation.on_parent_end)
+    if ours and _has_failed(records, new):
+        return _start_in_place(records, new, operation.on_parent_end)
+    return answer(run=new.id, made=False)
+
+
+def _has_failed(records: Records, new: NewRun) -> bool:
+    """Say whether a child that an earlier attempt has started came to nothing: its parent was told so."""
+    standing = records.run(new.id)
+    return (
+        standing is not None
+        and standing.parent == new.parent
+        and standing.state in (RunState.FAILED, RunState.CANCELLED)
+    )
 
 
 def _is_the_same(records: Records, new: NewRun) -> bool:
@@ -69,18 +83,35 @@ def _is_the_same(records: Records, new: NewRun) -> bool:
     return (told.name, told.data) == (first.name, first.data)
 
 
+def _start_in_place(records: Records, new: NewRun, policy: OnParentEnd) -> Answer:
+    """Start another child in the place of one that failed, unless an earlier attempt has done so."""
+    for candidate in _numbered(new):
+        if records.create_run(candidate):
+            bind_child(records, candidate, policy)
+            return answer(run=candidate.id, made=True)
+        if _is_the_same(records, candidate) and not _has_failed(records, candidate):
+            return answer(run=candidate.id, made=False)
+    return _too_often(new.id)
+
+
+def _numbered(new: NewRun) -> Iterator[NewRun]:
+    return (replace(new, id=RunId(f"{new.id}-{count}")) for count in range(2, _ANEW))
+
+
 def _start_anew(records: Records, new: NewRun, policy: OnParentEnd) -> Answer:
     """Cancel what has the id and start under the next free id: an id names one run for ever."""
-    base = new.id
-    latest = base
-    for count in range(2, _ANEW):
-        candidate = replace(new, id=RunId(f"{base}-{count}"))
+    latest = new.id
+    for candidate in _numbered(new):
         if records.create_run(candidate):
-            cancel(records, RunId(latest), f"replaced by run {candidate.id}")
+            cancel(records, latest, f"replaced by run {candidate.id}")
             bind_child(records, candidate, policy)
             return answer(run=candidate.id, made=True)
         latest = candidate.id
-    return refuse("FM1104", "run/exists", f"run {base} was started {_ANEW} times", run=base)
+    return _too_often(new.id)
+
+
+def _too_often(run: RunId) -> Answer:
+    return refuse("FM1104", "run/exists", f"run {run} was started {_ANEW} times", run=run)
 
 
 def bind_child(records: Records, new: NewRun, policy: OnParentEnd) -> None:

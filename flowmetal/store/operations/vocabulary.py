@@ -39,12 +39,16 @@ class OnParentEnd(Enum):
 
 @dataclass(frozen=True, slots=True)
 class StartRun:
-    """Start a run. ``{:run id :made bool}``; with CANCEL the id may be another than asked for."""
+    """Start a run. ``{:run id :made bool}``; with CANCEL, and ``again``, the id may be another than asked for.
+
+    ``again``: the asker may have asked before. A child of its own is no reason to FAIL, and if it failed or
+    was cancelled another is started in its place.
+    """
 
     new: NewRun
     if_exists: IfExists = IfExists.ATTACH
     on_parent_end: OnParentEnd = OnParentEnd.FOLLOW
-    again: bool = False  # the asker may have asked before: a child of its own is no reason to FAIL
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
