@@ -225,8 +225,8 @@ class MemoryStore:
         return run.due_us is not None and run.due_us <= now_us
 
     def _has_room(self, run: MemoryRun, owner: InterpreterId) -> bool:
-        """Say whether an interpreter may drive one more run of this one's queue."""
-        if not run.queue:
+        """Say whether an interpreter may drive one more run of this one's queue, if it is one more."""
+        if not run.queue or run.owner == owner:
             return True
         from flowmetal.store.operations.queues import per_worker
 

@@ -803,6 +803,25 @@ class OperationsContract:
         assert R1 in taken
         assert len(world.bob.claim_ready(BOB, LEASE_US, 9)) == 1
 
+    def test_an_interpreter_takes_over_no_more_of_a_queue_than_it_may(self, world: World) -> None:
+        for run in "abcd":
+            self.put(world, run, QueuePolicy(per_worker=2))
+        assert len(world.ann.claim_ready(ANN, LEASE_US, 9)) == 2
+        first, _ = world.bob.claim_ready(BOB, LEASE_US, 9)
+        begin(world.ann, R1)
+        world.kill(ANN)
+        assert [claim.run for claim in world.bob.claim_ready(BOB, LEASE_US, 9)] == [R1]
+        world.bob.release(first)
+        (taken,) = world.bob.claim_ready(BOB, LEASE_US, 9)
+        assert taken.run in ("a", "b")
+
+    def test_an_interpreter_takes_again_what_it_has_lost_of_a_queue(self, world: World) -> None:
+        self.put(world, "a", QueuePolicy(per_worker=1))
+        self.put(world, "b", QueuePolicy(per_worker=1))
+        assert [claim.run for claim in world.ann.claim_ready(ANN, LEASE_US, 9)] == ["a"]
+        world.clock.advance(LEASE_US + 1)
+        assert [claim.run for claim in world.ann.claim_ready(ANN, LEASE_US, 9)] == ["a"]
+
     # Tasks
 
     def task(self, doer: Doer, **more: object) -> str:

@@ -54,20 +54,11 @@ LOOK = f"""
 LOOK_ON = LOOK.replace("FOR UPDATE OF head", "")
 
 # What can be claimed: runs of the dead, runs whose lease is over, runs that are due.
-# LIMIT and FOR UPDATE belong to each kind; {LOCK} is left out for a mere look.
+# LIMIT and FOR UPDATE belong to each kind; {lock} is left out for a mere look.
 _READY = """
   WITH clock AS MATERIALIZED (SELECT flowmetal.now_us() AS us),
   gone AS MATERIALIZED (
     SELECT id FROM flowmetal.interpreter WHERE {is_gone}
-  ), orphan AS MATERIALIZED (
-    SELECT head.number FROM gone JOIN flowmetal.head ON head.owner = gone.id
-    WHERE head.owner IS NOT NULL AND state IN ('ready', 'waiting') AND snapshot_format <= %(format)s AND attempts <= %(attempts)s
-    LIMIT %(limit)s {lock}
-  ), late AS MATERIALIZED (
-    SELECT number FROM flowmetal.head
-    WHERE owner IS NOT NULL AND lease_expires_us <= (SELECT us FROM clock)
-      AND state IN ('ready', 'waiting') AND snapshot_format <= %(format)s AND attempts <= %(attempts)s
-    ORDER BY lease_expires_us LIMIT %(limit)s - (SELECT count(*) FROM orphan) {lock}
   ), busy AS MATERIALIZED (
     -- How many runs of a queue the claimer may take yet, for queues that say so.
     SELECT record.key AS queue, (record.fields::jsonb ->> 'per_worker')::bigint - (
@@ -75,25 +66,52 @@ _READY = """
         WHERE head.owner = %(owner)s AND run.queue = record.key) AS room
     FROM flowmetal.record WHERE space = 'queue' AND record.fields::jsonb ->> 'per_worker' IS NOT NULL
   ), beyond AS MATERIALIZED (
+    -- Those of such queues that would be too many, those of the dead first. What the claimer has lost is none more.
     SELECT number FROM (
-      SELECT head.number, busy.room,
-        row_number() OVER (PARTITION BY run.queue ORDER BY due_us, head.number) AS place
-      FROM flowmetal.head JOIN flowmetal.run USING (number) JOIN busy USING (queue)
-      WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= (SELECT us FROM clock)) AS line
+      SELECT number, room, row_number() OVER (PARTITION BY queue ORDER BY turn, due_us, number) AS place
+      FROM (
+        SELECT head.number, queue, room, 0 AS turn, 0::bigint AS due_us
+        FROM gone JOIN flowmetal.head ON head.owner = gone.id
+          JOIN flowmetal.run USING (number) JOIN busy USING (queue)
+        WHERE head.owner IS NOT NULL AND head.owner <> %(owner)s
+        UNION
+        SELECT head.number, queue, room, 0, 0
+        FROM flowmetal.head JOIN flowmetal.run USING (number) JOIN busy USING (queue)
+        WHERE owner IS NOT NULL AND lease_expires_us <= (SELECT us FROM clock) AND owner <> %(owner)s
+        UNION
+        SELECT head.number, queue, room, 1, due_us
+        FROM flowmetal.head JOIN flowmetal.run USING (number) JOIN busy USING (queue)
+        WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= (SELECT us FROM clock)) AS line) AS placed
     WHERE place > room
+  ), orphan AS MATERIALIZED (
+    SELECT head.number FROM gone JOIN flowmetal.head ON head.owner = gone.id
+    WHERE head.owner IS NOT NULL AND {can_go_on}
+    LIMIT %(limit)s {lock}
+  ), late AS MATERIALIZED (
+    SELECT number FROM flowmetal.head
+    WHERE owner IS NOT NULL AND lease_expires_us <= (SELECT us FROM clock) AND {can_go_on}
+    ORDER BY lease_expires_us LIMIT %(limit)s - (SELECT count(*) FROM orphan) {lock}
   ), due AS MATERIALIZED (
     SELECT number FROM flowmetal.head
-    WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= (SELECT us FROM clock)
-      AND NOT EXISTS (SELECT 1 FROM beyond WHERE beyond.number = head.number)
-      AND snapshot_format <= %(format)s AND attempts <= %(attempts)s
+    WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= (SELECT us FROM clock) AND {can_be_read}
     ORDER BY due_us
     LIMIT greatest(0, %(limit)s - (SELECT count(*) FROM orphan) - (SELECT count(*) FROM late)) {lock}
   ), ready AS MATERIALIZED (
     SELECT number FROM orphan UNION SELECT number FROM late UNION SELECT number FROM due
   )"""
+_CAN_BE_READ = """snapshot_format <= %(format)s AND attempts <= %(attempts)s
+      AND NOT EXISTS (SELECT 1 FROM beyond WHERE beyond.number = head.number)"""
+_CAN_GO_ON = f"state IN ('ready', 'waiting') AND {_CAN_BE_READ}"
+
+
+def _ready(lock: str) -> str:
+    return _READY.format(
+        is_gone=_IS_GONE, can_go_on=_CAN_GO_ON, can_be_read=_CAN_BE_READ, lock=lock
+    )
+
 
 CLAIM_READY = (
-    _READY.format(is_gone=_IS_GONE, lock="FOR UPDATE OF head SKIP LOCKED")
+    _ready("FOR UPDATE OF head SKIP LOCKED")
     + f", {_SOON}"
     + """, taken AS (
     UPDATE flowmetal.head SET owner = %(owner)s, epoch = epoch + 1, attempts = attempts + 1,
@@ -105,7 +123,7 @@ CLAIM_READY = (
   SELECT run.id, taken.epoch, taken.seq FROM taken JOIN flowmetal.run USING (number)"""
 )
 
-IS_SOMETHING_READY = _READY.format(is_gone=_IS_GONE, lock="") + " SELECT 1 FROM ready LIMIT 1"
+IS_SOMETHING_READY = _ready("") + " SELECT 1 FROM ready LIMIT 1"
 
 RENEW = f"""
   WITH {_SOON}, given AS MATERIALIZED (

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 
 from flowmetal.errors import FlowmetalError
 from flowmetal.ids import InterpreterId, RunId
@@ -62,19 +63,29 @@ class Liveness:
         found = self._execute(select, (owner,)).fetchone()
         return ("", f"interpreter {owner}") if found is None else (found[0], found[1])
 
-    def orphans(self, limit: int, snapshot_format: int, attempts: int) -> list[tuple[int, RunId]]:
-        """Return number and id of runs that are held by the dead, or whose lease is over."""
-        found: list[tuple[int, RunId]] = []
+    def orphans(
+        self, claimer: InterpreterId, size: int, snapshot_format: int, attempts: int
+    ) -> Iterator[tuple[int, RunId, str]]:
+        """Yield number, id and queue of runs that are held by the dead, or whose lease is over.
+
+        What the claimer itself has lost is one more of no queue. They are read ``size`` at a time.
+        """
         for owner in self._owners():
             until = rules.END_OF_TIME_US if self._is_gone(owner) else self._clock.boot_us()
-            found += self._execute(
-                "SELECT number, id FROM head JOIN run USING (number)"
-                " WHERE owner = ? AND owner IS NOT NULL AND lease_boot_us <= ?"
-                " AND state IN ('ready', 'waiting') AND snapshot_format <= ?"
-                " AND attempts <= ? LIMIT ?",
-                (owner, until, snapshot_format, attempts, limit - len(found)),
-            ).fetchall()
-        return found
+            after = -1
+            while True:
+                page = self._execute(
+                    "SELECT number, id, queue FROM head JOIN run USING (number)"
+                    " WHERE owner = ? AND owner IS NOT NULL AND lease_boot_us <= ?"
+                    " AND state IN ('ready', 'waiting') AND snapshot_format <= ?"
+                    " AND attempts <= ? AND number > ? ORDER BY number LIMIT ?",
+                    (owner, until, snapshot_format, attempts, after, size),
+                ).fetchall()
+                for number, run, queue in page:
+                    after = number
+                    yield number, run, "" if owner == claimer else queue
+                if len(page) < size:
+                    break
 
     def abandon(self, owner: InterpreterId) -> None:
         """Let go of the interpreter's lock and nothing else."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -198,15 +199,16 @@ class SqliteStore:
         attempts: int = ANY_ATTEMPTS,
     ) -> list[Claim]:
         with self._session.reading():
-            if not any(self._takeable(owner, limit, snapshot_format, attempts)):
+            if not limit or not any(self._takeable(owner, 1, snapshot_format, attempts)):
                 return []
         self._liveness.enter(owner)
         with self._session.writing("claim_ready", lasting=False):
             # One by one: each that is taken may be the last of its queue that this owner may take.
-            claims: list[Claim] = []
-            for number, run in self._takeable(owner, limit, snapshot_format, attempts):
-                claims.append(self._take(run, number, owner, lease_us))
-            return claims
+            takeable = self._takeable(owner, limit, snapshot_format, attempts)
+            return [
+                self._take(run, number, owner, lease_us)
+                for number, run in islice(takeable, limit)
+            ]
 
     def renew(self, claims: Sequence[Claim], lease_us: int) -> list[Claim]:
         if not claims:
@@ -232,25 +234,33 @@ class SqliteStore:
             self._session.announce()
 
     def _takeable(
-        self, owner: InterpreterId, limit: int, snapshot_format: int, attempts: int
+        self, owner: InterpreterId, wanted: int, snapshot_format: int, attempts: int
     ) -> Iterator[tuple[int, RunId]]:
         """Yield number and id of runs that can be claimed, those of the dead first.
 
-        Passes over those of whose queue ``owner`` drives as many as it may.
+        Passes over those of whose queue ``owner`` drives as many as it may. ``wanted``: about so
+        many will be asked for.
         """
-        found = self._liveness.orphans(limit, snapshot_format, attempts)
-        yield from found
-        after, left = (-1, -1), limit - len(found)
-        while left > 0:
-            size = max(left, _PAGE)
+        size = max(wanted, _PAGE)
+        for number, run, queue in chain(
+            self._liveness.orphans(owner, size, snapshot_format, attempts),
+            self._due(size, snapshot_format, attempts),
+        ):
+            if not queue or self._records.has_room(queue, owner):
+                yield number, run
+
+    def _due(
+        self, size: int, snapshot_format: int, attempts: int
+    ) -> Iterator[tuple[int, RunId, str]]:
+        """Yield number, id and queue of runs that nobody has and that are due, the earliest first."""
+        after = (-1, -1)
+        while True:
             page = self._execute(
                 _TAKEABLE, (self.now_us(), snapshot_format, attempts, *after, size)
             ).fetchall()
             for number, run, queue, due_us in page:
                 after = (due_us, number)
-                if left > 0 and (not queue or self._records.has_room(queue, owner)):
-                    left -= 1
-                    yield number, run
+                yield number, run, queue
             if len(page) < size:
                 return
 
