@@ -27,6 +27,13 @@ _OURS: Final = {
 # fmt: on
 
 
+def kinds_of_packages() -> tuple[str, ...]:
+    """Return the kinds that installed packages perform, and namespaces of kinds as ``mail/*``."""
+    from importlib.metadata import entry_points
+
+    return tuple(entry_points(group=ENTRY_POINT_GROUP).names)
+
+
 class Registry:
     """The connectors of this process."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from flowmetal.effects.functions import ForeignFunction
@@ -21,6 +21,10 @@ class World(Protocol):
 
     def function(self, kind: str) -> ForeignFunction | None:
         """Return the function of this process that is registered under the name."""
+
+    def kinds(self) -> Collection[str]:
+        """Return the kinds that are performed here and not everywhere: functions of the host, and what
+        packages perform; all kinds of a namespace as ``mail/*``."""
 
     async def close(self) -> None:
         """Close every connector that was loaded."""

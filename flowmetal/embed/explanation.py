@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from flowmetal.embed.views import RunView, Wait, iso, rough_time, run_view
 from flowmetal.ids import RunId
+from flowmetal.runtime.waiting import UNSERVED
 from flowmetal.store.operations.vocabulary import ShowCallback, ShowPermit, ShowTask
 from flowmetal.store.protocol import Held, InboxRow, RunRow, RunState, Store
 from flowmetal.values import ErrorValue, keyword
@@ -82,20 +83,25 @@ def _living(row: RunRow, view: RunView, store: Store, *, is_driven: bool) -> lis
         sentences.append(
             f"Any `fmvm interpreter` on this store takes it over at once, and so does `fmvm resume {row.id}`."
         )
-    elif row.owner is None:
+    elif row.owner is None and not _is_unserved(row, view):
         due = not view.waiting or row.state is RunState.READY
         can = "It can go on at once" if due else "When that has come, it can go on"
         sentences.append(
             f"{can}; nobody drives it now: `fmvm resume {row.id}` does, "
             "and so does any `fmvm interpreter` on this store."
         )
-    elif not view.waiting:
+    elif row.owner is not None and not view.waiting:
         sentences.append("It computes, and waits for nothing.")
     if row.attempts > 1:
         sentences.append(
             f"It was taken up {row.attempts} times since its last step: its drivers died."
         )
     return sentences
+
+
+def _is_unserved(row: RunRow, view: RunView) -> bool:
+    """Say whether an interpreter of any kind would be of no use."""
+    return row.state is RunState.WAITING and any(w.effect_class == UNSERVED for w in view.waiting)
 
 
 def _wait_for_others(wait: Wait, run: str, store: Store) -> str:
@@ -160,8 +166,8 @@ def _task(wait: Wait, run: str, store: Store) -> str:
         task.get(keyword(name))
         for name in ("queue", "state", "attempt", "most", "ready", "worker", "lease")
     )
-    if queue is None:
-        return ", which nobody serves here: `--python MODULE` registers functions of this process."
+    if queue is None:  # it has ended since
+        return "."
     of_all = f"attempt {attempt}" if most is None else f"attempt {attempt} of {most}"
     if state == "claimed":
         until = "" if lease is None else f"; without a sign of life it is lost at {iso(lease)}"
@@ -193,6 +199,11 @@ def _wait(wait: Wait, run: str, now_us: int, store: Store) -> str:
         )
     if wait.effect_class == "task":
         return f"It waits{since} for somebody to perform {wait.kind}{_task(wait, run, store)}"
+    if wait.effect_class == UNSERVED:
+        return (
+            f"It waits{since} for an interpreter that performs {wait.kind}: none that has driven it does."
+            f" `fmvm interpreter --python MODULE` takes it at once if MODULE registers that.{until}"
+        )
     if wait.attempts:
         again = (
             f" The next attempt is at {iso(wait.until_us)}." if wait.until_us is not None else ""

@@ -7,7 +7,7 @@ own package; each is loaded when the first effect of its kind asks for it.
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from flowmetal.effects.functions import ForeignFunction
@@ -32,6 +32,7 @@ class HostWorld:
             if not one.quick:
                 self._given[one.name] = _SlowFunction(one)
         self._registry: Any = None
+        self._kinds: tuple[str, ...] | None = None
 
     def connector(self, kind: str) -> Connector | None:
         """Return who performs effects of ``kind``."""
@@ -48,6 +49,14 @@ class HostWorld:
     def function(self, kind: str) -> ForeignFunction | None:
         """Return the function of the host with this name."""
         return self._functions.get(kind)
+
+    def kinds(self) -> Collection[str]:
+        """Return the kinds that are performed here and not everywhere."""
+        if self._kinds is None:
+            from flowmetal.connectors.registry import kinds_of_packages
+
+            self._kinds = (*self._functions, *self._given, *kinds_of_packages())
+        return self._kinds
 
     async def close(self) -> None:
         """Close every connector that was loaded."""

@@ -48,6 +48,7 @@ _GOING_ON: Final = frozenset({RunState.READY, RunState.RUNNING, RunState.WAITING
 _VALUE = keyword("value")
 _ERROR = keyword("error")
 _FUEL = keyword("fuel")
+_QUEUE = keyword("queue")
 
 
 class Arrival(NamedTuple):
@@ -291,6 +292,11 @@ class ActiveRun:
                     return found.options
         return None
 
+    def is_for_workers(self, kind: str) -> bool:
+        """Say whether the program hands a kind of effect to workers of a queue."""
+        declared = self.declared(kind)
+        return declared is not None and declared.get(_QUEUE) is not None
+
     def _settle_operations(self) -> None:
         from flowmetal.store.operations.vocabulary import Enqueue, StartRun
 
@@ -305,11 +311,14 @@ class ActiveRun:
     def withdraw(self, pending: Pending) -> None:
         """Let the store know that nobody waits for an effect any more."""
         if pending.effect_class in (EffectClass.STORE, EffectClass.TASK):
-            from flowmetal.store.operations.vocabulary import Asked, Withdraw
+            self.take_back(pending.request)
 
-            effect = self.effect_id(pending.request.number)
-            self.operations.append(Asked("", Withdraw(effect)))
-            self.undurable = True
+    def take_back(self, request: EffectRequest) -> None:
+        """Let the store do no more for an effect."""
+        from flowmetal.store.operations.vocabulary import Asked, Withdraw
+
+        self.operations.append(Asked("", Withdraw(self.effect_id(request.number))))
+        self.undurable = True
 
     def ask(self, request: EffectRequest) -> None:
         """Take a new request of the machine."""

@@ -27,6 +27,7 @@ from flowmetal.store.operations.vocabulary import (
     AwaitCallback,
     AwaitPromise,
     AwaitRun,
+    AwaitServer,
     DeadLetters,
     DeleteState,
     Deployments,
@@ -65,18 +66,15 @@ _SCAN: Final = 1000
 _TOKEN_BYTES: Final = 32
 
 
-def asked_by(active: ActiveRun, request: EffectRequest, due_us: int | None) -> Asked | None:
-    """Return what an effect asks of the store. ``due_us``: when its time is up.
-
-    None: it is of a kind that is served outside, but not by workers of a queue.
-    """
+def asked_by(active: ActiveRun, request: EffectRequest, due_us: int | None) -> Asked:
+    """Return what an effect asks of the store. ``due_us``: when its time is up."""
     ask = _ASK.get(request.kind)
     if ask is not None:
         operation = ask(active, _Arguments(request))
-    elif _is_task(active, request):
+    elif active.is_for_workers(request.kind):
         operation = _task(active, request, due_us)
     else:
-        return None
+        operation = AwaitServer(request.kind)
     return Asked(active.effect_id(request.number), operation)
 
 
@@ -399,12 +397,6 @@ def _redrive(active: ActiveRun, args: _Arguments) -> Operation:
         RunId(run.id if isinstance(run, RunRef) else str(run)) for run in args.get("runs") or ()
     ]
     return Redrive(args.name("queue"), tuple(runs), args.count("limit", 100))
-
-
-def _is_task(active: ActiveRun, request: EffectRequest) -> bool:
-    """Say whether the kind is one that the program hands to workers of a queue."""
-    declared = active.declared(request.kind)
-    return declared is not None and declared.get(keyword("queue")) is not None
 
 
 def _task(active: ActiveRun, request: EffectRequest, due_us: int | None) -> Operation:

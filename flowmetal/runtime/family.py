@@ -16,6 +16,7 @@ from flowmetal.ids import RunId
 from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.loading import open_run
+from flowmetal.runtime.waiting import unserved_kinds
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store.protocol import LIVING, Claim, RunQuery, RunRow, RunState
 
@@ -102,7 +103,13 @@ class Family:
             return False
         if row.state is RunState.RUNNING:  # of somebody who may be dead: the claim finds out
             return True
+        if row.state is RunState.WAITING and any(map(self._performs, unserved_kinds(row.waiting))):
+            return True
         return row.wake_at_us is not None and row.wake_at_us <= self._host.clock.now_us()
+
+    def _performs(self, kind: str) -> bool:
+        world = self._host.world
+        return world.function(kind) is not None or world.connector(kind) is not None
 
     def _take(self, run: RunId) -> int:
         host = self._host

@@ -160,6 +160,7 @@ class Interpreter:
             room,
             snapshot_format=VERSION,
             attempts=ANY_ATTEMPTS if self._on_trial is None else 0,
+            kinds=host.world.kinds(),
         )
         try:
             found = host.store.load_all(claims) if claims else []

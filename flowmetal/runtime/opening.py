@@ -63,10 +63,25 @@ def _ask_store(active: ActiveRun, pending: Pending) -> None:
     """Ask the store, in the next commit, for what it performs. Raises EffectFailed."""
     if pending.effect_class in _OF_THE_STORE:
         from flowmetal.runtime.asking import asked_by
+        from flowmetal.store.operations.vocabulary import AwaitServer
 
         asked = asked_by(active, pending.request, pending.due_us)
-        if asked is not None:
-            active.operations.append(asked)
+        active.operations.append(asked)
+        pending.unserved = isinstance(asked.operation, AwaitServer)
+
+
+def _say_who_serves(active: ActiveRun, pending: Pending, note: Note) -> None:
+    """Let the store know if the kind of an effect is performed here, and was not before, or the other way round."""
+    request = pending.request
+    if pending.effect_class is not EffectClass.TASK:
+        if note.unserved:
+            active.take_back(request)
+            active.progress.changed = True
+    elif note.unserved:
+        pending.unserved = True
+    elif not active.is_for_workers(request.kind):
+        _ask_store(active, pending)
+        active.progress.changed = active.undurable = True
 
 
 def take_up(active: ActiveRun, request: EffectRequest, note: Note | None, now_us: int) -> None:
@@ -88,6 +103,7 @@ def take_up(active: ActiveRun, request: EffectRequest, note: Note | None, now_us
     pending = Pending(request, effect_class, options, note.first_us, due, note.attempts)
     pending.taken_up = True
     active.progress.effects[request.number] = pending
+    _say_who_serves(active, pending, note)
     if note.begun:  # whoever serves its kind here
         active.resolve(request, None, in_doubt(request), now_us)
     elif note.again and effect_class in (EffectClass.STORE, EffectClass.TASK):

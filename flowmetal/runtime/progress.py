@@ -4,7 +4,7 @@ The snapshot holds what was asked (``machine.open``). What has become of it is
 the runtime's own note, committed in the same transaction:
 
 ```
-{:effects  {number [attempts first-us due-us begun held? again?]} ; due-us nil: nothing is due
+{:effects  {number [attempts first-us due-us begun held? again? unserved?]} ; due-us nil: nothing is due
  :cancel   [us reason]                                   ; once a cancellation was taken in
  :cleaning {fiber due-us}                                ; in finally blocks, and until when
  :status   value}                                        ; what the program says of itself
@@ -13,7 +13,8 @@ the runtime's own note, committed in the same transaction:
 ``attempts`` counts those that ended in an error; ``due-us`` is when a timer rings, a
 wait is over or the next attempt begins; ``begun`` is true when an at-most-once
 effect may have been performed; ``held`` in a fork, when somebody has to say what becomes of the effect;
-``again`` after a move, when the store has to be asked once more.
+``again`` after a move, when the store has to be asked once more; ``unserved`` when the store
+knows that it waits for an interpreter which performs its kind.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Pending:
     begun: bool = False
     in_flight: bool = False  # in this process; not kept
     again: bool = False  # the store is to be asked once more: the run has moved
+    unserved: bool = False  # the store knows that nobody who drove the run performs its kind
     held: bool = False  # in a fork: it waits for somebody's word (forking.py)
     taken_up: bool = False  # may have been performed by an interpreter that died; not kept
 
@@ -95,6 +97,7 @@ class Note(NamedTuple):
     begun: bool
     held: bool = False
     again: bool = False
+    unserved: bool = False
 
 
 def decode_progress(data: bytes) -> tuple[dict[int, Note], tuple[int, str] | None]:
@@ -152,4 +155,6 @@ def decode_status(data: bytes) -> Value:
 
 def _row(pending: Pending) -> Value:
     row = (pending.attempts, pending.first_us, pending.due_us, pending.begun)
+    if pending.unserved:
+        return vector((*row, pending.held, pending.again, True))
     return vector((*row, pending.held, pending.again) if pending.held or pending.again else row)

@@ -1,8 +1,8 @@
 """What a run waits for, as a note for people: ``fmvm ps``, ``show`` and ``why`` read it.
 
 A vector of ``{:kind :name :until :effect :since :attempts :class}``, without what is nil, 0 or the class "waiting":
-a million runs that sleep have a million of them. ``:until`` is an instant. Written whenever it changes,
-never read by the runtime itself.
+a million runs that sleep have a million of them. ``:until`` is an instant; ``:class`` "unserved" of a task is one for
+whoever performs its kind, and "held" waits for somebody's word. Written whenever it changes.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from flowmetal.effects.kinds import EffectClass
 from flowmetal.runtime.entering import signal_name
 from flowmetal.runtime.progress import Pending
 from flowmetal.values import Instant, Map, RunRef, Value, hash_map, keyword, vector
-from flowmetal.values.codec import encode_data
+from flowmetal.values.codec import decode_data, encode_data
+
+UNSERVED = "unserved"
 
 _NAMES = tuple(keyword(name) for name in ("name", "run", "id", "queue", "topic"))
 _FIELDS = tuple(
     keyword(name) for name in ("kind", "name", "until", "effect", "since", "attempts", "class")
 )
+_KIND, _CLASS = _FIELDS[0], _FIELDS[-1]
 _CLASSES: Mapping[EffectClass, str] = {
     each: each.value for each in EffectClass if each is not EffectClass.WAITING
 }
@@ -38,6 +41,19 @@ def _name(args: Map) -> Value:
     return None
 
 
+def _class(pending: Pending) -> str | None:
+    if pending.held:
+        return "held"
+    return UNSERVED if pending.unserved else _CLASSES.get(pending.effect_class)
+
+
+def unserved_kinds(note: bytes) -> list[str]:
+    """Return the kinds that nobody performed who has driven the run."""
+    if UNSERVED.encode() not in note:
+        return []
+    return [row.get(_KIND) for row in decode_data(note) if row.get(_CLASS) == UNSERVED]
+
+
 def _row(pending: Pending) -> Value:
     request = pending.request
     name = _name(request.args)
@@ -49,7 +65,7 @@ def _row(pending: Pending) -> Value:
         request.number,
         Instant(pending.first_us),
         pending.attempts,
-        "held" if pending.held else _CLASSES.get(pending.effect_class),
+        _class(pending),
     )
     pairs = zip(_FIELDS, values, strict=True)
     return hash_map(pair for pair in pairs if pair[1] not in (None, 0))

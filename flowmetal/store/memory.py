@@ -7,6 +7,7 @@ parts of one program; ``abandon`` plays the death of one of them in tests.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -170,13 +171,15 @@ class MemoryStore:
         *,
         snapshot_format: int = 1,
         attempts: int = ANY_ATTEMPTS,
+        kinds: Collection[str] = (),
     ) -> list[Claim]:
         with self._reading():
-            if not self._takeable(snapshot_format, attempts):  # nobody is to be woken for nothing
+            # Nobody is to be woken for nothing.
+            if not self._takeable(snapshot_format, attempts, kinds):
                 return []
         with self._writing("claim_ready"):
             self._enter(owner)
-            takeable = self._takeable(snapshot_format, attempts)
+            takeable = self._takeable(snapshot_format, attempts, kinds)
             self._within("claim_ready")
             claims: list[Claim] = []
             for run in takeable:
@@ -207,17 +210,33 @@ class MemoryStore:
             for run in self._runs.values():
                 run.owner = None if run.owner == owner else run.owner
 
-    def _takeable(self, snapshot_format: int, attempts: int) -> list[MemoryRun]:
+    def _takeable(
+        self, snapshot_format: int, attempts: int, kinds: Collection[str]
+    ) -> list[MemoryRun]:
         """Return the runs that can be claimed, those of the dead first."""
         now = self.now_us()
-        found = [
+        found = [run for run in self._runs.values() if self._can_go_on(run, now)]
+        found.sort(key=lambda run: (run.owner is None, run.due_us or 0))
+        found += [run for run in self._unserved(kinds) if run not in found]
+        return [
             run
-            for run in self._runs.values()
-            if self._can_go_on(run, now)
-            and run.snapshot_format <= snapshot_format
-            and run.attempts <= attempts
+            for run in found
+            if run.snapshot_format <= snapshot_format and run.attempts <= attempts
         ]
-        return sorted(found, key=lambda run: (run.owner is None, run.due_us or 0))
+
+    def _unserved(self, kinds: Collection[str]) -> list[MemoryRun]:
+        """Return the runs that wait for somebody who performs one of these kinds."""
+        if not kinds:
+            return []
+        from flowmetal.store.operations.serving import UNSERVED, prefix_of, run_of
+
+        keys = [
+            record.key
+            for kind in kinds
+            for record in self._records.scan(UNSERVED, prefix_of(kind), "", sys.maxsize)
+        ]
+        runs = [self._runs[run] for run in dict.fromkeys(map(run_of, keys))]
+        return [run for run in runs if run.owner is None and run.state is RunState.WAITING]
 
     def _can_go_on(self, run: MemoryRun, now_us: int) -> bool:
         if run.owner is not None:

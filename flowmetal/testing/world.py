@@ -7,7 +7,7 @@ real world does. A script may raise EffectFailed, or ``Crash``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from flowmetal.effects.functions import ForeignFunction
@@ -52,6 +52,9 @@ class ScriptedWorld:
             return function(args)
 
         return ForeignFunction(kind, call)
+
+    def kinds(self) -> Collection[str]:
+        return (*self.functions, *self.connectors)
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -17,13 +18,15 @@ from flowmetal.ids import InterpreterId, RunId
 from flowmetal.runtime.advance import advance
 from flowmetal.runtime.committing import carry_out
 from flowmetal.runtime.driving import drive
+from flowmetal.runtime.host import Host
 from flowmetal.runtime.interpreting import Interpreter, interpret
 from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.loading import PATIENCE, open_run
 from flowmetal.runtime.starting import Beginning, start_run, start_runs
+from flowmetal.store.operations.vocabulary import ShowTies
 from flowmetal.store.protocol import Claim, Commit, RunQuery, RunRow, RunState
 from flowmetal.testing.clock import VirtualClock
-from flowmetal.testing.dying import Death
+from flowmetal.testing.dying import Death, DeathAt
 from flowmetal.testing.world import ScriptedWorld
 from flowmetal.values import Duration, Value, decode_data, keyword, vector
 from flowmetal.vm.link import Linker
@@ -31,6 +34,7 @@ from tests.runtime.hosts import Bench
 from tests.runtime.programs import args, performs, sequence
 
 R = RunId("r")
+HOUR_US = 3_600_000_000
 
 
 def claim(bench: Bench, owner: str = "other") -> Claim:
@@ -418,6 +422,53 @@ def test_a_kind_that_somebody_serves_later_is_performed_then() -> None:
     assert row.result is not None
     assert decode_data(row.result) == vector(["served"])
     assert bench.clock.now_us() < bench.store.events(R)[0].time_us + 3_600_000_000
+
+
+def served_elsewhere(bench: Bench, world: ScriptedWorld) -> Host:
+    """Return another interpreter, which performs what the first one does not."""
+    return replace(bench.host(), world=world)
+
+
+@pytest.mark.parametrize("how", ["connectors", "functions"])
+def test_a_kind_is_performed_by_whichever_interpreter_serves_it(how: str) -> None:
+    bench = Bench()
+    other = served_elsewhere(bench, ScriptedWorld(**{how: {"t/c": lambda call: "served"}}))
+    hour = args(**{"for": Duration(HOUR_US)})
+    bench.start(sequence(("t/c", args()), ("time/sleep", hour), ("t/c", args())))
+    for _ in range(2):
+        interpret(bench.current, until_idle=True)
+        row = bench.store.run(R)
+        assert row is not None
+        assert (row.state, row.wake_at_us) == (RunState.WAITING, None)
+        interpret(other, until_idle=True)
+        bench.clock.advance(HOUR_US)
+    row = bench.store.run(R)
+    assert row is not None
+    assert row.result is not None
+    assert decode_data(row.result) == vector(["served", None, "served"])
+    assert bench.store.operate(ShowTies(R)).get(keyword("ties")) == vector([])
+
+
+def test_an_interpreter_that_dies_as_it_serves_a_kind_leaves_it_to_others_that_do() -> None:
+    bench = Bench()
+    dies = served_elsewhere(bench, ScriptedWorld({"t/c": lambda call: _die(bench, dies)}))
+    other = served_elsewhere(bench, ScriptedWorld({"t/c": lambda call: "served"}))
+    bench.start(sequence(("t/c", args())))
+    interpret(bench.current, until_idle=True)
+    with pytest.raises(Death):
+        interpret(dies, until_idle=True)
+    bench.store.hooks = None
+    interpret(bench.current, until_idle=True)
+    interpret(other, until_idle=True)
+    row = bench.store.run(R)
+    assert row is not None
+    assert row.state is RunState.COMPLETED
+
+
+def _die(bench: Bench, host: Host) -> Value:
+    bench.store.abandon(host.owner)
+    bench.store.hooks = DeathAt(1)
+    raise Death
 
 
 def test_a_kind_that_nobody_serves_times_out() -> None:

@@ -16,8 +16,9 @@ import pytest
 
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.errors import StoreError
-from flowmetal.runtime import advance, loading, messages, performing
+from flowmetal.runtime import advance, loading, messages, opening, performing
 from flowmetal.runtime.active import ActiveRun, Step
+from flowmetal.runtime.progress import Note, Pending
 from flowmetal.store import memory, rules
 from flowmetal.store.operations import perform_all
 from flowmetal.store.protocol import Claim, Commit, InboxRow, Message, RunState
@@ -186,6 +187,16 @@ def taken_twice(patch: pytest.MonkeyPatch) -> None:
             return store.put_message(found, message)
 
     patch.setattr(memory.MemoryStore, "send", send)
+
+
+@saboteur
+def forgotten_again(patch: pytest.MonkeyPatch) -> None:
+    """Who takes over an effect that the dead had performed, and does not perform its kind, tells nobody."""
+
+    def silent(active: ActiveRun, pending: Pending, note: Note) -> None:
+        pending.unserved = note.unserved
+
+    patch.setattr(opening, "_say_who_serves", silent)
 
 
 @saboteur

@@ -40,7 +40,7 @@ from tests.simulation.outside import Outside, play_all
 from tests.simulation.places import PLACES
 from tests.simulation.programs import SOURCE
 from tests.simulation.stores import SeenStore
-from tests.simulation.worlds import SeenWorld, Services
+from tests.simulation.worlds import KINDS, SeenWorld, Services
 
 LEASE_US = 3 * SECOND_US
 FAULTY_US = 25 * SECOND_US
@@ -78,6 +78,7 @@ class Process:
     stop: Callable[[], None] | None = None  # ends it in good order
     is_driver: bool = False
     began: bool = False  # a driver
+    lacks: frozenset[str] = frozenset()  # kinds of effects that it does not perform
     waits: int = 0  # one after the other, while somebody stood still
 
     def __post_init__(self) -> None:
@@ -180,12 +181,23 @@ class Simulation:
         """Let one more interpreter begin."""
         self._lives += 1
         process = self._process(f"i{self._lives}")
+        process.lacks = self._lacking(process.name)
         with process.loop.running():
             interpreter = _Interpreter(process, self.chance.choice((1, 2, 4, 100)))
             task = process.loop.create_task(interpreter.run())
         process.stop = interpreter.stop
         task.add_done_callback(lambda _: self._leave(process))
         self.note(f"{process.name} begins")
+
+    def _lacking(self, name: str) -> frozenset[str]:
+        """Return what an interpreter does not perform: nothing, in most seeds and in the last part of all.
+
+        Not drawn from the seed's own chances: the histories of those that ever failed stay what they are.
+        """
+        chance = random.Random(f"{self.seed} {name}")
+        if self.is_peace or random.Random(f"lacking {self.seed}").random() < 0.7:
+            return frozenset()
+        return frozenset(kind for kind in sorted(KINDS) if chance.random() < 0.4)
 
     def drive(self, run: RunId) -> None:
         """Let one more process begin, which drives a run as ``fmvm run`` does."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from flowmetal.effects.errors import effect_error
@@ -26,6 +26,7 @@ _ARGS = keyword("args")
 _AT_MOST_ONCE = keyword("at-most-once")
 _CONNECTORS = frozenset({"sim/remote", "sim/once", "sim/refused"})
 _FUNCTIONS = frozenset({"sim/quick", "sim/quick-once"})
+KINDS = _CONNECTORS | _FUNCTIONS | {"sim/slow"}
 
 
 class Services:
@@ -72,14 +73,21 @@ class SeenWorld:
         self._process = process
 
     def connector(self, kind: str) -> Connector | None:
-        return _Service(self._simulation, self._process, kind) if kind in _CONNECTORS else None
+        if kind not in _CONNECTORS or kind in self._process.lacks:
+            return None
+        return _Service(self._simulation, self._process, kind)
 
     def function(self, kind: str) -> ForeignFunction | None:
+        if kind in self._process.lacks:
+            return None
         if kind == "sim/slow":
             return ForeignFunction(kind, lambda args, key: self._call(kind, args, key), slow=True)
         if kind not in _FUNCTIONS:
             return None
         return ForeignFunction(kind, lambda args, key: self._call(kind, args, key))
+
+    def kinds(self) -> Collection[str]:
+        return KINDS - self._process.lacks
 
     def _call(self, kind: str, args: Map, key: str) -> Value:
         self._simulation.at_call(self._process, f"before {kind}")

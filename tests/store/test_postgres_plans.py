@@ -15,7 +15,15 @@ from tests.postgres import Server
 EVENT = NewEvent("a", "", 0, b"")
 STEP = Commit([EVENT], RunState.RUNNING, b"s", {"k": b"v"}, consumed=[1])
 CLAIMED = [(Claim(RunId(f"r{n}"), InterpreterId("ann"), 1, 0), STEP) for n in range(20)]
-CLAIM = {"owner": "ann", "lease_us": 1, "limit": 10, "format": 1, "attempts": 9, "lock_class": 0}
+CLAIM = {
+    "owner": "ann",
+    "lease_us": 1,
+    "limit": 10,
+    "format": 1,
+    "attempts": 9,
+    "lock_class": 0,
+    "kinds": Texts(["a/b\t"]),
+}
 SEND = {"run": "r1", "id": "m", "kind": "k", "name": "n", "body": b"", "closed": Texts()}
 RENEW = {"runs": Texts(["r1"]), "epochs": BigInts([1]), "owners": Texts(["ann"]), "lease_us": 1}
 

@@ -16,6 +16,7 @@ from flowmetal.store.operations import (
     permits,
     queues,
     runs,
+    serving,
     state,
     tasks,
     topics,
@@ -29,6 +30,7 @@ from flowmetal.store.operations.vocabulary import (
     AwaitCallback,
     AwaitPromise,
     AwaitRun,
+    AwaitServer,
     BeatCallback,
     BeatTask,
     ClaimTask,
@@ -107,6 +109,8 @@ def _perform_for(records: Records, asker: Asker, operation: Operation) -> Answer
             return topics.unsubscribe(records, asker, operation)
         case OpenTask():
             return tasks.open_task(records, asker, operation)
+        case AwaitServer():
+            return serving.await_server(records, asker, operation)
         case Withdraw():
             _withdraw(records, Asker(asker.run, operation.effect))
             return answer(value=None)
@@ -180,6 +184,7 @@ def _perform(records: Records, asker: Asker | None, operation: Operation) -> Ans
             | Subscribe()
             | Unsubscribe()
             | OpenTask()
+            | AwaitServer()
             | Withdraw()
         ):
             return None
@@ -222,6 +227,8 @@ def _stop_waiting(records: Records, asker: Asker, tie: Tie) -> None:
             callbacks.leave(records, tie.place)
         case tasks.TASK:
             tasks.withdraw(records, tie.place)
+        case serving.UNSERVED:
+            serving.withdraw(records, tie.place)
         case _:
             raise rules.damaged(f"what run {asker.run} waits for", tie.kind)
 

@@ -367,6 +367,13 @@ class OpenTask:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitServer:
+    """Wait until an interpreter that performs a kind of effects takes the run. Never answered."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimTask:
     """Take the oldest task of a queue that can be done now, with a lease.
 
@@ -468,6 +475,7 @@ Operation = (
     | DeadLetters
     | Redrive
     | OpenTask
+    | AwaitServer
     | ClaimTask
     | ShowTask
     | BeatTask

@@ -192,13 +192,17 @@ class PostgresStore:
         *,
         snapshot_format: int = 1,
         attempts: int = ANY_ATTEMPTS,
+        kinds: Collection[str] = (),
     ) -> list[Claim]:
+        from flowmetal.store.operations.serving import prefix_of
+
         values = {
             "owner": owner,
             "lease_us": lease_us,
             "limit": limit,
             "format": snapshot_format,
             "attempts": attempts,
+            "kinds": Texts(map(prefix_of, kinds)),
             "lock_class": self._session.liveness.lock_class,
         }
         if not self._session.line.has(owner):

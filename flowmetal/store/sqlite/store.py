@@ -80,6 +80,10 @@ _TAKEABLE = """
     AND attempts <= ? AND (due_us, number) > (?, ?)
   ORDER BY due_us, number LIMIT ?"""
 
+_UNSERVED = """
+  SELECT number, id, queue FROM head JOIN run USING (number)
+  WHERE id = ? AND owner IS NULL AND state = 'waiting' AND snapshot_format <= ? AND attempts <= ?"""
+
 
 class SqliteStore:
     """See ``protocol.Store``. Threads may share one; processes open their own."""
@@ -197,17 +201,17 @@ class SqliteStore:
         *,
         snapshot_format: int = 1,
         attempts: int = ANY_ATTEMPTS,
+        kinds: Collection[str] = (),
     ) -> list[Claim]:
         with self._session.reading():
-            if not limit or not any(self._takeable(owner, 1, snapshot_format, attempts)):
+            if not limit or not any(self._takeable(owner, 1, snapshot_format, attempts, kinds)):
                 return []
         self._liveness.enter(owner)
         with self._session.writing("claim_ready", lasting=False):
             # One by one: each that is taken may be the last of its queue that this owner may take.
-            takeable = self._takeable(owner, limit, snapshot_format, attempts)
+            takeable = self._takeable(owner, limit, snapshot_format, attempts, kinds)
             return [
-                self._take(run, number, owner, lease_us)
-                for number, run in islice(takeable, limit)
+                self._take(run, number, owner, lease_us) for number, run in islice(takeable, limit)
             ]
 
     def renew(self, claims: Sequence[Claim], lease_us: int) -> list[Claim]:
@@ -234,7 +238,12 @@ class SqliteStore:
             self._session.announce()
 
     def _takeable(
-        self, owner: InterpreterId, wanted: int, snapshot_format: int, attempts: int
+        self,
+        owner: InterpreterId,
+        wanted: int,
+        snapshot_format: int,
+        attempts: int,
+        kinds: Collection[str],
     ) -> Iterator[tuple[int, RunId]]:
         """Yield number and id of runs that can be claimed, those of the dead first.
 
@@ -245,6 +254,7 @@ class SqliteStore:
         for number, run, queue in chain(
             self._liveness.orphans(owner, size, snapshot_format, attempts),
             self._due(size, snapshot_format, attempts),
+            self._unserved(kinds, snapshot_format, attempts),
         ):
             if not queue or self._records.has_room(queue, owner):
                 yield number, run
@@ -263,6 +273,20 @@ class SqliteStore:
                 yield number, run, queue
             if len(page) < size:
                 return
+
+    def _unserved(
+        self, kinds: Collection[str], snapshot_format: int, attempts: int
+    ) -> Iterator[tuple[int, RunId, str]]:
+        """Yield number, id and queue of runs that wait for somebody who performs one of these kinds."""
+        if not kinds:
+            return
+        from flowmetal.store.operations.records import each
+        from flowmetal.store.operations.serving import Unserved, prefix_of, run_of
+
+        for kind in kinds:
+            for key, _ in each(self._records, Unserved, prefix_of(kind)):
+                run = run_of(key)
+                yield from self._execute(_UNSERVED, (run, snapshot_format, attempts)).fetchall()
 
     def _take(self, run: RunId, number: int, owner: InterpreterId, lease_us: int) -> Claim:
         self._execute(
