@@ -56,17 +56,19 @@ def command(
         store_url, modules=modules, sync=sync, limits=limits, as_json=as_json, must_exist=True
     ) as engine:
         found = engine.find(run)
+        here = not leave
         if value is not None:
-            engine.supply(found, read_json(value, "--value"))
+            engine.supply(found, read_json(value, "--value"), here=here)
         elif skip:
-            engine.supply(found, None)
+            engine.supply(found, None, here=here)
         elif restart is not None:
-            engine.restart(found, restart, *(read_json(text, "--arg") for text in arguments))
+            given = [read_json(text, "--arg") for text in arguments]
+            engine.restart(found, restart, *given, here=here)
         elif throw is not None:
             type_name, message, data = _error(read_json(throw, "--throw"))
-            engine.throw(found, type_name, message, data)
+            engine.throw(found, type_name, message, data, here=here)
         else:
-            engine.retry(found)
+            engine.retry(found, here=here)
         if leave:
             complain(f"run {found} is ready to go on")
             return 0

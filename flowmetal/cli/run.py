@@ -43,5 +43,5 @@ def command(
     with open_engine(
         store_url, modules=modules, sync=sync, limits=limits, as_json=as_json
     ) as engine:
-        run = start_from_words(engine, file, args, words)
+        run = start_from_words(engine, file, args, words, here=True)
         return drive(engine, run, store_url, as_json)

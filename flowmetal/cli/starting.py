@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def start_from_words(
-    engine: Engine, file: str, args: Sequence[str], words: Mapping[str, Any]
+    engine: Engine, file: str, args: Sequence[str], words: Mapping[str, Any], *, here: bool = False
 ) -> str:
     """Make the run that the command line asks for, or find the one with its id; return its id.
 
-    Everything that can be wrong is looked at before the store is changed.
+    Everything that can be wrong is looked at before the store is changed. ``here``: see ``Engine.start``.
     """
     arguments: Sequence[Any] = args
     if words["input_text"] is not None:
@@ -35,6 +35,7 @@ def start_from_words(
         arguments,
         id=words["run_id"],
         tags=read_tags(words["tags"]),
+        here=here,
         **common,
     )
     if made:

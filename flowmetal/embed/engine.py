@@ -118,10 +118,12 @@ class Engine(Mover, Sharer):
         id: str | None = None,
         tags: Mapping[str, str] | None = None,
         grants: RunGrants | None = None,
+        here: bool = False,
     ) -> tuple[str, bool]:
         """Store a new run of ``program``; return its id and True.
 
-        If ``id`` is there already, nothing is changed and the answer is (id, False).
+        If ``id`` is there already, nothing is changed and the answer is (id, False). ``here``: this engine
+        is going to ``drive`` it, so that no other interpreter of the store is to take it meanwhile.
         Raises RunError or UsageError if the run could not begin.
         """
         from flowmetal.bytecode.file import write_program
@@ -137,6 +139,7 @@ class Engine(Mover, Sharer):
                 grants=grants,
                 tags=tags,
                 id=id,
+                here=here,
             )
         except RunError as error:
             if error.code in ("FM1120", "FM1121"):
@@ -196,7 +199,7 @@ class Engine(Mover, Sharer):
         error = run_view(row).error
         # With a :run it is the error of a child, which nobody took: its own interpreters live.
         if error is not None and error.code == "FM1108" and keyword("run") not in error.data:
-            revive(self.host, row.id, Resume())
+            revive(self.host, row.id, Resume(), here=True)
 
     def result(self, run: str) -> Value:
         """Drive a run until it ends and return its result. Raises RunFailed if it has none."""
@@ -302,37 +305,41 @@ class Engine(Mover, Sharer):
     def _cancel_parked(self, run: RunId, reason: str, drive: bool) -> str:
         from flowmetal.runtime.reviving import CancelParked, revive
 
-        revive(self.host, run, CancelParked(reason))
+        revive(self.host, run, CancelParked(reason), here=drive)
         return self.drive(run, attach=False).state if drive else self._row(run).state.value
 
-    def retry(self, run: str) -> None:
+    def retry(self, run: str, *, here: bool = False) -> None:
         """Let a failed run perform the effect that failed again, under the same key.
 
-        This and the next ones only make the run ready: whoever drives it goes on with it. They raise
+        This and the next ones only make the run ready: whoever drives it goes on with it. ``here``: no other
+        interpreter, for this engine is going to ``drive`` it. They raise
         RunError FM1103 if it has not failed, RefusedError FM1132 if that cannot be done there.
         """
         from flowmetal.runtime.reviving import Retry, revive
 
-        revive(self.host, RunId(run), Retry())
+        revive(self.host, RunId(run), Retry(), here=here)
 
-    def supply(self, run: str, value: Value) -> None:
+    def supply(self, run: str, value: Value, *, here: bool = False) -> None:
         """Let a failed run go on with a value in place of what failed."""
         from flowmetal.runtime.reviving import Supply, revive
 
-        revive(self.host, RunId(run), Supply(value))
+        revive(self.host, RunId(run), Supply(value), here=here)
 
-    def restart(self, run: str, name: str, *arguments: Value) -> None:
+    def restart(self, run: str, name: str, *arguments: Value, here: bool = False) -> None:
         """Let a failed run go on in a way that its program offers (``RunView.restarts``)."""
         from flowmetal.runtime.reviving import Restart, revive
 
-        revive(self.host, RunId(run), Restart(name, arguments))
+        revive(self.host, RunId(run), Restart(name, arguments), here=here)
 
-    def throw(self, run: str, type: str, message: str, data: Value = None) -> None:
+    def throw(
+        self, run: str, type: str, message: str, data: Value = None, *, here: bool = False
+    ) -> None:
         """Raise another error where a run failed: its :type, message and data (a map, or nil)."""
         from flowmetal.runtime.reviving import Throw, revive
 
         fields = data if isinstance(data, Map) else hash_map(())
-        revive(self.host, RunId(run), Throw(ErrorValue(keyword(type), message, fields)))
+        error = ErrorValue(keyword(type), message, fields)
+        revive(self.host, RunId(run), Throw(error), here=here)
 
     def pause(self, run: str, reason: str = "") -> str:
         """Keep a run from being driven, and return its state."""

@@ -156,8 +156,8 @@ def revival_of(data: Map) -> Revival:
             return Resume()
 
 
-def revive(host: Host, run: RunId, revival: Revival) -> None:
-    """Let a failed run go on, for whoever drives it next.
+def revive(host: Host, run: RunId, revival: Revival, *, here: bool = False) -> None:
+    """Let a failed run go on, for whoever drives it next; or ``here``: it stays claimed.
 
     Raises RunError FM1101 (no such run), FM1103 (it has not failed), RefusedError FM1107
     (somebody drives it), FM1132 (this cannot be done there; says what can), and then nothing has
@@ -166,12 +166,14 @@ def revive(host: Host, run: RunId, revival: Revival) -> None:
     taken = host.clock.monotonic_us()
     claim = _claim(host, run)
     active = None
+    is_kept = False
     try:
         active = open_run(host, claim, taken, patient=True)
         _choose(active, revival)
-        commit_step(active, Step(RunState.RUNNING, leave=True, revived=True))
+        commit_step(active, Step(RunState.RUNNING, leave=not here, revived=True))
+        is_kept = here
     finally:
-        if active is None or active.is_driven():
+        if not is_kept and (active is None or active.is_driven()):
             host.store.release(claim if active is None else active.claim)
 
 

@@ -33,6 +33,10 @@ _ID_BYTES = 8
 TOGETHER = 500
 """Runs that are made in one transaction: others want to write too."""
 
+HEAD_START_US = 5_000_000
+"""How long a new run is left to whoever made it, to claim it by name: as a rule that takes some milliseconds.
+If its maker dies before, others take it afterwards."""
+
 
 class Beginning(NamedTuple):
     """What differs between runs that are started together."""
@@ -54,9 +58,11 @@ def start_run(
     id: str | None = None,
     wake_at_us: int = 0,
     parent: RunId | None = None,
+    here: bool = False,
 ) -> tuple[RunRow, bool]:
     """Store a new run and return its row; or the row that has the id already, and False.
 
+    ``here``: whoever starts it is going to claim it by name, and other interpreters leave it alone for a while.
     ``write`` gives the bytes of the program, for a store that does not have it. Nothing is stored
     if the run could not begin: RunError FM1120 (no such entry), FM1121
     (number of arguments), DataError (an argument is not data), UsageError FM1311 (the id).
@@ -67,6 +73,8 @@ def start_run(
     if there is not None:
         return there, False
     new = _new_run(host, program, entry, beginning, (grants or RunGrants()).encode())
+    if here:
+        wake_at_us = host.store.now_us() + HEAD_START_US
     _keep_program(host, program, write)
     return host.store.create_run(replace(new, wake_at_us=wake_at_us, parent=parent))
 

@@ -1,11 +1,14 @@
-"""Two processes that resume one run: one drives it, the other says who does and waits."""
+"""Several processes and one run: who drives it, who waits, and where it prints."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 PROGRAM = """
 (ns held (:require [flow.event :refer [receive!]]))
@@ -73,3 +76,57 @@ def test_the_second_process_takes_over_when_the_first_is_killed(tmp_path: Path) 
     first.communicate()
     assert fmvm(tmp_path, "signal", "h", "go", "8").communicate()[1] == ""
     assert second.communicate()[0] == "got 8\n8\n"
+
+
+HASTY = """
+(ns hasty)
+(defforeign missing [])
+(defn main [] (println "here") (sleep! #dur "1ms") (println "still here") (when-not (missing) :ended))
+"""
+
+
+@pytest.fixture
+def interpreter(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """An interpreter on the store that takes whatever it can get."""
+    process = fmvm(tmp_path, "interpreter")
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("interpreter ")
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_run_that_is_started_to_be_driven_here_is_not_taken_by_an_interpreter(
+    shell, interpreter: subprocess.Popen[str]
+) -> None:
+    shell.write("hasty.flow", HASTY.replace("(missing)", "false"))
+    for _ in range(3):
+        shown = shell("fmvm", "run", "hasty.flow")
+        assert shown.out == "here\nstill here\n:ended\n"
+        assert "driven by" not in shown.err
+
+
+def test_a_run_that_is_retried_here_is_not_taken_by_an_interpreter(
+    shell, interpreter: subprocess.Popen[str]
+) -> None:
+    source = """(ns fails) (defn fail [] (throw (ex-info "no" {})))
+                (defn main [] (let [found (fail)] (println "got" found) :ended))"""
+    shell.write("fails.flow", source)
+    assert shell("fmvm", "run", "fails.flow", "--id", "f").status == 1
+    shown = shell("fmvm", "retry", "f", "--value", '"text"')
+    assert shown.out == "got text\n:ended\n"
+    assert "driven by" not in shown.err
+
+
+def test_functions_that_one_interpreter_lacks_are_performed_by_another(
+    shell, interpreter: subprocess.Popen[str]
+) -> None:
+    shell.write("hasty.flow", HASTY)
+    marked = "import flowmetal\n\n@flowmetal.foreign('hasty/missing')\n"
+    shell.write("there.py", f"{marked}def missing():\n    return None\n")
+    assert shell("fmvm", "start", "hasty.flow", "--id", "h").status == 0
+    while "an interpreter that performs hasty/missing" not in shell("fmvm", "why", "h").out:
+        pass
+    assert shell("fmvm", "interpreter", "--python", "there.py", "--until-idle").status == 0
+    shown = shell("fmvm", "wait", "h", "--timeout", "0s")
+    assert (shown.status, shown.out) == (0, ":ended\n")
