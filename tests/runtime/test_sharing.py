@@ -111,6 +111,17 @@ def test_children_run_beside_each_other_and_have_children(engine) -> None:
     assert result(engine, text) == "[2 4 6]"
 
 
+def test_who_drives_a_run_takes_children_that_others_could_not_serve(tmp_path: Path) -> None:
+    text = """(defforeign f [x]) (defn child [x] (f x))
+              (defn main [] (await! (start! child [21])))"""
+    url = f"sqlite:{tmp_path}/store.db"
+    with flowmetal.Engine(url) as engine:
+        run = start(engine, text, "p")
+    double = flowmetal.foreign("p/f")(lambda x: 2 * x)
+    with flowmetal.Engine(url, functions=[double]) as engine:
+        assert engine.result(run) == 42
+
+
 def test_waiting_for_a_child_can_time_out(engine) -> None:
     text = """(defn child [] (event/receive! :never))
               (defn main [] (await! (start! child []) {:timeout #dur "20ms" :else :late}))"""
