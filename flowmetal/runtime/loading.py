@@ -20,7 +20,7 @@ from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.local import Locals, run_info
 from flowmetal.runtime.messages import PAUSE, number_of, take_message
 from flowmetal.runtime.opening import take_up
-from flowmetal.runtime.progress import decode_cleaning, decode_progress, decode_status
+from flowmetal.runtime.progress import Note, decode_cleaning, decode_progress, decode_status
 from flowmetal.runtime.starting import decode_input
 from flowmetal.snapshot import decode
 from flowmetal.store.chain import beginning, extended, length
@@ -45,7 +45,7 @@ def open_run(
 ) -> ActiveRun:
     """Load a claimed run, if it is not ``loaded``, and build its machine. ``taken_us``: see Lease.
 
-    A run that crashed its interpreters again and again while its machine computed is put aside
+    A run that crashed its interpreters again and again while it computed is put aside
     as failed, unless the claimer is ``patient``: somebody asked for this run by name.
 
     Raises Conflict if the claim no longer holds, RunError, ProgramError or SnapshotError
@@ -79,10 +79,10 @@ def open_run(
             ((keyword("attempts"), row.attempts), (keyword("interpreter"), host.owner))
         )
         active.record(kinds.RECOVERED, "", 0, encode_data(crashes))
-        if row.attempts > PATIENCE and machine.status is MachineStatus.READY and not patient:
-            commit_step(active, _put_aside(active, row.attempts - 1))
-            return active
     notes, active.progress.cancelled = decode_progress(row.progress)
+    if row.attempts > PATIENCE and _computes(machine, notes) and not patient:
+        commit_step(active, _put_aside(active, row.attempts - 1))
+        return active
     active.progress.cleaning = decode_cleaning(row.progress)
     active.progress.status = decode_status(row.progress)
     now = host.clock.now_us()
@@ -129,6 +129,14 @@ def _answered(machine: Machine) -> set[int]:
     """Return the effects whose results are in the machine's inbox, to be taken in by the next turn."""
     facts = (delivery.fact for delivery in machine.inbox)
     return {int(fact.number) for fact in facts if isinstance(fact, EffectResult)}
+
+
+def _computes(machine: Machine, notes: Mapping[int, Note]) -> bool:
+    """Say whether the run would keep its interpreter busy at once: its machine, or what it asks for and the
+    interpreter answers itself. Of effects that take time there are notes."""
+    return machine.status is MachineStatus.READY or any(
+        number not in notes for number in machine.open.keys() - _answered(machine)
+    )
 
 
 def _put_aside(active: ActiveRun, crashes: int) -> Step:

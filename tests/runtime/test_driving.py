@@ -397,6 +397,23 @@ def test_a_run_that_kills_its_interpreters_while_it_computes_is_put_aside() -> N
     assert bench.error(row).type is keyword("run/poisoned")
 
 
+def test_a_quick_function_that_crashes_its_interpreters_after_a_commit_is_put_aside() -> None:
+    bench = Bench()
+    bench.world.functions = {"t/f": lambda given: _die(bench, bench.current)}
+    bench.start(sequence(("time/now", args()), ("t/f", args())))
+    for _ in range(PATIENCE + 1):  # the first one has committed what the time was
+        with pytest.raises(Death):
+            interpret(bench.current, until_idle=True)
+        bench.store.hooks = None
+        bench.current = bench.host()
+    interpret(bench.current, until_idle=True)
+    row = bench.store.run(R)
+    assert row is not None
+    assert row.state is RunState.FAILED
+    assert bench.error(row).type is keyword("run/poisoned")
+    assert len(bench.world.performed) == PATIENCE + 1
+
+
 def test_somebody_who_asks_for_a_run_by_name_gets_another_try() -> None:
     bench = Bench()
     bench.start(performs("t/f", 0))
