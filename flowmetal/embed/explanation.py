@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from flowmetal.effects.events import RECOVERED
 from flowmetal.embed.views import RunView, Wait, iso, rough_time, run_view
 from flowmetal.ids import RunId
 from flowmetal.runtime.waiting import UNSERVED
 from flowmetal.store.operations.vocabulary import ShowCallback, ShowPermit, ShowTask
 from flowmetal.store.protocol import Held, InboxRow, RunRow, RunState, Store
 from flowmetal.values import ErrorValue, keyword
+from flowmetal.values.codec import decode_data
 
 _MOST_WAITS = 10
+_MOST_DEATHS = 100
 
 
 def why(row: RunRow, inbox: Sequence[InboxRow], store: Store) -> str:
@@ -92,11 +95,20 @@ def _living(row: RunRow, view: RunView, store: Store, *, is_driven: bool) -> lis
         )
     elif row.owner is not None and not view.waiting:
         sentences.append("It computes, and waits for nothing.")
-    if row.attempts > 1:
-        sentences.append(
-            f"It was taken up {row.attempts} times since its last step: its drivers died."
-        )
+    if deaths := _deaths(row, store):
+        times = "once" if deaths == 1 else f"{deaths} times"
+        sentences.append(f"Who drove it has died {times} since its last step, at least.")
     return sentences
+
+
+def _deaths(row: RunRow, store: Store) -> int:
+    """Return how often a driver has died since the run got on, as far as its row and its last events tell."""
+    deaths = row.attempts if row.owner is None else max(0, row.attempts - 1)
+    for event in reversed(store.events(row.id, max(0, row.seq - _MOST_DEATHS), _MOST_DEATHS)):
+        if event.kind != RECOVERED:
+            break
+        deaths += decode_data(event.data).get(keyword("attempts"), 2) - 1
+    return deaths
 
 
 def _is_unserved(row: RunRow, view: RunView) -> bool:

@@ -12,6 +12,7 @@ from flowmetal.bytecode.file import write_program
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import Call, EffectFailed
 from flowmetal.embed import compile
+from flowmetal.embed.explanation import why
 from flowmetal.embed.natives import natives
 from flowmetal.errors import Conflict, RunError, StoreError
 from flowmetal.ids import InterpreterId, RunId
@@ -412,6 +413,24 @@ def test_a_quick_function_that_crashes_its_interpreters_after_a_commit_is_put_as
     assert row.state is RunState.FAILED
     assert bench.error(row).type is keyword("run/poisoned")
     assert len(bench.world.performed) == PATIENCE + 1
+
+
+def test_why_says_how_often_the_drivers_of_a_run_have_died() -> None:
+    bench = Bench()
+    bench.world.connectors = {"t/c": lambda call: _die(bench, bench.current)}
+    bench.start(sequence(("t/c", args())))
+    for _ in range(5):  # every second one is told in the history
+        with pytest.raises(Death):
+            interpret(bench.current, until_idle=True)
+        bench.store.hooks = None
+        bench.current = bench.host()
+    row = bench.store.run(R)
+    assert row is not None
+    assert "Who drove it has died 2 times since its last step" in why(row, (), bench.store)
+    claim(bench)
+    row = bench.store.run(R)
+    assert row is not None
+    assert "Who drove it has died 2 times since its last step" in why(row, (), bench.store)
 
 
 def test_somebody_who_asks_for_a_run_by_name_gets_another_try() -> None:
