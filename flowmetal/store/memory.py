@@ -215,16 +215,19 @@ class MemoryStore:
     ) -> list[MemoryRun]:
         """Return the runs that can be claimed, those of the dead first."""
         now = self.now_us()
-        found = [run for run in self._runs.values() if self._can_go_on(run, now)]
-        found.sort(key=lambda run: (run.owner is None, run.due_us or 0))
-        found += [run for run in self._unserved(kinds) if run not in found]
-        return [
+        unserved = self._unserved(kinds)
+        found = [
             run
-            for run in found
-            if run.snapshot_format <= snapshot_format and run.attempts <= attempts
+            for run in self._runs.values()
+            if (self._can_go_on(run, now) or run in unserved)
+            and run.snapshot_format <= snapshot_format
+            and run.attempts <= attempts
         ]
+        return sorted(
+            found, key=lambda run: (run.owner is None, run not in unserved, run.due_us or 0)
+        )
 
-    def _unserved(self, kinds: Collection[str]) -> list[MemoryRun]:
+    def _unserved(self, kinds: Collection[str]) -> Collection[MemoryRun]:
         """Return the runs that wait for somebody who performs one of these kinds."""
         if not kinds:
             return []

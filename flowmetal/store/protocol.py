@@ -331,7 +331,8 @@ class Store(Protocol):
     ) -> list[Claim]:
         """Take runs that can go on: ready, due, with unseen messages, or whose driver is dead.
 
-        Then those that wait for somebody who performs one of these kinds (``AwaitServer``).
+        Also those that wait for somebody who performs one of these kinds (``AwaitServer``): before those
+        that are due, which others can take, too.
 
         Runs whose snapshot has a layout above ``snapshot_format`` are left to others, and so are
         those that were claimed more than ``attempts`` times since they last committed.

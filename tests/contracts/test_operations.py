@@ -849,12 +849,33 @@ class OperationsContract:
         two.end(RunState.CANCELLED, error=b"e")
         assert world.bob.claim_ready(BOB, LEASE_US, 9, kinds=["mail/send"]) == []
 
+    def test_what_not_everybody_performs_goes_before_what_anybody_can_take(
+        self, world: World
+    ) -> None:
+        doer = Doer(world, R1)
+        doer.ask(AwaitServer("mail/send"))
+        begin(world.ann, R2)
+        doer.end(RunState.WAITING)
+        claimed = [
+            claim.run
+            for _ in range(2)
+            for claim in world.bob.claim_ready(BOB, LEASE_US, 1, kinds=["mail/send"])
+        ]
+        assert claimed == [R1, R2]
+
     def test_runs_that_nobody_serves_count_for_their_queue(self, world: World) -> None:
         for run in "ab":
             self.put(world, run, QueuePolicy(per_worker=1))
             doer = Doer(world, RunId(run))
             doer.ask(AwaitServer("mail/send"))
             doer.end(RunState.WAITING)
+        assert len(world.bob.claim_ready(BOB, LEASE_US, 9, kinds=["mail/send"])) == 1
+
+    def test_a_run_that_nobody_serves_and_that_is_due_counts_once(self, world: World) -> None:
+        self.put(world, "a", QueuePolicy(per_worker=1))
+        doer = Doer(world, RunId("a"))
+        doer.ask(AwaitServer("mail/send"))
+        doer.end(RunState.WAITING, wake_at_us=world.clock.time_us)
         assert len(world.bob.claim_ready(BOB, LEASE_US, 9, kinds=["mail/send"])) == 1
 
     def test_a_run_that_failed_and_goes_on_still_waits_for_who_performs_a_kind(

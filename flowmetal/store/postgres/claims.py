@@ -85,11 +85,12 @@ _READY = """
         FROM flowmetal.head JOIN flowmetal.run USING (number) JOIN busy USING (queue)
         WHERE owner IS NOT NULL AND lease_expires_us <= (SELECT us FROM clock) AND owner <> %(owner)s
         UNION
-        SELECT head.number, queue, room, 1, due_us
+        SELECT head.number, queue, room, 2, due_us
         FROM flowmetal.head JOIN flowmetal.run USING (number) JOIN busy USING (queue)
         WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= (SELECT us FROM clock)
+          AND (state <> 'waiting' OR NOT EXISTS (SELECT 1 FROM unserved WHERE unserved.number = head.number))
         UNION
-        SELECT head.number, queue, room, 2, 0
+        SELECT head.number, queue, room, 1, 0
         FROM unserved JOIN flowmetal.head USING (number) JOIN flowmetal.run USING (number) JOIN busy USING (queue)
         WHERE owner IS NULL AND state = 'waiting') AS line) AS placed
     WHERE place > room
@@ -101,19 +102,20 @@ _READY = """
     SELECT number FROM flowmetal.head
     WHERE owner IS NOT NULL AND lease_expires_us <= (SELECT us FROM clock) AND {can_go_on}
     ORDER BY lease_expires_us LIMIT %(limit)s - (SELECT count(*) FROM orphan) {lock}
-  ), due AS MATERIALIZED (
-    SELECT number FROM flowmetal.head
-    WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= (SELECT us FROM clock) AND {can_be_read}
-    ORDER BY due_us
-    LIMIT greatest(0, %(limit)s - (SELECT count(*) FROM orphan) - (SELECT count(*) FROM late)) {lock}
   ), wanted AS MATERIALIZED (
     SELECT head.number FROM unserved JOIN flowmetal.head USING (number)
     WHERE owner IS NULL AND state = 'waiting' AND {can_be_read}
+    LIMIT greatest(0, %(limit)s - (SELECT count(*) FROM orphan) - (SELECT count(*) FROM late)) {lock}
+  ), due AS MATERIALIZED (
+    SELECT number FROM flowmetal.head
+    WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= (SELECT us FROM clock) AND {can_be_read}
+      AND NOT EXISTS (SELECT 1 FROM wanted WHERE wanted.number = head.number)
+    ORDER BY due_us
     LIMIT greatest(0, %(limit)s - (SELECT count(*) FROM orphan) - (SELECT count(*) FROM late)
-      - (SELECT count(*) FROM due)) {lock}
+      - (SELECT count(*) FROM wanted)) {lock}
   ), ready AS MATERIALIZED (
-    SELECT number FROM orphan UNION SELECT number FROM late UNION SELECT number FROM due
-    UNION SELECT number FROM wanted
+    SELECT number FROM orphan UNION SELECT number FROM late UNION SELECT number FROM wanted
+    UNION SELECT number FROM due
   )"""
 _CAN_BE_READ = """snapshot_format <= %(format)s AND attempts <= %(attempts)s
       AND NOT EXISTS (SELECT 1 FROM beyond WHERE beyond.number = head.number)"""

@@ -245,7 +245,8 @@ class SqliteStore:
         attempts: int,
         kinds: Collection[str],
     ) -> Iterator[tuple[int, RunId]]:
-        """Yield number and id of runs that can be claimed, those of the dead first.
+        """Yield number and id of runs that can be claimed: those of the dead, those that not everybody
+        can go on with, those that are due.
 
         Passes over those of whose queue ``owner`` drives as many as it may. ``wanted``: about so
         many will be asked for.
@@ -253,8 +254,8 @@ class SqliteStore:
         size = max(wanted, _PAGE)
         for number, run, queue in chain(
             self._liveness.orphans(owner, size, snapshot_format, attempts),
-            self._due(size, snapshot_format, attempts),
             self._unserved(kinds, snapshot_format, attempts),
+            self._due(size, snapshot_format, attempts),
         ):
             if not queue or self._records.has_room(queue, owner):
                 yield number, run
@@ -278,7 +279,7 @@ class SqliteStore:
         self, kinds: Collection[str], snapshot_format: int, attempts: int
     ) -> Iterator[tuple[int, RunId, str]]:
         """Yield number, id and queue of runs that wait for somebody who performs one of these kinds."""
-        if not kinds:
+        if not kinds or not self._records.scan("unserved", "", "", 1):
             return
         from flowmetal.store.operations.records import each
         from flowmetal.store.operations.serving import Unserved, prefix_of, run_of
