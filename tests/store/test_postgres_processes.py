@@ -275,6 +275,28 @@ def test_an_interpreter_whose_line_breaks_lives_again_and_keeps_its_runs(
     other.close()
 
 
+def test_an_interpreter_whose_line_is_down_claims_nothing_that_others_would_take_at_once(
+    store: PostgresStore, url: str, postgres: Server
+) -> None:
+    link = Link(postgres.port)
+    place = f"{postgres.url()}?schema={schema_of(url)}"
+    far = PostgresStore(f"{place}&direct_host=127.0.0.1&direct_port={link.port}")
+    assert isinstance(far.claim(RUN, ME, LEASE_US), Claim)
+    far.create_run(NewRun(RunId("next"), ProgramHash("f"), b"", b""))
+    link.close()
+    while lives(postgres, url):
+        far.wait_for_change(0.01)
+    with pytest.raises(StoreError) as down:
+        far.claim_ready(ME, LEASE_US, 10)
+    assert down.value.code == "FM1022"
+    with pytest.raises(StoreError):
+        far.claim(RunId("next"), ME, LEASE_US)
+    row = far.run(RunId("next"))
+    assert row is not None
+    assert row.owner is None
+    far.close()
+
+
 def lives(postgres: Server, url: str) -> bool:
     """Say whether somebody holds the lock of the interpreter that is in the table."""
     schema = schema_of(url)

@@ -3,7 +3,7 @@
 An interpreter lives as long as the server holds the advisory lock of its number for
 this connection. The server frees it with the connection, however that ends, and whoever
 finds it free takes the interpreter's runs over at once. A connection that broke is
-made again, with new numbers; in between this process counts as dead, and the
+made again, with new numbers; in between this process counts as dead, claims nothing, and the
 epochs keep it from writing what others have taken over.
 
 Hints are notifications: sent from here alone and never inside a transaction that
@@ -60,6 +60,7 @@ class Line:
         self._numbers: dict[InterpreterId, int] = {}
         self._is_dirty = False
         self._is_closing = False
+        self._is_up = False
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._wake_read, self._wake_write = -1, -1
@@ -83,8 +84,9 @@ class Line:
         self._wake()
 
     def has(self, owner: InterpreterId) -> bool:
-        """Say whether the interpreter lives here."""
-        return owner in self._numbers
+        """Say whether the interpreter lives here, for others too: with the line down it counts as dead, and
+        whatever it claimed would be taken over at once."""
+        return self._is_up and owner in self._numbers
 
     def owners(self) -> list[InterpreterId]:
         """Return the interpreters that live here."""
@@ -156,9 +158,11 @@ class Line:
                 with contextlib.closing(self._connect()) as connection:
                     self._begin(connection)
                     pause_s = _FIRST_PAUSE_S
+                    self._is_up = True
                     self._serve(connection)
                 return
             except (FlowmetalError, psycopg.Error, OSError) as trouble:
+                self._is_up = False
                 self._refuse_orders(trouble)
                 if self._is_closing:
                     return
