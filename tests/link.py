@@ -16,7 +16,8 @@ class Link:
         self.port = self._listener.getsockname()[1]
         self._is_cut = threading.Event()
         self._sockets: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def cut(self) -> None:
         """Let no more bytes through, and tell nobody."""
@@ -29,7 +30,9 @@ class Link:
         self._is_cut.clear()
 
     def close(self) -> None:
-        self._break([self._listener, *self._sockets])
+        self._break([self._listener])
+        self._accepting.join()
+        self._break(self._sockets)
 
     @staticmethod
     def _break(sockets: list[socket.socket]) -> None:

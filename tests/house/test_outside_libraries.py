@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,13 @@ HOMES = {
 # fmt: on
 
 
+@cache
+def imports() -> dict[str, set[str]]:
+    """Return the top-level names of the modules that each file imports, anywhere in it."""
+    return {str(path.relative_to(PACKAGE)): set(imports_of(path)) for path in PACKAGE.rglob("*.py")}
+
+
 def imports_of(path: Path) -> Iterator[str]:
-    """Yield the top-level names of the modules that a file imports, anywhere in it."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
@@ -42,19 +48,10 @@ def imports_of(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("library", HOMES)
 def test_a_library_is_imported_at_home_only(library: str) -> None:
-    users = [
-        str(path.relative_to(PACKAGE))
-        for path in sorted(PACKAGE.rglob("*.py"))
-        if library in imports_of(path)
-    ]
-    strangers = [user for user in users if not user.startswith(HOMES[library])]
-    assert strangers == []
+    users = [user for user, used in imports().items() if library in used]
+    assert [user for user in users if not user.startswith(HOMES[library])] == []
 
 
 def test_nothing_pickles() -> None:
-    users = [
-        str(path.relative_to(PACKAGE))
-        for path in sorted(PACKAGE.rglob("*.py"))
-        if {"pickle", "marshal", "shelve", "dill", "cloudpickle"} & set(imports_of(path))
-    ]
-    assert users == []
+    picklers = {"pickle", "marshal", "shelve", "dill", "cloudpickle"}
+    assert [user for user, used in imports().items() if picklers & used] == []

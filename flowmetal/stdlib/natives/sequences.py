@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from flowmetal.stdlib.natives.arguments import need_int, out_of_bounds, wrong
 from flowmetal.stdlib.natives.table import MISSING, Table
 from flowmetal.stdlib.natives.walking import (
@@ -139,7 +141,8 @@ def nth(coll: Value, index: Value, default: Value = MISSING) -> Value:
     """Return item ``index``, or ``default``; without a default a missing one is an error."""
     kind = type(coll)
     if type(index) is not int:
-        index = need_int("nth", 2, int(index) if type(index) is float else index)
+        cut = int(index) if type(index) is float and isfinite(index) else index
+        index = need_int("nth", 2, cut)
     if kind is Vector or kind is MapEntry:
         if 0 <= index < len(coll):
             return coll.nth(index)

@@ -247,6 +247,7 @@ def truncate(text: Value, width: Value, ellipsis: Value = "...") -> str:
     """Cut a text to ``width`` characters, an ellipsis included."""
     need_text("truncate", 1, text)
     need_int("truncate", 2, width)
+    need_text("truncate", 3, ellipsis)
     if len(text) <= width:
         return str(text)
     return str((text[: max(0, width - len(ellipsis))] + ellipsis)[: max(0, width)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from math import isfinite
 from typing import TYPE_CHECKING, NoReturn
 
 from flowmetal.stdlib.natives.arguments import (
@@ -134,8 +135,8 @@ native.add("after?", lambda a, b: need_instant("after?", 1, a).us > need_instant
 def times(d: Value, n: Value) -> Duration:
     """Return a duration n times as long."""
     us = need_duration("times", 1, d).us
-    if not is_number(n):
-        raise wrong("times", "a number", 2, n)
+    if not is_number(n) or (type(n) is float and not isfinite(n)):
+        raise wrong("times", "a finite number", 2, n)
     us = us * n.numerator // n.denominator if type(n) is Ratio else int(us * n)
     return _length("times", us, n)
 
@@ -298,5 +299,7 @@ def uuid_of(a: Value, b: Value, c: Value, d: Value) -> UUID:
 
     word = 0
     for f in (a, b, c, d):
+        if type(f) is not float:
+            raise TypeError("four floats")  # an integer times that would be fine, a text gigabytes
         word = word << 32 | int(f * (1 << 32))
     return UUID(int=word & (1 << 128) - 1, version=4)
