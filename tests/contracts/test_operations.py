@@ -688,6 +688,18 @@ class OperationsContract:
         assert world.ann.attend()
         assert self.states(world, *"b") == ["ready"]
 
+    def test_a_rate_lets_the_next_begin_in_its_time_when_the_clock_was_set_back(
+        self, world: World
+    ) -> None:
+        policy = QueuePolicy(rate_limit=1, rate_per_us=10 * SECOND)
+        self.put(world, "a", policy)
+        world.clock.advance(-DAY)
+        self.put(world, "b", policy)
+        assert self.states(world, "b") == ["queued"]
+        world.clock.advance(10 * SECOND)
+        assert world.ann.attend()
+        assert self.states(world, "b") == ["ready"]
+
     def test_an_entry_with_a_delay_begins_when_it_is_over(self, world: World) -> None:
         self.put(world, "a", QueuePolicy(), delay_us=SECOND)
         assert self.states(world, "a") == ["queued"]

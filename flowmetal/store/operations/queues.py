@@ -185,6 +185,8 @@ def serve(records: Records, name: str) -> None:
 
 def _serve(records: Records, name: str, queue: Queue) -> None:
     now = records.now_us()
+    # The clock may have been set back: nobody was admitted later than now.
+    queue.taken = [min(at, now) for at in queue.taken]
     busy = [slot.partition for _, slot in each(records, Slot, f"{name}{TAB}")]
     next_us = None
     for key, entry in each(records, Entry, f"{name}{TAB}"):
