@@ -45,6 +45,7 @@ def open_engine(
         on_output=_print_output_apart if as_json else _print_output,
         on_log=_print_log,
         on_held=_print_held,
+        on_trouble=_print_trouble,
     )
 
 
@@ -102,6 +103,10 @@ def _print_output_apart(run: str, text: str) -> None:
 
 def _print_held(run: str, holder: str) -> None:
     complain(f"run {run} is driven by {holder}; waiting for its end")
+
+
+def _print_trouble(run: str, problem: str) -> None:
+    complain(f"run {run}: {problem}")
 
 
 def _print_log(run: str, line: str) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowmetal.embed import config
 from flowmetal.embed.mover import Mover
+from flowmetal.embed.observing import Observing
 from flowmetal.embed.sharer import Sharer
 from flowmetal.embed.views import EventView, RunView, event_view, run_view
 from flowmetal.errors import (
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from flowmetal.embed.requesting import Reply
     from flowmetal.embed.retention import Collected, Retention
     from flowmetal.embed.world import HostWorld
-    from flowmetal.runtime.local import LogLine
     from flowmetal.runtime.starting import Beginning
     from flowmetal.runtime.verifying import Verification
     from flowmetal.store.protocol import InboxRow
@@ -59,7 +59,8 @@ class Engine(Mover, Sharer):
     (``flowmetal.foreign``). ``limits`` say what one instruction and one fiber of a run
     may use. ``on_output(run, text)`` and ``on_log(run, line)`` are called when what a run
     printed or logged is durable, ``on_held(run, holder)`` when a run is to be driven that
-    another process drives: its end is waited for.
+    another process drives: its end is waited for. ``on_trouble(run, text)`` is called when something
+    keeps a run from going on here, such as a function that this engine does not have.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Engine(Mover, Sharer):
         on_output: Callable[[str, str], None] | None = None,
         on_log: Callable[[str, str], None] | None = None,
         on_held: Callable[[str, str], None] | None = None,
+        on_trouble: Callable[[str, str], None] | None = None,
     ) -> None:
         self.store = open_store(config.store_url(store_url), must_exist=must_exist)
         self.name = f"{os.getpid()}-{os.urandom(4).hex()}"
@@ -81,7 +83,7 @@ class Engine(Mover, Sharer):
         self._functions = list(functions)
         self._sync_every = sync_every
         self._limits = limits
-        self._observer = _Observer(on_output, on_log, on_held)
+        self._observer = Observing(on_output, on_log, on_held, on_trouble)
         self._host: Host | None = None
         self._callback_url: str | None = None
 
@@ -584,35 +586,3 @@ def _with_entries(error: RunError, program: Program) -> FlowmetalError:
     known = ", ".join(f"{entry.name} {' '.join(entry.parameters)}" for entry in entries)
     hint = f"its entry points are {known}" if known else "define `main`: it has no public function"
     return error.with_help(hint)
-
-
-class _Observer:
-    """Passes on what runs print and log."""
-
-    def __init__(
-        self,
-        on_output: Callable[[str, str], None] | None,
-        on_log: Callable[[str, str], None] | None,
-        on_held: Callable[[str, str], None] | None,
-    ) -> None:
-        self._on_output = on_output
-        self._on_log = on_log
-        self._on_held = on_held
-
-    def held(self, run: RunId, holder: str) -> None:
-        if self._on_held:
-            self._on_held(run, holder)
-
-    def troubled(self, run: RunId, problem: str) -> None:
-        if self._on_held:
-            self._on_held(run, problem)
-
-    def wrote(self, run: RunId, text: str) -> None:
-        if self._on_output:
-            self._on_output(run, text)
-
-    def logged(self, run: RunId, line: LogLine) -> None:
-        if self._on_log:
-            from flowmetal.embed.views import log_text
-
-            self._on_log(run, log_text(line.time_us, line.level, line.message, line.data))

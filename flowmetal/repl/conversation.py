@@ -127,6 +127,9 @@ class _Shown:
     def wrote(self, run: str, text: str) -> None:
         self._screen.show_output(text)
 
+    def unserved(self, run: str, kinds: tuple[str, ...]) -> None:
+        pass
+
     def held(self, run: str, holder: str) -> None:
         pass
 

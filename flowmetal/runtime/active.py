@@ -292,6 +292,10 @@ class ActiveRun:
                     return found.options
         return None
 
+    def unserved(self) -> tuple[str, ...]:
+        """Return the kinds of effects that the run waits for and that nobody here performs."""
+        return tuple(p.request.kind for p in self.progress.effects.values() if p.unserved)
+
     def is_for_workers(self, kind: str) -> bool:
         """Say whether the program hands a kind of effect to workers of a queue."""
         declared = self.declared(kind)

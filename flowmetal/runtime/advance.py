@@ -228,7 +228,7 @@ def _park(active: ActiveRun, let_go: bool) -> Step | None:
     if active.machine.inbox:
         return None
     state = active.parked_state(now)
-    leave = let_go and state is RunState.WAITING
+    leave = state is RunState.WAITING and (let_go or bool(active.unserved()))
     # Only a commit that gives the run back says when it is due: a release alone would not.
     if leave or active.undurable or active.events or active.progress.changed:
         return Step(state, leave)

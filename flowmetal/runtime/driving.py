@@ -70,6 +70,8 @@ class Driven(NamedTuple):
 def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
     """Drive a run until it ends or is set aside. An ended run is returned as it is.
 
+    A run that waits for what nobody here performs is given back each time, for somebody who does.
+
     Interrupted (KeyboardInterrupt), the run stays in the store, released. A lost lease
     or an unknown outcome of a commit drops the machine and claims again.
 
@@ -77,7 +79,7 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
     (unless ``wait_for_others``), UsageError FM1139 if it needs an event loop and is called in one.
     """
     troubles = 0
-    told = ""
+    told: set[str] = set()
     while True:
         taken = host.clock.monotonic_us()
         try:
@@ -101,14 +103,19 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
                     "FM1107", f"run {run} is being driven by {held.owner_description}"
                 )
             case Held() as held:
-                if held.owner_description != told:
-                    told = held.owner_description
-                    host.observer.held(run, told)
+                if held.owner_description not in told:
+                    told.add(held.owner_description)
+                    host.observer.held(run, held.owner_description)
                 host.clock.wait(host.store, POLL_US * 10)
             case Claim():
                 try:
-                    _drive_claimed(host, claim, taken)
-                    return Driven(_row(host, run))
+                    left_for = _drive_claimed(host, claim, taken)
+                    if not left_for:
+                        return Driven(_row(host, run))
+                    if not told.issuperset(left_for):
+                        told.update(left_for)
+                        host.observer.unserved(run, left_for)
+                    _let_others(host)
                 except StoreError as trouble:
                     # Lost, or of unknown outcome: the machine is gone, and what is durable decides.
                     troubles += 1
@@ -118,12 +125,15 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
                         host.clock.wait(host.store, SECOND_US)
 
 
-def _drive_claimed(host: Host, claim: Claim, taken_us: int) -> None:
+def _drive_claimed(host: Host, claim: Claim, taken_us: int) -> tuple[str, ...]:
+    """Drive until the run is left; return what it waits for that nobody here performs, if that is why."""
     active = None
     try:
         active = open_run(host, claim, taken_us, patient=True)
         if has_children(active) or not _drive_without_loop(active):
             in_a_loop(partial(_drive_alone, active))
+        waits = active.left is RunState.WAITING
+        return active.unserved() if waits else ()
     finally:
         if active is None or active.is_driven():
             # If the store does not answer, the run is free again when the lease ends.
@@ -238,6 +248,14 @@ def _patience_us(active: ActiveRun) -> int:
     if due is not None:
         waits.append(max(0, due - active.host.clock.now_us()))
     return min(waits)
+
+
+def _let_others(host: Host) -> None:
+    """Hold nothing for a second, whatever happens in the store meanwhile."""
+    clock = host.clock
+    end = clock.monotonic_us() + SECOND_US
+    while (left := end - clock.monotonic_us()) > 0:
+        clock.wait(host.store, left)
 
 
 def _row(host: Host, run: RunId) -> RunRow:

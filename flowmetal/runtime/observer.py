@@ -17,6 +17,9 @@ class Observer(Protocol):
     def troubled(self, run: RunId, problem: str) -> None:
         """A descendant of a run cannot be driven here."""
 
+    def unserved(self, run: RunId, kinds: tuple[str, ...]) -> None:
+        """The run waits for what nobody here performs, and is left to other processes."""
+
     def wrote(self, run: RunId, text: str) -> None:
         """The run printed ``text``."""
 
@@ -31,6 +34,9 @@ class Silent:
         pass
 
     def troubled(self, run: RunId, problem: str) -> None:
+        pass
+
+    def unserved(self, run: RunId, kinds: tuple[str, ...]) -> None:
         pass
 
     def wrote(self, run: RunId, text: str) -> None:

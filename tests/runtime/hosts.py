@@ -31,6 +31,9 @@ class Shown:
     def wrote(self, run: RunId, text: str) -> None:
         self.texts.append(text)
 
+    def unserved(self, run: RunId, kinds: tuple[str, ...]) -> None:
+        pass
+
     def held(self, run: RunId, holder: str) -> None:
         pass
 

@@ -110,6 +110,9 @@ class _Observer:
         if not self.process.dead:
             self.process.simulation.ledger.shown(run, text)
 
+    def unserved(self, run: RunId, kinds: tuple[str, ...]) -> None:
+        pass
+
     def held(self, run: RunId, holder: str) -> None:
         pass
 
@@ -190,7 +193,7 @@ class Simulation:
         self.note(f"{process.name} begins")
 
     def _lacking(self, name: str) -> frozenset[str]:
-        """Return what an interpreter does not perform: nothing, in most seeds and in the last part of all.
+        """Return what a process does not perform: nothing, in most seeds and in the last part of all.
 
         Not drawn from the seed's own chances: the histories of those that ever failed stay what they are.
         """
@@ -204,6 +207,7 @@ class Simulation:
         self._lives += 1
         process = self._process(f"d{self._lives}")
         process.is_driver = True
+        process.lacks = self._lacking(process.name)
         self.note(f"{process.name} begins to drive {run}")
 
         def live() -> None:
