@@ -17,6 +17,7 @@ from flowmetal.ids import RunId
 from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.advance import advance, may_start, take_in
 from flowmetal.runtime.committing import Alone, carry_out
+from flowmetal.runtime.entering import CALLBACK
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.loading import open_run
 from flowmetal.runtime.looping import in_a_loop
@@ -82,6 +83,9 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
     told: set[str] = set()
     while True:
         taken = host.clock.monotonic_us()
+        # What was over while nobody was there comes before what came later. Others are not in the way.
+        with contextlib.suppress(StoreError):
+            host.store.attend()
         try:
             claim = host.store.claim(run, host.owner, host.lease_us, snapshot_format=VERSION)
         except StoreError:
@@ -157,6 +161,7 @@ def _drive_without_loop(active: ActiveRun) -> bool:
         if not carry_out(active, take_in(active)) and active.is_driven():
             host.clock.wait(host.store, _patience_us(active))
             active.lease.keep(active.claim)
+            _attend_first(active)
             carry_out(active, take_in(active))
     return True
 
@@ -208,6 +213,7 @@ async def drive_in_loop(
                 else:  # nothing else is in this loop: wait for the store itself
                     clock.wait(active.host.store, _patience_us(active))
                 active.lease.keep(active.claim)
+                _attend_first(active)
                 await carry_out(active, take_in(active))
     finally:
         await attempts.stop()
@@ -229,6 +235,12 @@ async def _drive_alone(active: ActiveRun) -> None:
 
 async def _drive_member(active: ActiveRun) -> None:
     await drive_in_loop(active, Alone(), let_go=True)
+
+
+def _attend_first(active: ActiveRun) -> None:
+    """Let the end of a callback's time be told before timers are let in that were due after it."""
+    if any(p.request.kind == CALLBACK for p in active.progress.effects.values()):
+        active.host.store.attend()
 
 
 def has_children(active: ActiveRun) -> bool:

@@ -2,7 +2,8 @@
 
 By time: a signal counts at its arrival, a timer at its due time, a result at
 its arrival; ties go by effect number. That is so after downtime too: a timer that was due
-while nobody was there does not lose to a signal that came later. Messages never overtake one
+while nobody was there does not lose to a signal that came later. The end of a callback's time is a
+timer as well, though the store keeps it and tells of it when somebody attends to it. Messages never overtake one
 another, though the store's clock be set back between two of them: what came later counts later.
 """
 
@@ -25,11 +26,13 @@ EMPTY: Final[Mapping[int, InboxRow]] = {}
 _NAME = keyword("name")
 _ELSE = keyword("else")
 _WHOLE, _ID, _VALUE = keyword("whole"), keyword("id"), keyword("value")
+_AT = keyword("at")
 _MISSING: Final = object()
 RECEIVES: Final = {"signal/receive": "signal", "topic/receive": "topic"}
 """The kinds that take from the inbox, and the kind of messages that each takes."""
 
 SLEEP: Final = "time/sleep"
+CALLBACK: Final = "callback/await"
 
 _WAITED_FOR: Final = (EffectClass.WAITING, EffectClass.STORE)
 
@@ -60,7 +63,7 @@ def facts_entering(
             receives.append(pending)
         elif answer is not None and not _is_late(pending, answer):
             result = EffectResult(pending.request.number)
-            entering.append(Entering(answer.time_us, result, answer))
+            entering.append(Entering(_counts_us(pending, answer), result, answer))
         elif is_over(pending, now_us):
             assert pending.due_us is not None
             entering.append(Entering(pending.due_us, _when_over(pending)))
@@ -88,12 +91,22 @@ def facts_entering(
 def _as_they_came(
     entering: list[Entering], signals: Sequence[InboxRow], answers: Mapping[int, InboxRow]
 ) -> list[Entering]:
-    """Let a message count no earlier than those that came before it. ``signals`` are the oldest first."""
-    last = max((entry.message.number for entry in entering if entry.message is not None), default=0)
+    """Let a message count no earlier than those that came before it. ``signals`` are the oldest first.
+
+    One that tells of what was over before it came is left: that counts as a timer does.
+    """
+    came = {
+        entry.message.number
+        for entry in entering
+        if entry.message is not None and entry.at_us == entry.message.time_us
+    }
+    last = max(came, default=0)
     before = list(takewhile(lambda row: row.number <= last, signals))
     counts_us = _when_each_counts(before + [row for row in answers.values() if row.number <= last])
     return [
-        entry if entry.message is None else entry._replace(at_us=counts_us[entry.message.number])
+        entry._replace(at_us=counts_us[entry.message.number])
+        if entry.message is not None and entry.message.number in came
+        else entry
         for entry in entering
     ]
 
@@ -108,9 +121,17 @@ def _when_each_counts(messages: Iterable[InboxRow]) -> dict[int, int]:
     return counts_us
 
 
+def _counts_us(pending: Pending, answer: InboxRow) -> int:
+    """Return when an answer counts: at its arrival, or when the callback has expired that it tells of."""
+    if pending.request.kind != CALLBACK or answer.message.name == AT_ONCE:
+        return answer.time_us
+    expired_us = decode_data(answer.message.body).get(_AT)
+    return expired_us if type(expired_us) is int else answer.time_us
+
+
 def _is_late(pending: Pending, answer: InboxRow) -> bool:
     """Say whether the time of a wait was up before its answer came."""
-    return answer.message.name != AT_ONCE and is_over(pending, answer.time_us - 1)
+    return answer.message.name != AT_ONCE and is_over(pending, _counts_us(pending, answer) - 1)
 
 
 def is_over(pending: Pending, now_us: int) -> bool:

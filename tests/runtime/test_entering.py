@@ -87,3 +87,17 @@ def test_a_message_that_came_in_time_by_the_clock_is_not_late_because_of_an_earl
     waits = [receive(1, "a"), receive(2, "b", 60)]
     signals = [signal(1, "a", 100, "first"), signal(2, "b", 40, "second")]
     assert entering(waits, signals, 50) == [(100, 1, "first"), (101, 2, "second")]
+
+
+def test_an_answer_that_tells_of_a_callbacks_end_counts_when_it_ended() -> None:
+    def told(at_us: int | None) -> InboxRow:
+        said = args(state="expired", at=at_us) if at_us else args(state="completed")
+        return InboxRow(2, 90, Message("effect/0.1", "result", "", encode_data(said)))
+
+    waits = [_pending(1, "callback/await", 60, args(id="c")), receive(2, "a"), sleep(3, 50)]
+    signals = [signal(1, "a", 70, "s")]
+    for at_us, order in ((40, [1, 3, 2]), (55, [3, 1, 2]), (None, [3, 1, 2])):
+        facts = facts_entering(waits, signals, 100, {1: told(at_us)})
+        assert [fact.result.number for fact in facts] == order
+        over = facts[order.index(1)]
+        assert (over.at_us, over.message is None) == (at_us or 60, at_us is None)

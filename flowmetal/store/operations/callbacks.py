@@ -265,7 +265,7 @@ def _answer(records: Records, id_: str) -> Answer | None:
     if found.state in (COMPLETED, FAILED):
         return answer(state=found.state, body=record.body)
     if found.state == EXPIRED:
-        return answer(state=EXPIRED, after=found.after)
+        return answer(state=EXPIRED, after=found.after, at=found.settled_us)
     return None
 
 
