@@ -1,8 +1,9 @@
 """A run on new code: vars resolve in the new program, frames and closures keep theirs.
 
 The run's new program holds the modules of the new one and, as one more module without
-definitions, those functions of the old program (by hash, with all that are nested in them)
-that the machine still refers to. It is stored under its own hash and travels like any other.
+definitions of its own, those functions of the old program (by hash, with all that are nested in them)
+that the machine still refers to, and what they need of the library and the new program was linked
+without. It is stored under its own hash and travels like any other.
 So nothing in the machine knows of two programs: a frame goes on in the code that it began
 in, and whatever it calls by name is new. Code that the run has compiled itself goes on as it is.
 
@@ -18,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from flowmetal.bytecode.code import Function, Module, Program
+from flowmetal.bytecode.code import Definition, DefinitionKind, Function, Module, Program
 from flowmetal.bytecode.file import write_program
 from flowmetal.bytecode.opcodes import Op, Operand
 from flowmetal.effects.kinds import KINDS
@@ -43,6 +44,7 @@ _BUDGET: Final = 50_000_000
 _OF_THE_RUN: Final = (NAMESPACE, ARGUMENTS)
 """Vars for which a program fixes a value, and each run has another one."""
 _FIELDS: Final = "@@fields"
+_FIXED: Final = (DefinitionKind.FUNCTION, DefinitionKind.CONSTANT, DefinitionKind.NATIVE)
 _OF_VARS: Final = (Operand.NAME, Operand.NAMES)
 
 
@@ -97,8 +99,9 @@ def upgrading_of(host: Host, machine: Machine, new: Program) -> Upgrading:
     names = [name for name in codes_of(encode(machine).data) if name not in known]
     found.old = tuple(_with_nested(old_image, names, image))
     found.frames = tuple(dict.fromkeys(_old_frames(machine, {f.hash for f in found.old})))
-    found.program = _linked(new, found.old, old_image.program)
-    _check_names(machine, image, found)
+    library = _needed(machine, old_image, image, found.old)
+    found.program = _linked(new, (*found.old, *library.functions), library, old_image.program)
+    _check_names(machine, library, found)
     if not found.reasons:
         image = host.linker.image(found.program)
         machine.image = image.with_own_of(machine.image)
@@ -220,7 +223,41 @@ def _old_frames(machine: Machine, old: set[CodeHash]) -> Iterator[str]:
                 yield frame.body.owner.name
 
 
-def _linked(new: Program, old: tuple[Function, ...], before: Program) -> Program:
+@dataclass(slots=True)
+class _Library:
+    """What old code needs of the library, and a program that has no use for it is linked without."""
+
+    definitions: dict[str, Definition] = field(default_factory=dict)
+    functions: list[Function] = field(default_factory=list)
+
+
+def _needed(machine: Machine, before: Image, new: Image, old: tuple[Function, ...]) -> _Library:
+    """Return what is to be carried along, so that the vars of ``old`` are there: vars are those of the machine."""
+    known = {
+        definition.name: definition
+        for module in before.program.modules
+        if module.library
+        for definition in module.definitions
+        if definition.kind in _FIXED
+    }
+    found = _Library()
+    waiting = list(old)
+    seen = {function.hash for function in old}
+    while waiting:
+        for name in _vars_of(waiting.pop()):
+            definition = known.get(name)
+            if definition is None or name in machine.globals or name in found.definitions:
+                continue
+            found.definitions[name] = definition
+            code = [] if definition.function is None else [definition.function]
+            added = [f for f in _with_nested(before, code, new) if f.hash not in seen]
+            seen.update(function.hash for function in added)
+            found.functions += added
+            waiting += added
+    return found
+
+
+def _linked(new: Program, old: tuple[Function, ...], library: _Library, before: Program) -> Program:
     """Return the new program with what is carried along."""
     declared = {kind.kind for module in new.modules for kind in module.kinds}
     carried_kinds = tuple(
@@ -228,14 +265,16 @@ def _linked(new: Program, old: tuple[Function, ...], before: Program) -> Program
     )
     if not old:
         return new
-    carrier = Module(CARRIER, (), (), old, kinds=carried_kinds, library=True)
+    definitions = tuple(library.definitions.values())
+    carrier = Module(CARRIER, (), definitions, old, kinds=carried_kinds, library=True)
     return replace(new, modules=(*new.modules, carrier))
 
 
-def _check_names(machine: Machine, image: Image, found: Upgrading) -> None:
+def _check_names(machine: Machine, library: _Library, found: Upgrading) -> None:
     """Refuse if old code needs a var or a kind of effect that is gone."""
-    for function in found.old:
-        gone = [name for name in _vars_of(function) if name not in machine.globals]
+    there = machine.globals.keys() | library.definitions.keys()
+    for function in (*found.old, *library.functions):
+        gone = [name for name in _vars_of(function) if name not in there]
         for name in dict.fromkeys(gone):
             found.reasons.append(
                 f"{function.name}, which it still runs, needs {name}, which is gone"

@@ -82,6 +82,26 @@ def test_a_closure_that_the_run_holds_keeps_its_code(engine) -> None:
     assert ended(engine, run, None) == "[2 20]"
 
 
+USES = """(ns u (:require [flow.event :refer [receive!]] [flow.async :refer [all!]] [flow.string :as str]
+                        [flow.saga :refer [saga! compensate!]]))
+(def words (atom ["a"]))
+(defn undo [x] (swap! words conj x))
+(defn main []
+  (try
+    (saga! (compensate! undo "undone")
+           (all! (receive! :go))
+           (throw (ex-info (str/join "-" (map str/upper-case @words)) {:type :u/no})))
+    (catch :u/no e (conj (reverse (sort @words)) (ex-message e)))))"""
+
+
+def test_old_code_keeps_what_it_needs_of_the_library_and_the_new_program_does_not(engine) -> None:
+    plain = "(ns u) (def words (atom [])) (defn undo [x] x) (defn main [] 1)"
+    run = begun(engine, USES)
+    engine.upgrade(run, flowmetal.compile(plain))
+    engine.upgrade(run, flowmetal.compile(plain.replace("1", "2")))
+    assert ended(engine, run, None) == '("A" "undone" "a")'
+
+
 def test_an_upgraded_run_can_be_upgraded_again(engine) -> None:
     run = begun(engine, OLD, 1)
     engine.upgrade(run, flowmetal.compile(NEW.replace("(< i 4)", "(< i 3)")))
