@@ -54,7 +54,7 @@ class Past:
         machine = self.machine
         while machine.fuel_used < fuel:
             before = machine.fuel_used
-            self._note(run(machine, fuel - before))
+            self._note(run(machine, fuel - before, exact=True))
             if machine.fuel_used == before:
                 break
         self._note(run_free(machine))

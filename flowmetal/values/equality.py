@@ -20,7 +20,7 @@ from typing import Final
 from flowmetal.values import kinds
 from flowmetal.values.hashing import hash_of
 from flowmetal.values.kinds import KINDS, Value
-from flowmetal.values.meter import charge
+from flowmetal.values.meter import lend
 
 
 class _Missing:
@@ -74,7 +74,7 @@ def _equal_collections(a: Value, b: Value, kind: int) -> bool:
                 break
         else:
             stack.pop()
-    charge(inner >> 1)
+    lend(inner >> 1)
     return True
 
 
@@ -88,7 +88,7 @@ def _pairs(a: Value, b: Value, kind: int) -> Pairs:
         return zip(a.parts(), b.parts(), strict=True)
     if len(a) != len(b) or _hashes_differ(a, b):
         return iter(_UNEQUAL)
-    charge(len(a) >> 2)
+    lend(len(a) >> 2)
     if kind == kinds.MAP and a.record != b.record:
         return iter(_UNEQUAL)
     if b.by_order:
@@ -116,7 +116,7 @@ def _sequence_pairs(a: Value, b: Value) -> Pairs:
     if left is not None and right is not None:
         if left != right:
             return iter(_UNEQUAL)
-        charge(left >> 3)
+        lend(left >> 3)
         return zip(a, b, strict=True)
     return zip_longest(_cells(a, right), _cells(b, left), fillvalue=MISSING)
 

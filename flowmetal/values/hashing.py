@@ -20,7 +20,7 @@ from typing import Final, TypeAlias
 
 from flowmetal.values import kinds
 from flowmetal.values.kinds import KINDS, Value
-from flowmetal.values.meter import charge
+from flowmetal.values.meter import lend
 
 _MASK: Final = (1 << 64) - 1
 _LOW: Final = -(1 << 63)
@@ -151,7 +151,7 @@ def _hash_collection(value: Value, kind: int) -> int:
             stack.append((child, child_kind, _children(child, child_kind), []))
             break
         else:
-            charge(len(hashes) >> 1)
+            lend(len(hashes) >> 1)
             result = _combine(kind, hashes)
             if kind == kinds.MAP and source.record is not None:
                 result ^= hash_string(source.record)

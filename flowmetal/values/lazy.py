@@ -17,7 +17,7 @@ from flowmetal.values import kinds
 from flowmetal.values.equality import equal
 from flowmetal.values.hashing import hash_of
 from flowmetal.values.kinds import Value
-from flowmetal.values.meter import charge
+from flowmetal.values.meter import charge, lend
 
 
 class Realise(Enum):
@@ -148,7 +148,10 @@ def walk(cell: Value, depth: Realise, bound: int | None = None) -> Iterator[Valu
         else:
             yield from cell
             break
-    charge(walked >> 3)
+    if depth is Realise.DEEP:
+        lend(walked >> 3)
+    else:
+        charge(walked >> 3)
 
 
 def realised(cell: LazySeq) -> Value:

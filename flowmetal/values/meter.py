@@ -8,6 +8,11 @@ They depend on the operands alone, so the same program uses the same fuel
 everywhere, saved and restored or not; a native that is run again after a sequence
 has been realised charges again, and that happens everywhere too.
 
+Hashing and comparing are the exception: a collection remembers its hash, and what is
+identical is equal at a glance, but a snapshot keeps no hashes and not every identity. So
+they are **lent**: they shorten the slice, and are no part of the fuel that a run has used,
+by which its fibers take turns and its history is dated.
+
 Charging bounds the time of a run; the **limits** bound the time and the space of
 a single instruction. They belong to whoever drives the run, not to its state: a
 run that failed at a limit can be retried under a larger one.
@@ -47,13 +52,22 @@ LEAST: Final = Limits(
 """What a limit cannot go below; the short way of additions knows the 65,536 bits."""
 
 
+class Due(list[int]):
+    """Charges that are not taken yet; those that are negative are lent. ``lent``: what was taken of these."""
+
+    __slots__ = ("lent",)
+
+    def __init__(self) -> None:
+        self.lent = 0
+
+
 class Meter:
     """The charges that the interpreter has not taken yet, and the limits of the run."""
 
     __slots__ = ("due", "limits")
 
     def __init__(self) -> None:
-        self.due: list[int] = []
+        self.due = Due()
         self.limits = DEFAULT
 
 
@@ -76,17 +90,35 @@ def meter_for(limits: Limits) -> Meter:
     return found
 
 
-def taken(due: list[int]) -> int:
-    """Return the sum of the charges and forget them."""
-    total = sum(due)
+def taken(due: Due) -> int:
+    """Return the sum of the charges, the lent ones too, and forget them."""
+    total = 0
+    for units in due:
+        if units < 0:
+            due.lent -= units
+            total -= units
+        else:
+            total += units
     due.clear()
     return total
+
+
+def paid_back(due: Due) -> int:
+    """Return what was lent since this was asked last."""
+    lent, due.lent = due.lent, 0
+    return lent
 
 
 def charge(units: int) -> None:
     """Charge for work beyond the small; below 8 units it is not worth while."""
     if units >= 8:
         meter().due.append(units)
+
+
+def lend(units: int) -> None:
+    """Shorten the slice for work that may have been done before: hashing, comparing, deep walks."""
+    if units >= 8:
+        meter().due.append(-units)
 
 
 def charge_integers(bits: int, other_bits: int) -> None:

@@ -134,10 +134,16 @@ class OneShot:
 
 
 def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
-    """Run ``fiber`` until it is no longer ready or ``fuel`` is 0; return what is left."""
+    """Run ``fiber`` until it is no longer ready or ``fuel`` is 0; return what is left.
+
+    Whatever an instruction is charged for is taken off before the next one that looks at the
+    fuel, so that it does not matter to anything where a slice ends.
+    """
     frames = fiber.frames
     variables = machine.globals
     due = meter_for(machine.limits).due
+    due.clear()  # what the host did meanwhile, for this run or another, is no part of the run
+    due.lent = 0
     value: Value
     while True:
         frame = frames[-1]
@@ -182,6 +188,8 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                             a = a.rest
                         if type(a) is not LazySeq or a.thunk is None:
                             stack[-1] = arg[0](stack[-1])
+                            if due:
+                                fuel -= taken(due)
                         elif type(a.thunk) is Closure and 0 in a.thunk.function.by_count:
                             frame.pc = pc - 1
                             thunk_body = a.thunk.function.by_count[0]
@@ -194,7 +202,12 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                             raise Unrealised(a, Realise.STEP)
                     elif op == _LT:
                         a, b = stack[-2], stack[-1]
-                        value = a < b if type(a) is int and type(b) is int else lt(a, b)
+                        if type(a) is int and type(b) is int:
+                            value = a < b
+                        else:
+                            value = lt(a, b)
+                            if due:
+                                fuel -= taken(due)
                         stack.pop()
                         stack[-1] = value
                     elif op == _ADD:
@@ -205,6 +218,8 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                                 value = add(a, b)
                         else:
                             value = add(a, b)
+                            if due:
+                                fuel -= taken(due)
                         stack.pop()
                         stack[-1] = value
                     elif op == _SUB:
@@ -215,6 +230,8 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                                 value = sub(a, b)
                         else:
                             value = sub(a, b)
+                            if due:
+                                fuel -= taken(due)
                         stack.pop()
                         stack[-1] = value
                     elif op == _EQ:
@@ -231,7 +248,12 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                         stack[-1] = value
                     elif op == _INC:
                         a = stack[-1]
-                        stack[-1] = a + 1 if type(a) is int and a < _FAST else inc(a)
+                        if type(a) is int and a < _FAST:
+                            stack[-1] = a + 1
+                        else:
+                            stack[-1] = inc(a)
+                            if due:
+                                fuel -= taken(due)
                     elif op == _IS_NIL:
                         stack[-1] = stack[-1] is None
                     elif op == _NOT:
@@ -239,20 +261,40 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                         stack[-1] = a is None or a is False
                     elif op == _DEC:
                         a = stack[-1]
-                        stack[-1] = a - 1 if type(a) is int and a > -_FAST else dec(a)
+                        if type(a) is int and a > -_FAST:
+                            stack[-1] = a - 1
+                        else:
+                            stack[-1] = dec(a)
+                            if due:
+                                fuel -= taken(due)
                     elif op == _GT:
                         a, b = stack[-2], stack[-1]
-                        value = a > b if type(a) is int and type(b) is int else gt(a, b)
+                        if type(a) is int and type(b) is int:
+                            value = a > b
+                        else:
+                            value = gt(a, b)
+                            if due:
+                                fuel -= taken(due)
                         stack.pop()
                         stack[-1] = value
                     elif op == _LE:
                         a, b = stack[-2], stack[-1]
-                        value = a <= b if type(a) is int and type(b) is int else le(a, b)
+                        if type(a) is int and type(b) is int:
+                            value = a <= b
+                        else:
+                            value = le(a, b)
+                            if due:
+                                fuel -= taken(due)
                         stack.pop()
                         stack[-1] = value
                     elif op == _GE:
                         a, b = stack[-2], stack[-1]
-                        value = a >= b if type(a) is int and type(b) is int else ge(a, b)
+                        if type(a) is int and type(b) is int:
+                            value = a >= b
+                        else:
+                            value = ge(a, b)
+                            if due:
+                                fuel -= taken(due)
                         stack.pop()
                         stack[-1] = value
                     elif op == _MUL:
@@ -272,11 +314,15 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                         value = hash_map(zip(flat[::2], flat[1::2], strict=True))
                         del stack[base:]
                         stack.append(value)
+                        if due:
+                            fuel -= taken(due)
                     elif op == _SET:
                         base = len(stack) - arg
                         value = set_of(stack[base:])
                         del stack[base:]
                         stack.append(value)
+                        if due:
+                            fuel -= taken(due)
                     elif op == NATIVE_OF_MACHINE:
                         native, count = arg
                         base = len(stack) - count
@@ -364,6 +410,8 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                     else:
                         frame.pc = pc - 1
                         finish_frame(machine, fiber, frame, value)
+                        if due:
+                            fuel -= taken(due)
                         if fiber.status is not FiberStatus.READY:
                             return fuel
                         frame = frames[-1]
@@ -416,6 +464,8 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                                 frame.stack.append(called)
                             else:
                                 finish_frame(machine, fiber, frame, called)
+                                if due:
+                                    fuel -= taken(due)
                                 if fiber.status is not FiberStatus.READY:
                                     return fuel
                                 frame = frames[-1]
@@ -449,6 +499,8 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                     targets, default = arg
                     pc = targets.get(key_of(stack[-1]), default)
                     stack.pop()
+                    if due:
+                        fuel -= taken(due)
                 elif op in (_APPLY, _TAIL_APPLY):
                     if fuel <= 0:
                         frame.pc = pc - 1
@@ -473,6 +525,8 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                             frames[-1].stack.append(called)
                         else:
                             finish_frame(machine, fiber, frame, called)
+                            if due:
+                                fuel -= taken(due)
                             if fiber.status is not FiberStatus.READY:
                                 return fuel
                     frame = frames[-1]

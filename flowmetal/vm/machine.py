@@ -19,6 +19,7 @@ from flowmetal.ids import RunId
 from flowmetal.values import FlowError, Value, list_of
 from flowmetal.values.errors import flow_error
 from flowmetal.values.limits import limit_error
+from flowmetal.values.meter import meter_for, paid_back, taken
 from flowmetal.vm.calls import arity_error, call_value
 from flowmetal.vm.effects import seal_of
 from flowmetal.vm.fibers import wake
@@ -90,12 +91,15 @@ def start(
     return machine
 
 
-def run(machine: Machine, budget: int = UNLIMITED, *, every: bool = False) -> Turn:
+def run(
+    machine: Machine, budget: int = UNLIMITED, *, every: bool = False, exact: bool = False
+) -> Turn:
     """Compute until every fiber waits, the run ends, or ``budget`` fuel is spent.
 
-    With ``every`` the turn ends at each effect that is asked for, too.
+    With ``every`` the turn ends at each effect that is asked for, too. What is lent (``values.meter``)
+    counts against the budget, but not if it is to be ``exact``: then it is the fuel that is recorded.
     """
-    before = machine.fuel_used
+    before, lent_in_all = machine.fuel_used, 0
     if machine.inbox and _is_alive(machine) and machine.fibers[1].fresh:
         _take_inbox(
             machine, len(machine.inbox)
@@ -113,9 +117,10 @@ def run(machine: Machine, budget: int = UNLIMITED, *, every: bool = False) -> Tu
         share = min(budget, machine.quantum_left)
         machine.running = fiber.number
         fiber.fresh = False
-        spent = share - execute(machine, fiber, share)
+        spent, lent = _burnt(machine, fiber, share)
         machine.running = 0
-        budget -= spent
+        budget -= spent if exact else spent + lent
+        lent_in_all += lent
         machine.fuel_used += spent
         machine.quantum_left -= spent
         if fiber.status is not FiberStatus.READY:
@@ -126,11 +131,23 @@ def run(machine: Machine, budget: int = UNLIMITED, *, every: bool = False) -> Tu
             machine.quantum_left = QUANTUM
             _end_quantum(machine, fiber)
             _take_inbox(machine, len(machine.inbox))
-        elif machine.steps == 0 and spent == 0 and share > 0:
+        elif machine.steps == 0 and spent + lent == 0 and share > 0:
             break  # an image of single steps has stopped
     if _is_alive(machine):
         machine.status = MachineStatus.READY if machine.ready else MachineStatus.WAITING
-    return _turn(machine, machine.fuel_used - before)
+    return _turn(machine, machine.fuel_used - before + lent_in_all)
+
+
+def _burnt(machine: Machine, fiber: Fiber, share: int) -> tuple[int, int]:
+    """Let a fiber compute; return the fuel that it used, and what was lent.
+
+    What a sealed machine does is in no history: there, it is all fuel.
+    """
+    due = meter_for(machine.limits).due
+    left = execute(machine, fiber, share)
+    spent = share - left + taken(due)  # what the instruction that stopped it was charged for
+    lent = paid_back(due)
+    return (spent, 0) if machine.sealed else (spent - lent, lent)
 
 
 def _waits(machine: Machine) -> bool:
@@ -187,7 +204,7 @@ def run_free(machine: Machine) -> Turn:
         fiber = machine.fibers[machine.ready[0]]
         machine.running = fiber.number
         fiber.fresh = False
-        machine.fuel_used -= execute(machine, fiber, 0)
+        machine.fuel_used += _burnt(machine, fiber, 0)[0]
         machine.running = 0
         if fiber.status is FiberStatus.READY:
             break

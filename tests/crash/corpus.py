@@ -66,6 +66,12 @@ CASES = (
         (let [shared [1 2 3] a (atom {:left shared :right shared :seen []})]
           (dotimes [i 12] (let [q (quick i)] (swap! a update :seen conj q)) (remote i))
           [(identical? (:left @a) (:right @a)) (:seen @a)]))"""),
+    Case("what-a-process-remembers", """
+      (defn main []
+        (let [xs (vec (range 200)) part (vec (range 70))
+              twins (mapv (fn [n] [part n]) xs)
+              others (mapv (fn [n] [(vec (range 70)) n]) xs)]
+          (mapv (fn [i] [(hash twins) (= twins others) (get {others i} twins) (quick i) (remote i)]) (range 6))))"""),
     Case("finally-and-catch", """
       (defn guarded [i log]
         (try

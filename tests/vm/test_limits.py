@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from flowmetal.embed.machine import Machine
-from flowmetal.values.meter import DEFAULT, UNTRUSTED, Limits
+from flowmetal.values.meter import DEFAULT, UNTRUSTED, Limits, charge, lend
 from flowmetal.vm.state import MachineStatus, Turn
 from tests.vm.programs import k, program
 
@@ -117,6 +117,39 @@ def test_charges_do_not_depend_on_where_a_host_pauses_or_saves() -> None:
     assert turn.result == wanted.result
     assert paused.state.fuel_used == whole.state.fuel_used
     assert paused.state.quantum_left == whole.state.quantum_left
+
+
+def test_what_a_process_remembers_of_values_does_not_change_the_fuel() -> None:
+    text = """
+    (defn work [xs]
+      (let [part (vec (range 100))
+            twins (mapv (fn [n] [part n]) xs)]
+        [(hash xs) (hash twins) (= xs (into [] xs)) (= twins (mapv (fn [[_ n]] [(vec part) n]) twins))
+         (= {xs 1} {(vec xs) 2}) (count #{xs (rseq xs)}) (get {twins 1} twins)
+         (< 0 (reduce + (map (fn [n] (/ n (inc (* n n)))) (take 40 xs))))]))
+    (defn main []
+      (let [xs (vec (range 2000))]
+        (dotimes [_ 2] (work xs))
+        (work xs)))"""
+    source = program(text)
+    whole = Machine(source)
+    wanted = whole.run()
+    paused = Machine(source)
+    while (turn := paused.run(997)).status is MachineStatus.READY:
+        paused = Machine.restore(paused.snapshot(), source)
+    assert turn.result == wanted.result
+    assert paused.state.fuel_used == whole.state.fuel_used
+    assert paused.state.quantum_left == whole.state.quantum_left
+
+
+def test_what_the_host_does_between_two_slices_is_no_part_of_the_fuel() -> None:
+    source = program("(defn main [] (dotimes [n 200] (str n (/ n 7))))")
+    whole, paused = Machine(source), Machine(source)
+    whole.run()
+    while paused.run(50).status is MachineStatus.READY:
+        charge(1_000)
+        lend(1_000)
+    assert paused.state.fuel_used == whole.state.fuel_used
 
 
 def test_keys_that_collide_in_python_do_not_stall_an_instruction() -> None:
