@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from flowmetal.values import Duration, Keyword, Map, Value, is_number, keyword
+from flowmetal.values import Duration, Keyword, Map, Value, is_number, keyword, show
 from flowmetal.values.numbers import to_float
 
 SECOND_US: Final = 1_000_000
@@ -124,7 +124,7 @@ def duration_us(value: Value, name: str) -> int:
     if isinstance(value, Duration):
         return max(0, value.us)
     if type(value) in (int, float):
-        raise ValueError(f"{name}: seconds or milliseconds? write (seconds {value})")
+        raise ValueError(f"{name}: seconds or milliseconds? write (seconds {show(value)})")
     raise ValueError(f"{name} takes a duration, such as (seconds 5)")
 
 

@@ -103,6 +103,8 @@ def type_error(code: str, message: str) -> FlowError:
 
 def index_error(index: int, count: int) -> FlowError:
     """Return the error for an index outside of a collection of ``count``, to be raised."""
+    from flowmetal.values.printing import show
+
     last = "it is empty" if count == 0 else f"its last index is {count - 1}"
-    message = f"there is no index {index}, {last}"
+    message = f"there is no index {show(index)}, {last}"
     return flow_error("FM0322", "index/out-of-bounds", message)

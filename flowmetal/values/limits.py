@@ -26,7 +26,7 @@ def need_items(function: str, count: int) -> None:
         raise limit_error(
             "FM0514",
             "items",
-            f"`{function}` would go through {count:,} items at once, the limit is {most:,}",
+            f"`{function}` would go through {_many(count)} items at once, the limit is {most:,}",
         )
     charge(count >> 3)
 
@@ -38,9 +38,14 @@ def need_characters(function: str, count: int) -> None:
         raise limit_error(
             "FM0514",
             "characters",
-            f"the result of `{function}` would have {count:,} characters, the limit is {most:,}",
+            f"the result of `{function}` would have {_many(count)} characters, the limit is {most:,}",
         )
     charge(count >> 11)
+
+
+def _many(count: int) -> str:
+    # Numbers of thousands of digits are counts too: Python does not print them, nobody reads them.
+    return f"{count:,}" if count < 1 << 64 else f"more than 2^{count.bit_length() - 1}"
 
 
 def limit_error(code: str, name: str, message: str) -> FlowError:

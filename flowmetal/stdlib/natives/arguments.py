@@ -84,7 +84,7 @@ def out_of_bounds(function: str, index: int, count: int) -> FlowError:
     """Return the error to raise: there is no item ``index`` among ``count``."""
     there = "is 1 item" if count == 1 else f"are {count} items"
     return library_error(
-        "FM0322", "index/out-of-bounds", f"`{function}` found no index {index}: there {there}"
+        "FM0322", "index/out-of-bounds", f"`{function}` found no index {show(index)}: there {there}"
     )
 
 

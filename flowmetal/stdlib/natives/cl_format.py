@@ -28,6 +28,8 @@ from flowmetal.values.meter import charge
 
 _LARGEST = 100_000
 """Columns, lines, digits that a parameter may ask for."""
+_MOST_DIGITS = 9
+"""Digits of a parameter itself."""
 _MOST_IDLE = 1_000
 """Rounds of ``~{`` that take no argument."""
 _NAMES = {"\n": "Newline", " ": "Space", "\t": "Tab", "\b": "Backspace", "\r": "Return"}
@@ -96,6 +98,8 @@ class _Writer:
         if word in "vV":
             value = self.next()
             return value.text if isinstance(value, Char) else value
+        if len(word) > _MOST_DIGITS:
+            raise wrong(self.form, f"a parameter is at most {_LARGEST:,}")
         return int(word)
 
     def number(self, directive: Directive, index: int, default: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowmetal.stdlib.natives.arguments import library_error, need_int
 from flowmetal.stdlib.natives.table import Table
-from flowmetal.values import Channel, Duration, Instant, Promise, Value, pr_str
+from flowmetal.values import Channel, Duration, Instant, Promise, Value, pr_str, show
 from flowmetal.values.cells import DROPPING, SLIDING
 
 native = Table("flow.core")
@@ -55,7 +55,9 @@ def make_channel(policy: Value, size: Value) -> Channel:
     """Make a channel whose buffer has a size and a policy, a keyword."""
     if type(size) is not int or size < 0 or (size == 0 and policy.name != "fixed"):
         raise library_error(
-            "FM0501", "type/mismatch", f"`chan` needs a size that is no less than 1, got {size!r}"
+            "FM0501",
+            "type/mismatch",
+            f"`chan` needs a size that is no less than 1, got {show(size)}",
         )
     return Channel(size, _POLICIES[policy.name])
 

@@ -148,7 +148,8 @@ _FLAGS = {
     "u": "unicode",
     "U": "unicode",
 }
-_COUNTED = re.compile(r"\{(\d+)(,(\d*))?\}")
+_COUNTED = re.compile(r"\{([0-9]+)(,([0-9]*))?\}")
+_MOST_DIGITS = 9  # of a count, as in Java
 _GROUP_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 _SPECIAL = frozenset("*+?")
 _META = frozenset("|)")
@@ -297,6 +298,8 @@ class _Parser:
         found = _COUNTED.match(self._text, self._at)
         if found is None:
             raise self._wrong("a count such as {2} or {2,5} is expected")
+        if max(len(group or "") for group in found.group(1, 3)) > _MOST_DIGITS:
+            raise self._wrong("a count is too large")
         self._at = found.end()
         least = int(found.group(1))
         if found.group(2) is None:

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from flowmetal.stdlib.natives.arguments import WHITE_SPACE, need_int, need_text, wrong
 from flowmetal.stdlib.natives.table import Table
-from flowmetal.values import Char, FlowError, Keyword, Value, char, parse_double, parse_long, pr_str
+from flowmetal.values import (
+    Char,
+    FlowError,
+    Keyword,
+    Value,
+    char,
+    parse_double,
+    parse_long,
+    parse_number,
+    pr_str,
+)
+from flowmetal.values import integer_text as decimal_digits
 from flowmetal.values.errors import flow_error
 
 native = Table("flow.core")
@@ -34,7 +45,8 @@ def parse_integer(s: Value, base: Value = 10) -> Value:
     values = [_digit(each, radix) for each in digits]
     if not values or -1 in values:
         raise _not_a_number(text)
-    return int(text, radix)
+    number = parse_number(f"{radix}r{''.join(_DIGITS[each] for each in values)}")
+    return -number if text[0] == "-" else number
 
 
 @native("-parse-float")
@@ -140,8 +152,10 @@ def _digit(text: str, radix: int) -> int:
 
 
 def _digits(number: int, radix: int) -> str:
-    if radix in (2, 8, 10, 16):
-        return format(number, {2: "b", 8: "o", 10: "d", 16: "x"}[radix])
+    if radix == 10:
+        return decimal_digits(number)
+    if radix in (2, 8, 16):
+        return format(number, {2: "b", 8: "o", 16: "x"}[radix])
     made = ""
     while True:
         number, digit = divmod(number, radix)

@@ -29,6 +29,7 @@ from flowmetal.values import (
     display_top,
     fail,
     hash_of,
+    integer_text,
     is_number,
     parse_duration,
     pr_str,
@@ -106,7 +107,7 @@ def to_duration(x: Value) -> Duration:
 
 # format, after java.util.Formatter.
 
-_DIRECTIVE = re.compile(r"%(\d+\$|<)?([-#+ 0,(]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])")
+_DIRECTIVE = re.compile(r"%([0-9]+\$|<)?([-#+ 0,(]*)([0-9]+)?(?:\.([0-9]+))?([a-zA-Z%])")
 
 
 @native("format")
@@ -127,7 +128,7 @@ def format_text(pattern: Value, *values: Value) -> str:
             parts.append(_padded("%" if kind == "%" else "\n", flags, width))
             continue
         if index != "<":
-            place = int(index[:-1]) - 1 if index else used
+            place = int(index[:-1][:12]) - 1 if index else used
         used += 0 if index else 1
         if not 0 <= place < len(values):
             raise bad_format(f"{found.group()} has no argument")
@@ -144,7 +145,7 @@ def _directive(
     match kind.lower():
         case "s":
             text = "null" if value is None else display_top(value)
-            return _padded(text if precision is None else text[: int(precision)], flags, width)
+            return _padded(text if precision is None else text[: int(precision[:12])], flags, width)
         case "b":
             return _padded("false" if value is None or value is False else "true", flags, width)
         case "h":
@@ -158,7 +159,9 @@ def _directive(
         case "d" | "x" | "o":
             if type(value) is not int:
                 raise bad_format(f"{shown} needs an integer, got {describe(value)}")
-            digits = format(abs(value), kind.lower())
+            if "," in flags and kind not in "dD":
+                raise bad_format(f"{shown} has no groups of thousands")
+            digits = integer_text(abs(value)) if kind in "dD" else format(abs(value), kind.lower())
             prefix = {"x": "0x", "o": "0"}.get(kind.lower(), "") if "#" in flags else ""
             return _number(value < 0, prefix + digits, flags, width)
         case "f" | "e" | "g":
@@ -175,18 +178,12 @@ def _float(
     if type(value) is float and not math.isfinite(value):
         name = "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
         return _padded(name, flags.replace("0", ""), width)
-    from decimal import Decimal
-
-    exact: Decimal = (
-        Decimal(value.numerator) / Decimal(value.denominator)
-        if type(value) is Ratio
-        else to_decimal(value)
-    )
     places = 6 if precision is None else int(precision[:6])
     if places > 1000:
         raise bad_format(f"{shown} asks for more than 1,000 digits")
+    exact = _quotient(value, places) if type(value) is Ratio else to_decimal(value)
     layout = {"f": _fixed, "e": _scientific, "g": _general}[kind]
-    return _number(exact.is_signed(), layout(abs(exact), places), flags, width)
+    return _number(exact.is_signed(), layout(exact.copy_abs(), places), flags, width)
 
 
 # Java rounds half up what people read (0.125 -> 0.13); Python rounds the binary value half even.
@@ -196,7 +193,18 @@ def _fixed(number: Decimal, places: int) -> str:
     from decimal import ROUND_HALF_UP, Context, Decimal
 
     unit = Decimal(1).scaleb(-places)
-    return f"{number.quantize(unit, ROUND_HALF_UP, Context(prec=400 + places)):f}"
+    context = Context(prec=max(number.adjusted(), 0) + places + 2)
+    return f"{number.quantize(unit, ROUND_HALF_UP, context):f}"
+
+
+def _quotient(ratio: Ratio, places: int) -> Decimal:
+    """Return a ratio with all digits before the point and some more than ``places`` behind it."""
+    from decimal import Context, Decimal
+
+    before = max(0, ratio.numerator.bit_length() - ratio.denominator.bit_length()) // 3
+    return Context(prec=before + places + 30).divide(
+        Decimal(ratio.numerator), Decimal(ratio.denominator)
+    )
 
 
 def _scientific(number: Decimal, places: int) -> str:
@@ -222,7 +230,9 @@ def _significant(number: Decimal, digits: int) -> Decimal:
 def _number(negative: bool, digits: str, flags: str, width: str | None) -> str:
     if "," in flags:
         whole, dot, fraction = digits.partition(".")
-        digits = f"{int(whole):,}{dot}{fraction}"
+        first = len(whole) % 3 or 3
+        groups = (whole[at : at + 3] for at in range(first, len(whole), 3))
+        digits = ",".join((whole[:first], *groups)) + dot + fraction
     if negative and "(" in flags:
         return _padded(f"({digits})", flags, width)
     sign = "-" if negative else "+" if "+" in flags else " " if " " in flags else ""
