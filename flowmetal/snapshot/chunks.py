@@ -139,6 +139,8 @@ class _ChunkTable(Table):
             if number > CHUNK_OBJECTS:
                 raise _NotPureError
             record = self.record(number)
+            if number and _has_nan(record):
+                raise _NotPureError
             self._words += words_in(record)
             part = pack(record)
             if len(part) > LONG:
@@ -168,6 +170,18 @@ class _ChunkTable(Table):
         if KINDS[type(value)] > LAST_SCALAR:
             raise _NotPureError
         return super().scalar(value)
+
+
+def _has_nan(record: Record) -> bool:
+    # A collection with ##NaN in it equals itself and no other: it has to stay what it is. Directly
+    # in the node it equals nothing, wherever that is.
+    for item in record:
+        kind = type(item)
+        if kind is float and item != item:
+            return True
+        if kind is list and _has_nan(item):
+            return True
+    return False
 
 
 def words_in(record: Record) -> int:

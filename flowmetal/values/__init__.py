@@ -25,7 +25,7 @@ from flowmetal.values.errors import (
     index_error,
     type_error,
 )
-from flowmetal.values.hashing import hash_of
+from flowmetal.values.hashing import hash_of, lasting_hash
 from flowmetal.values.keys import WrappedKey, key_of, value_of_key
 from flowmetal.values.kinds import KINDS, Value, kind_of
 from flowmetal.values.lazy import Cons, LazySeq, Realise, Unrealised
@@ -229,6 +229,7 @@ __all__ = [
     "key_of",
     "keyword",
     "kind_of",
+    "lasting_hash",
     "le",
     "list_of",
     "lt",

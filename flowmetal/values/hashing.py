@@ -78,14 +78,28 @@ def hash_of(value: Value) -> int:
     if kind <= kinds.LAST_SCALAR:
         return _hash_scalar(value, kind)
     if kind == kinds.OPAQUE:
-        return _hash_opaque(value)
-    return _hash_collection(value, kind)
+        return hash_integer(id(value))  # good for this process alone
+    return _hash_collection(value, kind) & _MASK
 
 
-def _hash_opaque(value: Value) -> int:
-    """Hash what is not data: by its own ``stable_hash`` or, good for this process alone, by id."""
-    stable = getattr(value, "stable_hash", None)
-    return hash_integer(id(value)) if stable is None else int(stable())
+def lasting_hash(value: Value) -> int:
+    """Return the hash of a value that is the same in every process: what a program gets to see.
+
+    What is not data has that of its kind, a function that of its name. Big maps are laid out by ``hash_of``, for
+    which ten thousand atoms are no ten thousand collisions.
+    """
+    kind = KINDS[type(value)]
+    if kind == kinds.OPAQUE:
+        return _hash_of_no_data(value)
+    if kind <= kinds.LAST_SCALAR:
+        return hash_of(value)
+    found = _hash_collection(value, kind)
+    return _hash_collection(value, kind, {}) if found & _PASSING else found
+
+
+def _hash_of_no_data(value: Value) -> int:
+    name = getattr(value, "lasting_name", None)
+    return hash_string(type(value).__name__ if name is None else name())
 
 
 def _hash_scalar(value: Value, kind: int) -> int:
@@ -117,6 +131,9 @@ def _hash_decimal(value: Value) -> int:
 
 # A collection whose elements are being hashed: itself, its kind, what is left, hashes so far.
 _Frame: TypeAlias = tuple[Value, int, Iterator[Value], list[int]]
+_PASSING: Final = 1 << 64
+"""Set in the hash of a collection with something in it that is no data: this process has given it."""
+_Remembered: TypeAlias = dict[int, tuple[Value, int]]
 
 
 def _children(value: Value, kind: int) -> Iterator[Value]:
@@ -129,11 +146,20 @@ def _children(value: Value, kind: int) -> Iterator[Value]:
     return iter(value)
 
 
-def _hash_collection(value: Value, kind: int) -> int:
-    cached = getattr(value, "cached_hash", None)
+def _remembered(value: Value, lasting: _Remembered | None) -> int | None:
+    if lasting is None:
+        return getattr(value, "cached_hash", None)
+    found = lasting.get(id(value))
+    return None if found is None else found[1]
+
+
+def _hash_collection(value: Value, kind: int, lasting: _Remembered | None = None) -> int:
+    """Return the hash of a collection, with _PASSING; without it if ``lasting`` is where to remember hashes."""
+    cached = _remembered(value, lasting)
     if cached is not None:
-        return int(cached)
+        return cached
     stack: list[_Frame] = [(value, kind, _children(value, kind), [])]
+    passing: set[int] = set()  # depths of the stack
     while True:
         source, kind, values, hashes = stack[-1]
         for child in values:
@@ -141,12 +167,18 @@ def _hash_collection(value: Value, kind: int) -> int:
             if child_kind == kinds.INTEGER:
                 hashes.append(hash_integer(child))
                 continue
-            if child_kind <= kinds.LAST_SCALAR or child_kind == kinds.OPAQUE:
+            if child_kind <= kinds.LAST_SCALAR:
                 hashes.append(hash_of(child))
                 continue
-            cached = getattr(child, "cached_hash", None)
+            if child_kind == kinds.OPAQUE:
+                hashes.append(hash_of(child) if lasting is None else _hash_of_no_data(child))
+                passing.add(len(stack))
+                continue
+            cached = _remembered(child, lasting)
             if cached is not None:
-                hashes.append(cached)
+                hashes.append(cached & _MASK)
+                if cached & _PASSING:
+                    passing.add(len(stack))
                 continue
             stack.append((child, child_kind, _children(child, child_kind), []))
             break
@@ -155,12 +187,19 @@ def _hash_collection(value: Value, kind: int) -> int:
             result = _combine(kind, hashes)
             if kind == kinds.MAP and source.record is not None:
                 result ^= hash_string(source.record)
-            if hasattr(source, "cached_hash"):
-                source.cached_hash = result
+            depth = len(stack)
+            whole = result | _PASSING if lasting is None and depth in passing else result
+            if lasting is not None:
+                lasting[id(source)] = (source, result)  # kept, so that no other gets its place
+            elif hasattr(source, "cached_hash"):
+                source.cached_hash = whole
             stack.pop()
             if not stack:
-                return result
+                return whole
             stack[-1][3].append(result)
+            if depth in passing:
+                passing.discard(depth)
+                passing.add(depth - 1)
 
 
 def _combine(kind: int, hashes: list[int]) -> int:

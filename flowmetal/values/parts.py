@@ -20,7 +20,7 @@ again is nil.
 from __future__ import annotations
 
 from flowmetal.values import kinds
-from flowmetal.values.hashing import hash_of
+from flowmetal.values.hashing import lasting_hash
 from flowmetal.values.kinds import KINDS, Value
 from flowmetal.values.printing import pr_str
 
@@ -49,4 +49,4 @@ def method_key(value: Value) -> str:
         return pr_str(value)
     if kind == kinds.SEQUENCE:
         return f"[{' '.join(map(method_key, value))}]"
-    return f"#{hash_of(value):016x}"
+    return f"#{lasting_hash(value):016x}"

@@ -76,6 +76,9 @@ class Closure:
     def __flow_print__(self) -> str:
         return f"#fn[{self.function.name}]"
 
+    def lasting_name(self) -> str:
+        return self.function.name
+
 
 class Native:
     """A native function: pure, a leaf, known by name. ``most`` is None if variadic.
@@ -116,6 +119,9 @@ class Native:
 
     def __flow_print__(self) -> str:
         return f"#fn[{self.name}]"
+
+    def lasting_name(self) -> str:
+        return self.name
 
 
 @dataclass(slots=True)

@@ -71,7 +71,7 @@ CASES = (
         (let [xs (vec (range 200)) part (vec (range 70))
               twins (mapv (fn [n] [part n]) xs)
               others (mapv (fn [n] [(vec (range 70)) n]) xs)]
-          (mapv (fn [i] [(hash twins) (= twins others) (get {others i} twins) (quick i) (remote i)]) (range 6))))"""),
+          (mapv (fn [i] [(hash [inc (atom i)]) (hash twins) (= twins others) (get {others i} twins) (quick i) (remote i)]) (range 6))))"""),
     Case("finally-and-catch", """
       (defn guarded [i log]
         (try

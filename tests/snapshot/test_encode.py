@@ -303,6 +303,16 @@ def test_a_big_map_of_cells_is_no_chunk_and_keeps_them() -> None:
     assert one.get(50) is cell
 
 
+def test_a_collection_that_two_big_ones_share_is_itself_if_it_equals_nothing_else() -> None:
+    odd = vector([float("nan"), vector([1])])
+    one, other = (
+        hash_map([(index, (odd, size)[index != 70]) for index in range(size)])
+        for size in (100, 200)
+    )
+    one, other = trip(one, other)
+    assert equal(one.get(70), other.get(70))
+
+
 def test_references_names_what_a_store_must_keep() -> None:
     encoded = encode(machine(BIG_MAP, "x" * 5000))
     reached: set[str] = set()

@@ -13,14 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowmetal.values import (
+    Atom,
     Duration,
     ErrorValue,
     Instant,
     Regex,
+    Volatile,
     char,
     hash_map,
     hash_of,
     keyword,
+    lasting_hash,
     list_of,
     ratio,
     set_of,
@@ -156,3 +159,27 @@ def test_importing_values_imports_nothing_that_is_slow():
     )
     slow = {"decimal", "_decimal", "uuid", "datetime", "hashlib", "msgpack", "json", "fractions"}
     assert not slow & set(done.stdout.split())
+
+
+def test_the_hash_that_a_program_sees_is_no_address() -> None:
+    for first, second in (
+        (Atom(1), Atom(2)),
+        (vector([Atom(1), 2]), vector([Atom(1), 2])),
+        (hash_map([("k", set_of([Volatile(1)]))]), hash_map([("k", set_of([Volatile(1)]))])),
+        (hash_map([(vector([Atom(1)]), 1)]), hash_map([(vector([Atom(1)]), 1)])),
+    ):
+        assert hash_of(first) != hash_of(second)
+        assert lasting_hash(first) == lasting_hash(second)
+        assert lasting_hash(vector([first, 1])) == lasting_hash(vector([second, 1]))
+
+
+def test_data_has_one_hash() -> None:
+    for value in (1, "a", keyword("k"), vector([1, vector([2])]), hash_map([(vector([1]), 2)])):
+        assert lasting_hash(value) == hash_of(value)
+
+
+def test_the_lasting_hash_of_shared_parts_is_found_once() -> None:
+    value = vector([Atom(1)])
+    for _ in range(200):
+        value = vector([value, value])
+    assert lasting_hash(value) == lasting_hash(vector([value.nth(0), value.nth(1)]))

@@ -42,11 +42,11 @@ from flowmetal.values import (
     Volatile,
     compare,
     equal,
-    hash_of,
     identical,
     keyword,
     kind_of,
     kinds,
+    lasting_hash,
 )
 from flowmetal.values.cells import OPEN
 from flowmetal.vm.state import Closure, Native
@@ -152,9 +152,9 @@ def different(first: Value, *values: Value) -> bool:
 
 native.add("identical?", identical)
 native.add("compare", compare)
-native.add("hash", hash_of)
-native.add("hash-ordered-coll", hash_of)
-native.add("hash-unordered-coll", hash_of)
+native.add("hash", lasting_hash)
+native.add("hash-ordered-coll", lasting_hash)
+native.add("hash-unordered-coll", lasting_hash)
 
 
 _TYPES: dict[type, str] = {

@@ -28,9 +28,9 @@ from flowmetal.values import (
     display,
     display_top,
     fail,
-    hash_of,
     integer_text,
     is_number,
+    lasting_hash,
     parse_duration,
     pr_str,
     to_decimal,
@@ -149,7 +149,7 @@ def _directive(
         case "b":
             return _padded("false" if value is None or value is False else "true", flags, width)
         case "h":
-            return _padded("null" if value is None else f"{hash_of(value):x}", flags, width)
+            return _padded("null" if value is None else f"{lasting_hash(value):x}", flags, width)
         case "c":
             if type(value) is int:
                 value = Char(chr(value))
