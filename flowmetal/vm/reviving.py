@@ -83,6 +83,7 @@ def cancel(machine: Machine, reason: str) -> None:
     """Raise the cancellation of the run where it failed; other fibers hear of it as a fact."""
     fiber = _failed(machine)
     _stand_up(machine, fiber)
+    machine.cancelled = reason  # before this fiber ends: with it the run ends as cancelled
     fiber.asked = True
     raise_error(machine, fiber, error_of(Cancellation(reason, 0)))
 

@@ -239,6 +239,26 @@ def test_other_fibers_wait_while_one_has_failed_and_go_on_with_it(
     assert ended(engine, run) == "[3 1 :slept]"
 
 
+def test_a_delay_goes_on_from_where_its_body_failed(engine: Engine, world: World) -> None:
+    body = "(defn main [] (let [d (delay (note :forced) [:got (shaky 1)])] [(force d) @d @log]))"
+    run = failed(engine, body)
+    world.broken = False
+    engine.retry(run)
+    assert ended(engine, run) == "[[:got 1] [:got 1] [:forced]]"
+
+
+def test_a_delay_has_the_value_that_was_supplied_in_place_of_its_error(engine: Engine) -> None:
+    run = failed(engine, "(defn main [] (let [d (delay [:got (/ 1 0)])] [(force d) (force d)]))")
+    engine.supply(run, 7)
+    assert ended(engine, run) == "[[:got 7] [:got 7]]"
+
+
+def test_a_run_that_stands_at_the_failure_of_its_last_fiber_is_cancelled(engine: Engine) -> None:
+    run = failed(engine, "(defn main [] (spawn! (fn [] (shaky 1))) :done)")
+    assert engine.cancel(run, "enough") == "cancelled"
+    assert engine.verify(run).problems == []
+
+
 def test_only_a_failed_run_is_revived(engine: Engine) -> None:
     run, _ = engine.start(compile("(defn main [] 1)"))
     for revive in (engine.retry, lambda run: engine.supply(run, 1)):
