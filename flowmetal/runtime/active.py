@@ -324,6 +324,13 @@ class ActiveRun:
         self.operations.append(Asked("", Withdraw(self.effect_id(request.number))))
         self.undurable = True
 
+    def ask_anew(self, request: EffectRequest) -> None:
+        """Let the store forget its answer to an effect that failed and is to be performed again."""
+        if self.class_of(request) in (EffectClass.STORE, EffectClass.TASK):
+            from flowmetal.store.operations.vocabulary import AskAnew, Asked
+
+            self.operations.append(Asked(self.effect_id(request.number), AskAnew()))
+
     def ask(self, request: EffectRequest) -> None:
         """Take a new request of the machine."""
         self.record(kinds.REQUESTED, request.kind, request.number, encode_data(request.args))

@@ -225,6 +225,8 @@ def _choose(active: ActiveRun, revival: Revival) -> None:
         applied.apply(machine)
     except FlowError as error:
         raise RefusedError("FM1132", f"run {machine.run}: {error.error.message}") from None
+    if isinstance(applied, Retry) and failed is not None:
+        active.ask_anew(failed)
     data = hash_map((*applied.data().items(), (_FUEL, fuel)))
     number = 0 if failed is None else int(failed.number)
     active.record(kinds.REVIVED, "", number, encode_data(data))

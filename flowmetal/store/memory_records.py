@@ -108,6 +108,12 @@ class MemoryRecords:
         if found is not None and found.state in (RunState.QUEUED, RunState.READY):
             found.state, found.due_us = RunState.READY, 0
 
+    def forget(self, run: RunId, message: str) -> None:
+        found = self._store.found(run)
+        receipt = None if found is None else found.receipts.get(message)
+        if found is not None and receipt is not None and receipt.number not in found.unread:
+            del found.receipts[message]
+
     def deliver(self, run: RunId, message: Message) -> InboxRow | None:
         found = self._store.found(run)
         if found is None or not rules.takes(found.state, message.kind):

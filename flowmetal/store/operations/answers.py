@@ -62,4 +62,9 @@ def reply(
     """Bring an answer to a run, unless it has ended. ``at_once``: in the step that asked for it."""
     if effect:
         name = AT_ONCE if at_once else ""
-        records.deliver(RunId(run), Message(f"{PREFIX}{effect}", RESULT, name, encode_data(found)))
+        records.deliver(RunId(run), Message(answer_id(effect), RESULT, name, encode_data(found)))
+
+
+def answer_id(effect: str) -> str:
+    """Return the id of the message that answers an effect."""
+    return f"{PREFIX}{effect}"

@@ -21,11 +21,12 @@ from flowmetal.store.operations import (
     tasks,
     topics,
 )
-from flowmetal.store.operations.answers import Answer, Asker, answer, refuse, reply
+from flowmetal.store.operations.answers import Answer, Asker, answer, answer_id, refuse, reply
 from flowmetal.store.operations.records import TAB, Records, Standing
 from flowmetal.store.operations.ties import OPEN, Tie, tie_of, ties, unbind
 from flowmetal.store.operations.vocabulary import (
     AcquirePermit,
+    AskAnew,
     Asked,
     AwaitCallback,
     AwaitPromise,
@@ -111,6 +112,9 @@ def _perform_for(records: Records, asker: Asker, operation: Operation) -> Answer
             return tasks.open_task(records, asker, operation)
         case AwaitServer():
             return serving.await_server(records, asker, operation)
+        case AskAnew():
+            records.forget(asker.run, answer_id(asker.effect))
+            return None
         case Withdraw():
             _withdraw(records, Asker(asker.run, operation.effect))
             return answer(value=None)
@@ -186,6 +190,7 @@ def _perform(records: Records, asker: Asker | None, operation: Operation) -> Ans
             | OpenTask()
             | AwaitServer()
             | Withdraw()
+            | AskAnew()
         ):
             return None
         case _:

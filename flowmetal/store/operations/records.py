@@ -83,6 +83,9 @@ class Records(Protocol):
     def deliver(self, run: RunId, message: Message) -> InboxRow | None:
         """Put a message into an inbox, once, and wake its run. None: no such run, or it has ended."""
 
+    def forget(self, run: RunId, message: str) -> None:
+        """Forget a message that the run has consumed, so that one with its id is new."""
+
 
 @dataclass(slots=True)
 class Kept:

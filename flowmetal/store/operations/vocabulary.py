@@ -73,6 +73,14 @@ class Withdraw:
     effect: str
 
 
+@dataclass(frozen=True, slots=True)
+class AskAnew:
+    """Forget the answer that the effect has had: it failed, and is asked for again under its number.
+
+    An answer is known by its effect, and the same answer twice is one.
+    """
+
+
 # Locks, semaphores, rates
 
 
@@ -449,6 +457,7 @@ Operation = (
     | AwaitRun
     | SendMessage
     | Withdraw
+    | AskAnew
     | AcquirePermit
     | ReleasePermit
     | RenewPermit

@@ -151,6 +151,9 @@ class PostgresRecords:
             (run,),
         )
 
+    def forget(self, run: RunId, message: str) -> None:
+        self._execute(rows.FORGET_MESSAGE, (run, message))
+
     def deliver(self, run: RunId, message: Message) -> InboxRow | None:
         taken = [state for state in RunState if not rules.takes(state, message.kind)]
         values = {

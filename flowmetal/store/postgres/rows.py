@@ -69,6 +69,9 @@ SELECT_INBOX = """
 SELECT_RECEIPT = """
   SELECT number, time_us, id, kind, name, body FROM flowmetal.message
   WHERE run = (SELECT number FROM flowmetal.run WHERE id = %s) AND id = %s"""
+FORGET_MESSAGE = """
+  DELETE FROM flowmetal.message
+  WHERE run = (SELECT number FROM flowmetal.run WHERE id = %s) AND id = %s AND consumed RETURNING number"""
 SELECT_EVENTS = """
   SELECT seq, time_us, kind, name, effect, data FROM flowmetal.event
   WHERE run = (SELECT number FROM flowmetal.run WHERE id = %s) AND seq > %s ORDER BY seq LIMIT %s"""

@@ -216,6 +216,13 @@ class SqliteRecords:
         number = int(found[0])
         return self.receipt(number, message.id) or self.put_message(number, message)
 
+    def forget(self, run: RunId, message: str) -> None:
+        self._execute(
+            "DELETE FROM message WHERE run = (SELECT number FROM run WHERE id = ?)"
+            " AND id = ? AND consumed",
+            (run, message),
+        )
+
     def receipt(self, number: int, message: str) -> InboxRow | None:
         """Return the row of a message that a run has, consumed or not."""
         found = self._execute(
