@@ -96,11 +96,14 @@ def open_task(records: Records, asker: Asker, operation: OpenTask) -> Answer | N
     if wrong is not None:
         return wrong
     now = records.now_us()
+    key = f"{asker.run}{TAB}{asker.effect}"
+    before = _attempts_before(records, key)
+    most = operation.max_attempts
     task = Task(
         queue=operation.queue,
         name=operation.name,
         state=OPEN,
-        attempt=0,
+        attempt=before,
         args=operation.args,
         idempotency_key=operation.key,
         run=asker.run,
@@ -112,17 +115,28 @@ def open_task(records: Records, asker: Asker, operation: OpenTask) -> Answer | N
         worker=None,
         lease_expires_us=None,
         result=None,
-        max_attempts=operation.max_attempts,
-        first_wait_us=operation.first_wait_us,
+        max_attempts=None if most is None else before + most,
+        first_wait_us=int(operation.first_wait_us / operation.factor**before),
         factor=operation.factor,
         most_wait_us=operation.most_wait_us,
     )
-    key = f"{asker.run}{TAB}{asker.effect}"
     if operation.at_most_once:
         keep(records, key, Once())
     _offer(records, key, task)
     wait_at(records, asker, TASK, key)
     return None
+
+
+def _attempts_before(records: Records, key: str) -> int:
+    """Return how often workers have spoken of a task that failed and is asked for again.
+
+    Its attempts go on from there: a word of before is not taken for one of now, nor one of now for
+    a repetition.
+    """
+    count = 0
+    while find(records, Word, f"{key}{TAB}{count + 1}") is not None:
+        count += 1
+    return count
 
 
 def _offer(records: Records, key: str, task: Task) -> None:
