@@ -174,7 +174,8 @@ def of_ms(ms: Value) -> Instant:
 
 
 @lru_cache(64)
-def _zone(name: str) -> ZoneInfo:
+def zone_named(name: str) -> ZoneInfo:
+    """Return a time zone by its name."""
     from zoneinfo import ZoneInfo
 
     try:
@@ -187,7 +188,7 @@ def zoned(function: str, x: Value, zone: Value) -> datetime:
     """Return the wall clock in a zone at an instant."""
     us = need_instant(function, 1, x).us
     try:
-        return (_EPOCH + us * _US).astimezone(_zone(need_text(function, 2, zone)))
+        return (_EPOCH + us * _US).astimezone(zone_named(need_text(function, 2, zone)))
     except OverflowError:
         fail("FM0507", "parse/time", f"`{function}`: the year is not within 1 to 9999")
 
@@ -215,7 +216,7 @@ def from_zone(fields: Value, zone: Value) -> Instant:
     shown = need_map("from-zone", 1, fields)
     values = [shown.get(keyword(f), 1 if f in ("month", "day") else 0) for f in _FIELDS]
     try:
-        local = datetime(*values).replace(tzinfo=_zone(need_text("from-zone", 2, zone)))
+        local = datetime(*values).replace(tzinfo=zone_named(need_text("from-zone", 2, zone)))
     except (TypeError, ValueError, OverflowError) as error:
         _no_time(fields, str(error))
     return Instant((local - _EPOCH) // _US)
@@ -253,7 +254,7 @@ def parse(text: Value, pattern: Value = None, zone: Value = "UTC") -> Instant:
     except ValueError as error:
         _no_time(text, str(error))
     if local.tzinfo is None:
-        local = local.replace(tzinfo=_zone(need_text("parse", 3, zone)))
+        local = local.replace(tzinfo=zone_named(need_text("parse", 3, zone)))
     return Instant((local - _EPOCH) // _US)
 
 
