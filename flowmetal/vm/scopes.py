@@ -217,6 +217,10 @@ def _scope_of(machine: Machine, fiber: Fiber) -> int:
     return fiber.scope
 
 
+def _fiber_of(machine: Machine, fiber: Fiber) -> int:
+    return fiber.number
+
+
 def find_deadlock(machine: Machine) -> bool:
     """Raise :flow/deadlock if every fiber waits for another; say whether that is so."""
     if machine.open or machine.inbox or machine.ready:
@@ -281,6 +285,7 @@ ROWS = (
     _native("-join!",        _join,       1),
     _native("-close-scope!", _close,      1),
     _native("-scope",        _scope_of,   0),
+    _native("-fiber",        _fiber_of,   0),
     _native("-cancel!",      _cancel,     2),
     _native("-time-out!",    _time_out,   2),
 )
