@@ -446,6 +446,37 @@ class OperationsContract:
         again = parent.get(AwaitRun(CHILD))
         assert of(again, "body") == b"r"
 
+    @pytest.mark.parametrize(
+        ("state", "taken"),
+        [
+            (None, True),
+            (RunState.COMPLETED, True),
+            (RunState.FAILED, False),
+            (RunState.CANCELLED, False),
+        ],
+    )
+    def test_a_child_of_an_earlier_attempt_is_replaced_only_if_it_was_in_vain(
+        self, world: World, state: RunState | None, taken: bool
+    ) -> None:
+        parent = Doer(world, R1)
+        asks = StartRun(started(), IfExists.CANCEL, again=True)
+        assert of(parent.get(asks), "made") is True
+        if state is not None:
+            Doer(world, CHILD).end(state)
+        for _ in range(2):
+            found = parent.get(asks)
+            assert of(found, "run") == (CHILD if taken else f"{CHILD}-2")
+        assert list(world.ann.inbox(CHILD, 0)) == []
+
+    def test_what_somebody_else_has_started_is_replaced_by_every_attempt_but_the_second(
+        self, world: World
+    ) -> None:
+        Doer(world, R2).get(StartRun(started()))
+        parent = Doer(world, R1)
+        asks = StartRun(started(), IfExists.CANCEL, again=True)
+        assert [of(parent.get(asks), "run") for _ in range(2)] == [f"{CHILD}-2"] * 2
+        assert [found.message.kind for found in world.ann.inbox(CHILD, 0)] == ["cancel"]
+
     def test_a_failure_reaches_whoever_waits_once(self, world: World) -> None:
         parent, child = Doer(world, R1), Doer(world, CHILD)
         waits = parent.ask(AwaitRun(CHILD))

@@ -182,6 +182,25 @@ def test_a_retried_step_starts_another_child_in_the_place_of_one_that_failed(
     assert result(engine, text) == "[5 3 3]"
 
 
+@pytest.mark.parametrize("options", ["{}", '{:id "c"}', '{:id "c" :if-exists :cancel}'])
+def test_a_retried_step_replaces_a_child_that_has_failed_and_no_other(
+    engine, options: str
+) -> None:
+    text = f"""(defn flaky [] (when (< (state/update! "n" (fnil inc 0)) 3) (throw (ex-info "not yet" {{}}))) :done)
+               (defn slow [] (event/receive! :go))
+               (defn main []
+                 [(step! "s" {{:retry {{:backoff #dur "1ms"}}}} (await! (start! flaky [] {options})))
+                  (state/get! "n")
+                  (let [seen (atom #{{}})]
+                    (step! "t" {{:retry {{:backoff #dur "1ms"}}}}
+                      (let [run (start! slow [] {options.replace('"c"', '"d"')})]
+                        (swap! seen conj run)
+                        (when (< (attempt) 3) (throw (ex-info "again" {{}})))
+                        (event/signal! run :go :went)
+                        [(await! run) (count @seen)])))])"""
+    assert result(engine, text) == "[:done 3 [:went 1]]"
+
+
 def test_only_functions_of_the_program_can_begin_a_run(engine) -> None:
     found = error(engine, "(defn main [] (start! (fn [] 1) []))")
     assert (found.code, found.type) == ("FM0501", keyword("type/mismatch"))

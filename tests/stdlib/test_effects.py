@@ -132,6 +132,32 @@ def test_the_timeout_of_a_step_is_one_of_each_attempt() -> None:
         run('(step! "x" {:timeout 3} 1)')
 
 
+def test_what_a_failed_attempt_has_spawned_has_ended_before_the_next_one() -> None:
+    text = """(ns user (:require [flow.async :refer :all] [flow.time :refer [seconds]]))
+      (defn main []
+        (let [seen (atom []) n (atom 0)]
+          (step! "ask" {:retry {:backoff (seconds 1) :jitter :none}}
+            (let [mine (swap! n inc)]
+              (spawn! (fn [] (try (sleep! (seconds 9)) (swap! seen conj [:done mine]) (finally (swap! seen conj [:end mine])))))
+              (sleep! (seconds 2))
+              (when (< mine 3) (throw (ex-info "again" {})))))
+          @seen))"""
+    world = Clock(text)
+    assert pr_str(world.finish().result) == "[[:end 1] [:end 2] [:done 3] [:end 3]]"
+    assert world.now_us == 15_000_000
+
+
+def test_a_fiber_that_fails_in_a_retried_body_fails_its_attempt() -> None:
+    text = """(ns user (:require [flow.async :refer :all] [flow.retry :refer [with-retry!]]))
+      (defn main []
+        (let [n (atom 0)]
+          (with-retry! {:max-attempts 3 :backoff #dur "1s"}
+            (spawn! (fn [] (when (< (swap! n inc) 3) (throw (ex-info "again" {})))))
+            :body)
+          @n))"""
+    assert Clock(text).finish().result == 3
+
+
 def test_a_step_refuses_options_it_does_not_know_and_names_that_are_no_strings() -> None:
     with pytest.raises(FlowError, match="does not know the option :retries"):
         run('(step! "x" {:retries 3} 1)')
@@ -369,6 +395,11 @@ def test_which_is_nil_for_what_is_not_there() -> None:
         ("(fs/temp-dir!)", "fs/temp-dir", "{}"),
         ('(env! "PORT" "80")', "env/get", '{:name "PORT", :default "80"}'),
         ('(log/info! "m" {:n 1})', "log/write", '{:level :info, :message "m", :data {:n 1}}'),
+        ('(log/with-context {:a 1 :n 0} (log/with-context {:b 2} (log/info! "m" {:n 1})))', "log/write", '{:level :info, :message "m", :data {:a 1, :n 1, :b 2}}'),
+        ('(log/with-context {:a 1} (log/warn! "m" 5))', "log/write", '{:level :warn, :message "m", :data {:a 1, :data 5}}'),
+        ('(await! (log/with-context {:a 1} (spawn! (fn [] (log/info! "m")))))', "log/write", '{:level :info, :message "m", :data {:a 1}}'),
+        ('(log/count! :shop/orders)', "log/write", '{:level :info, :message "shop/orders", :data {:count 1}}'),
+        ('(log/timing! "charge" (seconds 2))', "log/write", '{:level :info, :message "charge", :data {:duration #dur "2s"}}'),
         ("(uuid!)", "id/uuid", "{}"),
         ("(run-info)", "run/info", "{}"),
     ],
@@ -434,6 +465,9 @@ def test_a_with_out_str_lives_through_a_wait() -> None:
         ("(sh/shell! nil)", "`shell!` needs a string, got nil"),
         ("(env! :HOME)", "`env!` needs a string as the name, got :HOME"),
         ('(log/log! :loud "m")', "`log!` needs :debug, :info, :warn or :error, got :loud"),
+        ("(log/with-context 5 1)", "`with-context` needs a map, got 5"),
+        ('(log/count! "m" :n)', "`count!` needs a number, got :n"),
+        ("(log/timing! :m 5)", "`timing!` needs a duration as argument 2, got 5"),
         ("(receive! 5)", "`receive!` needs a keyword or a string as the name, got 5"),
         ("(receive! :a 5)", "`receive!` needs its options in a map, got 5"),
         ("(sleep! nil)", "`sleep!` needs a duration, argument 1 is nil"),

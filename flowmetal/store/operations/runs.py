@@ -54,7 +54,7 @@ def start_run(records: Records, asker: Asker | None, operation: StartRun) -> Ans
             if not ours:
                 return refuse("FM1104", "run/exists", f"run {new.id} is there already", run=new.id)
         case IfExists.CANCEL:
-            return _start_anew(records, new, operation.on_parent_end)
+            return _start_anew(records, new, operation)
     if ours and _has_failed(records, new):
         return _start_in_place(records, new, operation.on_parent_end)
     return answer(run=new.id, made=False)
@@ -98,15 +98,21 @@ def _numbered(new: NewRun) -> Iterator[NewRun]:
     return (replace(new, id=RunId(f"{new.id}-{count}")) for count in range(2, _ANEW))
 
 
-def _start_anew(records: Records, new: NewRun, policy: OnParentEnd) -> Answer:
-    """Cancel what has the id and start under the next free id: an id names one run for ever."""
-    latest = new.id
+def _start_anew(records: Records, new: NewRun, operation: StartRun) -> Answer:
+    """Cancel what has the id and start under the next free id: an id names one run for ever.
+
+    What an earlier attempt of the same step has started is taken, unless it came to nothing.
+    """
+    latest = new
     for candidate in _numbered(new):
+        is_last = operation.again and records.run(candidate.id) is None
+        if is_last and _is_the_same(records, latest) and not _has_failed(records, latest):
+            return answer(run=latest.id, made=False)
         if records.create_run(candidate):
-            cancel(records, latest, f"replaced by run {candidate.id}")
-            bind_child(records, candidate, policy)
+            cancel(records, latest.id, f"replaced by run {candidate.id}")
+            bind_child(records, candidate, operation.on_parent_end)
             return answer(run=candidate.id, made=True)
-        latest = candidate.id
+        latest = candidate
     return _too_often(new.id)
 
 

@@ -41,8 +41,8 @@ class OnParentEnd(Enum):
 class StartRun:
     """Start a run. ``{:run id :made bool}``; with CANCEL, and ``again``, the id may be another than asked for.
 
-    ``again``: the asker may have asked before. A child of its own is no reason to FAIL, and if it failed or
-    was cancelled another is started in its place.
+    ``again``: the asker may have asked before. A child of its own is no reason to FAIL and
+    is not CANCELled; if it failed or was cancelled another is started in its place.
     """
 
     new: NewRun
