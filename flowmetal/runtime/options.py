@@ -19,7 +19,8 @@ from flowmetal.effects.kinds import EffectClass
 from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.ids import RunId
 from flowmetal.runtime.retry import DEFAULT, ONCE, RetryPolicy, duration_us, policy_of
-from flowmetal.values import Keyword, keyword
+from flowmetal.values import Keyword, keyword, kind_of, pr_str
+from flowmetal.values.kinds import UUID
 
 AT_MOST_ONCE: Final = keyword("at-most-once")
 _TIMEOUT = keyword("timeout")
@@ -49,6 +50,7 @@ def options_of(
     at_most_once = bool(args.get(AT_MOST_ONCE))
     retried_step = "." in request.key
     once = at_most_once or retried_step or of_host or effect_class is not EffectClass.CONNECTOR
+    _own_key(request)
     try:
         timeout = args.get(_TIMEOUT)
         return Options(
@@ -62,7 +64,18 @@ def options_of(
 
 def idempotency_key(run: RunId, generation: int, request: EffectRequest) -> str:
     """Return the key under which every attempt of the effect is made."""
+    return _own_key(request) or f"{run}/{generation}/{request.key}"
+
+
+def _own_key(request: EffectRequest) -> str | None:
+    """Return the key that a request names itself. Raises EffectFailed (:effect/bad-argument)."""
     own = request.args.get(_KEY)
     if own is None:
-        return f"{run}/{generation}/{request.key}"
-    return own.text if isinstance(own, Keyword) else str(own)
+        return None
+    if isinstance(own, Keyword):
+        return own.text
+    if type(own) is int or (type(own) is str and own) or kind_of(own) == UUID:
+        return str(own)
+    # Of a secret it would be the name that is sent, and of a map what Python writes.
+    what = ":idempotency-key is a text, a keyword, an integer or a UUID"
+    raise EffectFailed(bad_argument(request.kind, f"{what}, got {pr_str(own, 80)}"))

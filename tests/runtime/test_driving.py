@@ -29,7 +29,7 @@ from flowmetal.store.protocol import Claim, Commit, RunQuery, RunRow, RunState
 from flowmetal.testing.clock import VirtualClock
 from flowmetal.testing.dying import Death, DeathAt
 from flowmetal.testing.world import ScriptedWorld
-from flowmetal.values import Duration, Value, decode_data, keyword, vector
+from flowmetal.values import Duration, Secret, Value, decode_data, keyword, vector
 from flowmetal.vm.link import Linker
 from tests.runtime.hosts import Bench
 from tests.runtime.programs import args, performs, sequence
@@ -298,6 +298,14 @@ def test_the_users_own_key_is_the_key() -> None:
     bench = Bench(ScriptedWorld(functions={"t/f": lambda _: 1}))
     bench.result(sequence(("t/f", args(idempotency_key="order-7"))))
     assert [p.key for p in bench.world.performed] == ["order-7"]
+
+
+@pytest.mark.parametrize("key", [Secret("card"), args(id=7), "", True])
+def test_what_can_be_no_key_is_refused(key: Value) -> None:
+    bench = Bench(ScriptedWorld(functions={"t/f": lambda _: 1}))
+    row = bench.run(sequence(("t/f", args(idempotency_key=key))))
+    assert bench.error(row).type is keyword("effect/bad-argument")
+    assert bench.world.performed == []
 
 
 def test_a_connector_that_cancels_itself_does_not_leave_the_run_asleep() -> None:
