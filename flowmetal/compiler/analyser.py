@@ -19,6 +19,7 @@ from flowmetal.compiler.classes import (
 )
 from flowmetal.compiler.context import Ask, Context, SpecialForm, Walk
 from flowmetal.compiler.environment import VarInfo
+from flowmetal.compiler.evaluator import EvaluationFailed
 from flowmetal.compiler.forms import CORE, Syntax, children, is_sequence, meta_of, without_spans
 from flowmetal.compiler.macroexpansion import expand
 from flowmetal.compiler.nodes import Constant, Local, NativeCall, Node, Operation, Var
@@ -34,9 +35,11 @@ from flowmetal.compiler.unknown import (
     report_unknown,
 )
 from flowmetal.errors import CompileError
+from flowmetal.source import Span
 from flowmetal.values import (
     EMPTY_LIST,
     Map,
+    Regex,
     Set,
     Symbol,
     TaggedLiteral,
@@ -53,6 +56,7 @@ from flowmetal.values import (
 from flowmetal.values.kinds import OPAQUE
 
 _TAG = keyword("tag")
+_RE_PATTERN = f"{CORE}/re-pattern"
 SPECIALS: dict[str, SpecialForm] = {**CONTROL_FORMS, **BINDING_FORMS, **VAR_FORMS}
 
 
@@ -204,7 +208,20 @@ def _atom(context: Context, ask: Ask) -> Node:
             ask.span,
             hint="let the macro make code that makes this value",
         )
+    if isinstance(ask.form, Regex):
+        _check_regex(context, ask.form, ask.span)
     return Constant(ask.span, ask.form)
+
+
+def _check_regex(context: Context, regex: Regex, span: Span) -> None:
+    """Let the library say whether a literal is a regular expression; one in a function may be used in a year."""
+    if context.environment.var(_RE_PATTERN) is None:
+        return  # it is the library that is being compiled
+    try:
+        context.evaluator.call(_RE_PATTERN, (regex.pattern,))
+    except EvaluationFailed as failure:
+        error = failure.error
+        raise CompileError(error.code or "FM0105", str(error.message), span) from None
 
 
 def _constant(form: Value) -> Value:

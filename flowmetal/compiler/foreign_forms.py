@@ -30,12 +30,15 @@ from flowmetal.compiler.nodes import Arity, Binding, Function, Local, Operation,
 from flowmetal.errors import CompileError
 from flowmetal.ids import CodeHash
 from flowmetal.source import Span
-from flowmetal.values import EMPTY_MAP, Map, Symbol, Value, hash_map, keyword, list_of
+from flowmetal.values import EMPTY_MAP, Map, Symbol, Value, hash_map, keyword, list_of, pr_str
 
 _ARGLISTS = keyword("arglists")
 _DOC = keyword("doc")
 _OF_EFFECTS = tuple(keyword(name) for name in ("timeout", "retry", "at-most-once"))
-"""Options that each call asks for. The others are about the queue."""
+"""Options that each call asks for."""
+_OF_QUEUES = tuple(keyword(name) for name in ("queue", "heartbeat"))
+_OF_CODE = tuple(keyword(name) for name in ("verify", "undo"))
+"""Options that are functions: they stay in the machine, and are evaluated where the parameters are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +86,42 @@ def foreign_function(
     declared = _parse("defforeign", items, span)
     if len(declared.arglists) != 1:
         raise CompileError("FM0130", "`defforeign` needs one vector of parameters", span)
-    options: Value = EMPTY_MAP
-    if declared.options is not None:
-        options = without_spans(declared.options.form)
-        if not is_data(options):
-            raise CompileError(
-                "FM0130",
-                "the options of `defforeign` are data, nothing is evaluated in them",
-                declared.options.span,
-                hint='write a duration as #dur "5m"',
-            )
+    options, code = _options(declared)
     kind = f"{context.namespace_name}/{declared.name.form.name}"
     parameters = declared.arglists[0]
-    return DeclaredKind(kind, options), _asking(kind, declared, parameters, options, span)
+    return DeclaredKind(kind, options), _asking(kind, declared, parameters, options, code, span)
+
+
+def _options(declared: _Declaration) -> tuple[Map, Map]:
+    """Return what the options say as data, and those that are code. Raises CompileError."""
+    if declared.options is None:
+        return EMPTY_MAP, EMPTY_MAP
+    written: Map = declared.options.form
+    known = (*_OF_QUEUES, *_OF_EFFECTS, *_OF_CODE)
+    for key, _ in written.items():
+        if key not in known:
+            raise CompileError(
+                "FM0130",
+                f"`defforeign` has no option {pr_str(key, 80)}",
+                declared.options.span,
+                hint=f"its options are {', '.join(option.text for option in known)}",
+            )
+    code = hash_map((key, written.get(key)) for key in _OF_CODE if key in written)
+    data = without_spans(
+        hash_map((key, value) for key, value in written.items() if key not in _OF_CODE)
+    )
+    if not is_data(data):
+        raise CompileError(
+            "FM0130",
+            "the options of `defforeign` are data, nothing is evaluated in them",
+            declared.options.span,
+            hint='write a duration as #dur "5m"',
+        )
+    return data, code
 
 
 def _asking(
-    kind: str, declared: _Declaration, parameters: Syntax, options: Value, span: Span
+    kind: str, declared: _Declaration, parameters: Syntax, options: Map, code: Map, span: Span
 ) -> Syntax:
     names = [item for item in children(*parameters) if is_symbol(item.form)]
     fixed = [item for item in names if item.form.text != "&"]
@@ -108,8 +130,13 @@ def _asking(
         arguments = listed(span, core("vec"), listed_of(span, [core("list*"), *fixed]))
     said = [(key, options.get(key)) for key in _OF_EFFECTS if key in options]
     quoted = [(key, list_of((Symbol(None, "quote"), value))) for key, value in said]
-    data = Syntax(hash_map([(keyword("args"), arguments.form), *quoted]), span)
+    data = Syntax(hash_map([(keyword("args"), arguments.form), *quoted, *code.items()]), span)
     body = listed(span, local("perform"), kind, data)
+    if len(code):
+        request = local("request__foreign")
+        asks = listed(span, local("perform"), kind, request)
+        go = listed(span, core("fn"), bracketed(span, [request]), asks)
+        body = listed(span, core("-effect!"), declared.name.form.name, data, go)
     doc: list[Syntax | Value] = []
     if _DOC in declared.meta:
         doc = [declared.meta.get(_DOC)]

@@ -31,7 +31,7 @@ from flowmetal.compiler.environment import VarInfo, info_of
 from flowmetal.compiler.evaluator import EvaluationFailed, Evaluator
 from flowmetal.compiler.expanders import EXPANDERS
 from flowmetal.compiler.foreign_forms import foreign_function, native_definition
-from flowmetal.compiler.forms import Syntax, children, flag, is_sequence, is_symbol
+from flowmetal.compiler.forms import Syntax, children, flag, is_sequence, is_symbol, keyword_text
 from flowmetal.compiler.macroexpansion import RunFailed, expand, failed
 from flowmetal.compiler.nodes import Arity, Constant, Function, Node, Target
 from flowmetal.compiler.options import CompileOptions
@@ -292,11 +292,10 @@ class TopLevel:
             return
         for item in items[1:]:
             spec = _quoted(item) or item
-            if is_symbol(spec.form) or not isinstance(spec.form, (str, int)):
-                if getattr(spec.form, "text", "").startswith(("reload", "verbose")):
-                    continue
-                for required in parse_spec(spec, use=what == "use"):
-                    apply_required(self.names, required, self._require, self.problems)
+            if keyword_text(spec.form) in _FLAGS:
+                continue
+            for required in parse_spec(spec, use=what == "use"):
+                apply_required(self.names, required, self._require, self.problems)
 
     def _refer(self, what: str, items: list[Syntax], span: Span) -> None:
         """Do what ``(alias 'short 'namespace)`` or ``(refer 'namespace :only '[name])`` says."""
@@ -327,6 +326,9 @@ class TopLevel:
         self._named = True
         self.names.enter(name, self._options.library, fresh=not self._switching)
 
+
+_FLAGS = frozenset(("reload", "reload-all", "verbose"))
+"""What `require` may be told besides: a program is compiled as a whole each time."""
 
 _NAMESPACE_FORMS = COMPILER_MACROS & frozenset(
     ("ns", "in-ns", "require", "use", "import", "alias", "refer", "refer-clojure", "refer-flow")

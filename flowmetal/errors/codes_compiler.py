@@ -99,7 +99,7 @@ CODES = (
               "A function that is written in another language is declared with `defforeign` and served by a worker or by Python in the process.",
               "(defnative f [x])", "(defforeign f [x])"),
     ErrorCode("FM0130", "defforeign is not understood",
-              "It takes a name, a docstring if you like, one vector of parameters and a map of options. Options are data: nothing is evaluated in them.",
+              "It takes a name, a docstring if you like, one vector of parameters and a map of options: :queue :heartbeat :timeout :retry :at-most-once :verify :undo. Options are data, nothing is evaluated in them; only :verify and :undo are functions.",
               "(defforeign f [x] {:timeout (+ 1 2)})", '(defforeign f [x] {:timeout #dur "3s"})'),
     ErrorCode("FM0132", "A literal stands where a function is called",
               "The first form of a list is what is called: a function, or a keyword, map, set or vector to look something up. Lists of data are written (list 1 2) or '(1 2).",

@@ -52,8 +52,8 @@ CODES: tuple[ErrorCode, ...] = (
         "FM0509",
         "The regular expression cannot be used",
         "Regular expressions are those of java.util.regex. The message says what is wrong, and where.",
-        wrong='(defn main [] (re-find #"(a" "a"))',
-        right='(defn main [] (re-find #"(a)" "a"))',
+        wrong='(defn main [] (re-find (re-pattern "(a") "a"))',
+        right='(defn main [] (re-find (re-pattern "(a)") "a"))',
     ),
     ErrorCode(
         "FM0510",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 import flowmetal
-from flowmetal.errors import StoreError, UsageError
+from flowmetal.errors import FlowmetalError, StoreError, UsageError
 from flowmetal.values import pr_str
 
 SOURCE = """(ns p)
@@ -102,6 +103,43 @@ def test_a_policy_tries_again_what_a_function_says_may_be_tried_again() -> None:
         "memory:", functions=[flowmetal.foreign("p/f", slow=True)(busy)]
     ) as engine:
         assert engine.result(engine.start(flowmetal.compile(text))[0]) == 5
+
+
+def test_a_declared_function_can_be_verified_and_undone() -> None:
+    said = []
+
+    def pay(amount: int) -> str:
+        said.append(f"pay {amount}")
+        raise flowmetal.EffectFailed.of("effect/in-doubt", "nobody knows")
+
+    def back(amount: int, receipt: str) -> None:
+        said.append(f"back {amount} {receipt}")
+
+    text = """(ns p (:require [flow.saga :refer [saga!]]))
+      (defforeign back [amount receipt])
+      (defforeign pay {:timeout #dur "5s" :verify (fn [_] (str "receipt-" amount)) :undo (fn [r] (back amount r))} [amount])
+      (defn main [] (saga! (throw (ex-info (pay 7) {}))))"""
+    functions = [flowmetal.foreign(f"p/{f.__name__}")(f) for f in (pay, back)]
+    with flowmetal.Engine("memory:", functions=functions) as engine:
+        run, _ = engine.start(flowmetal.compile(text))
+        engine.interpret(until_idle=True)
+        assert engine.view(run).error.message == "receipt-7"
+    assert said == ["pay 7", "back 7 receipt-7"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("{:timout 5}", "`defforeign` has no option :timout"),
+        ("{:timeout (seconds 5)}", "the options of `defforeign` are data"),
+        ("{:undo nobody}", "unknown name `nobody`"),
+    ],
+)
+def test_options_of_a_declared_function_are_checked_when_it_is_compiled(
+    options: str, message: str
+) -> None:
+    with pytest.raises(FlowmetalError, match=re.escape(message)):
+        flowmetal.compile(f"(ns p) (defforeign f {options} [x]) (defn main [] (f 1))")
 
 
 @pytest.mark.parametrize("type_", ["flow/cancelled", "a b", ""])
