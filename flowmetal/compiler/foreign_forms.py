@@ -30,12 +30,23 @@ from flowmetal.compiler.nodes import Arity, Binding, Function, Local, Operation,
 from flowmetal.errors import CompileError
 from flowmetal.ids import CodeHash
 from flowmetal.source import Span
-from flowmetal.values import EMPTY_MAP, Map, Symbol, Value, hash_map, keyword, list_of, pr_str
+from flowmetal.values import (
+    EMPTY_MAP,
+    Map,
+    Symbol,
+    Value,
+    hash_map,
+    keyword,
+    list_of,
+    pr_str,
+    set_of,
+)
 
 _ARGLISTS = keyword("arglists")
 _DOC = keyword("doc")
 _OF_EFFECTS = tuple(keyword(name) for name in ("timeout", "retry", "at-most-once"))
 """Options that each call asks for."""
+_ARGS = set_of((keyword("args"),))
 _OF_QUEUES = tuple(keyword(name) for name in ("queue", "heartbeat"))
 _OF_CODE = tuple(keyword(name) for name in ("verify", "undo"))
 """Options that are functions: they stay in the machine, and are evaluated where the parameters are known."""
@@ -136,7 +147,7 @@ def _asking(
         request = local("request__foreign")
         asks = listed(span, local("perform"), kind, request)
         go = listed(span, core("fn"), bracketed(span, [request]), asks)
-        body = listed(span, core("-effect!"), declared.name.form.name, data, go)
+        body = listed(span, core("-effect!"), declared.name.form.name, data, _ARGS, go)
     doc: list[Syntax | Value] = []
     if _DOC in declared.meta:
         doc = [declared.meta.get(_DOC)]

@@ -46,6 +46,7 @@ LONGEST_BODY: Final = 32 * 1024 * 1024
 """Bytes of a response, decompressed: it is kept in the run's history."""
 
 _AGAIN: Final = frozenset({408, 425, 429})
+_FORMS: Final = ("auto", "json", "text", "bytes")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _SILENCE_S = 60.0
 _CONNECT_S = 10.0
@@ -75,6 +76,7 @@ class HttpConnector:
         client = self._client(call.grants)
         request = self._writer.request(client, call)
         hops = call.args.get(keyword("follow"), 5)
+        choice(call, "as", _FORMS, "auto")  # said before anything is sent
         if type(hops) is not int or hops < 0:
             raise refuse(call, ":follow takes a number of redirects")
         try:
@@ -180,7 +182,7 @@ def _result(call: Call, response: httpx2.Response, body: bytes, elapsed: Duratio
 
 
 def _parsed(call: Call, response: httpx2.Response, body: bytes, *, strict: bool) -> Value:
-    form = choice(call, "as", ("auto", "json", "text", "bytes"), "auto")
+    form = choice(call, "as", _FORMS, "auto")
     content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     is_json = content_type == "application/json" or content_type.endswith("+json")
     if form == "bytes":

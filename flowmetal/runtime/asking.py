@@ -53,8 +53,9 @@ from flowmetal.store.operations.vocabulary import (
     Unsubscribe,
 )
 from flowmetal.store.protocol import Message, NewRun
-from flowmetal.values import Keyword, Map, RunRef, Value, hash_map, keyword
+from flowmetal.values import Keyword, Map, RunRef, Value, hash_map, keyword, kind_of
 from flowmetal.values.codec import encode_data
+from flowmetal.values.kinds import SEQUENCE
 from flowmetal.vm.machine import start
 
 if TYPE_CHECKING:
@@ -134,6 +135,15 @@ class _Arguments:
             raise self.wrong(f":{name} is a run or the id of one")
         return RunId(id_)
 
+    def items(self, name: str) -> tuple[Value, ...]:
+        """Return the items of a vector or another sequence; none if it is not there."""
+        value = self.get(name)
+        if value is None:
+            return ()
+        if kind_of(value) != SEQUENCE:
+            raise self.wrong(f":{name} is a vector")
+        return tuple(value)
+
     def inside(self, name: str) -> _Arguments:
         """Return a map among the arguments, to be read like them."""
         value = self.get(name)
@@ -175,7 +185,7 @@ def _start(active: ActiveRun, args: _Arguments) -> Operation:
 def _new_run(active: ActiveRun, args: _Arguments, delay_us: int = 0) -> NewRun:
     """Return a child: of this program, or of the one that a name is deployed for."""
     program, grants, entry = _target(active, args)
-    arguments = tuple(args.get("args") or ())
+    arguments = args.items("args")
     run = _child_id(active, args)
     seed = int.from_bytes(active.host.entropy.randbytes(8), "big")
     try:
@@ -393,10 +403,10 @@ def _dead(active: ActiveRun, args: _Arguments) -> Operation:
 
 
 def _redrive(active: ActiveRun, args: _Arguments) -> Operation:
-    runs = [
-        RunId(run.id if isinstance(run, RunRef) else str(run)) for run in args.get("runs") or ()
-    ]
-    return Redrive(args.name("queue"), tuple(runs), args.count("limit", 100))
+    runs = [run.id if isinstance(run, RunRef) else run for run in args.items("runs")]
+    if not all(isinstance(run, str) for run in runs):
+        raise args.wrong(":runs are runs or the ids of some")
+    return Redrive(args.name("queue"), tuple(map(RunId, runs)), args.count("limit", 100))
 
 
 def _task(active: ActiveRun, request: EffectRequest, due_us: int | None) -> Operation:

@@ -359,6 +359,18 @@ def test_a_host_header_reaches_no_host_that_is_not_granted(server: str) -> None:
         assert failure(connector, asked(no_host)).type is keyword("effect/bad-argument")
 
 
+def test_what_an_answer_is_to_be_read_as_is_checked_before_anything_is_sent(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(Handler, "answer", lambda handler: asked.append(handler.path))
+    wrong = call(
+        "http/request", url=f"http://{server}/", method=keyword("post"), **{"as": keyword("yaml")}
+    )
+    assert failure(HttpConnector({}), wrong).type is keyword("effect/bad-argument")
+    assert asked == []
+
+
 def test_every_idempotency_key_can_be_sent(server: str) -> None:
     def asked(key: str) -> Any:
         return call("http/request", key=key, url=f"http://{server}/echo", method=keyword("post"))

@@ -201,6 +201,17 @@ def test_a_retried_step_replaces_a_child_that_has_failed_and_no_other(
     assert result(engine, text) == "[:done 3 [:went 1]]"
 
 
+@pytest.mark.parametrize(
+    "effect",
+    ["(queue/redrive! mail {:runs 5})", "(queue/redrive! mail {:runs [5]})",
+     '(perform :run/start {:entry "t/main" :args 5})', "(state/scan! 5)",
+     '(event/break-shared! "p" 5)', "(lock/throttle! 5)", "(with-permit! 5 1)"],
+)  # fmt: skip
+def test_a_value_that_an_effect_cannot_take_is_an_error_of_the_program(engine, effect: str) -> None:
+    text = f"(queue/defqueue mail {{:concurrency 1}}) (defn main [] {effect})"
+    assert error(engine, text).type.text in ("effect/bad-argument", "type/mismatch")
+
+
 def test_only_functions_of_the_program_can_begin_a_run(engine) -> None:
     found = error(engine, "(defn main [] (start! (fn [] 1) []))")
     assert (found.code, found.type) == ("FM0501", keyword("type/mismatch"))

@@ -52,6 +52,20 @@ def test_an_undo_that_fails_is_reported_and_the_others_go_on() -> None:
     assert pr_str(World().run(text)) == '[[false true] "stuck" [1]]'
 
 
+def test_in_parallel_all_is_undone_at_once_and_told_in_the_usual_order() -> None:
+    text = """(ns main (:require [flow.saga :refer [saga! compensate!]]))
+      (def log (atom []))
+      (defn slow [d x] (sleep! d) (swap! log conj x) (when (= x 2) (throw (ex-info "stuck" {:retryable? false}))))
+      (defn main []
+        (try (saga! {:parallel true}
+               (compensate! slow #dur "3s" 1) (compensate! slow #dur "2s" 2) (compensate! slow #dur "4s" 3)
+               (throw (ex-info "no" {:type :x})))
+             (catch :x e [@log (mapv :ok (:compensated (ex-data e)))])))"""
+    world = Clock(text)
+    assert pr_str(world.finish().result) == "[[2 1 3] [true false true]]"
+    assert world.now_us == 4_000_000
+
+
 def test_with_stop_nothing_is_undone_after_an_undo_that_failed() -> None:
     body = """(try (saga! {:on-undo-error :stop}
                      (compensate! note 1)

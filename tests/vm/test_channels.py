@@ -23,6 +23,9 @@ ERRORS = [
     ("(deliver! (spawn! inc 1) 1)",                                     "FM0501", "type/mismatch"),
     ("(<! [])",                                                         "FM0501", "type/mismatch"),
     ("(alts! (chan))",                                                  "FM0501", "type/mismatch"),
+    ("(alts! [(chan)] {:prio true})",                                   "FM0512", "option/unknown"),
+    ("(alts! [(chan)] :default)",                                       "FM0501", "type/mismatch"),
+    ("(chan {:policy :small :size 1})",                                 "FM0501", "type/mismatch"),
     ("(offer! 1 2)",                                                    "FM0501", "type/mismatch"),
     ("(poll! 1)",                                                       "FM0501", "type/mismatch"),
     ("(cancel! 1.0)",                                                   "FM0501", "type/mismatch"),
@@ -218,3 +221,21 @@ def test_a_timeout_of_select_is_gone_when_something_else_was_chosen() -> None:
         assert len(world.machine.state.fibers) <= 3
         world.step()
     assert world.turn.result == 50
+
+
+def test_what_is_tapped_or_subscribed_when_the_source_is_over_is_closed_at_once() -> None:
+    text = """(let [source (chan) m (mult source) p (pub (tap! m (chan)) :topic)]
+      (close! source)
+      (sleep! (ms 1))
+      [(<! (tap! m (chan))) (<! (sub! p :a (chan))) (offer! (tap! m (chan 1) false) 1)])"""
+    assert value(text) == "[nil nil true]"
+
+
+def test_a_pipeline_whose_end_is_closed_takes_no_more_values() -> None:
+    text = """(let [from (chan) to (chan) taken (atom 0)
+                  done (pipeline! 2 to (map (fn [x] (sleep! (ms 1)) x)) from)]
+      (go! (dotimes [n 100] (>! from n) (swap! taken inc)))
+      (let [first-one (<! to)]
+        (close! to)
+        [first-one (await! done) (< @taken 10)]))"""
+    assert value(text) == "[0 nil true]"

@@ -61,6 +61,11 @@ _CALLABLE = _FUNCTIONS | _VECTORS | SETS | {Keyword, Symbol, Map, SortedMap, Var
 _NAMES = frozenset({Keyword, Symbol})
 
 
+def is_callable(x: Value) -> bool:
+    """Say whether a value can be called as a function."""
+    return type(x) in _CALLABLE
+
+
 def _is(name: str, *types: type) -> None:
     wanted = frozenset(types)
     native.add(name, lambda x: type(x) in wanted)
@@ -98,7 +103,7 @@ _is("associative?", *_VECTORS, *MAPS)
 _is("indexed?", *_VECTORS)
 _is("reversible?", *_VECTORS, SortedMap, SortedSet)
 _is("seqable?", *_COLLECTIONS, str, bytes, type(None))
-_is("ifn?", *_CALLABLE)
+native.add("ifn?", is_callable)
 _is("var?", VarRef)
 _is("atom?", Atom)
 _is("volatile?", Volatile)

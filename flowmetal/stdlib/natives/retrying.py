@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowmetal.stdlib.natives.arguments import library_error, need_duration, need_instant, wrong
 from flowmetal.stdlib.natives.numbers import to_float
+from flowmetal.stdlib.natives.predicates import is_callable
 from flowmetal.stdlib.natives.table import Table
 from flowmetal.values import (
     EMPTY_MAP,
@@ -51,6 +52,7 @@ _SHORT_FORMS: dict[Value, Map] = {
     False: EMPTY_MAP.assoc(_MAX_ATTEMPTS, 1),
     _NONE: EMPTY_MAP.assoc(_MAX_ATTEMPTS, 1),
 }
+_OF_BACKOFF = {_KIND, _BASE, _STEP, _FACTOR, _MAX}
 _KNOWN = {_MAX_ATTEMPTS, _BACKOFF, _JITTER, _MAX_ELAPSED, _RETRY_IF, _ON_RETRY}
 
 
@@ -82,6 +84,9 @@ def _check(policy: Map) -> None:
         _refuse(f":max-attempts is a number from 1 on or nil, got {show(most)}")
     if policy.get(_JITTER) not in (_FULL, _NONE):
         _refuse(f":jitter is :full or :none, got {show(policy.get(_JITTER))}")
+    for name in (_RETRY_IF, _ON_RETRY):
+        if policy.get(name) is not None and not is_callable(policy.get(name)):
+            _refuse(f"{show(name)} is a function, got {show(policy.get(name))}")
     if policy.get(_MAX_ELAPSED) is not None:
         need_duration("retry", 1, policy.get(_MAX_ELAPSED))
     backoff = policy.get(_BACKOFF)
@@ -91,6 +96,9 @@ def _check(policy: Map) -> None:
         _refuse(
             f":backoff is made by constant, linear, exponential or fibonacci, got {show(backoff)}"
         )
+    for name, _ in backoff.items():
+        if name not in _OF_BACKOFF:
+            _refuse(f"a backoff has no {show(name)}")
     need_duration("backoff", 1, backoff.get(_BASE))
     for name in (_STEP, _MAX):
         if backoff.get(name) is not None:
