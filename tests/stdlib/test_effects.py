@@ -485,7 +485,7 @@ def test_a_with_out_str_lives_through_a_wait() -> None:
         ("(retry/exponential 5)", "`exponential` needs a duration, argument 1 is the number 5"),
         ("(retry/policy {:retry-if 5})", ":retry-if is a function, got 5"),
         ("(retry/policy {:backoff {:kind :constant :base (seconds 1) :mx 1}})", "a backoff has no :mx"),
-        ("(start! run {} {})", "`start!` needs its arguments in a vector, got {}"),
+        ("(start! main {} {})", "`start!` needs its arguments in a vector, got {}"),
         ("(start! main [] {:priority 5})", "`start!` needs a :queue for :priority, got 5"),
         ('(start! main [] {:entry "x"})', "`start!` needs the name of a deployed program for :entry"),
         ('(http/get! "u" {:retry {:tries 2}})', "a retry policy has no :tries"),
