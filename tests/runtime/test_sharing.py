@@ -205,7 +205,7 @@ def test_a_retried_step_replaces_a_child_that_has_failed_and_no_other(
     "effect",
     ["(queue/redrive! mail {:runs 5})", "(queue/redrive! mail {:runs [5]})",
      '(perform :run/start {:entry "t/main" :args 5})', "(state/scan! 5)",
-     '(event/break-shared! "p" 5)', "(lock/throttle! 5)", "(with-permit! 5 1)"],
+     "(lock/throttle! 5)", "(with-permit! 5 1)"],
 )  # fmt: skip
 def test_a_value_that_an_effect_cannot_take_is_an_error_of_the_program(engine, effect: str) -> None:
     text = f"(queue/defqueue mail {{:concurrency 1}}) (defn main [] {effect})"
