@@ -183,9 +183,7 @@ def test_a_retried_step_starts_another_child_in_the_place_of_one_that_failed(
 
 
 @pytest.mark.parametrize("options", ["{}", '{:id "c"}', '{:id "c" :if-exists :cancel}'])
-def test_a_retried_step_replaces_a_child_that_has_failed_and_no_other(
-    engine, options: str
-) -> None:
+def test_a_retried_step_replaces_a_child_that_has_failed_and_no_other(engine, options: str) -> None:
     text = f"""(defn flaky [] (when (< (state/update! "n" (fnil inc 0)) 3) (throw (ex-info "not yet" {{}}))) :done)
                (defn slow [] (event/receive! :go))
                (defn main []

@@ -382,6 +382,14 @@ def test_a_crash_that_does_not_happen_is_a_failure(run) -> None:
     assert "nothing crashed: flow.http/post! was not called" in notes(outcome)[0]
 
 
+@pytest.mark.parametrize("options", ['{:kills "x"}', "{:kills 0}", "{:kill 5}"])
+def test_options_of_check_durable_are_checked(run, options: str) -> None:
+    outcome = run(f"(deftest a (is (= 1 (t/check-durable + [1] {options}))))")
+    assert counts(outcome) == (1, 0, 0, 1)
+    [problem] = [p for result in outcome.results for p in result.problems]
+    assert "`check-durable`" in problem.diagnostic.message
+
+
 def test_what_needs_the_runner_says_so_elsewhere() -> None:
     program = flowmetal.compile(
         "(ns a (:require [flow.test :as t]))\n(defn main [] (t/check-durable + [1 2]))"
