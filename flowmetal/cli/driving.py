@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from flowmetal.cli.output import complain, plain, render, say, say_json
@@ -52,7 +53,8 @@ def open_engine(
 def drive(engine: Engine, run: str, store_url: str | None, as_json: bool) -> int:
     """Drive a run here until it ends, print what became of it and return the exit status."""
     try:
-        view = engine.drive(run)
+        with _sigterm_as_ctrl_c():
+            view = engine.drive(run)
     except KeyboardInterrupt:
         import shlex
 
@@ -60,6 +62,27 @@ def drive(engine: Engine, run: str, store_url: str | None, as_json: bool) -> int
         complain(f"\ninterrupted; the run is in the store. Go on with: fmvm resume {run}{place}")
         return INTERRUPTED
     return show_end(engine, view, as_json)
+
+
+@contextlib.contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Take SIGTERM as Ctrl-C, once: what is in flight is ended, and the run is given back."""
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def show_end(engine: Engine, view: RunView, as_json: bool) -> int:

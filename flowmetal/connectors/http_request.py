@@ -86,7 +86,7 @@ class HttpConnector:
                     break
                 hops -= 1
                 request = without_credentials(call, request, response.next_request)
-                response, body = await self._send(client, call, request)
+                response, body = await self._send(client, call, request, follows=True)
         except httpx2.InvalidURL as problem:
             raise refuse(call, f"a redirect leads to no URL: {problem}") from None
         elapsed = Duration((time.monotonic_ns() - started) // 1000)
@@ -115,8 +115,14 @@ class HttpConnector:
         return found
 
     async def _send(
-        self, client: httpx2.AsyncClient, call: Call, request: httpx2.Request
+        self,
+        client: httpx2.AsyncClient,
+        call: Call,
+        request: httpx2.Request,
+        *,
+        follows: bool = False,
     ) -> tuple[httpx2.Response, bytes]:
+        """``follows``: a redirect, behind what a server has done already."""
         check_grant(call, request.url)
         try:
             response = await client.send(request, stream=True)
@@ -129,7 +135,11 @@ class HttpConnector:
                 "http/timeout", request, f"timed out ({type(problem).__name__})"
             ) from None
         except (httpx2.ConnectError, httpcore2.ConnectError) as problem:
-            raise _failed("http/connect", request, f"could not connect: {_said(problem)}") from None
+            raise _failed(
+                "http/failed" if follows else "http/connect",
+                request,
+                f"could not connect: {_said(problem)}",
+            ) from None
         except (
             httpx2.TransportError,
             httpcore2.NetworkError,

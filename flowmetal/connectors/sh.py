@@ -8,13 +8,14 @@ Result: {:exit :out :err :elapsed}; an exit that is not 0 is {:type :sh/failed},
 A program is found in the interpreter's PATH, never in one from the program, and gets
 only the harmless variables of the interpreter's environment, those that are granted to the run
 (secrets are not), and ``:env``. It runs in a process group of its own, which is ended as a whole
-when the effect is cancelled or times out. A failed command is not tried again
+when the effect is cancelled or times out, and when the interpreter dies (guardian.py). A failed command is not tried again
 unless ``:retry`` asks for it: what it did is not known.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import shutil
@@ -24,6 +25,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from flowmetal.connectors.arguments import choice, flag, items, pairs, refuse, text, why_no_json
+from flowmetal.connectors.guardian import Guardian
 from flowmetal.connectors.secrets import hide, hiding_secrets, reveal
 from flowmetal.effects.errors import effect_error, refused
 from flowmetal.effects.requests import Call, EffectFailed
@@ -51,6 +53,7 @@ class ShConnector:
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = os.environ if environment is None else environment
+        self._guardian = Guardian()
 
     @hiding_secrets
     async def perform(self, call: Call) -> Value:
@@ -59,12 +62,16 @@ class ShConnector:
         form = choice(call, "as", ("string", "lines", "json", "bytes"), "string")
         given = _input(call, self._environment)
         started = time.monotonic_ns()
+        self._guardian.begin()
         process = await self._start(call, argv)
+        self._guardian.watch(process.pid)
         try:
             out, err = map(hide, await _communicate(call, process, given))
         except BaseException:
             await _end_group(process)
             raise
+        finally:
+            self._guardian.forget(process.pid)
         elapsed = Duration((time.monotonic_ns() - started) // 1000)
         code = process.returncode
         assert code is not None
@@ -75,7 +82,8 @@ class ShConnector:
         )
 
     async def close(self) -> None:
-        """Nothing is kept open."""
+        """Let go of the process that sees to commands if we die."""
+        self._guardian.close()
 
     def _argv(self, call: Call) -> list[str]:
         if call.kind == "sh/shell":
@@ -227,17 +235,21 @@ async def _end_group(process: asyncio.subprocess.Process) -> None:
     group = process.pid
     try:
         os.killpg(group, signal.SIGTERM)
-        try:
-            async with asyncio.timeout(_GRACE_S):
-                await asyncio.shield(process.wait())
-        except (TimeoutError, asyncio.CancelledError):
-            pass
+        await _gone(process, _GRACE_S)
         os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:
         pass
+    await _gone(process, _GRACE_S)  # the loop may end with us, and nobody would hear of its end
     transport = getattr(process, "_transport", None)
     if transport is not None:
         transport.close()
+
+
+async def _gone(process: asyncio.subprocess.Process, seconds: float) -> None:
+    """Wait until a command has ended, for some time, whoever is impatient."""
+    with contextlib.suppress(TimeoutError, asyncio.CancelledError):
+        async with asyncio.timeout(seconds):
+            await asyncio.shield(process.wait())
 
 
 def _as(call: Call, form: str, out: bytes) -> Value:

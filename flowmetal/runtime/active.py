@@ -129,6 +129,10 @@ class ActiveRun:
         """Say whether this interpreter still has the run."""
         return self.left is None
 
+    def is_in_flight(self) -> bool:
+        """Say whether an attempt of a connector is under way here, or has just ended."""
+        return any(pending.in_flight for pending in self.progress.effects.values())
+
     def record(self, kind: str, name: str, effect: int, data: bytes, time_us: int = 0) -> None:
         """Put a fact into the next commit. ``time_us`` 0: now."""
         time_us = time_us or self.host.clock.now_us()
@@ -190,7 +194,7 @@ class ActiveRun:
         """Say whether the run has computed for long while others found no room."""
         if self.is_crowded is None or not self.is_crowded():
             return False
-        if any(pending.in_flight for pending in self.progress.effects.values()):
+        if self.is_in_flight():
             return False
         return self.host.clock.monotonic_us() - self.claimed_us > TURN_OF_OTHERS_US
 

@@ -25,6 +25,8 @@ from flowmetal.snapshot.format import VERSION
 from flowmetal.store.protocol import ENDED, LIVING, Claim, Held, RunQuery, RunRow, RunState
 
 if TYPE_CHECKING:
+    import asyncio
+
     from flowmetal.runtime.family import Family
     from flowmetal.runtime.grouping import Committer
 
@@ -172,8 +174,11 @@ async def drive_in_loop(
     *,
     let_go: bool = False,
     family: Family | None = None,
+    stopping: asyncio.Event | None = None,
 ) -> None:
     """Drive in the running event loop until the run is left. ``family`` is driven beside it.
+
+    When it is ``stopping``, nothing begins any more, and the run is left when what is in flight has ended.
 
     Other coroutines get their turn between two turns of the machine, and while a commit is made.
     """
@@ -188,6 +193,16 @@ async def drive_in_loop(
     carry_out = committer.carry_out
     try:
         while active.is_driven():
+            ends = stopping is not None and stopping.is_set()
+            if ends and not active.is_in_flight():
+                return
+            if ends:  # what is in flight ends, and nothing begins
+                attempts.check()
+                woken.clear()
+                await clock.pause(woken, min(poll_us, _patience_us(active)))
+                active.lease.keep(active.claim)
+                await carry_out(active, take_in(active))
+                continue
             steps = advance(active, let_go=let_go, turns=TURNS, slice_us=SLICE_US)
             if await carry_out(active, steps):
                 await asyncio.sleep(0)

@@ -37,6 +37,10 @@ _LOOK_S: Final = 0.5
 _TROUBLE_S: Final = 1.0
 """Between two tries while the store does not answer."""
 
+IN_FLIGHT_S: Final = 3.0
+"""How long requests and commands in flight have to come to an end when the interpreter is told to stop. Cut off, they
+would be made again elsewhere, and those that are at-most-once would be in doubt."""
+
 STOPPING_S: Final = 3.0
 """How long functions in threads have to come to an end, after the runs were given back."""
 
@@ -221,7 +225,7 @@ class Interpreter:
             active.lease.join(self._leases, claim)
             active.is_crowded = self._is_full
             active.when_committed = partial(self._end_trial, claim.run)
-            await drive_in_loop(active, self._committer, let_go=True)
+            await drive_in_loop(active, self._committer, let_go=True, stopping=self._stopping)
         except Conflict:
             return  # somebody else has it now; this machine never was
         except StoreError as trouble:
@@ -273,9 +277,13 @@ class Interpreter:
             await asyncio.sleep(0.001)  # a due run that others are taking must not make this spin
 
     async def _give_back(self) -> None:
-        for task in self._driving:
-            task.cancel()
-        await asyncio.gather(*self._driving, return_exceptions=True)
+        try:
+            if self._stopping.is_set() and self._driving:
+                await asyncio.wait(self._driving, timeout=IN_FLIGHT_S)
+        finally:  # interrupted, too
+            for task in self._driving:
+                task.cancel()
+            await asyncio.gather(*self._driving, return_exceptions=True)
 
 
 @contextlib.contextmanager

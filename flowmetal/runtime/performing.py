@@ -35,10 +35,14 @@ class Attempts:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def begin(self) -> Steps[None]:
-        """Begin every attempt that may begin, and cancel those that nobody waits for."""
+    def check(self) -> None:
+        """Raise what an attempt has died of: it is a mistake of ours."""
         if self._broken is not None:
             raise self._broken
+
+    def begin(self) -> Steps[None]:
+        """Begin every attempt that may begin, and cancel those that nobody waits for."""
+        self.check()
         active = self._active
         for number in [n for n in self._tasks if n not in active.progress.effects]:
             self._tasks[number].cancel()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from signal import SIGTERM
 
 import pytest
 
@@ -130,3 +131,13 @@ def test_functions_that_one_interpreter_lacks_are_performed_by_another(
     assert shell("fmvm", "interpreter", "--python", "there.py", "--until-idle").status == 0
     shown = shell("fmvm", "wait", "h", "--timeout", "0s")
     assert (shown.status, shown.out) == (0, ":ended\n")
+
+
+def test_sigterm_gives_the_run_back_as_ctrl_c_does(tmp_path: Path) -> None:
+    (tmp_path / "held.flow").write_text(PROGRAM)
+    first = fmvm(tmp_path, "run", "held.flow", "--id", "h")
+    assert first.stdout is not None
+    assert first.stdout.readline() == "begun\n"
+    first.send_signal(SIGTERM)
+    assert "Go on with: fmvm resume h" in first.communicate()[1]
+    assert first.returncode == 130

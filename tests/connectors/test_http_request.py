@@ -39,6 +39,8 @@ class Handler(BaseHTTPRequestHandler):
             self._send(302, b"", ("location", f"http://localhost:{self.server.server_port}/echo"))
         elif route == "/moved-out":
             self._send(307, b"", ("location", f"http://localhost:{self.server.server_port}/echo"))
+        elif route == "/done":
+            self._send(303, b"", ("location", "http://127.0.0.1:1/receipt"))
         elif route == "/moved":
             self._send(307, b"", ("location", "/echo"))
         elif route == "/slow":
@@ -380,6 +382,14 @@ def test_every_idempotency_key_can_be_sent(server: str) -> None:
     error = failure(HttpConnector({}), asked("a\r\nX-Other: 1"))
     assert error.type is keyword("effect/bad-argument")
     assert error.retryable is not True
+
+
+def test_behind_a_redirect_nobody_knows_that_nothing_was_done(server: str) -> None:
+    """The first server may have done it all: no policy is told that the request never arrived."""
+    error = failure(
+        HttpConnector({}), call("http/request", method="post", url=f"http://{server}/done")
+    )
+    assert error.type is keyword("http/failed")
 
 
 def test_nothing_listens_is_a_connect_error_that_may_be_tried_again() -> None:

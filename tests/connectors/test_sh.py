@@ -186,6 +186,7 @@ def test_cancelling_ends_the_command_and_all_that_it_started(tmp_path: Path) -> 
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        await connector.close()
 
     before = time.monotonic()
     asyncio.run(cancelled())
@@ -194,6 +195,23 @@ def test_cancelling_ends_the_command_and_all_that_it_started(tmp_path: Path) -> 
         pid for pid in os.listdir("/proc") if pid.isdigit() and str(started) in _command_line(pid)
     ]
     assert alive == []
+
+
+def test_a_command_that_has_to_be_killed_is_heard_of_before_the_loop_ends(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("flowmetal.connectors.sh._GRACE_S", 0.1)
+    argv = vector(["sh", "-c", "trap '' TERM; echo begun; sleep 1000"])
+
+    async def timed_out() -> None:
+        connector = ShConnector()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await connector.perform(call("sh/run", argv=argv))
+        await connector.close()
+
+    asyncio.run(timed_out())
+    assert caplog.text == ""
 
 
 def _command_line(pid: str) -> str:
