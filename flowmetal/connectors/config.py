@@ -15,12 +15,12 @@ is the operator's; each variable in it needs the grant of its name.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from flowmetal.connectors.blocking import Blocking
 from flowmetal.effects.errors import effect_error, refused
 from flowmetal.effects.requests import Call, EffectFailed
 from flowmetal.effects.secrets import secret_in
@@ -56,9 +56,10 @@ class ConfigConnector:
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = os.environ if environment is None else environment
+        self._blocking = Blocking()
 
     async def perform(self, call: Call) -> Value:
-        return await asyncio.to_thread(self._read, call)
+        return await self._blocking.call(self._read, call)
 
     async def close(self) -> None:
         """Nothing is kept open."""

@@ -8,7 +8,6 @@ leaves. ``:append`` cannot be that: a crash in the middle may append twice, and
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import shutil
@@ -18,6 +17,7 @@ from collections.abc import Callable
 from typing import Final
 
 from flowmetal.connectors.arguments import choice, flag, refuse, text
+from flowmetal.connectors.blocking import Blocking
 from flowmetal.connectors.globbing import matching
 from flowmetal.connectors.paths import Place, check_move, failure, locate
 from flowmetal.effects.errors import effect_error
@@ -31,17 +31,21 @@ _CONTENT = keyword("content")
 
 
 class FilesConnector:
-    """Reads and writes files, in a thread: a slow disk holds up nothing else."""
+    """Reads and writes files, in threads: a slow disk holds up nothing else."""
+
+    def __init__(self) -> None:
+        self._blocking = Blocking()
 
     @property
     def kinds(self) -> frozenset[str]:
         return frozenset(_PERFORM)
 
     async def perform(self, call: Call) -> Value:
-        return await asyncio.to_thread(perform_file_effect, call)
+        return await self._blocking.call(perform_file_effect, call)
 
     async def close(self) -> None:
-        """Nothing is kept open."""
+        """Nothing is kept open; what is being written is written, if that takes no long time."""
+        self._blocking.close()
 
 
 def perform_file_effect(call: Call) -> Value:

@@ -16,6 +16,7 @@ import httpcore2
 import httpx2
 
 from flowmetal.connectors.addresses import choose
+from flowmetal.connectors.blocking import Blocking
 from flowmetal.effects.requests import Grants
 
 CONNECTIONS = 100
@@ -28,6 +29,7 @@ class PinnedBackend(httpcore2.AsyncNetworkBackend):  # type: ignore[misc,unused-
     def __init__(self, grants: Grants) -> None:
         self._grants = grants
         self._inner = httpcore2.AnyIOBackend()
+        self._blocking = Blocking()
 
     async def connect_tcp(
         self,
@@ -37,7 +39,7 @@ class PinnedBackend(httpcore2.AsyncNetworkBackend):  # type: ignore[misc,unused-
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> Any:
-        addresses = choose(host, port, await _resolve(host, port, timeout), self._grants)
+        addresses = choose(host, port, await self._resolve(host, port, timeout), self._grants)
         problem: Exception = httpcore2.ConnectError(f"{host} has no address")
         for address in addresses:
             try:
@@ -47,6 +49,18 @@ class PinnedBackend(httpcore2.AsyncNetworkBackend):  # type: ignore[misc,unused-
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 problem = error
         raise problem
+
+    async def _resolve(self, host: str, port: int, timeout: float | None) -> list[str]:
+        try:
+            async with asyncio.timeout(timeout):
+                found = await self._blocking.call(
+                    socket.getaddrinfo, host, port, socket.AF_UNSPEC, socket.SOCK_STREAM
+                )
+        except TimeoutError:
+            raise httpcore2.ConnectTimeout(f"the name {host} was not resolved in time") from None
+        except (OSError, UnicodeError) as problem:
+            raise httpcore2.ConnectError(f"the name {host} does not resolve: {problem}") from None
+        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
     async def connect_unix_socket(self, *arguments: Any, **options: Any) -> Any:
         raise httpcore2.ConnectError("sockets of this machine are not reached by HTTP")
@@ -104,15 +118,3 @@ class _Stream(httpx2.AsyncByteStream):  # type: ignore[misc,unused-ignore]
 
     async def aclose(self) -> None:
         await self._response.aclose()
-
-
-async def _resolve(host: str, port: int, timeout: float | None) -> list[str]:
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(timeout):
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except TimeoutError:
-        raise httpcore2.ConnectTimeout(f"the name {host} was not resolved in time") from None
-    except (OSError, UnicodeError) as problem:
-        raise httpcore2.ConnectError(f"the name {host} does not resolve: {problem}") from None
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))

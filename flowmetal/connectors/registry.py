@@ -35,7 +35,7 @@ def kinds_of_packages() -> tuple[str, ...]:
 
 
 class Registry:
-    """The connectors of this process."""
+    """The connectors of this process, for one thread that drives runs."""
 
     def __init__(self) -> None:
         self._by_namespace: dict[str, Connector] = {}

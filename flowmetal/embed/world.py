@@ -7,6 +7,7 @@ own package; each is loaded when the first effect of its kind asks for it.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -31,7 +32,8 @@ class HostWorld:
         for one in self._functions.values():
             if not one.quick:
                 self._given[one.name] = _SlowFunction(one)
-        self._registry: Any = None
+        # What a connector keeps open belongs to one event loop, and each thread that drives has its own.
+        self._here = threading.local()
         self._kinds: tuple[str, ...] | None = None
 
     def connector(self, kind: str) -> Connector | None:
@@ -39,11 +41,12 @@ class HostWorld:
         found = self._given.get(kind)
         if found is not None:
             return found
-        if self._registry is None:
+        registry = getattr(self._here, "registry", None)
+        if registry is None:
             from flowmetal.connectors.registry import Registry
 
-            self._registry = Registry()
-        connector: Connector | None = self._registry.connector(kind)
+            registry = self._here.registry = Registry()
+        connector: Connector | None = registry.connector(kind)
         return connector
 
     def function(self, kind: str) -> ForeignFunction | None:
@@ -59,11 +62,12 @@ class HostWorld:
         return self._kinds
 
     async def close(self) -> None:
-        """Close every connector that was loaded."""
+        """Close the connectors that were loaded for this thread, and those that were given."""
         for connector in dict.fromkeys(self._given.values()):
             await connector.close()
-        if self._registry is not None:
-            await self._registry.close()
+        registry = getattr(self._here, "registry", None)
+        if registry is not None:
+            await registry.close()
 
 
 class _SlowFunction:

@@ -1,0 +1,57 @@
+"""One engine, several threads that drive runs of it at a time."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import flowmetal
+from flowmetal.runtime.grants import RunGrants
+
+SOURCE = """(ns p (:require [flow.http :as http]))
+(defn main [url]
+  [(:body (http/get! url {:retry :none})) (:body (http/get! url {:retry :none}))])
+"""
+
+
+class Server(BaseHTTPRequestHandler):
+    """Answers at once, and ``/long`` when it may."""
+
+    protocol_version = "HTTP/1.1"
+    begun, may_answer = threading.Event(), threading.Event()
+
+    def do_GET(self) -> None:
+        if self.path == "/long":
+            self.begun.set()
+            assert self.may_answer.wait(20)
+        self.send_response(200)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_a_thread_that_has_driven_its_run_closes_no_connection_of_another() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    program = flowmetal.compile(SOURCE)
+    try:
+        with flowmetal.Engine("memory:") as engine, ThreadPoolExecutor(1) as pool:
+            grants = RunGrants(everything=True)
+            long, short = (
+                engine.start(program, [f"{url}{path}"], grants=grants)[0]
+                for path in ("/long", "/short")
+            )
+            other = pool.submit(engine.result, long)
+            assert Server.begun.wait(20)
+            assert list(engine.result(short)) == ["ok", "ok"]
+            Server.may_answer.set()
+            assert list(other.result(20)) == ["ok", "ok"]
+    finally:
+        Server.may_answer.set()
+        server.shutdown()
+        server.server_close()
