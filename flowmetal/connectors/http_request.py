@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 
@@ -24,6 +25,7 @@ import httpcore2
 import httpx2
 
 from flowmetal.connectors.arguments import choice, flag, refuse, why_no_json
+from flowmetal.connectors.blocking import Blocking
 from flowmetal.connectors.decoding import (
     ACCEPTED,
     Damaged,
@@ -34,12 +36,13 @@ from flowmetal.connectors.decoding import (
 )
 from flowmetal.connectors.http_places import check_grant, shown
 from flowmetal.connectors.http_writing import Writer, without_credentials
+from flowmetal.connectors.parsing import TooManyParts, beside, parse_json
 from flowmetal.connectors.pinned import PinnedTransport
 from flowmetal.connectors.retry_after import retry_after_us
 from flowmetal.connectors.secrets import hide, hiding_secrets
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import Call, EffectFailed, Grants
-from flowmetal.values import Duration, Value, hash_map, json_loads, keyword
+from flowmetal.values import Duration, Value, hash_map, keyword
 from flowmetal.values.charsets import decode_text
 
 LONGEST_BODY: Final = 32 * 1024 * 1024
@@ -66,6 +69,7 @@ class HttpConnector:
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._writer = Writer(environment)
+        self._blocking = Blocking()
         self._clients: dict[Grants, httpx2.AsyncClient] = {}
         self._ssl = httpx2.create_ssl_context()
 
@@ -90,10 +94,12 @@ class HttpConnector:
         except httpx2.InvalidURL as problem:
             raise refuse(call, f"a redirect leads to no URL: {problem}") from None
         elapsed = Duration((time.monotonic_ns() - started) // 1000)
-        return _result(call, response, body, elapsed)
+        read = partial(_result, call, response, body, elapsed)
+        return await beside(self._blocking, len(body), read)
 
     async def close(self) -> None:
         """Close the connections."""
+        self._blocking.close()
         clients = list(self._clients.values())
         self._clients.clear()
         for client in clients:
@@ -206,7 +212,13 @@ def _parsed(call: Call, response: httpx2.Response, body: bytes, *, strict: bool)
         raise EffectFailed(effect_error("FM0716", "http/bad-body", message, data))
     if form == "json" or (form == "auto" and is_json and body):
         try:
-            return json_loads(body.decode("utf-8-sig"))
+            return parse_json(body)
+        except TooManyParts as problem:
+            if strict:
+                message = f"{_asked(response)} answered with too much JSON: {problem}"
+                data = {"kind": call.kind, "status": response.status_code}
+                raise EffectFailed(effect_error("FM0715", "http/too-big", message, data)) from None
+            return _text(response, body)
         except Exception as problem:  # whatever the reader of JSON dislikes
             if strict and form == "json":
                 message = f"{_asked(response)} did not answer with JSON: {why_no_json(problem)}"

@@ -22,15 +22,18 @@ import shutil
 import signal
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from flowmetal.connectors.arguments import choice, flag, items, pairs, refuse, text, why_no_json
+from flowmetal.connectors.blocking import Blocking
 from flowmetal.connectors.guardian import Guardian
+from flowmetal.connectors.parsing import beside, parse_json
 from flowmetal.connectors.secrets import hide, hiding_secrets, reveal
 from flowmetal.effects.errors import effect_error, refused
 from flowmetal.effects.requests import Call, EffectFailed
 from flowmetal.effects.secrets import secret_in
-from flowmetal.values import Duration, Value, Vector, hash_map, json_loads, keyword, vector
+from flowmetal.values import Duration, Value, Vector, hash_map, keyword, vector
 
 LONGEST_OUTPUT: Final = 16 * 1024 * 1024
 """Bytes of :out and of :err: what comes back is kept in the run's history."""
@@ -54,6 +57,7 @@ class ShConnector:
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = os.environ if environment is None else environment
         self._guardian = Guardian()
+        self._blocking = Blocking()
 
     @hiding_secrets
     async def perform(self, call: Call) -> Value:
@@ -77,12 +81,13 @@ class ShConnector:
         assert code is not None
         if code != 0 and flag(call, "check?", True):
             raise EffectFailed(_failed(argv, code, out, err))
-        return hash_map(
-            zip(_RESULT, (code, _as(call, form, out), _text(err), elapsed), strict=True)
-        )
+        read = partial(_as, call, form, out)
+        said = await beside(self._blocking, len(out), read)
+        return hash_map(zip(_RESULT, (code, said, _text(err), elapsed), strict=True))
 
     async def close(self) -> None:
         """Let go of the process that sees to commands if we die."""
+        self._blocking.close()
         self._guardian.close()
 
     def _argv(self, call: Call) -> list[str]:
@@ -260,7 +265,7 @@ def _as(call: Call, form: str, out: bytes) -> Value:
             return vector(_text(out).splitlines())
         case "json":
             try:
-                return json_loads(_text(out))
+                return parse_json(out)
             except Exception as problem:  # whatever the reader of JSON dislikes
                 message = f"{_command(call)} did not write JSON: {why_no_json(problem)}"
                 raise EffectFailed(

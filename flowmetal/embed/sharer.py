@@ -32,6 +32,12 @@ class Sharer:
 
         return perform(self.store, operation)
 
+    def find_callback(self, *, token: str) -> str:
+        """Return the id of a callback. Raises RunError FM0730 if there is none."""
+        from flowmetal.embed import sharing
+
+        return sharing.find_callback(self.store, sharing.callback_name(None, token))
+
     def complete_callback(
         self,
         callback: str | None = None,

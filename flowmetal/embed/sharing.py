@@ -24,6 +24,7 @@ from flowmetal.store.operations.vocabulary import (
     EndTask,
     Operation,
     Publish,
+    ShowCallback,
     Undeploy,
 )
 from flowmetal.store.protocol import RunState, Store
@@ -96,6 +97,10 @@ def callback_name(callback: str | None, token: str | None) -> str:
     if token is None:
         return str(callback)
     return f"sha256:{hashlib.sha256(token.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def find_callback(store: Store, callback: str) -> str:
+    return str(_of(perform(store, ShowCallback(callback)), "id"))
 
 
 def complete_callback(

@@ -27,6 +27,8 @@ from flowmetal.values import Value
 
 PATH = "/callbacks"
 _LONGEST_DELIVERY = 200
+_LONG = 16 * 1024
+"""Bytes that are read for a callback that there is, and for no other."""
 
 
 def routes(desk: Desk, settings: Settings) -> list[Route]:
@@ -43,11 +45,13 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
         token = name_in(request, "token")
         body = await take(request)
         kind = request.headers.get("content-type", "")
-        value = value_of(body, kind)
         delivery = _delivery(request, body, failed)
 
         def ask(engine: Engine) -> dict[str, Any]:
-            return _complete(engine, token, value, failed, delivery)
+            # To read it takes up to some seconds: not in the loop, and not for anybody who comes along.
+            if len(body) > _LONG:
+                engine.find_callback(token=token)
+            return _complete(engine, token, value_of(body, kind), failed, delivery)
 
         return answer(await desk.ask(ask))
 

@@ -55,6 +55,12 @@ class Handler(BaseHTTPRequestHandler):
             self._send(200, b"a\xff.", ("content-type", f"text/plain; charset={name}"))
         elif route == "/bad-json":
             self._send(200, b"{", ("content-type", "application/json"))
+        elif route == "/many-parts":
+            self._send(
+                200, b"[" + b",".join([b"[]"] * 600_000) + b"]", ("content-type", "text/json")
+            )
+        elif route == "/many-commas":
+            self._send(200, b'["' + b"," * 1_100_000 + b'"]', ("content-type", "text/json"))
         elif route.startswith("/encoded/"):
             name = route.rsplit("/", 1)[1]
             data = gzip.compress(b"whole" * 100)
@@ -461,6 +467,19 @@ def test_a_text_of_any_charset_is_a_body(server: str, name: str) -> None:
 
 def test_a_charset_that_is_none_does_not_hold_up_the_interpreter(server: str) -> None:
     assert body(request(f"http://{server}/charset/punycode")) == "a\N{REPLACEMENT CHARACTER}."
+
+
+def test_json_of_too_many_parts_is_refused_before_it_is_read(server: str) -> None:
+    url = f"http://{server}/many-parts"
+    error = failure(HttpConnector({}), call("http/request", url=url, **{"as": keyword("json")}))
+    assert error.type is keyword("http/too-big")
+    assert "more than 1,000,000 parts" in (error.message or "")
+    assert len(body(request(url, **{"as": keyword("text")}))) > 1_000_000
+
+
+def test_what_stands_in_strings_of_json_is_no_part(server: str) -> None:
+    found = body(request(f"http://{server}/many-commas", **{"as": keyword("json")}))
+    assert found == vector(["," * 1_100_000])
 
 
 def test_a_compressed_body_is_whole_or_an_error(server: str) -> None:

@@ -70,6 +70,14 @@ def test_a_body_that_is_not_what_it_says_consumes_nothing(served: Served) -> Non
     assert served.ended(run).result == 1
 
 
+def test_a_long_body_is_read_for_callbacks_that_there_are(served: Served) -> None:
+    """Anybody may send one, and to read it takes seconds: no JSON at all is not noticed."""
+    for size, status in ((10, 400), (100_000, 404)):
+        json = {"content-type": "application/json"}
+        url = f"{served.url}/callbacks/nobody"
+        assert httpx.post(url, content=b"[" * size, headers=json).status_code == status
+
+
 def test_a_charset_of_python_alone_is_refused_and_holds_up_nobody(served: Served) -> None:
     url = served.callback(served.start(WAITS))["url"]
     headers = {"content-type": "text/plain; charset=punycode"}
