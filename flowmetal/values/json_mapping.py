@@ -71,7 +71,7 @@ def to_json(value: Value) -> Json:
 
 
 def from_json(found: Json) -> Value:
-    """Return the value of what Python's ``json`` read; DataError FM0332 for what it never reads."""
+    """Return the value of what Python's ``json`` reads or writes; DataError FM0332 for anything else."""
     return _from_json(found, DEPTH)
 
 
@@ -263,10 +263,10 @@ def _from_json(found: Json, depth: int) -> Value:
         return found
     if depth == 0:
         raise _too_deep()
-    if cls is list:
+    if isinstance(found, (list, tuple)):
         return vector([_from_json(item, depth - 1) for item in found])
-    if cls is not dict:
-        raise _bad(f"a value of the Python type {cls.__name__} has no form in JSON")
+    if not isinstance(found, dict):
+        return _plain(found)
     for text in found:
         if type(text) is not str:
             raise _bad(f"the key {text!r:.100} is not a string")
@@ -280,6 +280,17 @@ def _from_json(found: Json, depth: int) -> Value:
             if value is not MISSING:
                 return value
     return hash_map((_key(text), _from_json(item, depth - 1)) for text, item in found.items())
+
+
+def _plain(found: Json) -> Value:
+    """Return what Python's ``json`` takes a subclass for: that of a library, or of an enumeration."""
+    if isinstance(found, str):
+        return str.__str__(found)
+    if isinstance(found, int):
+        return int.__int__(found)
+    if isinstance(found, float):
+        return float.__float__(found)
+    raise _bad(f"a value of the Python type {type(found).__name__} has no form in JSON")
 
 
 def _key(text: str) -> Value:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import enum
 import json
 import re
 from decimal import Decimal
@@ -264,3 +266,27 @@ def test_every_written_form_is_in_the_document():
     document = DOCUMENT.read_text("utf-8")
     assert all(f'"${tag}"' in document for tag in _READERS)
     assert isinstance(symbol("a"), Symbol)
+
+
+class Colour(enum.StrEnum):
+    RED = "red"
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
+class Degrees(float):
+    def __float__(self) -> float:
+        return 0.0
+
+
+def test_what_pythons_json_writes_is_read_from_python() -> None:
+    """As functions of the host return it: what json takes for a plain value is one here."""
+    Point = collections.namedtuple("Point", "x y")
+    counts = collections.Counter("aab")
+    given = {"a": (1, 2), "p": Point(3, 4), "c": counts, "r": Colour.RED, "l": Level.HIGH}
+    assert from_json(given) == from_json(json.loads(json.dumps(given)))
+    for value, kind in ((Colour.RED, str), (Level.HIGH, int), (Degrees(1.5), float)):
+        assert type(from_json(value)) is kind
+    assert from_json(Degrees(1.5)) == 1.5
