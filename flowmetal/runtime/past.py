@@ -48,6 +48,7 @@ class Past:
     image_of: Callable[[ProgramHash], Image]
     asked: list[EffectRequest] = field(default_factory=list)
     output: str = ""
+    is_revived: bool = False  # and nothing has been computed since, not even what costs no fuel
 
     def run_to(self, fuel: int) -> None:
         """Compute until so much fuel has been burnt in all, or until only facts can wake the machine."""
@@ -69,6 +70,7 @@ class Past:
         self._note(run_free(self.machine))
 
     def _note(self, turn: Turn) -> None:
+        self.is_revived = False
         self.asked += turn.requests
         self.output += turn.output
 
@@ -146,7 +148,8 @@ def feed(past: Past, event: Event) -> None:
             deliver(machine, result, event.time_us, event.effect)
         case kinds.CANCELLING:
             data = _data(event)
-            past.run_to(data.get(_FUEL))
+            if not past.is_revived:  # else it came along with the revival
+                past.run_to(data.get(_FUEL))
             deliver(machine, Cancel(str(data.get(_REASON) or "")), event.time_us)
         case kinds.OVERDUE:
             data = _data(event)
@@ -156,6 +159,7 @@ def feed(past: Past, event: Event) -> None:
             revival = revival_of(_data(event))
             past.run_to(_data(event).get(_FUEL) if isinstance(revival, Resume) else UNLIMITED)
             revival.apply(machine)
+            past.is_revived = True
         case kinds.UPGRADED:
             _upgrade(past, _data(event))
         case kinds.FORKED:

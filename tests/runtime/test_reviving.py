@@ -276,6 +276,24 @@ def test_only_data_takes_the_place_of_what_failed(engine: Engine) -> None:
     assert engine.view(run).state == "failed"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '(defn main [] (try (throw (ex-info "no" {})) (finally (sleep! #dur "1ms"))))',
+        "(defn main [] (all! (receive! :never) (saga! (compensate! note :undone) (shaky 1))))",
+        "(defn main [] (all! (receive! :never) (try (shaky 1) (finally (note :end)))))",
+    ],
+)
+def test_a_failed_run_that_is_asked_to_stop_has_a_sound_history_before_anybody_drives_it(
+    engine: Engine, body: str
+) -> None:
+    run = failed(engine, body)
+    assert engine.cancel(run, drive=False) == "ready"
+    assert engine.verify(run).problems == []
+    assert engine.drive(run).state == "cancelled"
+    assert engine.verify(run).problems == []
+
+
 def test_a_revival_can_fail_again_elsewhere_and_be_revived_there(engine: Engine) -> None:
     run = failed(engine, "(defn main [] [(shaky 1) (shaky 2) (+ 1 nil)])")
     for _ in range(3):
