@@ -156,6 +156,10 @@ WRONG = [
     ('{"signal": "a b", "run": "nobody"}',                  "'a b' cannot be the name of a signal"),
     ('{"signal": "go"}',                                    "`run` is not a text"),
     ('{"cancel": "nobody"}',                                "there is no run nobody"),
+    ('{"start": "\\ud800"}',                                "`start` holds a character that no store can keep"),
+    ('{"start": "shop", "input": 1, "tags": {"a": "\\u0000"}}', "`tags` is not an object of texts"),
+    ('{"signal": "go", "run": "\\ud800"}',                  "`run` holds a character that no store can keep"),
+    ('{"cancel": "a\\u0000"}',                              "`cancel` holds a character that no store can keep"),
 ]
 # fmt: on
 

@@ -81,7 +81,7 @@ def revive_run(records: Records, run: RunId) -> None:
 
 
 class Unattended(StoreError):
-    """What is due at a row cannot be done: it is damaged. The transaction is to be undone."""
+    """What is due at a row cannot be done, and it is the row's fault. The transaction is to be undone."""
 
     def __init__(self, space: str, key: str, trouble: StoreError) -> None:
         super().__init__(trouble.code, trouble.message)

@@ -132,7 +132,9 @@ def _start(records: Records, key: str, order: Mapping[str, Any]) -> dict[str, An
     arguments = _arguments(order)
     entry = _entry(decode_data(record.body or b""), order, len(arguments))
     tags = order.get("tags", {})
-    if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
+    if not isinstance(tags, dict) or not all(
+        _is_kept(each) for pair in tags.items() for each in pair
+    ):
         raise _Wrong("`tags` is not an object of texts")
     seed = int.from_bytes(os.urandom(8), "big")
     new = NewRun(
@@ -174,7 +176,20 @@ def _text(order: Mapping[str, Any], name: str) -> str:
     found = order.get(name)
     if not isinstance(found, str) or not found:
         raise _Wrong(f"`{name}` is not a text")
+    if not _is_kept(found):
+        raise _Wrong(f"`{name}` holds a character that no store can keep")
     return found
+
+
+def _is_kept(found: object) -> bool:
+    """Say whether something is a text that every store can keep: the one that holds the order may not be the last."""
+    if not isinstance(found, str) or "\0" in found:
+        return False
+    try:
+        found.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _accepted(found: Answer) -> Answer:

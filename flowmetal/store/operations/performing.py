@@ -308,8 +308,12 @@ _DUE: Final[dict[str, Callable[[Records, str], None]]] = {
 """Who looks at rows that are due, by space. Each either deletes the row or moves its time on."""
 
 
+_OF_THE_ROW: Final = frozenset({rules.DAMAGED, "FM1021"})
+"""What a row alone is to blame for: it is damaged, or asks to keep what cannot be kept."""
+
+
 def attend_to(records: Records, due: Sequence[tuple[str, str]]) -> None:
-    """Do what is due at rows, given by space and key. Raises Unattended for one that is damaged."""
+    """Do what is due at rows, given by space and key. Raises Unattended for one of which that is impossible."""
     for space, key in due:
         see_to = _DUE.get(space)
         if see_to is None:
@@ -317,9 +321,11 @@ def attend_to(records: Records, due: Sequence[tuple[str, str]]) -> None:
         try:
             see_to(records, key)
         except StoreError as trouble:
-            if trouble.code != rules.DAMAGED:
+            if trouble.code not in _OF_THE_ROW:
                 raise
             raise Unattended(space, key, trouble) from None
+        except UnicodeEncodeError as half:
+            raise Unattended(space, key, rules.no_text(half)) from None
     delayed = [key for space, key in due if space == queues.Delayed.SPACE]
     for name in dict.fromkeys(map(queues.queue_of, delayed)):
         queues.serve(records, name)
