@@ -13,12 +13,13 @@ from flowmetal.values import keyword
 from tests.stores import url_of
 
 PROGRAM = compile("""
-(ns p (:require [flow.event :refer [receive! signal!]]))
+(ns p (:require [flow.event :refer [await-callback! callback! receive! signal!]]))
 (defforeign resize {:queue "images" :retry 2} [x])
 (defn kid [x] (if (= x :good) :grown (throw (ex-info "ill" {}))))
 (defn sender [] (signal! #flow/run "later" :go 1) :sent)
 (defn tasker [] (resize 1))
 (defn parent [] (await! (start! kid [:bad] {:id "kid"})))
+(defn caller [] (await-callback! (callback! {:name "x"})))
 (defn later [] (receive! :go))
 """)
 BROKEN = '{"type": "image/broken", "message": "no image", "retryable": false}'
@@ -84,3 +85,13 @@ def test_a_parent_gets_what_its_child_came_to_when_both_go_on(engine: Engine) ->
     assert driven(engine, "p") == "completed"
     assert engine.view("p").result == 7
     assert engine.verify("p").problems == []
+
+
+def test_a_callback_that_has_failed_fails_again(engine: Engine) -> None:
+    engine.start(PROGRAM, entry="caller", id="c")
+    driven(engine, "c")
+    engine.complete_callback("c.1", failed=True)
+    for _ in range(2):
+        assert driven(engine, "c") == "failed"
+        engine.retry("c")
+    assert driven(engine, "c") == "failed"
