@@ -53,7 +53,7 @@ def command(
         raise UsageError(
             "FM1300",
             f"the REPL has a machine of its own and does not look into run {run}",
-            hint=f"`fmvm show {run}` shows where the run stands",
+            hint=f"`fmvm eval {run} EXPR` looks into a copy of it, `fmvm show {run}` says where it stands",
         )
     from flowmetal.cli.guard import report_internal_error
     from flowmetal.embed.config import grants_of, source_roots

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
@@ -51,7 +53,7 @@ def command(store_url: str | None, as_json: bool, full: bool, run: str) -> None:
         waits = f", waits for {fiber.waits_for}" if fiber.waits_for else ""
         spawned = f", spawned at {fiber.spawned}" if fiber.spawned else ""
         lines.append(f"fiber {fiber.number:<3}{fiber.status}{waits}{spawned}")
-        lines += [f"         in {name}  {place}" for name, place in fiber.frames]
+        lines += [f"         {frame}" for frame in _frames(fiber.frames, full)]
         for frame in fiber.locals:
             values = "  ".join(f"{name} = {value}" for name, value in frame.values)
             lines += [f"         frame {frame.frame} {frame.function}: {values}"] if values else []
@@ -64,6 +66,23 @@ def command(store_url: str | None, as_json: bool, full: bool, run: str) -> None:
     if view.state == "failed":
         failure = render(view.diagnostics(), sys.stdout, sources, full=full)
         say("\n" + failure, colours=coloured(sys.stdout))
+
+
+def _frames(frames: Sequence[tuple[str, str]], full: bool) -> list[str]:
+    """Return frames in lines; several of the library in a row are one, as in errors."""
+    lines = []
+    for in_library, group in groupby(frames, key=_is_of_library):
+        alike = list(group)
+        if in_library and len(alike) > 1 and not full:
+            lines.append(f"... {len(alike)} frames in the library, --full to see")
+        else:
+            lines += [f"in {name}  {place}" for name, place in alike]
+    return lines
+
+
+def _is_of_library(frame: tuple[str, str]) -> bool:
+    name, place = frame
+    return name.startswith("flow.") and place.startswith("flow/")
 
 
 def _ways_on(view: RunView) -> str:

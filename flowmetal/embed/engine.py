@@ -53,9 +53,9 @@ _STOPPED = ENDED | {RunState.PAUSED, RunState.EXPORTING}
 
 
 class Engine(Mover, Sharer):
-    """An interpreter on a store. See the module's docstring.
+    """An interpreter on a store, which is ``store_url``, else $FLOWMETAL_STORE, else in the state folder.
 
-    ``modules`` are Python modules, ``functions`` Python functions that runs may call
+    With ``must_exist`` no store is made. ``modules`` are Python modules, ``functions`` Python functions that runs may call
     (``flowmetal.foreign``). ``limits`` say what one instruction and one fiber of a run
     may use. ``on_output(run, text)`` and ``on_log(run, line)`` are called when what a run
     printed or logged is durable, ``on_held(run, holder)`` when a run is to be driven that
@@ -99,6 +99,7 @@ class Engine(Mover, Sharer):
         self.close()
 
     def close(self) -> None:
+        """Give back what is driven, and close the store. The engine is of no use any more."""
         self.store.close()
 
     @property

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from flowmetal.effects.events import RECOVERED
+from flowmetal.effects.events import PAUSED, RECOVERED
 from flowmetal.embed.views import RunView, Wait, iso, rough_time, run_view
 from flowmetal.ids import RunId
 from flowmetal.runtime.waiting import UNSERVED
 from flowmetal.store.operations.vocabulary import ShowCallback, ShowPermit, ShowTask
 from flowmetal.store.protocol import Held, InboxRow, RunRow, RunState, Store
-from flowmetal.values import ErrorValue, keyword
+from flowmetal.values import ErrorValue, Map, keyword
 from flowmetal.values.codec import decode_data
 
 _MOST_WAITS = 10
 _MOST_DEATHS = 100
+_LAST_EVENTS = 50
 
 
 def why(row: RunRow, inbox: Sequence[InboxRow], store: Store) -> str:
@@ -38,7 +39,7 @@ def why(row: RunRow, inbox: Sequence[InboxRow], store: Store) -> str:
                 how = "It was put aside, and its stack stands"
             sentences.append(f"{how}: {message}. `fmvm show {row.id}` shows every frame.")
         case RunState.PAUSED:
-            sentences.append(f"Somebody paused it; `fmvm unpause {row.id}` lets it go on.")
+            sentences.append(_paused(row, store))
         case RunState.EXPORTING:
             sentences.append(f"It is on its way into a file; `fmvm export {row.id}` finishes that.")
         case _:
@@ -48,6 +49,26 @@ def why(row: RunRow, inbox: Sequence[InboxRow], store: Store) -> str:
         names = ", ".join(f"`{name}`" for name in dict.fromkeys(unread))
         sentences.append(f"In its inbox, not received yet: {names}.")
     return " ".join(sentences)
+
+
+def _paused(row: RunRow, store: Store) -> str:
+    """Say since when and why; the pause is among the last events, for nobody drives the run since."""
+    paused = next(
+        (
+            event
+            for event in reversed(store.events(row.id, max(0, row.seq - _LAST_EVENTS)))
+            if event.kind == PAUSED
+        ),
+        None,
+    )
+    since = reason = ""
+    if paused is not None:
+        ago = rough_time((store.now_us() - paused.time_us) / 1e6)
+        since = f" at {iso(paused.time_us)} ({ago} ago)"
+        said = decode_data(paused.data)
+        why_not = said.get(keyword("reason")) if isinstance(said, Map) else None
+        reason = f": {why_not}" if why_not else ""
+    return f"Somebody paused it{since}{reason}. `fmvm unpause {row.id}` lets it go on; what comes in is kept."
 
 
 _PUT_ASIDE = ("FM1108", "FM1138")

@@ -99,7 +99,7 @@ class Mover(ABC):
         With ``dry_run`` nothing changes, and the answer says what would become of it.
 
             with flowmetal.Engine() as engine:
-                print(engine.upgrade("7f3c", flowmetal.compile_file("orders.flow")).text())
+                print(engine.upgrade("7f3c", flowmetal.compile("orders.flow")).text())
 
         Raises RunError FM1101, RefusedError FM1107 (somebody drives it), FM1134 (it cannot go on with it).
         """

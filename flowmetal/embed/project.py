@@ -31,10 +31,12 @@ _IGNORED = """\
 _README = """\
 # NAME
 
-    fmc test                              # run the tests
-    fmvm run src/FOLDER/main.flow Ann     # run the program
-    fmvm ps                               # what has run
-    fmc doc str/join                      # documentation of a name
+Run the tests, run the program, see what has run, look a name up:
+
+    fmc test
+    fmvm run src/FOLDER/main.flow Ann
+    fmvm ps
+    fmc doc str/join
 """
 
 _MAIN = """\

@@ -16,6 +16,11 @@ class Special(NamedTuple):
     doc: str
 
 
+_FOREIGN = (
+    "Declare a function that is written in another language: in Python, or with a :queue in whatever its workers are "
+    "written in. Options: :timeout, :retry (a number of attempts, or a policy written out), :at-most-once, :verify, "
+    ":undo, :queue, :heartbeat (how long the claim of a worker lasts without a sign of life)."
+)
 _FORM, _MACRO = "special form", "macro"
 
 # fmt: off
@@ -32,7 +37,7 @@ SPECIAL: Final[dict[str, Special]] = {
     "throw":      Special(_FORM,  ("error",), "Raise an error, such as one made by ex-info."),
     "set!":       Special(_FORM,  ("var value",), "Change the innermost binding of a dynamic var."),
     "perform":    Special(_FORM,  ("kind args",), "Ask the world for an effect and wait for its result."),
-    "defforeign": Special(_FORM,  ("name doc? options? [params*]",), "Declare a function that is written in another language."),
+    "defforeign": Special(_FORM,  ("name doc? options? [params*]",), _FOREIGN),
     "let":        Special(_MACRO, ("[binding value ...] exprs*",), "Evaluate expressions with local names, which may take values apart."),
     "loop":       Special(_MACRO, ("[binding value ...] exprs*",), "Like let, and a place for recur to go to."),
     "fn":         Special(_MACRO, ("name? [params*] exprs*",), "Make a function; several arities stand in lists of their own."),

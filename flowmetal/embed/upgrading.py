@@ -49,7 +49,9 @@ class UpgradeView:
             case "clean":
                 return "clean: nothing of the old code is left"
             case _:
-                running = f"runs old code in {', '.join(self.frames)}" if self.frames else ""
+                running = ""
+                if self.frames:
+                    running = f"runs old code in {', '.join(self.frames)}, until they return"
                 others = [name for name in self.functions if name not in self.frames]
                 holds = f"holds functions of the old code: {', '.join(others)}" if others else ""
                 return "; ".join(filter(None, (running, holds)))

@@ -293,7 +293,8 @@ def diagnostic_of(error: ErrorValue, context: tuple[str, ...] = ()) -> Diagnosti
         error.message or "the program threw an error without a message",
         labels,
         notes=tuple(notes),
-        help=remedies_of(error.code),
+        # What was compensated is over, whatever could have been done about the error.
+        help=() if keyword("compensated") in error.data else remedies_of(error.code),
         frames=error.frames,
         context=context,
     )

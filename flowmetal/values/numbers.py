@@ -26,6 +26,12 @@ _SMALLEST: Final = -_LARGEST  # as a constant: negating 8 kB at each addition wo
 _NAN: Final = math.nan
 
 
+_IN_ITS_PLACE: Final = {
+    kinds.DURATION: ": flow.time has plus, minus and times for it, and `compare` orders it",
+    kinds.INSTANT: ": flow.time has plus, minus, between, before? and after? for it",
+}
+
+
 def is_number(value: Value) -> bool:
     """Say whether ``value`` is a number of any kind."""
     return kinds.FIRST_NUMBER <= KINDS[type(value)] <= kinds.LAST_NUMBER
@@ -39,7 +45,7 @@ def number_error(operator: str, operands: Sequence[Value]) -> FlowError:
     which = f"argument {at}" if len(operands) > 1 else "its argument"
     needs = "numbers" if len(operands) > 1 else "a number"
     message = f"`{operator}` needs {needs}, {which} is {describe(operands[at - 1])}"
-    return type_error("FM0301", message)
+    return type_error("FM0301", message + _IN_ITS_PLACE.get(KINDS[type(operands[at - 1])], ""))
 
 
 def checked(operator: str, number: int) -> int:

@@ -401,6 +401,10 @@ def test_a_paused_run_is_not_driven_and_keeps_what_comes_in(shell) -> None:
     assert shell("fmvm", "signal", "w", "go", "1").status == 0
     shell("fmvm", "interpreter", "--until-idle")
     assert json.loads(shell("fmvm", "show", "w", "--json").out)["state"] == "paused"
+    why = shell("fmvm", "why", "w").out
+    assert "Somebody paused it at 20" in why
+    assert ": lunch. `fmvm unpause w` lets it go on" in why
+    assert "In its inbox, not received yet: `go`." in why
     assert shell("fmvm", "unpause", "w").status == 0
     assert shell("fmvm", "resume", "w").out.endswith("{:got 1}\n")
 
@@ -577,6 +581,23 @@ def test_doctor_says_what_is_wrong_and_what_to_do(shell) -> None:
     shown = shell("fmvm", "doctor", "--store", "sqlite:notes.txt")
     assert shown.status == 1
     assert "FM1001" in shown.out
+
+
+def test_show_folds_the_frames_of_the_library_in_fibers_unless_full(shell) -> None:
+    shell.write(
+        "w.flow",
+        """(ns w (:require [flow.async :refer [pmap!]] [flow.event :refer [receive!]]))
+        (defn wait! [n] (step! "wait" (receive! :go)))
+        (defn main [] (pmap! wait! [1 2]))""",
+    )
+    assert shell("fmvm", "start", "w.flow", "--id", "w").status == 0
+    shell("fmvm", "interpreter", "--until-idle")
+    folded, full = shell("fmvm", "show", "w").out, shell("fmvm", "show", "w", "--full").out
+    assert "frames in the library, --full to see" in folded
+    assert "in w/wait!" in folded
+    assert "flow.core/-step!" not in folded
+    assert "--full to see" not in full
+    assert "flow.core/-step!" in full
 
 
 def test_show_folds_the_frames_of_the_library_unless_full(shell) -> None:

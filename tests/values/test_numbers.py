@@ -12,8 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowmetal.values import (
+    Duration,
     FlowError,
+    Instant,
     Ratio,
+    Value,
     abs_,
     add,
     char,
@@ -273,3 +276,20 @@ def test_decimals_have_no_negative_zero():
     assert str(mul(D(0), D(-1))) == "0"
     assert str(sub(D("1.0"), D("1.0"))) == "0.0"
     assert str(negate(D("0.0"))) == "0.0"
+
+
+@pytest.mark.parametrize(
+    ("value", "remedy"),
+    [
+        (
+            Duration(1_000_000),
+            "flow.time has plus, minus and times for it, and `compare` orders it",
+        ),
+        (Instant(0), "flow.time has plus, minus, between, before? and after? for it"),
+    ],
+)
+def test_arithmetic_with_time_says_what_to_write_instead(value: Value, remedy: str) -> None:
+    for operation in (add, lt):
+        with pytest.raises(FlowError) as caught:
+            operation(1, value)
+        assert caught.value.error.message.endswith(f": {remedy}")
