@@ -415,3 +415,15 @@ def test_a_machine_that_differs_after_its_death_is_told(run, monkeypatch) -> Non
     monkeypatch.setattr(module.Machine, "restore", forgetful)
     outcome = run("(deftest a (t/check-durable (fn [] (mapv (fn [_] (rand)) (range 50))) []))")
     assert codes(outcome) == ["FM0652"]
+
+
+def test_the_arguments_of_a_stub_stay_what_they_are_beside_a_function(run) -> None:
+    outcome = run("""
+(ns a-test (:require [flow.test :as t :refer [deftest is with-stubs]]))
+(defn ship [order] order)
+(deftest a
+  (with-stubs {start! nil}
+    (start! ship [{:id 7}] {:id "s-7" :then [ship]})
+    (is (= [["#fn[a-test/ship]" [{:id 7}] {:id "s-7" :then ["#fn[a-test/ship]"]}]]
+           (map :args (t/stub-calls start!))))))""")
+    assert counts(outcome) == (1, 1, 0, 0), notes(outcome)
