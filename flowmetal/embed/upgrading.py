@@ -51,7 +51,7 @@ class UpgradeView:
             case _:
                 running = ""
                 if self.frames:
-                    running = f"runs old code in {', '.join(self.frames)}, until they return"
+                    running = f"runs old code in {', '.join(self.frames)}, until it has returned"
                 others = [name for name in self.functions if name not in self.frames]
                 holds = f"holds functions of the old code: {', '.join(others)}" if others else ""
                 return "; ".join(filter(None, (running, holds)))
