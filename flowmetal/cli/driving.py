@@ -56,10 +56,8 @@ def drive(engine: Engine, run: str, store_url: str | None, as_json: bool) -> int
         with _sigterm_as_ctrl_c():
             view = engine.drive(run)
     except KeyboardInterrupt:
-        import shlex
-
-        place = f" --store {shlex.quote(store_url)}" if store_url else ""
-        complain(f"\ninterrupted; the run is in the store. Go on with: fmvm resume {run}{place}")
+        way = there(f"fmvm resume {run}", store_url)
+        complain(f"\ninterrupted; the run is in the store. Go on with: {way}")
         return INTERRUPTED
     return show_end(engine, view, as_json)
 
@@ -104,6 +102,13 @@ def show_end(engine: Engine, view: RunView, as_json: bool) -> int:
         return FAILED
     complain(f"run {view.id} is {view.state}; go on with: {way_on(view)}")
     return NOT_ENDED
+
+
+def there(command: str, store_url: str | None) -> str:
+    """Return a command as it is to be typed: for the store that this one was given."""
+    import shlex
+
+    return f"{command} --store {shlex.quote(store_url)}" if store_url else command
 
 
 def way_on(view: RunView) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowmetal.cli.driving import open_engine, way_on
+from flowmetal.cli.driving import open_engine, there, way_on
 from flowmetal.cli.options import grant_options, json_option, store_option
 from flowmetal.cli.output import complain, say, say_json
 
@@ -40,7 +40,7 @@ def command(
         if view.state in ("completed", "cancelled"):
             complain(f"it has ended: {view.state}")
         else:
-            complain(f"go on with: {way_on(view)}")
+            complain(f"go on with: {there(way_on(view), store_url)}")
 
 
 def _grants(none: bool, allowed: dict[str, Any]) -> RunGrants | None:

@@ -428,7 +428,9 @@ def test_a_run_moves_as_one_file(shell) -> None:
     assert (gone.status, gone.out) == (4, "")
     assert json.loads(shell("fmvm", "show", "w", "--json").out)["state"] == "moved"
     other = ("--store", "sqlite:other.db")
-    assert shell("fmvm", "import", "w.fms", *other).out == "w\n"
+    imported = shell("fmvm", "import", "w.fms", *other)
+    assert imported.out == "w\n"
+    assert imported.err == f"go on with: fmvm resume w {' '.join(other)}\n"
     assert shell("fmvm", "resume", "w", *other).out.endswith("{:got 1}\n")
     twice = shell("fmvm", "import", "w.fms", *other)
     assert twice.status == 3
