@@ -32,7 +32,7 @@ from flowmetal.runtime.inheriting import (
     error_of,
     found_in,
     inherited_of,
-    owned_now,
+    before_the_cut,
     with_inherited,
 )
 from flowmetal.runtime.opening import due_us
@@ -147,7 +147,8 @@ class _Forking:
         self.received = {e.effect: e for e in self.events if e.kind == kinds.SIGNALLED}
         self.inherited = found_in(self.events, inherited_of(row.input))
         if row.anchor:
-            self.inherited |= owned_now(host.store, row.id)
+            later = events_of(host, row.id, self.at, row.seq)
+            self.inherited |= before_the_cut(host.store, row.id, later)
         self.progress = Progress()
         self.held: list[EffectRequest] = []
 

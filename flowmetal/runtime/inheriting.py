@@ -4,14 +4,15 @@ Callbacks, children, permits and subscriptions that the first run has asked for 
 run's: their ids lie in the fork's locals, but nobody answers the fork. Whatever the fork wants
 of them ends in a :fork/inherited error that names them.
 
-They are found in the history up to the fork point, and in the store if the history has been trimmed,
-and kept in the ``:inherited`` of the
-fork's input as texts such as ``callback w.3`` or ``lock stock 7``.
+They are found in the history up to the fork point and kept in the ``:inherited`` of the
+fork's input as texts such as ``callback w.3`` or ``lock stock 7``. If the history has been trimmed, what
+the cut part told is found in the store, where it still hangs on the run, or in what the run did after
+the fork point: it can have let go only of what it had.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from flowmetal.effects import events as kinds
@@ -19,13 +20,14 @@ from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.ids import RunId
 from flowmetal.store import rules
-from flowmetal.store.protocol import Event, Store
+from flowmetal.store.protocol import Event, RunQuery, Store
 from flowmetal.values import ErrorValue, Map, RunRef, Value, keyword, vector
 from flowmetal.values.codec import decode_data, encode_data
 
 LEFT: Final = "left "
 """Before the name of what a run had to leave behind when it moved."""
 
+_PAGE: Final = 500
 _INHERITED: Final = keyword("inherited")
 _INHERITED_BYTES: Final = b"inherited"
 _VALUE, _ID, _RUN, _NAME = map(keyword, ("value", "id", "run", "name"))
@@ -51,13 +53,31 @@ def found_in(events: Iterable[Event], before: Iterable[str] = ()) -> frozenset[s
     return frozenset(owned)
 
 
-def owned_now(store: Store, run: RunId) -> frozenset[str]:
-    """Return what hangs on a run in its store: what a history that was trimmed does not tell any more."""
+def before_the_cut(store: Store, run: RunId, later: Iterable[Event]) -> frozenset[str]:
+    """Return what a run may own of which its history, which was trimmed, does not tell any more.
+
+    ``later`` are the events after the point in question. What the run came to own after it may be
+    among the names: nothing before that point is called so.
+    """
     from flowmetal.store.operations.vocabulary import ShowTies  # every run loads this module
 
     rows = store.operate(ShowTies(run)).get(keyword("ties"))
-    names = (name_of_tie(row.nth(0), row.nth(1), row.nth(3)) for row in rows)
-    return frozenset(name for name in names if name is not None)
+    hanging = (name_of_tie(row.nth(0), row.nth(1), row.nth(3)) for row in rows)
+    children = (f"child run {child}" for child in _children(store, run))
+    given_up = (
+        _GIVE_UP[event.name](decode_data(event.data))
+        for event in later
+        if event.kind == kinds.REQUESTED and event.name in _GIVE_UP
+    )
+    return frozenset(name for name in (*hanging, *children, *given_up) if name is not None)
+
+
+def _children(store: Store, run: RunId) -> Iterator[RunId]:
+    """Yield the runs that a run has started, those too that have ended or do not care about it."""
+    before = None
+    while page := store.runs(RunQuery(parents=(run,), limit=_PAGE, before=before)):
+        yield from (row.id for row in page)
+        before = (page[-1].created_us, page[-1].id)
 
 
 def name_of_tie(what: str, key: str, place: str) -> str | None:

@@ -10,6 +10,7 @@ import pytest
 from flowmetal import Engine, compile
 from flowmetal.embed.retention import Retention
 from flowmetal.errors import RunError
+from flowmetal.values import pr_str
 from tests.stores import url_of
 
 LONG = """
@@ -129,6 +130,35 @@ def test_a_fork_of_a_trimmed_run_knows_what_is_not_its_own(engine: Engine) -> No
         assert engine.result(fork.id) == "lock stock 1"
     (child,) = [view for view in engine.runs() if view.parent == run]
     assert child.state == "waiting"
+
+
+GIVES_UP = """
+(ns o (:require [flow.event :refer [receive!]] [flow.lock :refer [with-lock!]]))
+(defn child [] :done)
+(defn said [f] (try (f) (catch :fork/inherited e (:inherited (ex-data e)))))
+(defn main []
+  (let [k (start! child [] {:on-parent-end :keep})]
+    [(said (fn []
+       (with-lock! :stock
+         (await! k)
+         (dotimes [_ 10] (sleep! #dur "1ms"))
+         (receive! :go))))
+     (said (fn [] (await! k)))]))
+"""
+
+
+def test_a_fork_of_a_trimmed_run_knows_what_the_run_has_let_go_of_since(engine: Engine) -> None:
+    run, _ = engine.start(compile(GIVES_UP), id="r")
+    while not engine.view(run).waiting_text(0).startswith("the signal"):
+        engine.interpret(until_idle=True)
+    (child,) = [view.id for view in engine.runs() if view.parent == run]
+    assert engine.collect(Retention(history_us=0)).events > 5
+    at = max(event.seq for event in engine.events(run))
+    engine.signal(run, "go", 7)
+    assert pr_str(engine.result(run)) == "[7 :done]"
+    fork = engine.fork(run, at=at)
+    engine.signal(fork.id, "go")
+    assert list(engine.result(fork.id)) == ["lock stock 1", f"child run {child}"]
 
 
 def test_a_run_that_has_moved_is_not_said_to_be_driven(engine: Engine, tmp_path) -> None:
