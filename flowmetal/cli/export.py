@@ -32,6 +32,9 @@ from flowmetal.cli.output import complain, say, say_json
 @click.option(
     "--force", is_flag=True, help="Move although it is tied to others here; cut the ties."
 )
+@click.option(
+    "--abandon", is_flag=True, help="Give up an export whose process died: the run goes on here."
+)
 @click.argument("run", metavar="RUN")
 def command(
     store_url: str | None,
@@ -44,6 +47,7 @@ def command(
     perform: bool,
     results: tuple[str, ...],
     force: bool,
+    abandon: bool,
     run: str,
 ) -> None:
     """Write RUN (program, snapshot, history) to one file and move it away from this store."""
@@ -51,8 +55,19 @@ def command(
         raise click.UsageError("--id goes with --copy: a run that moves keeps its id")
     if not copy and (at is not None or perform or results):
         raise click.UsageError("--at, --perform and --result go with --copy")
+    if abandon and (copy or in_doubt or force or output is not None):
+        raise click.UsageError("--abandon takes no other option but --store and --json")
     with open_engine(store_url, must_exist=True) as engine:
         found = engine.find(run)
+        if abandon:
+            engine.abandon_export(found)
+            state = engine.view(found).state
+            if as_json:
+                say_json({"id": found, "state": state})
+            else:
+                say(state)
+                complain(f"run {found} goes on here; remove the file, if there is one")
+            return
         if copy:
             said = read_results(results)
             path, made = engine.export_copy(

@@ -34,6 +34,7 @@ REVIVED:          Final = "revived"           # {:by :retry|:value|:restart|:thr
 FORKED:           Final = "forked"            # {:from :at :to :generation}
 UPGRADED:         Final = "upgraded"          # {:from :to :fuel}: hashes of programs; no fuel: it had not begun
 EXPORTED:         Final = "exported"          # {:copy}
+STAYED:           Final = "export-abandoned"  # nil: the run goes on where it was
 IMPORTED:         Final = "imported"          # {:from}
 # fmt: on
 

@@ -116,7 +116,7 @@ def _store(url: str) -> Iterator[Finding]:
             if row.owner is None or store.driver(row.id) is None:
                 yield Finding(
                     "wrong", "runs", f"run {row.id} was being exported when that stopped",
-                    f"fmvm export {row.id} finishes it",
+                    f"fmvm export {row.id} finishes it, fmvm export {row.id} --abandon gives it up",
                 )  # fmt: skip
         failed = store.runs(RunQuery(states=(RunState.FAILED,), limit=1000))
         if failed:

@@ -41,7 +41,10 @@ def why(row: RunRow, inbox: Sequence[InboxRow], store: Store) -> str:
         case RunState.PAUSED:
             sentences.append(_paused(row, store))
         case RunState.EXPORTING:
-            sentences.append(f"It is on its way into a file; `fmvm export {row.id}` finishes that.")
+            sentences.append(
+                f"It is on its way into a file; `fmvm export {row.id}` finishes that, and with"
+                " --abandon the run goes on here."
+            )
         case _:
             sentences += _living(row, view, store, is_driven=driver is not None)
     unread = [one.message.name for one in inbox if one.message.kind == "signal"]

@@ -52,6 +52,15 @@ class Mover(ABC):
         owner = InterpreterId(self.name)
         return export_run(self.store, owner, RunId(run), path, in_doubt, force, key_ring())
 
+    def abandon_export(self, run: str) -> None:
+        """Let a run go on here whose export stopped half-way. A file that is there must not be imported.
+
+        Raises RunError FM1103 if no export of it stopped, RefusedError FM1107 if one is under way.
+        """
+        from flowmetal.embed.moving import abandon_export
+
+        abandon_export(self.store, InterpreterId(self.name), RunId(run))
+
     def fork(
         self,
         run: str,

@@ -109,13 +109,39 @@ def export_run(
             _refuse_ties(run, ties)
         write_bytes(path, pack(sealed(_leaving(store, store.export_run(claim), ties), keys)))
     except BaseException:  # whatever it was, the run is still here: it goes on as before
-        # What was to come in meanwhile is asked for again.
-        progress = asking_again(row.progress, begun=ties.doubtful if in_doubt else ())
-        back = _keeping(row, row.state, (), release=True)._replace(progress=progress)
-        store.commit(claim, back)
+        _stay(store, claim, row, ties.doubtful if in_doubt else ())
         raise
     store.commit(claim, _keeping(row, RunState.MOVED, (), release=True))
     return path
+
+
+def abandon_export(store: Store, owner: InterpreterId, run: RunId) -> None:
+    """Let a run go on here whose export stopped half-way, because its process died.
+
+    The file may be there and whole: nobody can know it here, and it must not be imported.
+    Raises RunError FM1101, FM1103 if no export of it is under way, RefusedError FM1107 if somebody drives it.
+    """
+    claim = _claim(store, owner, run)
+    row = store.load(claim).row
+    if row.state is not RunState.EXPORTING:
+        store.release(claim)
+        standing = store.run(run)
+        state = row.state if standing is None else standing.state
+        raise RunError(
+            "FM1103",
+            f"run {run} is {state.value}: there is no export of it to abandon",
+            hint=f"see `fmvm why {run}`",
+        )
+    before = unpack_image(store.export_run(claim)).row.state
+    _stay(store, claim, row._replace(state=before), Ties.of(store, run).doubtful)
+
+
+def _stay(store: Store, claim: Claim, row: RunRow, doubtful: Sequence[int]) -> None:
+    """Give a run its state back. What was to come in meanwhile is asked for again."""
+    stays = row.state is not RunState.EXPORTING  # another export may have left a file
+    events = (NewEvent(kinds.STAYED, "", 0, encode_data(None)),) if stays else ()
+    progress = asking_again(row.progress, begun=doubtful)
+    store.commit(claim, _keeping(row, row.state, events, release=True)._replace(progress=progress))
 
 
 def _leaving(store: Store, parts: dict[str, bytes], ties: Ties) -> dict[str, bytes]:

@@ -41,7 +41,7 @@ from flowmetal.vm.state import Machine, MachineStatus
 _BY_THE_STORE: Final = frozenset(
     (
         *(kinds.STARTED, kinds.PAUSED, kinds.UNPAUSED, kinds.CANCELLED),
-        *(kinds.UPGRADED, kinds.EXPORTED, kinds.IMPORTED),
+        *(kinds.UPGRADED, kinds.EXPORTED, kinds.STAYED, kinds.IMPORTED),
     )
 )
 """What is written down while nobody drives a run: it is in the chain from the next commit on."""

@@ -8,8 +8,12 @@ import pytest
 import flowmetal
 from flowmetal.embed.files import write_bytes
 from flowmetal.errors import RunError, UsageError
+from flowmetal.ids import InterpreterId, RunId
+from flowmetal.store.protocol import Claim, Commit, NewEvent, RunState
+from flowmetal.values import encode_data
 from tests.stores import url_of
 
+WAITS = "(ns a (:require [flow.event :refer [receive!]])) (defn main [x] (+ x (receive! :go)))"
 SOURCE = '(defn main [x] (sleep! #dur "1ms") (* x x))'
 
 
@@ -65,3 +69,52 @@ def test_a_moved_run_is_not_here_any_more(engine, tmp_path: Path) -> None:
     with pytest.raises(RunError) as refused:
         engine.export(run, str(tmp_path / "again.fms"))
     assert refused.value.code == "FM1103"
+
+
+def stopped_half_way(engine: flowmetal.Engine, run: str) -> None:
+    """Leave a run as an export does whose process dies before its file is there."""
+    claim = engine.store.claim(
+        RunId(run), InterpreterId(engine.name), 10_000_000, even=(RunState.PAUSED,)
+    )
+    assert isinstance(claim, Claim)
+    event = NewEvent("exported", "", 0, encode_data(None))
+    engine.store.commit(claim, Commit((event,), RunState.EXPORTING))
+    assert engine.view(run).state == "exporting"
+
+
+@pytest.mark.parametrize("before", ["ready", "waiting", "paused"])
+def test_an_export_that_stopped_half_way_can_be_abandoned(engine, before: str) -> None:
+    run, _ = engine.start(flowmetal.compile(WAITS), [3])
+    if before != "ready":
+        engine.interpret(until_idle=True)
+    if before == "paused":
+        engine.pause(run)
+    stopped_half_way(engine, run)
+    with pytest.raises(RunError, match="FM1103|is being exported"):
+        engine.signal(run, "go", 5)
+    engine.abandon_export(run)
+    assert engine.view(run).state == ("paused" if before == "paused" else "ready")
+    if before == "paused":
+        engine.unpause(run)
+    engine.signal(run, "go", 5)
+    assert engine.result(run) == 8
+    assert [event.kind for event in engine.events(run)].count("export-abandoned") == 1
+    assert engine.verify(run).problems == []
+
+
+def test_an_export_that_stopped_half_way_can_be_finished(engine, tmp_path: Path) -> None:
+    run, _ = engine.start(flowmetal.compile(WAITS), [3])
+    stopped_half_way(engine, run)
+    engine.export(run, str(tmp_path / "r.fms"))
+    assert engine.view(run).state == "moved"
+
+
+def test_only_an_export_that_stopped_is_abandoned(engine, tmp_path: Path) -> None:
+    run, _ = engine.start(flowmetal.compile(WAITS), [3])
+    for state in ("ready", "moved"):
+        with pytest.raises(RunError) as refused:
+            engine.abandon_export(run)
+        assert (refused.value.code, state in refused.value.message) == ("FM1103", True)
+        assert engine.view(run).state == state
+        if state == "ready":
+            engine.export(run, str(tmp_path / "r.fms"))
