@@ -24,4 +24,7 @@ def command(store_url: str | None, as_json: bool, reason: str, run: str) -> None
     elif state == "paused":
         say(f"run {found} is paused")
     else:
-        say(f"run {found} is {state}: whoever drives it pauses it before its next step")
+        say(
+            f"run {found} is {state}: whoever drives it pauses it before its next step,"
+            " or when an at-most-once effect in flight has ended"
+        )

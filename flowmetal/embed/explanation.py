@@ -47,6 +47,10 @@ def why(row: RunRow, inbox: Sequence[InboxRow], store: Store) -> str:
             )
         case _:
             sentences += _living(row, view, store, is_driven=driver is not None)
+    if row.owner is not None and any(one.message.kind == "pause" for one in inbox):
+        sentences.append(
+            "Somebody has paused it: it stops when the at-most-once effect in flight has ended."
+        )
     unread = [one.message.name for one in inbox if one.message.kind == "signal"]
     if unread and row.state not in (RunState.COMPLETED, RunState.CANCELLED, RunState.MOVED):
         names = ", ".join(f"`{name}`" for name in dict.fromkeys(unread))

@@ -91,6 +91,7 @@ class ActiveRun:
     answers: dict[int, InboxRow] = field(default_factory=dict)  # of the store, by effect number
     seen: int = 0
     looked_after: Claim | None = None  # the commit after which messages were looked for
+    pausing: InboxRow | None = None  # a pause that waits for what must not be broken off
     inherited: frozenset[str] = frozenset()  # of a fork: what is not its own (inheriting.py)
     arrivals: list[Arrival] = field(default_factory=list)
 

@@ -26,7 +26,7 @@ from flowmetal.runtime.answering import result_of
 from flowmetal.runtime.committing import Steps
 from flowmetal.runtime.entering import facts_entering
 from flowmetal.runtime.grace import overdue, update_grace
-from flowmetal.runtime.messages import take_messages
+from flowmetal.runtime.messages import pause_if_asked, take_messages
 from flowmetal.runtime.opening import in_doubt, open_effect
 from flowmetal.runtime.options import AT_MOST_ONCE
 from flowmetal.runtime.progress import Pending
@@ -329,6 +329,10 @@ def take_in(active: ActiveRun) -> Steps[bool]:
         _lift_shields(active, now)
     if arrived:
         yield Step(active.parked_state(now))
+    if active.pausing is not None:
+        yield from pause_if_asked(active)
+        if not active.is_driven():
+            return False
     stop = active.progress.stop_us
     is_to_begin = bool(
         active.fresh or active.local or active.quick
@@ -444,6 +448,8 @@ def may_start(active: ActiveRun) -> bool:
 
 def startable(active: ActiveRun) -> Steps[list[Pending]]:
     """Return the connector effects whose next attempt may begin now, durable ones all."""
+    if active.pausing is not None:
+        return []
     now = active.host.clock.now_us()
     found = [pending for pending in active.progress.effects.values() if _may_start(pending, now)]
     careful = [p for p in found if p.options.at_most_once and not p.begun]

@@ -63,8 +63,8 @@ def take_message(active: ActiveRun, row: InboxRow) -> Steps[None]:
         case "cancel":
             yield from _cancel(active, row)
         case "pause":
-            yield _pause(active, row)
-            _go_on_if_cancelled(active, row)
+            active.pausing = row
+            yield from pause_if_asked(active)
         case "decide":
             _decide(active, row)
         case _:
@@ -97,6 +97,9 @@ def _cancel(active: ActiveRun, row: InboxRow) -> Steps[None]:
     said = hash_map(((_REASON, reason), (_NOW, now), (_FUEL, fuel)))
     active.record(kinds.CANCELLING, "", 0, encode_data(said), row.time_us)
     active.undurable = True
+    if active.pausing is not None:  # a run that is being cancelled does not stay paused
+        active.consumed.append(active.pausing.number)
+        active.pausing = None
     if active.progress.cancelled is None:
         # Its clean-up has its time from now on, and not since somebody asked while nobody drove it.
         active.progress.cancelled = (active.host.clock.now_us(), reason)
@@ -125,10 +128,22 @@ def _decide(active: ActiveRun, row: InboxRow) -> None:
         active.route(pending.request)
 
 
-def _pause(active: ActiveRun, row: InboxRow) -> Step:
+def pause_if_asked(active: ActiveRun) -> Steps[None]:
+    """Pause the run, once nothing is being performed that must not be broken off.
+
+    What is at-most-once would be in doubt for ever. Until it has ended nothing else begins, and the
+    message stays in the inbox.
+    """
+    row = active.pausing
+    if row is None or any(
+        pending.in_flight and pending.options.at_most_once
+        for pending in active.progress.effects.values()
+    ):
+        return
     active.consumed.append(row.number)
     active.record(kinds.PAUSED, "", 0, row.message.body or encode_data(None), row.time_us)
-    return Step(RunState.PAUSED, leave=True)
+    yield Step(RunState.PAUSED, leave=True)
+    _go_on_if_cancelled(active, row)
 
 
 def _go_on_if_cancelled(active: ActiveRun, row: InboxRow) -> None:
