@@ -20,7 +20,7 @@ from typing import Final
 from flowmetal.effects import events as kinds
 from flowmetal.effects.errors import cancelled, effect_error
 from flowmetal.effects.kinds import EffectClass
-from flowmetal.effects.requests import EffectFailed, EffectRequest, EffectResult
+from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.runtime.active import ActiveRun, Arrival, Step
 from flowmetal.runtime.answering import result_of
 from flowmetal.runtime.committing import Steps
@@ -358,9 +358,10 @@ def _let_facts_in(active: ActiveRun, now_us: int) -> None:
         result, row = entering.result, entering.message
         pending = active.progress.effects[result.number]
         if row is None:
+            if pending.effect_class is EffectClass.TASK and pending.options.at_most_once:
+                _stop_task(active, pending)
+                continue
             active.withdraw(pending)
-            if result.error is not None and pending.effect_class is EffectClass.TASK:
-                result = _task_is_over(pending, result)
         elif row.message.kind == RESULT:
             del active.answers[int(result.number)]
             active.consumed.append(row.number)
@@ -378,11 +379,15 @@ def _let_facts_in(active: ActiveRun, now_us: int) -> None:
         active.resolve(pending.request, result.value, result.error, entering.at_us)
 
 
-def _task_is_over(pending: Pending, result: EffectResult) -> EffectResult:
-    """Return the end of a task whose time is up: a worker may have done it by then."""
-    if not pending.options.at_most_once:
-        return result
-    return result._replace(error=in_doubt(pending.request, result.error))
+def _stop_task(active: ActiveRun, pending: Pending) -> None:
+    """Ask the store for the end of a task whose time is up: only there it is known for sure whether a
+    worker has begun it."""
+    from flowmetal.store.operations.vocabulary import Asked, StopTask
+
+    active.operations.append(Asked(active.effect_id(pending.request.number), StopTask()))
+    pending.due_us = None  # asked once
+    active.progress.changed = True
+    active.undurable = True
 
 
 def _signal(id_: str, value: Value) -> Value:

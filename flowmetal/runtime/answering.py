@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from flowmetal.effects.errors import CANCELLED, CANCELLED_TYPE, effect_error
 from flowmetal.effects.requests import EffectResult
+from flowmetal.runtime.entering import timeout_error
 from flowmetal.runtime.opening import in_doubt
 from flowmetal.runtime.progress import Pending
 from flowmetal.store.protocol import InboxRow
@@ -246,6 +247,9 @@ def _task(active: ActiveRun, pending: Pending, found: Map) -> Value:
     from flowmetal.values.json_mapping import json_loads
 
     kind = pending.request.kind
+    if _get(found, "over"):
+        late = timeout_error(kind, pending.effect_class, pending.options.timeout_us)
+        raise _Failed(in_doubt(pending.request, late) if _get(found, "doubt") else late)
     try:
         said = json_loads(_get(found, "json"))
     except (DataError, ValueError) as problem:

@@ -130,7 +130,10 @@ def _counts_us(pending: Pending, answer: InboxRow) -> int:
 
 
 def _is_late(pending: Pending, answer: InboxRow) -> bool:
-    """Say whether the time of a wait was up before its answer came."""
+    """Say whether the time of a wait was up before its answer came. What is done at most once is known late
+    rather than never."""
+    if pending.effect_class is EffectClass.TASK and pending.options.at_most_once:
+        return False
     return answer.message.name != AT_ONCE and is_over(pending, _counts_us(pending, answer) - 1)
 
 

@@ -29,10 +29,10 @@ from flowmetal.ids import RunId
 from flowmetal.runtime.entering import RECEIVES
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.inheriting import (
+    before_the_cut,
     error_of,
     found_in,
     inherited_of,
-    before_the_cut,
     with_inherited,
 )
 from flowmetal.runtime.opening import due_us

@@ -50,6 +50,7 @@ from flowmetal.store.operations.vocabulary import (
     ShowTask,
     ShowTies,
     StartRun,
+    StopTask,
     Subscribe,
     Throttle,
     Undeploy,
@@ -1027,6 +1028,38 @@ class OperationsContract:
             pass
         assert of(world.ann.operate(ClaimTask("images", "w")), "id") is None
         assert (of(doer.answer(waits), "failed"), of(doer.answer(waits), "doubt")) == (True, True)
+
+    def stopped(self, doer: Doer, waits: str) -> Map | None:
+        """Take a task back whose time is up, and return what its run is answered."""
+        asked = step(operations=(Asked(waits, StopTask()),))
+        doer.claim = doer.world.ann.commit(doer.claim, asked)
+        return doer.answer(waits)
+
+    def test_a_task_that_is_taken_back_is_in_doubt_if_a_worker_has_it(self, world: World) -> None:
+        doer = Doer(world, R1)
+        for is_claimed in (False, True):
+            waits = self.task(doer, at_most_once=True)
+            if is_claimed:
+                world.bob.operate(ClaimTask("images", "w"))
+            found = self.stopped(doer, waits)
+            assert (of(found, "over"), of(found, "doubt")) == (True, is_claimed)
+            assert of(world.bob.operate(ClaimTask("images", "w")), "id") is None
+
+    def test_what_a_worker_has_said_of_a_task_counts_when_it_is_taken_back(
+        self, world: World
+    ) -> None:
+        doer = Doer(world, R1)
+        waits = self.task(doer, at_most_once=True)
+        got = world.bob.operate(ClaimTask("images", "w"))
+        world.bob.operate(EndTask(str(of(got, "id")), 1, "42"))
+        found = self.stopped(doer, waits)
+        assert (of(found, "json"), of(found, "over")) == ("42", None)
+
+    def test_nobody_claims_a_task_whose_time_is_up(self, world: World) -> None:
+        doer = Doer(world, R1)
+        self.task(doer, expires_us=world.clock.time_us + SECOND)
+        world.clock.advance(SECOND)
+        assert of(world.ann.operate(ClaimTask("images", "w")), "id") is None
 
     def test_at_most_once_tasks_that_a_worker_has_or_has_done_are_said(self, world: World) -> None:
         doer = Doer(world, R1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.ids import EffectNumber
@@ -101,3 +103,12 @@ def test_an_answer_that_tells_of_a_callbacks_end_counts_when_it_ended() -> None:
         assert [fact.result.number for fact in facts] == order
         over = facts[order.index(1)]
         assert (over.at_us, over.message is None) == (at_us or 60, at_us is None)
+
+
+@pytest.mark.parametrize("at_most_once", [False, True])
+def test_what_a_worker_said_late_enters_only_where_nobody_may_ask_again(at_most_once: bool) -> None:
+    request = EffectRequest(EffectNumber(1), "t/pay", args(), "1")
+    pending = Pending(request, EffectClass.TASK, Options(5, ONCE, at_most_once), 0, 5)
+    said = InboxRow(1, 10, Message("effect/0.1", "result", "", b""))
+    (fact,) = facts_entering([pending], [], 20, {1: said})
+    assert (fact.message is said, fact.at_us) == ((True, 10) if at_most_once else (False, 5))

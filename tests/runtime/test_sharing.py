@@ -605,10 +605,23 @@ def test_a_task_whose_time_is_up_is_over_although_nobody_has_claimed_it(engine) 
     assert engine.claim_task("images", "w") is None
 
 
+@pytest.mark.parametrize("engine", ["memory", "sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("queue", [':queue "till"', ""], ids=["queue", "none"])
+def test_an_at_most_once_task_that_nobody_has_claimed_in_time_is_not_in_doubt(
+    engine, queue
+) -> None:
+    text = f"""(defforeign pay {{:timeout #dur "50ms" {queue} :at-most-once true}} [x])
+              (defn main [] (pay 1))"""
+    run = start(engine, text, "r")
+    assert engine.drive(run).error.type.text == "timeout"
+    assert engine.claim_task("till", "w") is None
+    assert engine.verify(run).problems == []
+
+
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     "options",
-    ['{:timeout #dur "500ms"}', '{:retry 5 :heartbeat #dur "500ms"}'],
+    ['{:timeout #dur "1s"}', '{:retry 5 :heartbeat #dur "500ms"}'],
     ids=["time", "lost"],
 )
 def test_an_at_most_once_task_that_a_worker_may_have_done_is_in_doubt(engine, options) -> None:

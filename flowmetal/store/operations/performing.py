@@ -61,6 +61,7 @@ from flowmetal.store.operations.vocabulary import (
     ShowTask,
     ShowTies,
     StartRun,
+    StopTask,
     Subscribe,
     Throttle,
     Undeploy,
@@ -115,6 +116,10 @@ def _perform_for(records: Records, asker: Asker, operation: Operation) -> Answer
         case AskAnew():
             records.forget(asker.run, answer_id(asker.effect))
             return None
+        case StopTask():
+            found = tasks.stop(records, asker)
+            _withdraw(records, asker)  # it may have waited for an interpreter that performs it
+            return found
         case Withdraw():
             _withdraw(records, Asker(asker.run, operation.effect))
             return answer(value=None)
@@ -189,6 +194,7 @@ def _perform(records: Records, asker: Asker | None, operation: Operation) -> Ans
             | Unsubscribe()
             | OpenTask()
             | AwaitServer()
+            | StopTask()
             | Withdraw()
             | AskAnew()
         ):

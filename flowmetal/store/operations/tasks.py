@@ -159,6 +159,8 @@ def claim(records: Records, operation: ClaimTask) -> Answer:
         task = find(records, Task, line.task)
         if task is None or task.state != OPEN or task.ready_us > now:
             continue
+        if task.expires_us is not None and task.expires_us <= now:
+            continue  # nobody waits for it any more
         other = operation.names and task.name not in operation.names
         if other or _is_leaving(records, line.task):
             keep(records, hint, line)
@@ -249,6 +251,20 @@ def is_doubtful(records: Records, key: str) -> bool:
     """Say whether an at-most-once task may have been performed already."""
     task = find(records, Task, key)
     return task is not None and task.state != OPEN and find(records, Once, key) is not None
+
+
+def stop(records: Records, asker: Asker) -> Answer:
+    """Take back a task whose time is up, and say whether it may have been performed."""
+    key = f"{asker.run}{TAB}{asker.effect}"
+    task = find(records, Task, key)
+    if task is not None and task.state in SAID:
+        _heed(records, key, task)
+        task = find(records, Task, key)
+    if task is None:  # nobody served it; or what a worker has said is on its way, and comes first
+        return answer(over=True, doubt=False)
+    withdraw(records, key)
+    waits_no_more(records, asker.run, asker.effect)
+    return answer(over=True, doubt=task.state != OPEN)
 
 
 def _claimed(records: Records, key: str, attempt: int) -> Task | None:

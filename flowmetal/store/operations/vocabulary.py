@@ -382,6 +382,12 @@ class AwaitServer:
 
 
 @dataclass(frozen=True, slots=True)
+class StopTask:
+    """Take back the task of the effect that asks, for its time is up. What a worker has said
+    counts; else the answer is ``{:over true :doubt bool}``: whether a worker had it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimTask:
     """Take the oldest task of a queue that can be done now, with a lease.
 
@@ -485,6 +491,7 @@ Operation = (
     | Redrive
     | OpenTask
     | AwaitServer
+    | StopTask
     | ClaimTask
     | ShowTask
     | BeatTask
