@@ -41,12 +41,16 @@ def command(
         )
     with open_engine(store_url, must_exist=True) as engine:
         if heartbeat:
-            expires = engine.beat_callback(callback)
+            stands = engine.beat_callback(callback)
+            expires = iso(stands.expires_us)
             if as_json:
-                say_json({"id": callback, "expires": iso(expires)})
+                say_json({"id": stands.id, "state": stands.state, "expires": expires})
+            elif stands.state != "open":
+                say(f"callback {callback} of run {stands.run} was {stands.state} already")
             else:
-                until = "" if expires is None else f"; it expires at {iso(expires)}"
-                say(f"callback {callback} is alive{until}")
+                say(
+                    f"callback {callback} is alive{'' if expires is None else f'; it expires at {expires}'}"
+                )
             return
         text = value if failure is None else failure
         payload = (

@@ -14,7 +14,7 @@ from flowmetal.values import Map, Value
 
 if TYPE_CHECKING:
     from flowmetal.bytecode.code import Program
-    from flowmetal.embed.sharing import CallbackReceipt, DeployedProgram, TaskClaim
+    from flowmetal.embed.sharing import CallbackBeat, CallbackReceipt, DeployedProgram, TaskClaim
     from flowmetal.store.operations.vocabulary import Operation
 
 
@@ -57,8 +57,10 @@ class Sharer:
         name = sharing.callback_name(callback, token)
         return sharing.complete_callback(self.store, name, value, failed=failed, delivery=delivery)
 
-    def beat_callback(self, callback: str | None = None, *, token: str | None = None) -> int | None:
-        """Say that somebody still works on a callback; return when it expires."""
+    def beat_callback(
+        self, callback: str | None = None, *, token: str | None = None
+    ) -> CallbackBeat:
+        """Say that somebody still works on a callback; return how it stands."""
         from flowmetal.embed import sharing
 
         return sharing.beat_callback(self.store, sharing.callback_name(callback, token))

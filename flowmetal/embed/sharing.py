@@ -57,6 +57,15 @@ class CallbackReceipt(NamedTuple):
     first: bool
 
 
+class CallbackBeat(NamedTuple):
+    """How a callback stands after a sign of life: one that is ``open`` expires at ``expires_us`` (None: never)."""
+
+    id: str
+    run: str
+    state: str
+    expires_us: int | None
+
+
 class TaskClaim(NamedTuple):
     """A task that a worker has to do now. Without a heartbeat within ``lease_us`` it is lost."""
 
@@ -112,10 +121,10 @@ def complete_callback(
     )
 
 
-def beat_callback(store: Store, callback: str) -> int | None:
-    """Say that somebody still works on it; return when it expires now."""
-    expires: int | None = _of(perform(store, BeatCallback(callback)), "expires")
-    return expires
+def beat_callback(store: Store, callback: str) -> CallbackBeat:
+    """Say that somebody still works on it; return how it stands."""
+    found = perform(store, BeatCallback(callback))
+    return CallbackBeat(*(_of(found, name) for name in ("id", "run", "state", "expires")))
 
 
 def claim_task(store: Store, queue: str, worker: str, names: Sequence[str]) -> TaskClaim | None:

@@ -64,8 +64,8 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
     async def beat(request: Request) -> Response:
         token = name_in(request, "token")
         await take(request)
-        expires = await desk.ask(lambda engine: engine.beat_callback(token=token))
-        return answer({"expires": iso(expires)})
+        stands = await desk.ask(lambda engine: engine.beat_callback(token=token))
+        return answer({"state": stands.state, "expires": iso(stands.expires_us)})
 
     return [
         Route(f"{PATH}/{{token}}", complete, methods=["POST"]),

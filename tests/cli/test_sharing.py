@@ -19,6 +19,10 @@ def test_a_callback_is_answered_once(shell) -> None:
     assert json.loads(first.out)["first"] is True
     again = shell("fmvm", "callback", "r.1", "7", "--json")
     assert json.loads(again.out) == {**json.loads(first.out), "first": False}
+    late = shell("fmvm", "callback", "r.1", "--heartbeat")
+    assert late.out == "callback r.1 of run r was completed already\n"
+    late = shell("fmvm", "callback", "r.1", "--heartbeat", "--json")
+    assert json.loads(late.out) == {"id": "r.1", "state": "completed", "expires": None}
     assert shell("fmvm", "resume", "r").out == "{:paid true}\n"
     assert shell("fmvm", "callback", "r.1", "1", "--fail", "{}").status == 2
 
