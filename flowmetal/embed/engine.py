@@ -40,6 +40,7 @@ from flowmetal.values.names import reads_as_keyword
 
 if TYPE_CHECKING:
     from flowmetal.bytecode.code import Program
+    from flowmetal.embed.explanation import LongWait
     from flowmetal.embed.requesting import Reply
     from flowmetal.embed.retention import Collected, Retention
     from flowmetal.embed.world import HostWorld
@@ -60,7 +61,8 @@ class Engine(Mover, Sharer):
     may use. ``on_output(run, text)`` and ``on_log(run, line)`` are called when what a run
     printed or logged is durable, ``on_held(run, holder)`` when a run is to be driven that
     another process drives: its end is waited for. ``on_trouble(run, text)`` is called when something
-    keeps a run from going on here, such as a function that this engine does not have.
+    keeps a run from going on here, such as a function that this engine does not have,
+    and with what it, or a child that it awaits, has waited for since a second.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class Engine(Mover, Sharer):
         self._functions = list(functions)
         self._sync_every = sync_every
         self._limits = limits
-        self._observer = Observing(on_output, on_log, on_held, on_trouble)
+        self._observer = Observing(on_output, on_log, on_held, on_trouble, self._long_waits)
         self._host: Host | None = None
         self._callback_url: str | None = None
 
@@ -437,6 +439,12 @@ class Engine(Mover, Sharer):
 
         row = self._row(run)
         return why(row, self.store.inbox(row.id, 0), self.store)
+
+    def _long_waits(self, run: str) -> Iterable[LongWait]:
+        from flowmetal.embed.explanation import long_waits
+        from flowmetal.runtime.telling import LONG_US
+
+        return long_waits(self._row(run), self.store, self.now_us() - LONG_US)
 
     def eval(
         self,

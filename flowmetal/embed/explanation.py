@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from flowmetal.effects.events import PAUSED, RECOVERED
 from flowmetal.embed.views import RunView, Wait, iso, rough_time, run_view
 from flowmetal.ids import RunId
+from flowmetal.runtime.entering import SLEEP
+from flowmetal.runtime.telling import AWAIT
 from flowmetal.runtime.waiting import UNSERVED
 from flowmetal.store.operations.vocabulary import ShowCallback, ShowPermit, ShowTask
-from flowmetal.store.protocol import Held, InboxRow, RunRow, RunState, Store
+from flowmetal.store.protocol import ENDED, Held, InboxRow, RunRow, RunState, Store
 from flowmetal.values import ErrorValue, Map, keyword
 from flowmetal.values.codec import decode_data
 
@@ -77,6 +80,30 @@ def _paused(row: RunRow, store: Store) -> str:
         reason = f": {why_not}" if why_not else ""
     return f"Somebody paused it{since}{reason}. `fmvm unpause {row.id}` lets it go on; what comes in is kept."
 
+
+class LongWait(NamedTuple):
+    """What a run, or a descendant that it awaits, has waited for since ``since_us``: ``text`` says it."""
+
+    run: str
+    effect: int
+    text: str
+
+
+def long_waits(row: RunRow, store: Store, since_us: int, depth: int = 0) -> Iterator[LongWait]:
+    """Yield what may need somebody, for whoever drives a run and sees nothing happen."""
+    for wait in run_view(row).waiting:
+        if wait.since_us is None or wait.since_us > since_us or wait.effect_class in _NOTHING_TO_DO:
+            continue
+        if wait.kind == AWAIT and depth < _MOST_WAITS:
+            child = store.run(RunId(wait.name or ""))
+            if child is not None and child.state not in ENDED:
+                yield from long_waits(child, store, since_us, depth + 1)
+        elif wait.kind != SLEEP:
+            yield LongWait(row.id, wait.effect, _wait(wait, row.id, store.now_us(), store))
+
+
+_NOTHING_TO_DO = ("connector", "held")
+"""Of what is being performed, and of what a fork holds, which is said when the fork is resumed."""
 
 _PUT_ASIDE = ("FM1108", "FM1138")
 """Errors of a run that no instruction raised."""

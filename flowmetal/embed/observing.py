@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from flowmetal.ids import RunId
 
 if TYPE_CHECKING:
+    from flowmetal.embed.explanation import LongWait
     from flowmetal.runtime.local import LogLine
 
 Told = Callable[[str, str], None]
@@ -23,11 +24,14 @@ class Observing:
         on_log: Told | None,
         on_held: Told | None,
         on_trouble: Told | None,
+        long_waits: Callable[[str], Iterable[LongWait]],
     ) -> None:
         self._on_output = on_output
         self._on_log = on_log
         self._on_held = on_held
         self._on_trouble = on_trouble
+        self._long_waits = long_waits
+        self._told: set[tuple[str, int]] = set()
 
     def held(self, run: RunId, holder: str) -> None:
         if self._on_held:
@@ -41,6 +45,14 @@ class Observing:
         if self._on_trouble:
             what = ", ".join(kinds)
             self._on_trouble(run, f"waits for {what}, which nobody here performs: see --python")
+
+    def waits(self, run: RunId) -> None:
+        if self._on_trouble is None:
+            return
+        for wait in self._long_waits(run):
+            if wait[:2] not in self._told:
+                self._told.add(wait[:2])
+                self._on_trouble(wait.run, wait.text)
 
     def wrote(self, run: RunId, text: str) -> None:
         if self._on_output:

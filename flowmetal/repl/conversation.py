@@ -136,6 +136,9 @@ class _Shown:
     def troubled(self, run: str, problem: str) -> None:
         pass
 
+    def waits(self, run: str) -> None:
+        pass
+
     def logged(self, run: str, line: LogLine) -> None:
         from flowmetal.embed.views import log_text
 

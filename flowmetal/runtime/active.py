@@ -114,6 +114,8 @@ class ActiveRun:
     is_crowded: Callable[[], bool] | None = None  # says whether other runs find no room here
     when_committed: Callable[[], None] | None = None  # called once
     claimed_us: int = 0  # monotonic
+    told_us: int = 0  # monotonic: when it was told what the run waits for (telling.py)
+    told: set[int] = field(default_factory=set)  # the effects that were told
     is_large: bool = False  # it was said that its snapshots are
     undurable: bool = False  # the machine holds something that no commit does
     heap: Heap = field(init=False)

@@ -21,6 +21,7 @@ from flowmetal.runtime.entering import CALLBACK
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.loading import open_run
 from flowmetal.runtime.looping import in_a_loop
+from flowmetal.runtime.telling import tell_waits
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store.protocol import ENDED, LIVING, Claim, Held, RunQuery, RunRow, RunState
 
@@ -161,7 +162,7 @@ def _drive_without_loop(active: ActiveRun) -> bool:
             continue
         host.store.attend()
         if not carry_out(active, take_in(active)) and active.is_driven():
-            host.clock.wait(host.store, _patience_us(active))
+            host.clock.wait(host.store, min(_patience_us(active), tell_waits(active)))
             active.lease.keep(active.claim)
             _attend_first(active)
             carry_out(active, take_in(active))
@@ -220,13 +221,16 @@ async def drive_in_loop(
             await carry_out(active, attempts.begin())
             if not await carry_out(active, take_in(active)) and active.is_driven():
                 woken.clear()
+                patience = _patience_us(active)
+                if not let_go:
+                    patience = min(patience, tell_waits(active))
                 if family:
                     family.check()
-                    await clock.pause(woken, min(FAMILY_POLL_US, _patience_us(active)))
+                    await clock.pause(woken, min(FAMILY_POLL_US, patience))
                 elif attempts or let_go:
-                    await clock.pause(woken, min(poll_us, _patience_us(active)))
+                    await clock.pause(woken, min(poll_us, patience))
                 else:  # nothing else is in this loop: wait for the store itself
-                    clock.wait(active.host.store, _patience_us(active))
+                    clock.wait(active.host.store, patience)
                 active.lease.keep(active.claim)
                 _attend_first(active)
                 await carry_out(active, take_in(active))

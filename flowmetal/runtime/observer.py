@@ -20,6 +20,9 @@ class Observer(Protocol):
     def unserved(self, run: RunId, kinds: tuple[str, ...]) -> None:
         """The run waits for what nobody here performs, and is left to other processes."""
 
+    def waits(self, run: RunId) -> None:
+        """The run only waits, for a second or more: the store says for what."""
+
     def wrote(self, run: RunId, text: str) -> None:
         """The run printed ``text``."""
 
@@ -37,6 +40,9 @@ class Silent:
         pass
 
     def unserved(self, run: RunId, kinds: tuple[str, ...]) -> None:
+        pass
+
+    def waits(self, run: RunId) -> None:
         pass
 
     def wrote(self, run: RunId, text: str) -> None:

@@ -8,9 +8,10 @@ import pytest
 from flowmetal.embed.config import grants_of
 from flowmetal.embed.interactive import EvaluationError, Interactive, Interrupted, is_incomplete
 from flowmetal.embed.rendering import render
+from flowmetal.runtime.observer import Silent
 
 
-class Collected:
+class Collected(Silent):
     """An observer that remembers what was printed and logged."""
 
     def __init__(self) -> None:
@@ -21,9 +22,6 @@ class Collected:
     def wrote(self, run: str, text: str) -> None:
         self.text += text
         self.on_text()
-
-    def held(self, run: str, holder: str) -> None:
-        pass
 
     def logged(self, run: str, line) -> None:
         self.lines.append(line.message)

@@ -12,6 +12,7 @@ from flowmetal.runtime.driving import drive
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.local import LogLine
+from flowmetal.runtime.observer import Silent
 from flowmetal.runtime.starting import start_run
 from flowmetal.store.memory import MemoryStore
 from flowmetal.store.protocol import Message, RunRow
@@ -22,7 +23,7 @@ from flowmetal.vm.link import Linker
 
 
 @dataclass
-class Shown:
+class Shown(Silent):
     """An observer that keeps what it is shown."""
 
     texts: list[str] = field(default_factory=list)
@@ -30,12 +31,6 @@ class Shown:
 
     def wrote(self, run: RunId, text: str) -> None:
         self.texts.append(text)
-
-    def unserved(self, run: RunId, kinds: tuple[str, ...]) -> None:
-        pass
-
-    def held(self, run: RunId, holder: str) -> None:
-        pass
 
     def logged(self, run: RunId, line: LogLine) -> None:
         self.lines.append(line)

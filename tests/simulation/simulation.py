@@ -28,6 +28,7 @@ from flowmetal.runtime.driving import drive
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.interpreting import Interpreter
 from flowmetal.runtime.local import LogLine
+from flowmetal.runtime.observer import Silent
 from flowmetal.runtime.verifying import verify
 from flowmetal.store.protocol import ENDED, RunQuery, Store
 from flowmetal.testing.dying import Death
@@ -103,23 +104,14 @@ class Process:
 
 
 @dataclass
-class _Observer:
+class _Observer(Silent):
     process: Process
 
     def wrote(self, run: RunId, text: str) -> None:
         if not self.process.dead:
             self.process.simulation.ledger.shown(run, text)
 
-    def unserved(self, run: RunId, kinds: tuple[str, ...]) -> None:
-        pass
-
-    def held(self, run: RunId, holder: str) -> None:
-        pass
-
     def logged(self, run: RunId, line: LogLine) -> None:
-        pass
-
-    def troubled(self, run: RunId, what: str) -> None:
         pass
 
 

@@ -1,0 +1,48 @@
+"""When whoever drives one run in the foreground is told that it only waits, and for what.
+
+A second is long for somebody who looks on and sees nothing. A sleep ends by itself and a connector is
+at work; anything else may want an answer, a worker or another option of the command line. Each wait is told
+once; what children wait for is looked at again and again, for they are driven beside the run.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flowmetal.effects.kinds import EffectClass
+from flowmetal.runtime.active import ActiveRun
+from flowmetal.runtime.entering import SLEEP
+
+LONG_US: Final = 1_000_000
+NOTHING_TO_TELL_US: Final = 1 << 60
+AWAIT: Final = "run/await"
+
+
+def tell_waits(active: ActiveRun) -> int:
+    """Tell what has been waited for long enough; return in how many microseconds there may be more to tell."""
+    clock, told = active.host.clock, active.told
+    waits = {
+        number: pending.first_us
+        for number, pending in active.progress.effects.items()
+        if number not in told and is_worth_telling(pending.request.kind, pending.effect_class)
+    }
+    if not waits:
+        return NOTHING_TO_TELL_US
+    driven_us = clock.monotonic_us() - max(active.claimed_us, active.told_us)
+    left_us = max(LONG_US - driven_us, LONG_US + min(waits.values()) - clock.now_us())
+    if left_us > 0:
+        return left_us
+    active.told_us = clock.monotonic_us()
+    active.host.observer.waits(active.machine.run)
+    long_ago = clock.now_us() - LONG_US
+    told.update(
+        number
+        for number, since_us in waits.items()
+        if since_us <= long_ago and active.progress.effects[number].request.kind != AWAIT
+    )
+    return LONG_US
+
+
+def is_worth_telling(kind: str, effect_class: EffectClass) -> bool:
+    """Say whether a wait may need somebody."""
+    return kind != SLEEP and effect_class is not EffectClass.CONNECTOR
