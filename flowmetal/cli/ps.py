@@ -21,7 +21,10 @@ STATES = (
     "--state", "states", type=click.Choice(STATES), multiple=True, help="Only these states."
 )
 @click.option(
-    "--program", metavar="HASH", default="", help="Only this program (beginning of its hash)."
+    "--program",
+    metavar="HASH|NAME",
+    default="",
+    help="Only this program: the beginning of its hash, or the name it is deployed as.",
 )
 @click.option("--tag", "tags", metavar="K=V", multiple=True, help="Only runs with this tag.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True)

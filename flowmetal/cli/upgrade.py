@@ -64,12 +64,8 @@ def command(
         names = [engine.find(run) for run in runs]
         if chosen:
             living = states or ("queued", "ready", "running", "waiting", "paused", "failed")
-            deployed = {one.name: one.program for one in engine.deployed()}
             views = engine.runs(
-                states=living,
-                program=deployed.get(program_name, program_name),
-                tags=read_tags(tags),
-                limit=_MOST,
+                states=living, program=program_name, tags=read_tags(tags), limit=_MOST
             )
             names = [view.id for view in views]
         for name in names:

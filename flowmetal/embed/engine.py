@@ -406,7 +406,11 @@ class Engine(Mover, Sharer):
         tags: Mapping[str, str] | None = None,
         limit: int = 100,
     ) -> list[RunView]:
-        """Return runs, newest first."""
+        """Return runs, newest first. ``program``: the name that one is deployed as, or the beginning of its
+        hash. Raises RunError FM0732 for a name that nothing is deployed as."""
+        from flowmetal.embed.sharing import program_named
+
+        program = program_named(self.store, program) if program else ""
         wanted = tuple(RunState(state) for state in states)
         query = RunQuery(states=wanted, program=program, tags=tags or {}, limit=limit)
         return [run_view(row) for row in self.store.runs(query)]

@@ -190,13 +190,27 @@ def deployed(store: Store, name: str = "") -> list[DeployedProgram]:
     ]
 
 
+def program_named(store: Store, name: str) -> str:
+    """Return the hash that ``name`` is deployed as; the beginning of a hash is itself. Raises RunError FM0732."""
+    found = [one.program for one in deployed(store, name) if one.name == name] if name else []
+    if found:
+        return found[0]
+    if name.strip("0123456789abcdef"):
+        raise not_deployed(name)
+    return name
+
+
 def stored_program(host: Host, name: str) -> tuple[Program, RunGrants]:
     """Return a program and its grants, by deployed name, else by hash. Raises RunError FM0732."""
     found = next((one for one in deployed(host.store, name) if one.name == name), None)
     hash_ = ProgramHash(name if found is None else found.program)
     if host.linker.known(hash_) is None and host.store.program(hash_) is None:
-        raise RunError("FM0732", f"no program is deployed as {name[:100]}", hint="`fmvm programs`")
+        raise not_deployed(name)
     return host.image(hash_).program, RunGrants() if found is None else found.grants
+
+
+def not_deployed(name: str) -> RunError:
+    return RunError("FM0732", f"no program is deployed as {name[:100]}", hint="`fmvm programs`")
 
 
 def put_program(store: Store, data: bytes, hash: str) -> tuple[bool, str] | None:

@@ -131,6 +131,15 @@ def test_runs_are_upgraded_and_looked_at_before(shell) -> None:
 def test_the_runs_of_a_deployed_program_are_upgraded_by_its_name(shell) -> None:
     parked(shell)
     assert shell("fmvm", "deploy", "w.flow", "--name", "waits").status == 0
+    assert [
+        one["id"] for one in json.loads(shell("fmvm", "ps", "--program", "waits", "--json").out)
+    ] == ["w"]
+    for words in (
+        ("ps", "--program", "wails"),
+        ("upgrade", "--of", "wails", "--program", "w.flow"),
+    ):
+        shown = shell("fmvm", *words)
+        assert (shown.status, "no program is deployed as wails" in shown.err) == (2, True)
     shell.write("new.flow", WAITING.replace("(str (count", "(str 0 (count"))
     shown = shell("fmvm", "upgrade", "--of", "waits", "--program", "new.flow", "--json")
     assert [one["run"] for one in json.loads(shown.out)] == ["w"]
