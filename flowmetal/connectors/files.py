@@ -2,12 +2,13 @@
 
 A write goes into a new file beside the target, is synced, and takes the
 target's name; so a repeated write (effects are performed at least once) leaves what a single one
-leaves. ``:append`` cannot be that: a crash in the middle may append twice, and
+leaves, and takes away the new file of an attempt that was killed. ``:append`` cannot be that: a crash in the middle may append twice, and
 ``:at-most-once`` is there for whom that matters.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -114,7 +115,7 @@ def _write(call: Call) -> Value:
     if flag(call, "append", False):
         _append(place, content)
     else:
-        _replace(place, content)
+        _replace(call, place, content)
 
 
 def _append(place: Place, content: bytes) -> None:
@@ -128,13 +129,15 @@ def _append(place: Place, content: bytes) -> None:
         os.fsync(folder)
 
 
-def _replace(place: Place, content: bytes) -> None:
+def _replace(call: Call, place: Place, content: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    # The name of the file may be as long as names are, so this one does not hold it.
+    ours = f".flowmetal.{hashlib.sha256(call.idempotency_key.encode()).hexdigest()[:16]}."
     with place.folder() as (folder, name):
         mode = _mode_before(place, folder, name)
-        fresh = (
-            f".flowmetal.{os.urandom(8).hex()}"  # the name of the file may be as long as names are
-        )
+        if call.again:
+            _remove_leftovers(folder, ours)
+        fresh = f"{ours}{os.urandom(4).hex()}"
         try:
             with os.fdopen(os.open(fresh, flags, 0o666, dir_fd=folder), "wb") as file:
                 if mode is not None:
@@ -148,6 +151,15 @@ def _replace(place: Place, content: bytes) -> None:
                 os.unlink(fresh, dir_fd=folder)
             raise
         os.fsync(folder)
+
+
+def _remove_leftovers(folder: int, beginning: str) -> None:
+    """Remove what earlier attempts of an effect have left that were killed. One that is alive all the same
+    finds its file gone, and takes nobody else's for its own."""
+    for name in os.listdir(folder):
+        if name.startswith(beginning):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder)
 
 
 def _exists(call: Call) -> Value:
@@ -181,7 +193,7 @@ def _mkdir(call: Call) -> Value:
 def _copy(call: Call) -> Value:
     source = locate(call, "read", text(call, "from"))
     target = locate(call, "write", text(call, "to"))
-    _replace(target, _content(source))
+    _replace(call, target, _content(source))
 
 
 def _move(call: Call) -> Value:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +188,30 @@ def test_what_goes_wrong_has_a_type(kind: str, args: dict[str, Any], type_text: 
 def test_a_file_that_is_no_text_says_how_to_read_it(inside: Path) -> None:
     (inside / "a").write_bytes(b"ok\xff")
     assert ":bytes" in (fails("read", path=f"{inside}/a").message or "")
+
+
+KILLED = """
+import os, signal
+from pathlib import Path
+from flowmetal.connectors.files import perform_file_effect
+from tests.connectors.calls import call
+
+os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)  # everything is written, nothing is named
+perform_file_effect(call("fs/write", path="a.txt", content="half"))
+"""
+
+
+def test_a_write_that_is_made_again_takes_away_what_a_killed_one_has_left(
+    inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    killed = subprocess.run([sys.executable, "-c", KILLED], cwd=inside, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(os.listdir(inside)) == 1
+    Path(inside, ".flowmetal.somebody").write_text("else's")
+    perform(FilesConnector(), call("fs/write", path=f"{inside}/a.txt", content="whole", again=True))
+    assert sorted(os.listdir(inside)) == [".flowmetal.somebody", "a.txt"]
+    assert Path(inside, "a.txt").read_text() == "whole"
 
 
 def test_a_failed_write_leaves_no_trace(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
