@@ -184,7 +184,7 @@ def parse_grants(
     return RunGrants(
         frozenset(_host(word) for word in _words(http)),
         frozenset(_program(word) for word in _words(sh)),
-        frozenset(_words(env)),
+        frozenset(_variable(word) for word in _words(env)),
         frozenset(_path(word) for word in _words(fs)),
         everything,
     )
@@ -224,9 +224,35 @@ def _host(word: str) -> str:
     no_network = "/" in host and not _in_network(host, host)
     if not host or " " in host or no_port or no_network or (port or 0) > 65535:
         raise UsageError("FM1310", f"--allow-http={word} is not HOST or HOST:PORT")
-    if ":" in host:
-        host = f"[{host}]"
+    host = f"[{host}]" if ":" in host else ".".join(map(_as_read, host.split(".")))
     return host if port is None else f"{host}:{port}"
+
+
+def _as_read(label: str) -> str:
+    """Return one part of a host's name in the one spelling that is stored: with its letters, composed."""
+    if label.startswith("xn--"):  # as the network has it
+        try:
+            label = label[4:].encode("ascii").decode("punycode")
+        except UnicodeError:
+            return label  # no name that any host has
+    if label.isascii():
+        return label
+    from unicodedata import normalize
+
+    return normalize("NFC", label)
+
+
+def _variable(word: str) -> str:
+    if "=" in word or "\0" in word:
+        name = word.partition("=")[0]
+        raise UsageError(
+            "FM1310",
+            f"--allow-env={word} is not the name of a variable",
+            hint=f"write --allow-env={name}; its value is that of the environment"
+            if name
+            else None,
+        )
+    return word
 
 
 def _path(word: str) -> str:

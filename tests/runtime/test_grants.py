@@ -69,6 +69,8 @@ def test_relative_paths_are_those_of_the_folder_where_they_were_granted(
         {"http": ["https://x/y"]},
         {"http": ["a:b"]},
         {"http": [":80"]},
+        {"env": ["A=b"]},
+        {"env": ["=b"]},
         {"fs": ["./data"]},
         {"fs": ["read:"]},
         {"fs": ["rw:/x"]},
@@ -115,6 +117,17 @@ def test_a_child_gets_what_both_have() -> None:
     assert both == parse_grants(http=["api.example.com"], sh=["make"], fs=["read:/data/in"])
     assert RunGrants(everything=True).intersection(other) == other
     assert one.intersection(RunGrants()) == RunGrants()
+
+
+@pytest.mark.parametrize(
+    "spelling", ["b\u00fccher.example", "xn--bcher-kva.example", "bu\u0308cher.example", "B\u00dcCHER.example."]
+)  # fmt: skip
+def test_a_host_is_granted_however_it_is_spelled(spelling: str) -> None:
+    granted = parse_grants(http=[f"*.{spelling}", f"{spelling}:8080"])
+    assert granted == parse_grants(http=["*.b\u00fccher.example,b\u00fccher.example:8080"])
+    assert parse_grants(
+        http=["xn--\u00fc.example,xn--99999999999.example"]
+    ).http  # no name, and no crash
 
 
 @pytest.mark.parametrize(
