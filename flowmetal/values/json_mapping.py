@@ -93,7 +93,9 @@ def json_text(found: Json, pretty: bool = False) -> str:
 def json_loads(text: str) -> Value:
     """Return the value of a JSON text; DataError FM0332, with the place, for any other text."""
     try:
-        found = json.loads(text, parse_int=_parse_int, parse_constant=_no_constant)
+        found = json.loads(
+            text, parse_int=_parse_int, parse_float=_parse_float, parse_constant=_no_constant
+        )
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         what = error.msg.removesuffix(" at")  # as in "Unterminated string starting at"
@@ -119,6 +121,14 @@ def _no_constant(name: str) -> NoReturn:
 
 def _parse_int(text: str) -> int:
     return -parse_digits(text[1:]) if text.startswith("-") else parse_digits(text)
+
+
+def _parse_float(text: str) -> float:
+    """Python's reading of 1e999 is infinity, which nobody has written there."""
+    number = float(text)
+    if math.isinf(number):
+        raise _bad(f"{text[:40]} is larger than any float")
+    return number
 
 
 def _escape_surrogates(text: str) -> str:

@@ -212,6 +212,8 @@ def test_what_is_not_data_has_no_json(value):
         "[1,]",
         "{a:1}",
         "NaN",
+        "1e999",
+        "[-1e400]",
         "[Infinity]",
         "1 2",
         "'a'",
