@@ -12,6 +12,7 @@ import click
 from flowmetal.cli.driving import open_engine
 from flowmetal.cli.options import json_option, store_option
 from flowmetal.cli.output import ago, coloured, render, say, say_json
+from flowmetal.errors import FlowmetalError
 
 if TYPE_CHECKING:
     from flowmetal.embed.views import RunView
@@ -26,13 +27,26 @@ _MOST_WAITS = 20
 @click.argument("run", metavar="RUN")
 def command(store_url: str | None, as_json: bool, full: bool, run: str) -> None:
     """Show RUN: state, result or error, fibers and where each stands, what it waits for."""
+    damage: FlowmetalError | None = None
     with open_engine(store_url, must_exist=True) as engine:
-        view = engine.show(engine.find(run))
+        found = engine.find(run)
+        try:
+            view = engine.show(found)
+        except (
+            FlowmetalError
+        ) as error:  # its snapshot cannot be read: the rest is shown all the same
+            view, damage = engine.view(found), error
         now_us = engine.now_us()
         sources = engine.sources(view.program) if view.state == "failed" else {}
     if as_json:
         say_json(view.as_json())
-        return
+    else:
+        _print(view, now_us, sources, full=full)
+    if damage is not None:
+        raise damage
+
+
+def _print(view: RunView, now_us: int, sources: dict[str, str], *, full: bool) -> None:
     lines = [
         f"run      {view.id}",
         f"state    {view.state}" + (f" ({view.reason})" if view.reason else ""),

@@ -442,7 +442,21 @@ class Engine(Mover, Sharer):
         from flowmetal.embed.explanation import why
 
         row = self._row(run)
-        return why(row, self.store.inbox(row.id, 0), self.store)
+        text = why(row, self.store.inbox(row.id, 0), self.store)
+        is_due = row.wake_at_us is not None and row.wake_at_us <= self.store.now_us()
+        is_left = row.owner is None or self.store.driver(row.id) is None
+        damage = self._damage(row) if is_due and is_left else ""
+        return f"{text} But it cannot be loaded: {damage}." if damage else text
+
+    def _damage(self, row: RunRow) -> str:
+        """Say why nobody can load a run, "" if anybody can."""
+        from flowmetal.embed.standing import fibers_of
+
+        try:
+            fibers_of(self.host, row)
+        except FlowmetalError as error:
+            return str(error.message)
+        return ""
 
     def _long_waits(self, run: str) -> Iterable[LongWait]:
         from flowmetal.embed.explanation import long_waits

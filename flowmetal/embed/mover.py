@@ -46,11 +46,10 @@ class Mover(ABC):
         Raises RefusedError FM1202 while an at-most-once effect is in flight (unless ``in_doubt``), FM1203
         while it is tied to other runs here (unless ``force``, which cuts the ties).
         """
-        from flowmetal.embed.config import key_ring
         from flowmetal.embed.moving import export_run
 
-        owner = InterpreterId(self.name)
-        return export_run(self.store, owner, RunId(run), path, in_doubt, force, key_ring())
+        owner, host = InterpreterId(self.name), self.host
+        return export_run(self.store, owner, RunId(run), path, in_doubt, force, host.keys, host)
 
     def abandon_export(self, run: str) -> None:
         """Let a run go on here whose export stopped half-way. A file that is there must not be imported.

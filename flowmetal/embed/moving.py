@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flowmetal.effects import events as kinds
@@ -78,11 +78,13 @@ def export_run(
     in_doubt: bool,
     force: bool = False,
     keys: KeyRing = NO_KEYS,
+    host: Host | None = None,
 ) -> str:
     """Move a run into the file ``path`` (default RUN.fms) and return the path.
 
     ``in_doubt``: although an at-most-once effect is in flight. ``force``: although it is tied to others.
-    ``keys``: what the file is sealed with (believing.py).
+    ``keys``: what the file is sealed with (believing.py). ``host``: what looks whether the run could go on
+    elsewhere. Raises StoreError FM1001 if it could not: it stays.
     """
     path = path or f"{run}{SUFFIX}"
     _refuse_other_file(run, path)
@@ -107,12 +109,27 @@ def export_run(
             _refuse_in_doubt(row, ties)
         if not force:
             _refuse_ties(run, ties)
-        write_bytes(path, pack(sealed(_leaving(store, store.export_run(claim), ties), keys)))
+        parts = _leaving(store, store.export_run(claim), ties)
+        if host is not None:
+            _check_sound(host, run, parts)
+        write_bytes(path, pack(sealed(parts, keys)))
     except BaseException:  # whatever it was, the run is still here: it goes on as before
         _stay(store, claim, row, ties.doubtful if in_doubt else ())
         raise
     store.commit(claim, _keeping(row, RunState.MOVED, (), release=True))
     return path
+
+
+def _check_sound(host: Host, run: RunId, parts: Mapping[str, bytes]) -> None:
+    """Refuse to send away what no place would take in: it would be nowhere."""
+    try:
+        arriving.check(host, unpack_image(_own(parts)), parts.get(_CALLBACKS), ())
+    except arriving.Unsound as problem:
+        raise StoreError(
+            "FM1001",
+            f"run {run} is damaged, and stays: {problem}",
+            hint=f"`fmvm fork {run} --at N` goes on from an older state; or restore a backup of the store",
+        ) from None
 
 
 def abandon_export(store: Store, owner: InterpreterId, run: RunId) -> None:
@@ -277,7 +294,7 @@ def import_run(host: Host, path: str, grants: RunGrants | None = None) -> str:
     return store.import_run(_parts_of(image, row)).id
 
 
-def _own(parts: dict[str, bytes]) -> dict[str, bytes]:
+def _own(parts: Mapping[str, bytes]) -> dict[str, bytes]:
     """Return the parts that make the run itself."""
     return {
         name: data

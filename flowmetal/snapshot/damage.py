@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from flowmetal.errors import SnapshotError
 
-_AGAIN = "resume from an older snapshot of the run, or from an export of it"
+_AGAIN = (
+    "`fmvm fork RUN --at N` goes on from an older snapshot of the run; or import an export of it"
+)
 
 
 def damaged(what: str) -> SnapshotError:
