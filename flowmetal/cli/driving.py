@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from flowmetal.cli.output import complain, plain, render, say, say_json
+from flowmetal.cli.output import OutputLost, complain, plain, render, say, say_json
 
 if TYPE_CHECKING:
     from flowmetal.embed.engine import Engine
@@ -17,6 +18,7 @@ NOT_ENDED = 4
 FAILED = 1
 REFUSED = 3
 INTERRUPTED = 130
+UNREADABLE = 2
 
 
 def open_engine(
@@ -27,14 +29,17 @@ def open_engine(
     limits: Sequence[str] = (),
     as_json: bool = False,
     must_exist: bool = False,
+    goes_on: bool = False,
 ) -> Engine:
     """Open the engine of a verb that drives runs; their output and logs go to this terminal.
 
-    ``must_exist``: the verb is about runs that are there, so no store is made for it.
+    ``must_exist``: the verb is about runs that are there, so no store is made for it. ``goes_on``: though
+    nobody takes what they print.
     """
     from flowmetal.embed import config
     from flowmetal.embed.engine import Engine
 
+    shown = Unread if goes_on else _as_it_is
     gc.freeze()  # what is loaded stays
     gc.enable()
     return Engine(
@@ -43,10 +48,10 @@ def open_engine(
         modules=modules,
         sync_every=sync == "every",
         limits=config.limits_of(limits),
-        on_output=_print_output_apart if as_json else _print_output,
-        on_log=_print_log,
-        on_held=_print_held,
-        on_trouble=_print_trouble,
+        on_output=shown(_print_output_apart if as_json else _print_output),
+        on_log=shown(_print_log),
+        on_held=shown(_print_held),
+        on_trouble=shown(_print_trouble),
     )
 
 
@@ -56,10 +61,16 @@ def drive(engine: Engine, run: str, store_url: str | None, as_json: bool) -> int
         with _sigterm_as_ctrl_c():
             view = engine.drive(run)
     except KeyboardInterrupt:
-        way = there(f"fmvm resume {run}", store_url)
-        complain(f"\ninterrupted; the run is in the store. Go on with: {way}")
+        complain(f"\ninterrupted; {_left(run, store_url)}")
         return INTERRUPTED
+    except OutputLost as lost:  # what was printed is in the history; now it would be lost
+        complain(f"{lost if lost.args[0] else 'nobody reads the output'}; {_left(run, store_url)}")
+        return UNREADABLE if lost.args[0] else INTERRUPTED
     return show_end(engine, view, as_json)
+
+
+def _left(run: str, store_url: str | None) -> str:
+    return f"the run is in the store. Go on with: {there(f'fmvm resume {run}', store_url)}"
 
 
 @contextlib.contextmanager
@@ -119,6 +130,30 @@ def way_on(view: RunView) -> str:
         "moved": "fmvm import FILE.fms",
         "failed": f"fmvm retry {view.id}",
     }.get(view.state, f"fmvm resume {view.id}")
+
+
+def _as_it_is(show: Callable[[str, str], None]) -> Callable[[str, str], None]:
+    return show
+
+
+class Unread:
+    """Shows what runs print and log as long as somebody takes it. An interpreter drives on without: the history has
+    it all, and a log that is full is no fault of the runs."""
+
+    def __init__(self, show: Callable[[str, str], None]) -> None:
+        self._show: Callable[[str, str], None] | None = show
+
+    def __call__(self, run: str, text: str) -> None:
+        if self._show is None:
+            return
+        try:
+            self._show(run, text)
+        except OutputLost as lost:
+            self._show = None
+            with suppress(OutputLost):
+                complain(
+                    f"what runs say is not shown any more: {lost if lost.args[0] else 'nobody reads it'}"
+                )
 
 
 def _print_output(run: str, text: str) -> None:

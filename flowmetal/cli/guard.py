@@ -10,6 +10,7 @@ unreadable input; 3 refused; 4 timed out, paused or moved; 130 interrupted.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from typing import NoReturn
 
 import click
 
+from flowmetal.cli.output import OutputLost
 from flowmetal.errors import Diagnostic, FlowmetalError
 
 INTERRUPTED = 130
@@ -25,13 +27,32 @@ INTERNAL = 70  # EX_SOFTWARE: none of ours, so that a script can tell
 
 def leave_with(group: click.Group) -> NoReturn:
     """Run ``group`` with the arguments of this process and exit."""
+    _open_what_is_closed()
     try:
         status = status_of(group, sys.argv[1:])
-        sys.stdout.flush()
-    except BrokenPipeError:  # `fmvm ps | head`: the reader has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
+        _flush()
+    except OutputLost as lost:
+        status = 0  # `fmvm ps | head`: the reader has had enough
+        if str(lost):
+            status = 2
+            with contextlib.suppress(OutputLost):
+                print_diagnostics((Diagnostic("FM1312", f"nothing can be written to {lost}"),))
     sys.exit(status)
+
+
+def _open_what_is_closed() -> None:
+    """Put nothing in the place of standard streams that are closed (``>&-``): else the store's file, say,
+    would get the number of one, and what is printed."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError as problem:
+        raise OutputLost(sys.stdout, problem) from None
 
 
 def status_of(group: click.Group, words: Sequence[str]) -> int:
@@ -52,7 +73,7 @@ def status_of(group: click.Group, words: Sequence[str]) -> int:
     except FlowmetalError as error:
         print_diagnostics(error.diagnostics)
         return error.exit_status
-    except BrokenPipeError:
+    except OutputLost:
         raise
     except Exception as error:
         return report_internal_error(error)

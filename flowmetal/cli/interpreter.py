@@ -32,7 +32,7 @@ def command(
     output, what they log to standard error.
     """
     take_enough()
-    with open_engine(store_url, modules=modules, sync=sync, limits=limits) as engine:
+    with open_engine(store_url, modules=modules, sync=sync, limits=limits, goes_on=True) as engine:
         complain(f"interpreter {engine.name} on {engine.store_url}")
         try:
             engine.interpret(concurrency=concurrency, until_idle=until_idle)

@@ -23,6 +23,19 @@ _ESCAPES = (
 )
 
 
+class OutputLost(Exception):
+    """Standard output or standard error takes nothing more. The text says why; "": its reader has gone.
+
+    From then on the stream swallows what is written to it.
+    """
+
+    def __init__(self, stream: TextIO, problem: OSError) -> None:
+        name = "standard error" if stream is sys.stderr else "standard output"
+        why = (problem.strerror or str(problem)).lower()
+        super().__init__("" if isinstance(problem, BrokenPipeError) else f"{name}: {why}")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def plain(text: str) -> str:
     """Return ``text`` without terminal escapes and control characters but tab and newline."""
     if text.replace("\n", "").isprintable():
@@ -76,8 +89,11 @@ def coloured(stream: TextIO) -> bool:
 
 def _write(stream: TextIO, text: str) -> None:
     encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    stream.flush()
+    try:
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except OSError as problem:
+        raise OutputLost(stream, problem) from None
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], stream: TextIO | None = None) -> str:

@@ -80,7 +80,7 @@ def command(
         max_body=max_body,
     )
     take_enough()
-    with open_engine(store_url, modules=modules, sync=sync, limits=limits) as engine:
+    with open_engine(store_url, modules=modules, sync=sync, limits=limits, goes_on=True) as engine:
         service = Service(engine, settings, concurrency)
         parts = ", ".join(sorted(settings.parts))
         service.run(lambda: complain(f"{parts} at {service.address} on {engine.store_url}"))

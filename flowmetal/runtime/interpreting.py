@@ -318,4 +318,5 @@ def _release(host: Host, claim: Claim) -> None:
 
 def _report(problem: FlowmetalError, claim: Claim | None = None) -> None:
     run = "" if claim is None else f"run {claim.run}: "
-    print(f"fmvm: {run}{problem}", file=sys.stderr, flush=True)  # noqa: T201
+    with contextlib.suppress(OSError):  # that nobody hears it is no trouble of the run's
+        print(f"fmvm: {run}{problem}", file=sys.stderr, flush=True)  # noqa: T201

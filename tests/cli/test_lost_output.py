@@ -1,0 +1,84 @@
+"""Standard output that takes nothing more: full, closed, or without a reader. No run is harmed by it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import flowmetal
+
+SOURCE = '(defn main [& args] (println "one") (sleep! #dur "1ms") (println "two") :end)'
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def fmvm(tmp_path: Path) -> Command:
+    (tmp_path / "p.flow").write_text(SOURCE)
+    paths = os.pathsep.join(path for path in sys.path if path)
+    environment = {
+        **os.environ, "FLOWMETAL_STORE": f"sqlite:{tmp_path}/t.db", "PYTHONPATH": paths,
+    }  # fmt: skip
+
+    def command(*words: str, **more: object) -> subprocess.CompletedProcess[str]:
+        made = subprocess.run(
+            [sys.executable, "-m", "flowmetal.cli", "fmvm", *words],
+            cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, check=False, **more,
+        )  # type: ignore[call-overload] # fmt: skip
+        assert "Traceback" not in made.stderr, made.stderr
+        assert "internal error" not in made.stderr, made.stderr
+        return made
+
+    return command
+
+
+def state(folder: Path, run: str) -> str:
+    with flowmetal.Engine(f"sqlite:{folder}/t.db") as engine:
+        return engine.view(run).state
+
+
+def without_reader() -> int:
+    read, write = os.pipe()
+    os.close(read)
+    return write
+
+
+def test_an_interpreter_whose_log_is_full_drives_on(fmvm: Command, tmp_path: Path) -> None:
+    with flowmetal.Engine(f"sqlite:{tmp_path}/t.db") as engine:
+        text = '(defn main [] (println "one") :end)'
+        engine.start_many(flowmetal.compile(text), [flowmetal.Beginning(id=n) for n in "ab"])
+    with open("/dev/full", "w") as full:
+        made = fmvm("interpreter", "--until-idle", stdout=full)
+    assert made.returncode == 0
+    assert made.stderr.count("what runs say is not shown any more: standard output") == 1
+    assert [state(tmp_path, run) for run in "ab"] == ["completed", "completed"]
+
+
+def test_a_run_whose_reader_has_gone_is_left_in_the_store(fmvm: Command, tmp_path: Path) -> None:
+    made = fmvm("run", "p.flow", "--id", "r", stdout=without_reader())
+    assert made.returncode == 130
+    assert (
+        "nobody reads the output; the run is in the store. Go on with: fmvm resume r" in made.stderr
+    )
+    assert state(tmp_path, "r") != "running"
+    assert fmvm("resume", "r", stdout=subprocess.PIPE).stdout.endswith(":end\n")
+
+
+def test_a_list_says_what_it_cannot_be_written_to(fmvm: Command) -> None:
+    fmvm("start", "p.flow", stdout=subprocess.DEVNULL)
+    with open("/dev/full", "w") as full:
+        made = fmvm("ps", stdout=full)
+    assert made.returncode == 2
+    assert "nothing can be written to standard output: no space left" in made.stderr
+    assert fmvm("ps", stdout=without_reader()).returncode == 0
+    assert fmvm("events", "no", stdout=without_reader()).returncode == 2
+
+
+def test_a_stream_that_is_closed_is_no_trouble(fmvm: Command) -> None:
+    fmvm("start", "p.flow", stdout=subprocess.DEVNULL)
+    assert fmvm("ps", preexec_fn=lambda: os.close(1)).returncode == 0
