@@ -408,9 +408,10 @@ class Engine(Mover, Sharer):
     ) -> list[RunView]:
         """Return runs, newest first. ``program``: the name that one is deployed as, or the beginning of its
         hash. Raises RunError FM0732 for a name that nothing is deployed as."""
-        from flowmetal.embed.sharing import program_named
+        if program:
+            from flowmetal.embed.sharing import program_named
 
-        program = program_named(self.store, program) if program else ""
+            program = program_named(self.store, program)
         wanted = tuple(RunState(state) for state in states)
         query = RunQuery(states=wanted, program=program, tags=tags or {}, limit=limit)
         return [run_view(row) for row in self.store.runs(query)]
