@@ -90,7 +90,7 @@ def seal_of(machine: Machine, fiber: Fiber, *, at_start: bool = False) -> str | 
                 return "the predicate of a catch clause"
             case _:
                 pass
-    return "a macro, a query or an evaluation" if machine.sealed else None
+    return "a macro, a top-level form, a query or an evaluation" if machine.sealed else None
 
 
 def _key(fiber: Fiber, kind: str, args: Map, number: EffectNumber) -> str:
