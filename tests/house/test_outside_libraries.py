@@ -22,6 +22,7 @@ HOMES = {
     "httpx2":    ("connectors/",),
     "re2":       ("stdlib/natives/", "values/"),
     "click":     ("cli/",),
+    "cronsim":   ("stdlib/natives/schedules",),
     "wcwidth":   ("embed/rendering",),
     "starlette": ("server/",),
     "uvicorn":   ("server/",),
