@@ -559,6 +559,7 @@ class Engine(Mover, Sharer):
         )
 
     def _world(self) -> HostWorld:
+        from flowmetal.embed.asking_runs import RunConnector
         from flowmetal.embed.world import HostWorld
 
         functions = self._functions
@@ -566,7 +567,7 @@ class Engine(Mover, Sharer):
             from flowmetal.embed.functions import functions_of
 
             functions = [*functions, *functions_of(self._modules)]
-        return HostWorld(functions)
+        return HostWorld(functions, connectors=[RunConnector(lambda: self.host)])
 
     def _send(self, run: str, kind: str, name: str, body: bytes, id: str | None) -> Receipt:
         row = self.store.send(RunId(run), Message(id or os.urandom(8).hex(), kind, name, body))

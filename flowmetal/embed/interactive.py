@@ -19,6 +19,7 @@ from flowmetal.compiler.expanders import EXPANDERS
 from flowmetal.compiler.loader import Loader
 from flowmetal.compiler.options import CompileOptions
 from flowmetal.compiler.resolution import Names
+from flowmetal.embed.asking_runs import RunConnector
 from flowmetal.embed.library import library
 from flowmetal.embed.live import LiveMachine
 from flowmetal.embed.loading import LoadConnector, error_value
@@ -92,7 +93,9 @@ class Interactive:
         self.machine = LiveMachine(
             {**natives(), **{native.name: native for native in own}},
             modules,
-            lambda: HostWorld(functions, connectors=[loading]),
+            lambda: HostWorld(
+                functions, connectors=[loading, RunConnector(lambda: self.machine.host)]
+            ),
             grants or RunGrants(),
             observer,
         )

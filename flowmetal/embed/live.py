@@ -276,6 +276,11 @@ class LiveMachine:
         frames = tuple(frame for frame in error.frames if frame[0] != _EVALUATE)
         self._outcomes[id(machine)] = FlowError(error.with_frames(frames))
 
+    @property
+    def host(self) -> Host:
+        """What the runtime stands on."""
+        return self._host_and_claim()[0]
+
     def _host_and_claim(self) -> tuple[Host, Claim]:
         """Return what the runtime stands on: a store in memory that knows one run."""
         if self._claimed is None:

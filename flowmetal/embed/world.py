@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from flowmetal.effects.functions import ForeignFunction
+from flowmetal.effects.kinds import KINDS
 from flowmetal.effects.requests import Call, Connector
 from flowmetal.errors import UsageError
 from flowmetal.values import Value
@@ -58,7 +59,8 @@ class HostWorld:
         if self._kinds is None:
             from flowmetal.connectors.registry import kinds_of_packages
 
-            self._kinds = (*self._functions, *self._given, *kinds_of_packages())
+            own = (kind for kind in self._given if kind not in KINDS)
+            self._kinds = (*self._functions, *own, *kinds_of_packages())
         return self._kinds
 
     async def close(self) -> None:

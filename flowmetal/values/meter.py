@@ -75,7 +75,7 @@ _METER: ContextVar[Meter] = ContextVar("flowmetal.meter")
 
 
 def meter() -> Meter:
-    """Return the meter of this thread."""
+    """Return the meter in force."""
     found = _METER.get(None)
     if found is None:
         found = Meter()
@@ -83,11 +83,16 @@ def meter() -> Meter:
     return found
 
 
-def meter_for(limits: Limits) -> Meter:
-    """Return the meter of this thread, set to the limits of a run."""
-    found = meter()
-    found.limits = limits
-    return found
+def new_meter(limits: Limits) -> Meter:
+    """Begin a meter for a run with its limits.
+
+    A new one for each slice: a thread that was begun meanwhile may go on under the one before, and what the host
+    does for this run or another is no part of the run.
+    """
+    made = Meter()
+    made.limits = limits
+    _METER.set(made)
+    return made
 
 
 def taken(due: Due) -> int:

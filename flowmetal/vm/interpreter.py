@@ -45,7 +45,7 @@ from flowmetal.values import (
     sub,
     vector,
 )
-from flowmetal.values.meter import meter_for, taken
+from flowmetal.values.meter import new_meter, taken
 from flowmetal.vm.calls import apply_value, by_order, call_value
 from flowmetal.vm.effects import perform
 from flowmetal.vm.fibers import Suspended
@@ -141,9 +141,7 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
     """
     frames = fiber.frames
     variables = machine.globals
-    due = meter_for(machine.limits).due
-    due.clear()  # what the host did meanwhile, for this run or another, is no part of the run
-    due.lent = 0
+    due = new_meter(machine.limits).due
     value: Value
     while True:
         frame = frames[-1]

@@ -19,7 +19,7 @@ from flowmetal.ids import RunId
 from flowmetal.values import FlowError, Value, list_of
 from flowmetal.values.errors import flow_error
 from flowmetal.values.limits import limit_error
-from flowmetal.values.meter import meter_for, paid_back, taken
+from flowmetal.values.meter import meter, paid_back, taken
 from flowmetal.vm.calls import arity_error, call_value
 from flowmetal.vm.effects import seal_of
 from flowmetal.vm.fibers import wake
@@ -143,8 +143,8 @@ def _burnt(machine: Machine, fiber: Fiber, share: int) -> tuple[int, int]:
 
     What a sealed machine does is in no history: there, it is all fuel.
     """
-    due = meter_for(machine.limits).due
     left = execute(machine, fiber, share)
+    due = meter().due
     spent = share - left + taken(due)  # what the instruction that stopped it was charged for
     lent = paid_back(due)
     return (spent, 0) if machine.sealed else (spent - lent, lent)

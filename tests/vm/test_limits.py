@@ -6,10 +6,12 @@ limit is raised, and that parks the run if nobody catches it.
 
 from __future__ import annotations
 
+from contextvars import copy_context
+
 import pytest
 
 from flowmetal.embed.machine import Machine
-from flowmetal.values.meter import DEFAULT, UNTRUSTED, Limits, charge, lend
+from flowmetal.values.meter import DEFAULT, UNTRUSTED, Limits, charge, lend, meter
 from flowmetal.vm.state import MachineStatus, Turn
 from tests.vm.programs import k, program
 
@@ -163,3 +165,10 @@ def test_five_thousand_nested_concats_are_walked_in_linear_time() -> None:
     few = ended("(count (reduce concat (map list (range 500))))").fuel
     many = ended("(count (reduce concat (map list (range 5000))))").fuel
     assert many < 12 * few
+
+
+def test_each_slice_has_a_meter_that_no_thread_begun_before_shares() -> None:
+    Machine(program("(defn main [] (reduce + (range 10)))")).run()
+    of_a_thread = copy_context()
+    Machine(program("(defn main [] (reduce + (range 10)))")).run()
+    assert of_a_thread.run(meter) is not meter()
