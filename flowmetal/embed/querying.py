@@ -40,13 +40,11 @@ def answer(
     program = host.program(row.program)
     full = _full_name(program, name.removeprefix(":"))
     if row.started_us is None:
-        raise RunError(
-            "FM1133",
-            f"run {row.id} has not begun",
-            hint=f"see `fmvm why {row.id}`: an interpreter begins it",
-        )
+        raise _not_begun(row)
     image = Image(program, host.linker.natives)
     machine = machine_at(host, row, at, image).machine
+    if machine.started <= len(machine.image.initialisers):  # its vars have no values yet
+        raise _not_begun(row)
     copy = Copy(image, machine, None)
     machine.watch = Watch(host.limits.heap)
     try:
@@ -59,6 +57,14 @@ def answer(
     except FlowError as error:
         raise thrown(error.error) from None
     return value
+
+
+def _not_begun(row: RunRow) -> RunError:
+    return RunError(
+        "FM1133",
+        f"run {row.id} has not begun",
+        hint=f"see `fmvm why {row.id}`: an interpreter begins it",
+    )
 
 
 def queries(program: Program) -> Iterator[Definition]:
