@@ -64,7 +64,7 @@ def _check_fiber(machine: Machine, fiber: Fiber) -> None:
         scope = machine.scopes.get(number)
         require(scope is not None and scope.owner == fiber.number, where)
         assert scope is not None
-        require(scope.depth <= depth, where)
+        require(scope.depth <= depth and scope.parent < number, where)  # begun later, ended first
         number, depth = scope.parent, scope.depth
     require((fiber.status is FiberStatus.BLOCKED) == (fiber.blocked_on is not None), where)
     match fiber.blocked_on:

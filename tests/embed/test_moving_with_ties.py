@@ -201,9 +201,7 @@ def test_an_at_most_once_task_that_nobody_has_taken_moves_like_any_other(a, b, t
 
 
 def test_a_task_is_withdrawn_and_asked_again_under_its_key(a, b, tmp_path) -> None:
-    run = parked(
-        a, '(defforeign render [x] {:kind :t/render :queue "gpu"}) (defn main [] (render 1))'
-    )
+    run = parked(a, '(defforeign render [x] {:queue "gpu"}) (defn main [] (render 1))')
     claimed = a.claim_task("gpu", "w1")
     assert claimed is not None
     move(a, b, run, tmp_path)

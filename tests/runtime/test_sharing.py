@@ -264,7 +264,7 @@ def test_a_deployed_program_is_started_by_its_name(engine) -> None:
         '(event/await-callback! (event/callback!) {:timeout #dur "1ms"})',
         '(event/await-shared! "never" {:timeout #dur "1ms"})',
         '(await! (start! child []) {:timeout #dur "1ms"})',
-        '(with-lock! "a" (with-lock! "a" {:wait #dur "1ms"} 1))',
+        '(with-lock! "a" (await! (spawn! (fn [] (with-lock! "a" {:wait #dur "1ms"} 1)))))',
     ],
 )
 def test_a_step_is_tried_again_when_the_time_of_its_wait_is_up(engine, wait: str) -> None:

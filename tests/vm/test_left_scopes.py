@@ -71,13 +71,13 @@ def test_scopes_are_not_opened_by_a_value() -> None:
 
 
 def test_the_members_of_a_scope_whose_form_is_gone_are_cancelled_and_waited_for() -> None:
-    leaves = (OPEN, POP, (Op.VAR, 3), SELF, NIL, (Op.CALL, 2), POP, *SLEEP, POP, NIL, THROW)
+    leaves = (OPEN, POP, (Op.VAR, 3), SELF, NIL, (Op.CALL, 2), POP, *SLEEP, POP, NIL, THROW, CLOSE)
     ends = (OPEN, (Op.SET_LOCAL, 0), *SLEEP, NIL, (Op.LOCAL, 0), CLOSE, POP, (Op.END_FINALLY, 0))
     caught = handler(HandlerKind.ANY, 0, 4, 4)
     function = main(
         body(SELF, NIL, NIL, (Op.CALL, 2), POP, *SLEEP, RETURN, handlers=(caught,)),
         body(*ends, RETURN, parameters=1, handlers=(handler(HandlerKind.FINALLY, 2, 5, 5),)),
-        body(*leaves, parameters=2),
+        body(*leaves, RETURN, parameters=2),
     )
     machine = run_saved(with_main(function))
     assert machine.status is MachineStatus.COMPLETED
