@@ -101,7 +101,7 @@ class Demo:
         store = east
         while result is None:
             if self.killed[-1] == MOVE_AFTER:
-                store = self.move(east, west, grants)
+                store = self.move(east, west)
             self.tell(f"fmvm resume {RUN}")
             result = self.drive(*FMVM, "resume", RUN, "--store", store, "--json")
         self.tell(f"the run has ended: {result.strip()}")
@@ -109,11 +109,11 @@ class Demo:
         seen: dict[str, object] = self.shop.ledger.as_json()
         return seen | {"report": report.read_text().splitlines()}
 
-    def move(self, east: str, west: str, grants: Sequence[str]) -> str:
+    def move(self, east: str, west: str) -> str:
         """Move the run to another store as a file, and return that store."""
         file = str(self.folder / "run.fms")
         self.command(*FMVM, "export", RUN, "-o", file, "--store", east)
-        self.command(*FMVM, "import", file, "--store", west, *grants)
+        self.command(*FMVM, "import", file, "--store", west)
         self.tell(f"fmvm export and import: {os.path.getsize(file):,} bytes, east.db -> west.db")
         return west
 

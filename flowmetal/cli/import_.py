@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,18 +26,23 @@ def command(
 ) -> None:
     """Take the run in FILE.fms into the store; it keeps its id and brings its program along.
 
-    What it may do is what is granted here. Without a word about that it is what the file says, if the
-    file is sealed with a key in $FLOWMETAL_KEYS or the run comes back to this store, or if it is nothing.
+    What it may do is what is granted here; without a word about that, what the file says. Where
+    $FLOWMETAL_KEYS has keys, only a file that is sealed with one of them is believed.
     """
     if no_grants and any(allowed.values()):
         raise click.UsageError("--no-grants and the --allow options exclude each other")
     with open_engine(store_url) as engine:
-        run = engine.import_run(file, grants=_grants(no_grants, allowed))
+        grants = _grants(no_grants, allowed)
+        run = engine.import_run(file, grants=grants)
         view = engine.view(run)
+        told = [] if grants is not None else engine.granted(run).as_options()
     if as_json:
         say_json({"id": run})
     else:
         say(run)
+        if told:
+            words = " ".join(map(shlex.quote, told))
+            complain(f"it may do what the file says: {words} (--no-grants takes that away)")
         if view.state in ("completed", "cancelled"):
             complain(f"it has ended: {view.state}")
         else:

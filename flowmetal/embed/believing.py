@@ -1,10 +1,10 @@
 """What is believed of a file that a run comes in: what it may do to the world, and whose child it is.
 
-Anybody can write a file with the right digests, so a file does not say by itself what its run may
-do here. Its grants are taken as they are in two cases: a **seal** shows that it was written by
-somebody who has one of our keys, or the run comes back to the store that it left with them. In any
-other case whoever imports it says what is granted here. A run from a file is the child
-of a run here only if it was that before it left.
+Anybody can write a file with the right digests. Where there are keys ($FLOWMETAL_KEYS), a **seal** shows that
+one was written by somebody who has one of them, and the grants of a file without such a seal are
+nobody's. Where there are none, a file is believed as its program is: whoever imports it is told what its run may do,
+and can grant something else. A run that comes back to the store that it left may do what it might before. It
+is the child of a run here only if it was that before it left.
 
 The seal is the part ``seal`` of the file: the name of a key (store/chain.py), then the HMAC-SHA-256
 of the names and digests of all other parts. No keys, no seal.
@@ -46,7 +46,13 @@ def is_sealed(parts: Mapping[str, bytes], ring: KeyRing) -> bool:
 
 
 def believed(
-    row: RunRow, here: RunRow | None, given: RunGrants | None, file: str, *, sealed: bool
+    row: RunRow,
+    here: RunRow | None,
+    given: RunGrants | None,
+    file: str,
+    *,
+    sealed: bool,
+    has_keys: bool,
 ) -> RunRow:
     """Return the row of a run from ``file`` with the grants and the parent that it has here.
 
@@ -56,9 +62,9 @@ def believed(
     parent = None if here is None else here.parent
     if given is not None:
         return row._replace(grants=given.encode(), parent=parent)
-    known = here is not None and here.grants == row.grants
     told = decode_grants(row.grants)
-    if not (sealed or known or told == RunGrants()):
+    is_known = not has_keys if here is None else here.grants == row.grants
+    if not (sealed or is_known or told == RunGrants()):
         raise _refuse(row.id, told, file)
     return row._replace(parent=parent)
 

@@ -142,10 +142,20 @@ class Mover(ABC):
     def import_run(self, path: str, *, grants: RunGrants | None = None) -> str:
         """Take a run from a file into the store and return its id.
 
-        ``grants``: what it may do here. Without them it is what the file says, if the file is sealed with
-        one of our keys, or the run comes back to the store that it left.
+        ``grants``: what it may do here. Without them it is what the file says; where there are keys,
+        only if one of them has sealed it, or the run comes back to the store that it left.
         Raises StoreError FM1016, RunError FM1104, RefusedError FM1204.
         """
         from flowmetal.embed.moving import import_run
 
         return import_run(self.host, path, grants)
+
+    def granted(self, run: str) -> RunGrants:
+        """Return what a run may do to the world. Raises RunError FM1101."""
+        from flowmetal.runtime.grants import decode_grants
+        from flowmetal.store.rules import no_such_run
+
+        row = self.store.run(RunId(run))
+        if row is None:
+            raise no_such_run(RunId(run))
+        return decode_grants(row.grants)

@@ -284,7 +284,12 @@ def import_run(host: Host, path: str, grants: RunGrants | None = None) -> str:
     if here is not None:
         rules.check_import(image.row, here.state, here.created_us, here.seq)
     row = believed(
-        image.row, here, grants, os.path.basename(path), sealed=is_sealed(parts, host.keys)
+        image.row,
+        here,
+        grants,
+        os.path.basename(path),
+        sealed=is_sealed(parts, host.keys),
+        has_keys=bool(host.keys.keys),
     )
     for program, data in zip(programs, earlier, strict=True):
         store.put_program(program.hash, data)  # nobody's word is taken for its name

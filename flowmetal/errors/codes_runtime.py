@@ -117,6 +117,6 @@ CODES = (
     ErrorCode("FM1203", "A run cannot move while it is tied to others here",
               "It holds a lock, has children that go on, or has subscribed to a topic: these stay in this store. Wait until it has let go of them; --force cuts the ties, and what the run wants of them at its new place ends in a :moved/left-behind error."),
     ErrorCode("FM1204", "A file says that its run may do what nobody has granted here",
-              "Anybody can write a file, so what its run may do is said by whoever imports it, with the --allow options of `fmvm run`, or --no-grants. A file that was sealed with one of the keys in $FLOWMETAL_KEYS is believed, and so is a run that comes back to the store that it left."),
+              "Anybody can write a file. Where $FLOWMETAL_KEYS has keys, only a file that is sealed with one of them is believed; what the run of another one may do is said by whoever imports it, with the --allow options of `fmvm run`, or --no-grants. A run that comes back to the store that it left may do what it might, and no more."),
 )
 # fmt: on

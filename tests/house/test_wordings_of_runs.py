@@ -83,11 +83,6 @@ SESSIONS = {
         fmvm interpreter --until-idle
         fmvm export order-17
     """,
-    "FM1204": """
-        fmvm start shop.flow --id order-17 --allow-http=pay.example --allow-sh=git,make
-        fmvm export order-17 -o order-17.fms
-        fmvm import order-17.fms --store sqlite:there.db
-    """,
 }
 
 
@@ -102,6 +97,16 @@ def folder(shell: Shell) -> Shell:
 @pytest.mark.parametrize("code", SESSIONS)
 def test_what_a_run_is_not_in_a_state_for_is_worded_as_agreed(code: str, folder: Shell) -> None:
     compare(code, shown_by(folder, SESSIONS[code]))
+
+
+def test_a_file_that_grants_its_run_what_it_likes(folder: Shell) -> None:
+    start = "fmvm start shop.flow --id order-17 --allow-http=pay.example --allow-sh=git,make"
+    for line in (start, "fmvm export order-17 -o order-17.fms"):
+        assert folder(*line.split()).status == 0
+    keys = folder.folder / "keys"
+    keys.write_text("0123456789abcdef")
+    folder.monkeypatch.setenv("FLOWMETAL_KEYS", str(keys))
+    compare("FM1204", shown_by(folder, "fmvm import order-17.fms --store sqlite:there.db"))
 
 
 def test_a_run_without_a_result(folder: Shell) -> None:
