@@ -19,7 +19,8 @@ SOURCE = """(ns d (:require [flow.event :refer [receive!]]))
 def damaged(shell: Shell) -> Shell:
     shell.write("d.flow", SOURCE)
     assert shell("fmvm", "start", "d.flow", "--id", "r").status == 0
-    assert shell("fmvm", "interpreter", "--until-idle").status == 0
+    while "the signal `go`" not in shell("fmvm", "show", "r").out:  # the sleep is over
+        assert shell("fmvm", "interpreter", "--until-idle").status == 0
     with sqlite3.connect(os.environ["FLOWMETAL_STORE"].removeprefix("sqlite:")) as database:
         database.execute(
             "UPDATE event SET snapshot = x'0011' WHERE (key & 4294967295) = (SELECT seq FROM head)"
