@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from flowmetal.cli.driving import open_engine
-from flowmetal.cli.options import grant_options, json_option, path_option, store_option
+from flowmetal.cli.options import grant_options, grants_in, json_option, path_option, store_option
 from flowmetal.cli.output import say, say_json
 
 
@@ -25,22 +27,15 @@ def command(
     no_contracts: bool,
     name: str,
     file: str,
-    allow_http: tuple[str, ...],
-    allow_sh: tuple[str, ...],
-    allow_env: tuple[str, ...],
-    allow_fs: tuple[str, ...],
-    allow_all: bool,
+    **allowed: Any,
 ) -> None:
     """Let NAME stand for the program FILE, for `start!` and for those who start it from outside.
 
     Runs in flight keep the program that they have.
     """
-    from flowmetal.embed.config import grants_of
     from flowmetal.embed.files import load_program
 
-    grants = grants_of(
-        http=allow_http, sh=allow_sh, env=allow_env, fs=allow_fs, everything=allow_all
-    )
+    grants = grants_in(allowed)
     program = load_program(file, roots=roots, contracts=not no_contracts)
     with open_engine(store_url) as engine:
         previous = engine.deploy(program, name, grants=grants)

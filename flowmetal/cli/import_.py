@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from flowmetal.cli.driving import open_engine, there, way_on
-from flowmetal.cli.options import grant_options, json_option, store_option
+from flowmetal.cli.options import grant_options, grants_in, json_option, store_option
 from flowmetal.cli.output import complain, say, say_json
-
-if TYPE_CHECKING:
-    from flowmetal.runtime.grants import RunGrants
 
 
 @click.command("import", epilog="Example: fmvm import run.fms && fmvm resume 7f3c")
@@ -31,8 +28,8 @@ def command(
     """
     if no_grants and any(allowed.values()):
         raise click.UsageError("--no-grants and the --allow options exclude each other")
+    grants = grants_in(allowed) if no_grants or any(allowed.values()) else None
     with open_engine(store_url) as engine:
-        grants = _grants(no_grants, allowed)
         run = engine.import_run(file, grants=grants)
         view = engine.view(run)
         told = [] if grants is not None else engine.granted(run).as_options()
@@ -47,18 +44,3 @@ def command(
             complain(f"it has ended: {view.state}")
         else:
             complain(f"go on with: {there(way_on(view), store_url)}")
-
-
-def _grants(none: bool, allowed: dict[str, Any]) -> RunGrants | None:
-    """Return what the command line grants; None: it says nothing about that."""
-    if not none and not any(allowed.values()):
-        return None
-    from flowmetal.embed.config import grants_of
-
-    return grants_of(
-        http=allowed["allow_http"],
-        sh=allowed["allow_sh"],
-        env=allowed["allow_env"],
-        fs=allowed["allow_fs"],
-        everything=allowed["allow_all"],
-    )

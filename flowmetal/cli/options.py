@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from flowmetal.errors import UsageError
+
+if TYPE_CHECKING:
+    from flowmetal.runtime.grants import RunGrants
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -77,6 +80,19 @@ def grant_options(command: Command) -> Command:
     ):
         command = add(command)
     return command
+
+
+def grants_in(words: Mapping[str, Any]) -> RunGrants:
+    """Return what the options of ``grant_options`` grant. Raises UsageError FM1310."""
+    from flowmetal.embed.config import grants_of
+
+    return grants_of(
+        http=words["allow_http"],
+        sh=words["allow_sh"],
+        env=words["allow_env"],
+        fs=words["allow_fs"],
+        everything=words["allow_all"],
+    )
 
 
 def start_options(command: Command) -> Command:

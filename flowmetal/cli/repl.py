@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowmetal.cli.options import path_option
+from flowmetal.cli.options import grant_options, grants_in, path_option
 from flowmetal.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 @click.command("repl", epilog="Example: fmvm repl --allow-http=api.example.com --allow-fs=read:.")
 @path_option
-@click.option("--allow-http", metavar="HOST[:PORT]", multiple=True, help="Hosts it may ask.")
-@click.option("--allow-sh", metavar="PROGRAM", multiple=True, help="Programs it may run.")
-@click.option("--allow-env", metavar="NAME", multiple=True, help="Variables it may read.")
-@click.option("--allow-fs", metavar="read:DIR|write:DIR", multiple=True, help="Files it may use.")
-@click.option("-A", "--allow-all", is_flag=True, help="Grant everything.")
+@grant_options
 @click.option(
     "--python",
     "modules",
@@ -35,13 +31,9 @@ if TYPE_CHECKING:
 def command(
     roots: tuple[str, ...],
     no_contracts: bool,
-    allow_http: tuple[str, ...],
-    allow_sh: tuple[str, ...],
-    allow_env: tuple[str, ...],
-    allow_fs: tuple[str, ...],
-    allow_all: bool,
     modules: tuple[str, ...],
     run: str | None,
+    **allowed: Any,
 ) -> int:
     """Read forms, evaluate them and print their values.
 
@@ -56,12 +48,10 @@ def command(
             hint=f"`fmvm eval {run} EXPR` looks into a copy of it, `fmvm show {run}` says where it stands",
         )
     from flowmetal.cli.guard import report_internal_error
-    from flowmetal.embed.config import grants_of, source_roots
+    from flowmetal.embed.config import source_roots
     from flowmetal.repl.conversation import Conversation
 
-    grants = grants_of(
-        http=allow_http, sh=allow_sh, env=allow_env, fs=allow_fs, everything=allow_all
-    )
+    grants = grants_in(allowed)
     folders = source_roots(Path.cwd() / "repl", roots)
     functions: list[Callable[..., Any]] = []
     if modules:

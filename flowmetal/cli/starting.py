@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flowmetal.cli.options import read_json, read_json_lines, read_tags
+from flowmetal.cli.options import grants_in, read_json, read_json_lines, read_tags
 from flowmetal.cli.output import complain
 from flowmetal.errors import UsageError
 
@@ -74,15 +74,8 @@ def start_each_line(
 
 def _read_words(file: str, words: Mapping[str, Any]) -> tuple[Program, dict[str, Any]]:
     """Return the program, and what all its runs have in common."""
-    from flowmetal.embed.config import grants_of
     from flowmetal.embed.files import load_program
 
-    grants = grants_of(
-        http=words["allow_http"],
-        sh=words["allow_sh"],
-        env=words["allow_env"],
-        fs=words["allow_fs"],
-        everything=words["allow_all"],
-    )
+    grants = grants_in(words)
     program = load_program(file, roots=words["roots"], contracts=not words["no_contracts"])
     return program, {"entry": words["entry"], "grants": grants}

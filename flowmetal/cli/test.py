@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowmetal.cli.options import grant_options, json_option
+from flowmetal.cli.options import grant_options, grants_in, json_option
 from flowmetal.cli.output import complain, render, say, say_json
 from flowmetal.errors import UsageError
 
@@ -36,26 +36,19 @@ def command(
     junit: str | None,
     record: bool,
     re_record: bool,
-    allow_http: tuple[str, ...],
-    allow_sh: tuple[str, ...],
-    allow_env: tuple[str, ...],
-    allow_fs: tuple[str, ...],
-    allow_all: bool,
     roots: tuple[str, ...],
     as_json: bool,
     paths: tuple[str, ...],
+    **allowed: Any,
 ) -> int:
     """Run the deftests of PATHs: files, or folders with sources (test, tests, else this one).
 
     Tests are sealed from the world and their clock is virtual: see docs/testing.md. What is
     allowed is for the recording of cassettes alone; $FLOWMETAL_RECORD=new or all asks for it, too.
     """
-    from flowmetal.embed.config import grants_of
     from flowmetal.testing.suite import Selection, run_files, test_files
 
-    grants = grants_of(
-        http=allow_http, sh=allow_sh, env=allow_env, fs=allow_fs, everything=allow_all
-    )
+    grants = grants_in(allowed)
     recorder = _recorder(record, re_record, grants)
     selection = Selection(pattern, seed, fail_fast, recorder=recorder)
     files = test_files(paths)
