@@ -9,46 +9,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from flowmetal.effects.errors import bad_argument, effect_error
+from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import Call, EffectFailed
 from flowmetal.errors import FlowmetalError
 from flowmetal.ids import RunId
-from flowmetal.values import ErrorValue, Keyword, RunRef, Value, keyword
-from flowmetal.values.kinds import SEQUENCE, kind_of
+from flowmetal.values import ErrorValue, Value, keyword
 
 if TYPE_CHECKING:
     from flowmetal.runtime.host import Host
 
-KIND: Final = "run/query"
-
-_RUN, _NAME, _ARGS = map(keyword, ("run", "name", "args"))
+_RUN = keyword("run")
 _TYPES: Final = {"FM1101": "run/unknown", "FM1133": "run/not-begun", "FM1332": "query/unknown"}
 
 
 class RunConnector:
     """Asks runs of the store in a thread of its own: an answer takes up to a second or so of computing."""
 
-    kinds = frozenset({KIND})
+    kinds = frozenset({"run/query"})
 
     def __init__(self, host: Callable[[], Host]) -> None:
         self._host = host
 
     async def perform(self, call: Call) -> Value:
         """Return the answer. Raises EffectFailed."""
-        run, name = call.args.get(_RUN), call.args.get(_NAME)
-        run = run.id if isinstance(run, RunRef) else run
-        name = name.text if isinstance(name, Keyword) else name
-        arguments = call.args.get(_ARGS)
-        if not (isinstance(run, str) and run):
-            raise EffectFailed(bad_argument(KIND, ":run is a run or the id of one"))
-        if not (isinstance(name, str) and name):
-            raise EffectFailed(bad_argument(KIND, ":name is a string or a keyword"))
-        if arguments is not None and kind_of(arguments) != SEQUENCE:
-            raise EffectFailed(bad_argument(KIND, ":args is a vector"))
-        given = () if arguments is None else tuple(arguments)
         from flowmetal.connectors.blocking import Blocking
+        from flowmetal.runtime.arguments import Arguments
 
-        return await Blocking().call(self._ask, RunId(run), name, given)
+        args = Arguments(call.kind, call.args)
+        run, name, given = args.run("run"), args.name("name"), args.items("args")
+        return await Blocking().call(self._ask, run, name, given)
 
     async def close(self) -> None:
         """Nothing is kept open."""
@@ -56,12 +45,13 @@ class RunConnector:
     def _ask(self, run: RunId, name: str, arguments: tuple[Value, ...]) -> Value:
         from flowmetal.embed.asking import Thrown
         from flowmetal.embed.querying import answer
+        from flowmetal.store.rules import no_such_run
 
         host = self._host()
-        row = host.store.run(run)
-        if row is None:
-            raise _failed("FM1101", f"there is no run {run}", run)
         try:
+            row = host.store.run(run)
+            if row is None:
+                raise no_such_run(run)
             return answer(host, row, name, arguments)
         except Thrown as thrown:
             raise EffectFailed(_of_run(thrown.error, run)) from None

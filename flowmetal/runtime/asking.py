@@ -11,14 +11,15 @@ import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from flowmetal.effects.errors import bad_argument, effect_error
+from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.errors import FlowmetalError
 from flowmetal.ids import ProgramHash, RunId
+from flowmetal.runtime.arguments import Arguments
 from flowmetal.runtime.entering import signal_name
 from flowmetal.runtime.grants import RunGrants, decode_grants
 from flowmetal.runtime.options import AT_MOST_ONCE
-from flowmetal.runtime.retry import ONCE, duration_us, policy_of
+from flowmetal.runtime.retry import ONCE, policy_of
 from flowmetal.runtime.starting import checked_id
 from flowmetal.store.inputs import encode_input, first_event
 from flowmetal.store.operations.vocabulary import (
@@ -53,15 +54,13 @@ from flowmetal.store.operations.vocabulary import (
     Unsubscribe,
 )
 from flowmetal.store.protocol import Message, NewRun
-from flowmetal.values import Keyword, Map, RunRef, Value, hash_map, keyword, kind_of
+from flowmetal.values import Map, RunRef, hash_map, keyword
 from flowmetal.values.codec import encode_data
-from flowmetal.values.kinds import SEQUENCE
 from flowmetal.vm.machine import start
 
 if TYPE_CHECKING:
     from flowmetal.runtime.active import ActiveRun
 
-_MISSING: Final = object()
 _HEARTBEAT_US: Final = 60_000_000
 _SCAN: Final = 1000
 _TOKEN_BYTES: Final = 32
@@ -79,84 +78,12 @@ def asked_by(active: ActiveRun, request: EffectRequest, due_us: int | None) -> A
     return Asked(active.effect_id(request.number), operation)
 
 
-class _Arguments:
-    """The arguments of an effect, read one by one."""
+class _Arguments(Arguments):
+    """Those of an effect that a run asks for."""
 
     def __init__(self, request: EffectRequest) -> None:
+        super().__init__(request.kind, request.args)
         self.request = request
-        self._args = request.args
-
-    def get(self, name: str) -> Value:
-        return self._args.get(keyword(name))
-
-    def has(self, name: str) -> bool:
-        return self._args.get(keyword(name), _MISSING) is not _MISSING
-
-    def name(self, name: str) -> str:
-        """Return a name: a string, or a keyword without its colon."""
-        value = self.get(name)
-        if not isinstance(value, (str, Keyword)) or value == "":
-            raise self.wrong(f":{name} is a string or a keyword")
-        return signal_name(value)
-
-    def count(self, name: str, otherwise: int | None = None, least: int = 1) -> int:
-        """Return a whole number."""
-        value = self.get(name)
-        if value is None and otherwise is not None:
-            return otherwise
-        if type(value) is not int or not least <= value < 1 << 53:
-            raise self.wrong(f":{name} is a whole number from {least}")
-        return value
-
-    def count_or_none(self, name: str, least: int = 1) -> int | None:
-        return None if self.get(name) is None else self.count(name, least=least)
-
-    def us(self, name: str) -> int:
-        try:
-            return duration_us(self.get(name), f":{name}")
-        except ValueError as problem:
-            raise self.wrong(str(problem)) from None
-
-    def us_or_none(self, name: str) -> int | None:
-        return None if self.get(name) is None else self.us(name)
-
-    def one_of(self, name: str, names: dict[str, IfExists] | dict[str, OnParentEnd]) -> str:
-        value = self.get(name)
-        if not isinstance(value, Keyword) or value.text not in names:
-            words = " or ".join(f":{word}" for word in names)
-            raise self.wrong(f":{name} is {words}")
-        return value.text
-
-    def run(self, name: str) -> RunId:
-        """Return the id of a run: a handle or the id itself."""
-        value = self.get(name)
-        id_ = value.id if isinstance(value, RunRef) else value
-        if not isinstance(id_, str) or not id_:
-            raise self.wrong(f":{name} is a run or the id of one")
-        return RunId(id_)
-
-    def items(self, name: str) -> tuple[Value, ...]:
-        """Return the items of a vector or another sequence; none if it is not there."""
-        value = self.get(name)
-        if value is None:
-            return ()
-        if kind_of(value) != SEQUENCE:
-            raise self.wrong(f":{name} is a vector")
-        return tuple(value)
-
-    def inside(self, name: str) -> _Arguments:
-        """Return a map among the arguments, to be read like them."""
-        value = self.get(name)
-        if not isinstance(value, Map):
-            raise self.wrong(f":{name} is a map")
-        request = self.request
-        return _Arguments(EffectRequest(request.number, request.kind, value, request.key))
-
-    def body(self, name: str) -> bytes:
-        return encode_data(self.get(name))
-
-    def wrong(self, message: str) -> EffectFailed:
-        return EffectFailed(bad_argument(self.request.kind, message))
 
 
 # Runs
@@ -175,9 +102,8 @@ def _start(active: ActiveRun, args: _Arguments) -> Operation:
     again = "." in args.request.key
     if args.has("if-exists"):
         if_exists = _IF_EXISTS[args.one_of("if-exists", _IF_EXISTS)]
-        again = (
-            again and if_exists is not IfExists.ATTACH
-        )  # that run is meant, whatever became of it
+        if if_exists is IfExists.ATTACH:
+            again = False  # that run is meant, whatever became of it
     delay_us = args.us_or_none("delay") or 0
     return StartRun(_new_run(active, args, delay_us), if_exists, policy, again)
 
@@ -386,7 +312,7 @@ def _enqueue(active: ActiveRun, args: _Arguments) -> Operation:
     )
 
 
-def queue_policy(args: _Arguments) -> QueuePolicy:
+def queue_policy(args: Arguments) -> QueuePolicy:
     """Read what a queue is defined with."""
     rate = args.inside("rate") if args.get("rate") is not None else None
     return QueuePolicy(
@@ -415,7 +341,7 @@ def _task(active: ActiveRun, request: EffectRequest, due_us: int | None) -> Oper
 
     declared = active.declared(request.kind)
     assert declared is not None
-    args = _Arguments(EffectRequest(request.number, request.kind, declared, request.key))
+    args = Arguments(request.kind, declared)
     try:
         policy = policy_of(request.args.get(keyword("retry"), declared.get(keyword("retry"))), ONCE)
     except ValueError as problem:
