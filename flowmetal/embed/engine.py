@@ -34,6 +34,7 @@ from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.host import Host
 from flowmetal.store import open_store
 from flowmetal.store.protocol import ENDED, Message, NewEvent, RunQuery, RunRow, RunState
+from flowmetal.store.rules import no_such_run
 from flowmetal.values import ErrorValue, Map, Value, encode_data, hash_map, keyword
 from flowmetal.values.meter import DEFAULT, Limits
 from flowmetal.values.names import reads_as_keyword
@@ -572,13 +573,13 @@ class Engine(Mover, Sharer):
     def _send(self, run: str, kind: str, name: str, body: bytes, id: str | None) -> Receipt:
         row = self.store.send(RunId(run), Message(id or os.urandom(8).hex(), kind, name, body))
         if row is None:
-            raise RunError("FM1101", f"there is no run {run}", hint="`fmvm ps` lists the runs")
+            raise no_such_run(RunId(run))
         return Receipt(row)
 
     def _row(self, run: str) -> RunRow:
         row = self.store.run(RunId(run))
         if row is None:
-            raise RunError("FM1101", f"there is no run {run}", hint="`fmvm ps` lists the runs")
+            raise no_such_run(RunId(run))
         return row
 
 

@@ -48,8 +48,7 @@ class Mover(ABC):
         """
         from flowmetal.embed.moving import export_run
 
-        owner, host = InterpreterId(self.name), self.host
-        return export_run(self.store, owner, RunId(run), path, in_doubt, force, host.keys, host)
+        return export_run(self.host, RunId(run), path, in_doubt, force)
 
     def abandon_export(self, run: str) -> None:
         """Let a run go on here whose export stopped half-way. A file that is there must not be imported.

@@ -34,7 +34,6 @@ from flowmetal.runtime.inheriting import leaving, name_of_tie
 from flowmetal.runtime.progress import asking_again, decode_progress
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store import rules
-from flowmetal.store.chain import KeyRing
 from flowmetal.store.operations.vocabulary import RestoreCallback, ShowTies
 from flowmetal.store.protocol import (
     ENDED,
@@ -61,8 +60,6 @@ _CALLBACKS = "callbacks"
 _EARLIER = "earlier/"
 """Parts of a file that are not the run's own: its callbacks, and programs that it had before."""
 
-NO_KEYS = KeyRing()
-
 _STAY = frozenset({"hold", "child", "topic"})
 _WAITS = frozenset({"watch", "promise"})
 """What stays in its store, and waits for what may never come anywhere else."""
@@ -71,24 +68,17 @@ _EXPORTABLE = frozenset(RunState) - {RunState.MOVED}
 
 
 def export_run(
-    store: Store,
-    owner: InterpreterId,
-    run: RunId,
-    path: str | None,
-    in_doubt: bool,
-    force: bool = False,
-    keys: KeyRing = NO_KEYS,
-    host: Host | None = None,
+    host: Host, run: RunId, path: str | None, in_doubt: bool, force: bool = False
 ) -> str:
     """Move a run into the file ``path`` (default RUN.fms) and return the path.
 
     ``in_doubt``: although an at-most-once effect is in flight. ``force``: although it is tied to others.
-    ``keys``: what the file is sealed with (believing.py). ``host``: what looks whether the run could go on
-    elsewhere. Raises StoreError FM1001 if it could not: it stays.
+    Raises StoreError FM1001 if no place would take it in: it stays.
     """
+    store = host.store
     path = path or f"{run}{SUFFIX}"
     _refuse_other_file(run, path)
-    claim = _claim(store, owner, run)
+    claim = _claim(store, host.owner, run)
     row = store.load(claim).row
     try:
         ties = Ties.of(store, run)
@@ -110,9 +100,8 @@ def export_run(
         if not force:
             _refuse_ties(run, ties)
         parts = _leaving(store, store.export_run(claim), ties)
-        if host is not None:
-            _check_sound(host, run, parts)
-        write_bytes(path, pack(sealed(parts, keys)))
+        _check_sound(host, run, parts)
+        write_bytes(path, pack(sealed(parts, host.keys)))
     except BaseException:  # whatever it was, the run is still here: it goes on as before
         _stay(store, claim, row, ties.doubtful if in_doubt else ())
         raise

@@ -17,6 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
 from flowmetal.reader.tokens import tokenize
+from flowmetal.runtime.observer import Silent
 
 if TYPE_CHECKING:
     from flowmetal.embed.interactive import Interactive
@@ -118,7 +119,7 @@ class Conversation:
                 self.keywords.add(token.value)
 
 
-class _Shown:
+class _Shown(Silent):
     """Passes on what programs print and log."""
 
     def __init__(self, screen: Screen) -> None:
@@ -126,18 +127,6 @@ class _Shown:
 
     def wrote(self, run: str, text: str) -> None:
         self._screen.show_output(text)
-
-    def unserved(self, run: str, kinds: tuple[str, ...]) -> None:
-        pass
-
-    def held(self, run: str, holder: str) -> None:
-        pass
-
-    def troubled(self, run: str, problem: str) -> None:
-        pass
-
-    def waits(self, run: str) -> None:
-        pass
 
     def logged(self, run: str, line: LogLine) -> None:
         from flowmetal.embed.views import log_text

@@ -434,13 +434,9 @@ def _leave_scopes(machine: Machine, fiber: Fiber) -> None:
     """
     while fiber.scope != fiber.home and machine.scopes[fiber.scope].depth >= len(fiber.frames):
         left = hand_on_members(machine, fiber)
-        for number in left:
-            if number in machine.fibers:
-                cancel(
-                    machine,
-                    machine.fibers[number],
-                    Cancellation("its scope has ended", fiber.scope),
-                )
+        over = Cancellation("its scope has ended", fiber.scope)
+        for member in (machine.fibers[number] for number in left if number in machine.fibers):
+            cancel(machine, member, over)
 
 
 def enter(frame: Frame, handler: Handler, operands: list[Value]) -> None:

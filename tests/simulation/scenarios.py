@@ -320,13 +320,12 @@ async def moved(outside: Outside, me: str) -> None:
     run = await outside.start("long", me, me)
     await asyncio.sleep(outside.chance.uniform(0, 3))
     path = str(outside.simulation.places.folder / f"{me}.fms")
-    owner = outside.host.owner
-    if await outside.tried(lambda: export_run(outside.store, owner, run, path, False)):
+    if await outside.tried(lambda: export_run(outside.host, run, path, False)):
         state = RunState.MOVED
     else:
         state = outside.simulation.shared.run(run).state
     if state is RunState.EXPORTING:  # the operator was cut off in the middle, and begins again
-        await outside.tried(lambda: export_run(outside.store, owner, run, path, False), 1000)
+        await outside.tried(lambda: export_run(outside.host, run, path, False), 1000)
     if outside.simulation.shared.run(run).state is RunState.MOVED:
         await asyncio.sleep(outside.chance.uniform(0, 2))
         await outside.tried(lambda: import_run(outside.host, path), 1000)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from flowmetal.bytecode.arities import takes
-from flowmetal.errors import FlowmetalError
+from flowmetal.errors import FlowmetalError, StoreError
 from flowmetal.ids import ProgramHash, RunId
 from flowmetal.store.inputs import encode_input, first_event, is_run_id
 from flowmetal.store.operations import runs
@@ -24,6 +24,7 @@ from flowmetal.store.operations.deployments import Deployment
 from flowmetal.store.operations.records import Record, Records, read
 from flowmetal.store.operations.vocabulary import SendMessage, StartRun
 from flowmetal.store.protocol import Message, NewRun
+from flowmetal.store.rules import check_text
 from flowmetal.values import ErrorValue, FlowError, Map, Value, keyword
 from flowmetal.values.codec import decode_data, encode_data
 from flowmetal.values.json_mapping import from_json, json_loads
@@ -186,8 +187,8 @@ def _is_kept(found: object) -> bool:
     if not isinstance(found, str) or "\0" in found:
         return False
     try:
-        found.encode()
-    except UnicodeEncodeError:
+        check_text(found)
+    except StoreError:
         return False
     return True
 
