@@ -150,15 +150,15 @@ def _living(row: RunRow, view: RunView, store: Store, *, is_driven: bool) -> lis
         )
     elif row.owner is not None and not view.waiting:
         sentences.append("It computes, and waits for nothing.")
-    if deaths := _deaths(row, store):
+    if deaths := _deaths(row, store, is_driven=is_driven):
         times = "once" if deaths == 1 else f"{deaths} times"
         sentences.append(f"Who drove it has died {times} since its last step, at least.")
     return sentences
 
 
-def _deaths(row: RunRow, store: Store) -> int:
+def _deaths(row: RunRow, store: Store, *, is_driven: bool) -> int:
     """Return how often a driver has died since the run got on, as far as its row and its last events tell."""
-    deaths = row.attempts if row.owner is None else max(0, row.attempts - 1)
+    deaths = max(0, row.attempts - is_driven)  # the claim of who drives it is none
     for event in reversed(store.events(row.id, max(0, row.seq - _MOST_DEATHS), _MOST_DEATHS)):
         if event.kind != RECOVERED:
             break

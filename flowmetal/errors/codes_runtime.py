@@ -81,7 +81,7 @@ CODES = (
     ErrorCode("FM1107", "Another process drives the run",
               "A run has one interpreter at a time. `fmvm wait` waits for the end; stop the other process to drive the run here."),
     ErrorCode("FM1108", "The run killed its interpreters",
-              "Several interpreters in turn died while this run computed (memory, most often), so no more are given to it. `fmvm resume` tries once more, here."),
+              "Several interpreters in turn died while this run computed (memory, most often) or while a function of the host was called for it, so no more are given to it. The message says which. `fmvm resume` tries once more, here; `fmvm retry` gives it to whoever is free."),
     ErrorCode("FM1138", "The state of a run is too large",
               "Its heap, the bytes that its state is saved in and eight for each reference, is beyond the limit of whoever drives it: "
               "67,108,864 bytes unless said otherwise. Type :limit/heap. A program cannot catch it. The run stands where it was found too large, and "

@@ -141,6 +141,15 @@ class ActiveRun:
         time_us = time_us or self.host.clock.now_us()
         self.events.append(NewEvent(kind, name, effect, data, time_us))
 
+    def has_news(self) -> bool:
+        """Say whether something has happened but a crash: that alone is no reason for a commit, which would
+        say that the run got on."""
+        return any(each.kind != kinds.RECOVERED for each in self.events)
+
+    def is_suspected(self) -> bool:
+        """Say whether something is performed that may have killed an interpreter."""
+        return any(pending.crashes for pending in self.progress.effects.values())
+
     def has_mail(self) -> bool:
         """Say whether the last commit said that there are messages which nobody has looked at."""
         return self.claim.received > self.seen
@@ -148,7 +157,7 @@ class ActiveRun:
     def prepare(self, step: Step) -> Commit:
         """Return what makes all that has happened durable."""
         progress = self.progress
-        changed = progress.changed
+        changed = progress.changed or progress.recounted
         encoded = None
         if step.state is not RunState.COMPLETED:
             encoded = self.heap.encode(self.machine, cancelled=progress.cancelled is not None)
@@ -228,7 +237,7 @@ class ActiveRun:
         if self.operations:
             self._settle_operations()
         self.undurable = False
-        self.progress.changed = False
+        self.progress.changed = self.progress.recounted = False
         self.committed_us = self.host.clock.monotonic_us()
         if self.when_committed is not None:
             self.when_committed()

@@ -230,9 +230,13 @@ def _park(active: ActiveRun, let_go: bool) -> Step | None:
     state = active.parked_state(now)
     leave = state is RunState.WAITING and (let_go or bool(active.unserved()))
     # Only a commit that gives the run back says when it is due: a release alone would not.
-    if leave or active.undurable or active.events or active.progress.changed:
+    if leave or active.undurable or active.progress.changed or _is_to_be_told(active):
         return Step(state, leave)
     return None
+
+
+def _is_to_be_told(active: ActiveRun) -> bool:
+    return active.has_news() or (bool(active.events) and not active.is_suspected())
 
 
 def _end(active: ActiveRun, turn: Turn) -> Step:
@@ -302,8 +306,7 @@ def _is_time_to_commit(active: ActiveRun) -> bool:
     since = active.host.clock.monotonic_us() - active.committed_us
     if since > _CHECKPOINT_US:
         return True
-    # That the run was taken up after a crash is no news: a commit would say that it got on.
-    return since > _FLUSH_US and any(each.kind != kinds.RECOVERED for each in active.events)
+    return since > _FLUSH_US and active.has_news()
 
 
 # What happened outside
@@ -415,6 +418,7 @@ def _take_arrival(active: ActiveRun, arrival: Arrival, now_us: int) -> None:
 def _is_final(active: ActiveRun, pending: Pending, arrival: Arrival, now_us: int) -> bool:
     """Arrange another attempt, unless the policy has no more."""
     pending.attempts += 1
+    pending.crashes = 0
     active.progress.changed = True
     due = pending.options.retry.next_due_us(
         pending.attempts, pending.first_us, now_us, active.host.entropy.random(), arrival.wish_us

@@ -41,8 +41,14 @@ IN_FLIGHT_S: Final = 3.0
 """How long requests and commands in flight have to come to an end when the interpreter is told to stop. Cut off, they
 would be made again elsewhere, and those that are at-most-once would be in doubt."""
 
+TRIAL_S: Final = 10.0
+"""How long a run may have to show that it does not kill its interpreter, before others like it are tried beside it."""
+
 STOPPING_S: Final = 3.0
 """How long functions in threads have to come to an end, after the runs were given back."""
+
+_BEYOND_SUSPICION: Final = 2
+"""Claims of a run since its last commit, its own among them: one interpreter may die with any number of runs."""
 
 _CLOSED: Final = "FM1017"
 
@@ -163,7 +169,7 @@ class Interpreter:
             host.lease_us,
             room,
             snapshot_format=VERSION,
-            attempts=ANY_ATTEMPTS if self._on_trial is None else 0,
+            attempts=ANY_ATTEMPTS if self._on_trial is None else _BEYOND_SUSPICION - 1,
             kinds=host.world.kinds(),
         )
         try:
@@ -181,16 +187,20 @@ class Interpreter:
         )
 
     def _without_suspects(self, found: list[tuple[Claim, Loaded]]) -> list[tuple[Claim, Loaded]]:
-        """Give runs back whose interpreter died, but for one: they are tried one at a time.
+        """Give runs back whose interpreters died, but for one: they are tried one at a time.
 
         So a run that kills its interpreters does not bring others down with it again and again, which were
-        claimed together with it. Those of the fewest deaths are first, and each is clear by its first commit.
+        claimed together with it. Those of the fewest deaths are first, and each is clear by its first commit, or after a while.
         """
-        suspects = [each for each in found if each[1].row.attempts > 1]
+        suspects = [each for each in found if each[1].row.attempts > _BEYOND_SUSPICION]
         if not suspects:
             return found
         tried = min(suspects, key=lambda each: each[1].row.attempts)
         self._on_trial = tried[0].run
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(
+            self._loop.call_later, TRIAL_S, self._end_trial, self._on_trial
+        )
         for claim, _ in suspects:
             if claim != tried[0]:
                 _release(self._host, claim)
@@ -242,11 +252,14 @@ class Interpreter:
             # Left claimed: after the lease another interpreter tries, and the poison counter counts.
             _report(problem, claim)
             keep = True
+        except Exception:
+            keep = True  # ours to mend: as above (_ended tells of it)
+            raise
         finally:
             if active is not None:
                 active.lease.leave()
-                if active.is_driven() and not keep:
-                    _release(host, active.claim)
+            if not keep and (active is None or active.is_driven()):
+                _release(host, claim if active is None else active.claim)
             self._end_trial(claim.run)
 
     async def _bear(self, trouble: StoreError) -> None:

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from flowmetal.effects import events as kinds
-from flowmetal.effects.errors import effect_error
-from flowmetal.effects.requests import EffectResult
 from flowmetal.errors import RunError
 from flowmetal.ids import RunId
-from flowmetal.runtime.active import ActiveRun, Step
+from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.committing import carry_out, commit_step
+from flowmetal.runtime.crashes import answered, counted, forgiven, put_aside
 from flowmetal.runtime.grace import extend
 from flowmetal.runtime.grants import decode_grants
 from flowmetal.runtime.host import Host
@@ -20,7 +19,7 @@ from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.local import Locals, run_info
 from flowmetal.runtime.messages import PAUSE, number_of, take_message
 from flowmetal.runtime.opening import take_up
-from flowmetal.runtime.progress import Note, decode_cleaning, decode_progress, decode_status
+from flowmetal.runtime.progress import decode_cleaning, decode_progress, decode_status
 from flowmetal.runtime.starting import decode_input
 from flowmetal.snapshot import decode
 from flowmetal.store.chain import beginning, extended, length
@@ -29,10 +28,7 @@ from flowmetal.store.protocol import Claim, Loaded, RunRow
 from flowmetal.values import hash_map, keyword
 from flowmetal.values.codec import encode_data
 from flowmetal.vm.machine import start
-from flowmetal.vm.state import Machine, MachineStatus
-
-PATIENCE = 5
-"""Claims that ended in a crash before the run is put aside."""
+from flowmetal.vm.state import Machine
 
 
 def open_run(
@@ -45,8 +41,8 @@ def open_run(
 ) -> ActiveRun:
     """Load a claimed run, if it is not ``loaded``, and build its machine. ``taken_us``: see Lease.
 
-    A run that crashed its interpreters again and again while it computed is put aside
-    as failed, unless the claimer is ``patient``: somebody asked for this run by name.
+    A run that crashed its interpreters again and again is put aside as failed (crashes.py), unless
+    the claimer is ``patient``: somebody asked for this run by name.
 
     Raises Conflict if the claim no longer holds, RunError, ProgramError or SnapshotError
     if what is stored cannot be gone on from.
@@ -74,24 +70,25 @@ def open_run(
         inherited=inherited_of(row.input),
     )
     active.heap.loaded(sum(sizes))
-    if row.attempts > 1:
-        crashes = hash_map(
-            ((keyword("attempts"), row.attempts), (keyword("interpreter"), host.owner))
-        )
-        active.record(kinds.RECOVERED, "", 0, encode_data(crashes))
-    notes, active.progress.cancelled = decode_progress(row.progress)
-    if row.attempts > PATIENCE and _computes(machine, notes) and not patient:
-        commit_step(active, _put_aside(active, row.attempts - 1))
+    now = host.clock.now_us()
+    crashes = row.attempts - 1
+    if crashes:
+        told = hash_map(((keyword("attempts"), row.attempts), (keyword("interpreter"), host.owner)))
+        active.record(kinds.RECOVERED, "", 0, encode_data(told))
+    noted, active.progress.cancelled = decode_progress(row.progress)
+    notes = forgiven(noted) if patient else counted(active, noted, crashes, now)
+    if not patient and (step := put_aside(active, notes, crashes)) is not None:
+        commit_step(active, step)
         return active
+    active.progress.recounted = notes != noted
     active.progress.cleaning = decode_cleaning(row.progress)
     active.progress.status = decode_status(row.progress)
-    now = host.clock.now_us()
     if active.progress.cancelled is not None or active.progress.cleaning:
         absent_us = now - (row.wake_at_us or _last_us(host, row))
         if absent_us > 0:
             extend(active.progress, absent_us)
     said = {number_of(active, row) for row in loaded.inbox if row.message.kind == RESULT}
-    for number in sorted(machine.open.keys() - _answered(machine)):
+    for number in sorted(machine.open.keys() - answered(machine)):
         note = notes.get(number)
         if note is not None and note.again and number in said:
             note = note._replace(again=False)
@@ -123,31 +120,6 @@ def _chain(host: Host, loaded: Loaded) -> bytes:
             raise RunError("FM1131", f"events of run {row.id} after {length(head)} are not there")
         head = extended(head, row.id, events, host.keys)
     return head
-
-
-def _answered(machine: Machine) -> set[int]:
-    """Return the effects whose results are in the machine's inbox, to be taken in by the next turn."""
-    facts = (delivery.fact for delivery in machine.inbox)
-    return {int(fact.number) for fact in facts if isinstance(fact, EffectResult)}
-
-
-def _computes(machine: Machine, notes: Mapping[int, Note]) -> bool:
-    """Say whether the run would keep its interpreter busy at once: its machine, or what it asks for and the
-    interpreter answers itself. Of effects that take time there are notes."""
-    return machine.status is MachineStatus.READY or any(
-        number not in notes for number in machine.open.keys() - _answered(machine)
-    )
-
-
-def _put_aside(active: ActiveRun, crashes: int) -> Step:
-    return active.fail(
-        effect_error(
-            "FM1108",
-            "run/poisoned",
-            f"its interpreter died {crashes} times while it computed; `fmvm resume` tries again",
-            {"crashes": crashes},
-        )
-    )
 
 
 def _machine(host: Host, loaded: Loaded, sizes: list[int]) -> Machine:

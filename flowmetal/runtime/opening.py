@@ -101,7 +101,7 @@ def take_up(active: ActiveRun, request: EffectRequest, note: Note | None, now_us
         return
     due = _due_again(note, effect_class, options)
     pending = Pending(request, effect_class, options, note.first_us, due, note.attempts)
-    pending.taken_up = True
+    pending.taken_up, pending.crashes = True, note.crashes
     active.progress.effects[request.number] = pending
     _say_who_serves(active, pending, note)
     if note.begun:  # whoever serves its kind here

@@ -4,7 +4,7 @@ The snapshot holds what was asked (``machine.open``). What has become of it is
 the runtime's own note, committed in the same transaction:
 
 ```
-{:effects  {number [attempts first-us due-us begun held? again? unserved?]} ; due-us nil: nothing is due
+{:effects  {number [attempts first-us due-us begun held? again? unserved? crashes?]} ; due-us nil: nothing is due
  :cancel   [us reason]                                   ; once a cancellation was taken in
  :cleaning {fiber due-us}                                ; in finally blocks, and until when
  :status   value}                                        ; what the program says of itself
@@ -14,7 +14,8 @@ the runtime's own note, committed in the same transaction:
 wait is over or the next attempt begins; ``begun`` is true when an at-most-once
 effect may have been performed; ``held`` in a fork, when somebody has to say what becomes of the effect;
 ``again`` after a move, when the store has to be asked once more; ``unserved`` when the store
-knows that it waits for an interpreter which performs its kind.
+knows that it waits for an interpreter which performs its kind; ``crashes`` counts the interpreters in turn that died
+while the host's code performed it.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Pending:
     unserved: bool = False  # the store knows that nobody who drove the run performs its kind
     held: bool = False  # in a fork: it waits for somebody's word (forking.py)
     taken_up: bool = False  # may have been performed by an interpreter that died; not kept
+    crashes: int = 0  # of interpreters that performed it, since the last attempt that ended
 
 
 @dataclass(slots=True)
@@ -61,6 +63,7 @@ class Progress:
     effects: dict[int, Pending] = field(default_factory=dict)
     cancelled: tuple[int, str] | None = None
     changed: bool = False
+    recounted: bool = False  # crashes were counted, which alone is no reason for a commit
     status: Value = None
     cleaning: dict[int, int] = field(default_factory=dict)  # fibers in their grace (grace.py)
     stop_us: int | None = None  # when a cancelled run is out of grace; not kept (grace.py)
@@ -98,6 +101,7 @@ class Note(NamedTuple):
     held: bool = False
     again: bool = False
     unserved: bool = False
+    crashes: int = 0
 
 
 def decode_progress(data: bytes) -> tuple[dict[int, Note], tuple[int, str] | None]:
@@ -155,6 +159,8 @@ def decode_status(data: bytes) -> Value:
 
 def _row(pending: Pending) -> Value:
     row = (pending.attempts, pending.first_us, pending.due_us, pending.begun)
+    if pending.crashes:
+        return vector((*row, pending.held, pending.again, pending.unserved, pending.crashes))
     if pending.unserved:
         return vector((*row, pending.held, pending.again, True))
     return vector((*row, pending.held, pending.again) if pending.held or pending.again else row)

@@ -161,7 +161,7 @@ class MemoryStore:
                 return self._held(found)
             rules.check_snapshot_format(run, found.snapshot_format, snapshot_format)
             self._within("claim")
-            return self._take(found, owner, lease_us)
+            return self._take(found, owner, lease_us, again=found.owner == owner)
 
     def claim_ready(
         self,
@@ -263,8 +263,10 @@ class MemoryStore:
             return False
         return run.lease_boot_us > self._clock.boot_us()
 
-    def _take(self, run: MemoryRun, owner: InterpreterId, lease_us: int) -> Claim:
-        run.owner, run.epoch, run.attempts = owner, run.epoch + 1, run.attempts + 1
+    def _take(
+        self, run: MemoryRun, owner: InterpreterId, lease_us: int, *, again: bool = False
+    ) -> Claim:
+        run.owner, run.epoch, run.attempts = owner, run.epoch + 1, run.attempts + (not again)
         run.lease_boot_us = self._clock.boot_us() + lease_us
         if run.started_us is None:
             run.started_us = self.now_us()
@@ -378,7 +380,7 @@ class MemoryStore:
 
     def _apply(self, run: MemoryRun, claim: Claim, commit: Commit) -> Claim:
         self._append(run, commit.events)
-        run.attempts = 0
+        run.attempts = 0 if commit.release else 1
         stored = rules.stored_state(commit.state)
         due_us = rules.due_us(stored, commit.wake_at_us, parked=commit.release)
         self._park(run, stored, due_us)

@@ -14,8 +14,8 @@ The rules that every store keeps (checked by the contract suite):
   once: ``commit`` compares ``seen`` in the same transaction.
 - ``claim`` hands a run to one interpreter at a time, with an epoch that only grows.
 - A run's sequence number is that of its last event; events are numbered without gaps.
-- ``attempts`` is raised by a claim, taken back by a release and reset by a commit:
-  what is left counts claims that ended in a crash.
+- ``attempts`` counts the claim that holds, and those before it that ended in a crash since the last commit.
+  A claim raises it, a release takes that back, and after a commit it counts the committer's own claim alone.
 - ``row.state`` is RUNNING while somebody holds a run that is ready. A claim does
   not change what is stored beside it, so a run that is released without a commit
   is what it was before.
@@ -24,7 +24,7 @@ The rules that every store keeps (checked by the contract suite):
   at once whatever it waits for: effects may have been in flight. ``wake_at_us`` of
   such a row is 0.
 - A claim by the interpreter that has the run already is given, with a new epoch:
-  it has lost its machine and knows it. ``release`` looks at the epoch alone.
+  it has lost its machine and knows it, which is no crash. ``release`` looks at the epoch alone.
 
 - The operations of a step (``operations/``) are performed in its transaction, after the
   compare-and-swap. A run that ends lets go of everything in the commit that says so.
@@ -135,7 +135,7 @@ class RunRow(NamedTuple):
     created_us: int
     started_us: int | None
     ended_us: int | None
-    attempts: int  # claims since the last commit: the poison counter
+    attempts: int  # the claim that holds, and crashes since the last commit: the poison counter
     received: int  # number of the last message that came in, consumed or not
     snapshot_format: int  # 0: never ran
     queue: str = ""

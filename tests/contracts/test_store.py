@@ -432,11 +432,31 @@ class StoreContract:
 
     def test_claims_that_end_in_a_crash_are_counted_until_a_commit(self, world: World) -> None:
         begin(world.ann)
-        for crashes in (1, 2, 3):
+        for claims in (1, 2, 3):
             claim = take(world.ann)
-            assert row(world.ann).attempts == crashes
-        world.ann.commit(claim, step())
-        assert row(world.ann).attempts == 0
+            assert row(world.ann).attempts == claims
+            world.kill(ANN)
+            world.clock.advance(LEASE_US + 1)
+        claim = take(world.bob, owner=BOB)
+        assert row(world.bob).attempts == 4
+        world.bob.commit(claim, step())
+        assert row(world.bob).attempts == 1
+
+    def test_a_crash_after_a_commit_counts(self, world: World) -> None:
+        begin(world.ann)
+        world.ann.commit(take(world.ann), step())
+        world.kill(ANN)
+        world.clock.advance(LEASE_US + 1)
+        world.bob.release(take(world.bob, owner=BOB))
+        assert row(world.bob).attempts == 1
+        world.bob.commit(take(world.bob, owner=BOB), step(release=True))
+        assert row(world.bob).attempts == 0
+
+    def test_who_claims_what_it_has_has_not_crashed(self, world: World) -> None:
+        begin(world.ann)
+        take(world.ann)
+        assert take(world.ann).epoch == 2
+        assert row(world.ann).attempts == 1
 
     # Steps
 

@@ -12,17 +12,13 @@ from flowmetal.bytecode.file import write_program
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import Call, EffectFailed
 from flowmetal.embed import compile
-from flowmetal.embed.explanation import why
 from flowmetal.embed.natives import natives
 from flowmetal.errors import Conflict, RunError, StoreError
 from flowmetal.ids import InterpreterId, RunId
-from flowmetal.runtime.advance import advance
-from flowmetal.runtime.committing import carry_out
 from flowmetal.runtime.driving import drive
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.interpreting import Interpreter, interpret
 from flowmetal.runtime.lease import Lease
-from flowmetal.runtime.loading import PATIENCE, open_run
 from flowmetal.runtime.starting import Beginning, start_run, start_runs
 from flowmetal.store.operations.vocabulary import ShowTies
 from flowmetal.store.protocol import Claim, Commit, RunQuery, RunRow, RunState
@@ -392,65 +388,6 @@ def test_a_retry_that_is_due_later_costs_no_memory() -> None:
     assert row.state is RunState.COMPLETED
 
 
-def test_a_run_that_kills_its_interpreters_while_it_computes_is_put_aside() -> None:
-    bench = Bench()
-    bench.start(performs("t/f", 0))
-    for n in range(PATIENCE + 1):
-        taken = claim(bench, f"dead{n}")
-        open_run(bench.current, taken, 0)
-        bench.store.abandon(InterpreterId(f"dead{n}"))
-    interpret(bench.current, until_idle=True)
-    row = bench.store.run(R)
-    assert row is not None
-    assert row.state is RunState.FAILED
-    assert bench.error(row).type is keyword("run/poisoned")
-
-
-def test_a_quick_function_that_crashes_its_interpreters_after_a_commit_is_put_aside() -> None:
-    bench = Bench()
-    bench.world.functions = {"t/f": lambda given: _die(bench, bench.current)}
-    bench.start(sequence(("time/now", args()), ("t/f", args())))
-    for _ in range(PATIENCE + 1):  # the first one has committed what the time was
-        with pytest.raises(Death):
-            interpret(bench.current, until_idle=True)
-        bench.store.hooks = None
-        bench.current = bench.host()
-    interpret(bench.current, until_idle=True)
-    row = bench.store.run(R)
-    assert row is not None
-    assert row.state is RunState.FAILED
-    assert bench.error(row).type is keyword("run/poisoned")
-    assert len(bench.world.performed) == PATIENCE + 1
-
-
-def test_why_says_how_often_the_drivers_of_a_run_have_died() -> None:
-    bench = Bench()
-    bench.world.connectors = {"t/c": lambda call: _die(bench, bench.current)}
-    bench.start(sequence(("t/c", args())))
-    for _ in range(5):  # every second one is told in the history
-        with pytest.raises(Death):
-            interpret(bench.current, until_idle=True)
-        bench.store.hooks = None
-        bench.current = bench.host()
-    row = bench.store.run(R)
-    assert row is not None
-    assert "Who drove it has died 2 times since its last step" in why(row, (), bench.store)
-    claim(bench)
-    row = bench.store.run(R)
-    assert row is not None
-    assert "Who drove it has died 2 times since its last step" in why(row, (), bench.store)
-
-
-def test_somebody_who_asks_for_a_run_by_name_gets_another_try() -> None:
-    bench = Bench()
-    bench.start(performs("t/f", 0))
-    for n in range(PATIENCE + 1):
-        claim(bench, f"dead{n}")
-        bench.store.abandon(InterpreterId(f"dead{n}"))
-    assert bench.drive().state is RunState.COMPLETED
-    assert bench.events()[1] == ("recovered", "", 0)
-
-
 def test_an_exception_in_a_quick_function_is_an_error_of_the_effect() -> None:
     bench = Bench(ScriptedWorld(functions={"t/f": lambda _: 1 // 0}))
     row = bench.run(performs("t/f", 1))
@@ -563,18 +500,3 @@ def test_runs_without_end_leave_room_for_others(what: str) -> None:
 def begin_many(bench: Bench, source: str, *runs: str) -> None:
     program = compile(source)
     start_runs(bench.current, program, write_program, [Beginning(id=run) for run in runs])
-
-
-def test_a_run_that_only_computes_does_not_clear_itself_by_the_note_of_its_crash() -> None:
-    bench = Bench(clock=TickingClock())
-    bench.current.linker = Linker(natives())
-    begin_many(bench, f"(ns t) (defn main [] {ENDLESS['computes']})", "r")
-    for owner in ("a", "b"):
-        claimed = claim(bench, owner)
-        bench.store.abandon(InterpreterId(owner))
-    active = open_run(bench.current, claim(bench), bench.clock.monotonic_us(), patient=True)
-    assert active.claim.epoch == claimed.epoch + 1
-    carry_out(active, advance(active, turns=4))  # a second and more
-    row = bench.store.run(R)
-    assert row is not None
-    assert row.attempts == 3

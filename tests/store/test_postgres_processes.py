@@ -101,6 +101,13 @@ with Engine(sys.argv[1], functions=[charge]) as engine:
     engine.interpret()
 """
 
+CLAIM_AGAIN = """
+say(store.claim("run-1", name, 10_000_000).epoch)
+wait()
+store.claim_ready(name, 10_000_000, 10)
+say("claimed")
+"""
+
 PROGRAM = """
 (ns orders)
 (defforeign charge [i])
@@ -306,6 +313,38 @@ def lives(postgres: Server, url: str) -> bool:
             f" WHERE locktype = 'advisory' AND classid = '{schema}.interpreter'::regclass".encode()
         ).fetchone()
     return found is not None
+
+
+def test_a_claim_that_the_server_gets_to_after_the_claimer_has_died_takes_nothing(
+    store: PostgresStore, child: Start, url: str, postgres: Server
+) -> None:
+    claimer = child(CLAIM_AGAIN, "ann")
+    assert claimer.hears() == 1
+    schema = schema_of(url)
+    with psycopg.connect(postgres.socket_url()) as connection:
+        connection.execute(f"LOCK TABLE {schema}.head IN ACCESS EXCLUSIVE MODE".encode())
+        claimer.go()
+        waiting = (
+            f"SELECT 1 FROM pg_locks WHERE NOT granted AND relation = '{schema}.head'::regclass"
+        )
+        while connection.execute(waiting.encode()).fetchone() is None:
+            pass
+        claimer.kill()
+        while lives(postgres, url):
+            pass
+    while holds(postgres, schema):
+        pass
+    row = store.run(RUN)
+    assert row is not None
+    assert (row.epoch, row.attempts) == (1, 1)
+    assert [claim.epoch for claim in store.claim_ready(ME, LEASE_US, 10)] == [2]
+
+
+def holds(postgres: Server, schema: str) -> bool:
+    """Say whether a statement on the runs is under way."""
+    with psycopg.connect(postgres.socket_url()) as connection:
+        held = f"SELECT 1 FROM pg_locks WHERE relation = '{schema}.head'::regclass"
+        return connection.execute(held.encode()).fetchone() is not None
 
 
 def test_an_interpreter_id_belongs_to_one_process(store: PostgresStore, child: Start) -> None:

@@ -48,7 +48,11 @@ def world(journal: str) -> list[Callable[..., int]]:
         os.kill(os.getpid(), signal.SIGKILL)
         return 0
 
-    return [quick, slow, locked, deadly]
+    @foreign("torture/deadly-and-slow", slow=True)
+    def deadly_and_slow(run: str) -> int:
+        return deadly(run)
+
+    return [quick, slow, locked, deadly, deadly_and_slow]
 
 
 @contextlib.contextmanager

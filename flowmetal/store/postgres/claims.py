@@ -36,7 +36,8 @@ _SHOWN = """
 
 CLAIM = f"""
   WITH {_CLOCK}, {_FOUND}, {_SOON}, taken AS (
-    UPDATE flowmetal.head SET owner = %(owner)s, epoch = epoch + 1, attempts = attempts + 1,
+    UPDATE flowmetal.head SET owner = %(owner)s, epoch = epoch + 1,
+      attempts = attempts + CASE WHEN found.owner = %(owner)s THEN 0 ELSE 1 END,
       lease_expires_us = flowmetal.now_us() + %(lease_us)s,
       started_us = coalesce(head.started_us, flowmetal.now_us())
     FROM found, soon
@@ -119,17 +120,19 @@ _READY = """
   )"""
 _CAN_BE_READ = """snapshot_format <= %(format)s AND attempts <= %(attempts)s
       AND NOT EXISTS (SELECT 1 FROM beyond WHERE beyond.number = head.number)"""
-_CAN_GO_ON = f"state IN ('ready', 'waiting') AND {_CAN_BE_READ}"
+# The server may get to a statement when its sender has died, and would find what that held free: a claim in
+# the name of the dead, and a death that is counted twice.
+_LIVES = "NOT EXISTS (SELECT 1 FROM gone WHERE gone.id = %(owner)s)"
 
 
-def _ready(lock: str) -> str:
-    return _READY.format(
-        is_gone=_IS_GONE, can_go_on=_CAN_GO_ON, can_be_read=_CAN_BE_READ, lock=lock
-    )
+def _ready(lock: str, condition: str) -> str:
+    can_be_read = f"{_CAN_BE_READ} AND {condition}"
+    can_go_on = f"state IN ('ready', 'waiting') AND {can_be_read}"
+    return _READY.format(is_gone=_IS_GONE, can_go_on=can_go_on, can_be_read=can_be_read, lock=lock)
 
 
 CLAIM_READY = (
-    _ready("FOR UPDATE OF head SKIP LOCKED")
+    _ready("FOR UPDATE OF head SKIP LOCKED", _LIVES)
     + f", {_SOON}"
     + """, taken AS (
     UPDATE flowmetal.head SET owner = %(owner)s, epoch = epoch + 1, attempts = attempts + 1,
@@ -141,7 +144,7 @@ CLAIM_READY = (
   SELECT run.id, taken.epoch, taken.seq FROM taken JOIN flowmetal.run USING (number)"""
 )
 
-IS_SOMETHING_READY = _ready("") + " SELECT 1 FROM ready LIMIT 1"
+IS_SOMETHING_READY = _ready("", "true") + " SELECT 1 FROM ready LIMIT 1"
 
 RENEW = f"""
   WITH {_SOON}, given AS MATERIALIZED (

@@ -54,7 +54,7 @@ CREATE TABLE flowmetal.head (
   lease_expires_us bigint  NOT NULL,  -- 0: nobody has it
   started_us       bigint,
   ended_us         bigint,
-  attempts         integer NOT NULL,  -- claims since the last commit that ended in a crash
+  attempts         integer NOT NULL,  -- the claim that holds, and those that crashed since the last commit
   snapshot_format  integer NOT NULL,  -- 0: never ran
   state            text    NOT NULL,
   state_before     text    NOT NULL,  -- the last one that was not exporting

@@ -63,7 +63,8 @@ _STEP = """, step AS (
     snapshot_format = coalesce(target.format, head.snapshot_format),
     waiting = coalesce(target.waiting, head.waiting),
     progress = coalesce(target.progress, head.progress),
-    result = target.result, error = target.error, attempts = 0,
+    result = target.result, error = target.error,
+    attempts = CASE WHEN target.release THEN 0 ELSE 1 END,
     chain = coalesce(target.chain, head.chain),
     owner = CASE WHEN NOT target.release THEN head.owner END,
     lease_expires_us = CASE WHEN NOT target.release THEN head.lease_expires_us ELSE 0 END

@@ -48,7 +48,7 @@ CREATE TABLE head (
   due_us          INTEGER,
   epoch           INTEGER NOT NULL,
   seq             INTEGER NOT NULL, -- of the last event
-  attempts        INTEGER NOT NULL, -- claims since the last commit that ended in a crash
+  attempts        INTEGER NOT NULL, -- the claim that holds, and those that crashed since the last commit
   received        INTEGER NOT NULL, -- number of the last message
   snapshot_format INTEGER NOT NULL, -- 0: never ran
   owner           TEXT,             -- the interpreter that has the run

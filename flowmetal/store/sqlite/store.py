@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 _NEVER = 1 << 62  # a message number that no run reaches
 
-# The compare-and-swap. With {release} empty it touches no index: a run that is
+# The compare-and-swap. Without a {release} it touches no index: a run that is
 # held is in none that mentions what is set here.
 _STEP = """
   UPDATE head SET seq = ?,
@@ -67,11 +67,11 @@ _STEP = """
     ended_us = CASE WHEN ? THEN coalesce(ended_us, ?) END,
     snapshot = CASE WHEN ? THEN NULL ELSE coalesce(?, snapshot) END, snapshot_format = coalesce(?, snapshot_format),
     waiting = coalesce(?, waiting), progress = coalesce(?, progress), chain = coalesce(?, chain),
-    result = ?, error = ?, attempts = 0 {release}
+    result = ?, error = ?, {release}
   WHERE number = ? AND epoch = ? AND seq = ? AND owner = ?
   RETURNING received"""
-_KEEP = _STEP.format(release="")
-_RELEASE = _STEP.format(release=", owner = NULL, lease_boot_us = 0")
+_KEEP = _STEP.format(release="attempts = 1")
+_RELEASE = _STEP.format(release="attempts = 0, owner = NULL, lease_boot_us = 0")
 
 _PAGE = 20
 _TAKEABLE = """
@@ -191,7 +191,7 @@ class SqliteStore:
             if driven or not rules.may_claim(head.state, even):
                 return self._held(head)
             rules.check_snapshot_format(run, head.snapshot_format, snapshot_format)
-            return self._take(run, head.number, owner, lease_us)
+            return self._take(run, head.number, owner, lease_us, again=head.owner == owner)
 
     def claim_ready(
         self,
@@ -289,11 +289,13 @@ class SqliteStore:
                 run = run_of(key)
                 yield from self._execute(_UNSERVED, (run, snapshot_format, attempts)).fetchall()
 
-    def _take(self, run: RunId, number: int, owner: InterpreterId, lease_us: int) -> Claim:
+    def _take(
+        self, run: RunId, number: int, owner: InterpreterId, lease_us: int, *, again: bool = False
+    ) -> Claim:
         self._execute(
             "UPDATE head SET owner = ?, lease_boot_us = ?, epoch = epoch + 1,"
-            " attempts = attempts + 1, started_us = coalesce(started_us, ?) WHERE number = ?",
-            (owner, self._clock.boot_us() + lease_us, self.now_us(), number),
+            " attempts = attempts + ?, started_us = coalesce(started_us, ?) WHERE number = ?",
+            (owner, self._clock.boot_us() + lease_us, int(not again), self.now_us(), number),
         )
         select = "SELECT epoch, seq FROM head WHERE number = ?"
         epoch, seq = self._execute(select, (number,)).fetchone()
