@@ -150,7 +150,8 @@ def _living(row: RunRow, view: RunView, store: Store, *, is_driven: bool) -> lis
         )
     elif row.owner is not None and not view.waiting:
         sentences.append("It computes, and waits for nothing.")
-    if deaths := _deaths(row, store, is_driven=is_driven):
+    deaths = _deaths(row, store, is_driven=is_driven)
+    if deaths > (row.owner is not None and not is_driven):  # which is said above
         times = "once" if deaths == 1 else f"{deaths} times"
         sentences.append(f"Who drove it has died {times} since its last step, at least.")
     return sentences

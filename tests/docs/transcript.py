@@ -31,7 +31,7 @@ _HOME = "/home/you"
 """What a page calls the folder of the test."""
 
 _SHAPES = (
-    (re.compile(r"(?<=interpreter )\d+-[0-9a-f]{8}\b"), "X"),
+    (re.compile(r'(?<=interpreter )"?\d+-[0-9a-f]{8}\b'), "X"),
     (re.compile(r"\d{4}-\d\d-\d\d(T| )\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?"), "TIME"),
     (re.compile(r"\b[0-9a-f]{64}\b|\b[0-9a-f]{12}\b|\b[0-9a-f]{16}\b|\b[0-9a-f]{8}\b"), "ID"),
     (re.compile(r"\b\d+(\.\d+)? ?(ms|s|h|days?|min|minutes?|seconds?|hours?)\b"), "LONG"),
