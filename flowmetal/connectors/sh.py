@@ -8,18 +8,15 @@ Result: {:exit :out :err :elapsed}; an exit that is not 0 is {:type :sh/failed},
 A program is found in the interpreter's PATH, never in one from the program, and gets
 only the harmless variables of the interpreter's environment, those that are granted to the run
 (secrets are not), and ``:env``. It runs in a process group of its own, which is ended as a whole
-when the effect is cancelled or times out, and when the interpreter dies (guardian.py). A failed command is not tried again
+when the effect is cancelled or times out (processes.py), and when the interpreter dies (guardian.py). A failed command is not tried again
 unless ``:retry`` asks for it: what it did is not known.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import errno
 import os
 import shutil
-import signal
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -29,17 +26,15 @@ from flowmetal.connectors.arguments import choice, flag, items, pairs, refuse, t
 from flowmetal.connectors.blocking import Blocking
 from flowmetal.connectors.guardian import Guardian
 from flowmetal.connectors.parsing import beside, parse_json
+from flowmetal.connectors.processes import Process, TooMuch, begin
 from flowmetal.connectors.secrets import hide, hiding_secrets, reveal
 from flowmetal.effects.errors import effect_error, refused
 from flowmetal.effects.requests import Call, EffectFailed
 from flowmetal.effects.secrets import secret_in
-from flowmetal.values import Duration, Value, Vector, hash_map, keyword, vector
+from flowmetal.values import Duration, ErrorValue, Value, Vector, hash_map, keyword, vector
 
 LONGEST_OUTPUT: Final = 16 * 1024 * 1024
 """Bytes of :out and of :err: what comes back is kept in the run's history."""
-
-_GRACE_S: Final = 2.0
-"""Between SIGTERM and SIGKILL."""
 
 _PASSES: Final = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """What kept a command from beginning, and may not the next time: this machine had too little of something."""
@@ -68,17 +63,18 @@ class ShConnector:
         started = time.monotonic_ns()
         self._guardian.begin()
         process = await self._start(call, argv)
-        self._guardian.watch(process.pid)
+        self._guardian.watch(process.group)
         try:
-            out, err = map(hide, await _communicate(call, process, given))
-        except BaseException:
-            await _end_group(process)
+            out, err = map(hide, await process.communicate(given, LONGEST_OUTPUT))
+        except BaseException as problem:
+            await process.end()
+            if isinstance(problem, TooMuch):
+                raise EffectFailed(_too_much(call)) from None
             raise
         finally:
-            self._guardian.forget(process.pid)
+            self._guardian.forget(process.group)
         elapsed = Duration((time.monotonic_ns() - started) // 1000)
-        code = process.returncode
-        assert code is not None
+        code = process.exit
         if code != 0 and flag(call, "check?", True):
             raise EffectFailed(_failed(argv, code, out, err))
         read = partial(_as, call, form, out)
@@ -119,18 +115,10 @@ class ShConnector:
             )
         return found
 
-    async def _start(self, call: Call, argv: list[str]) -> asyncio.subprocess.Process:
+    async def _start(self, call: Call, argv: list[str]) -> Process:
         folder = text(call, "dir", "") or None
         try:
-            return await asyncio.create_subprocess_exec(
-                *argv,
-                cwd=folder,
-                env=self._variables(call),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
+            return await begin(argv, folder, self._variables(call))
         except FileNotFoundError as problem:
             missing = folder if problem.filename == folder and folder else argv[0]
             message = f"there is no {'folder' if missing == folder else 'program'} {missing}"
@@ -192,69 +180,14 @@ def _input(call: Call, environment: Mapping[str, str]) -> bytes | None:
     raise refuse(call, ":in takes a string or bytes")
 
 
-async def _communicate(
-    call: Call, process: asyncio.subprocess.Process, given: bytes | None
-) -> tuple[bytes, bytes]:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
-    out, err, _ = await asyncio.gather(
-        _read(call, process.stdout), _read(call, process.stderr), _write(process.stdin, given)
-    )
-    await process.wait()
-    return out, err
-
-
-async def _read(call: Call, stream: asyncio.StreamReader) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while part := await stream.read(65536):
-        parts.append(part)
-        size += len(part)
-        if size > LONGEST_OUTPUT:
-            message = f"{_command(call)} wrote more than {LONGEST_OUTPUT >> 20} MiB"
-            raise EffectFailed(
-                effect_error("FM0711", "sh/too-much-output", message, {"kind": call.kind})
-            )
-    return b"".join(parts)
+def _too_much(call: Call) -> ErrorValue:
+    message = f"{_command(call)} wrote more than {LONGEST_OUTPUT >> 20} MiB"
+    return effect_error("FM0711", "sh/too-much-output", message, {"kind": call.kind})
 
 
 def _command(call: Call) -> str:
     argv = call.args.get(_ARGV)
     return f"the command {argv[0]}" if isinstance(argv, Vector) and argv else "the command"
-
-
-async def _write(stream: asyncio.StreamWriter, given: bytes | None) -> None:
-    try:
-        if given:
-            stream.write(given)
-            await stream.drain()
-        stream.close()
-        await stream.wait_closed()
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # the command does not read its input, which is its right
-
-
-async def _end_group(process: asyncio.subprocess.Process) -> None:
-    """End the command and whatever it started, politely first."""
-    group = process.pid
-    try:
-        os.killpg(group, signal.SIGTERM)
-        await _gone(process, _GRACE_S)
-        os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    await _gone(process, _GRACE_S)  # the loop may end with us, and nobody would hear of its end
-    transport = getattr(process, "_transport", None)
-    if transport is not None:
-        transport.close()
-
-
-async def _gone(process: asyncio.subprocess.Process, seconds: float) -> None:
-    """Wait until a command has ended, for some time, whoever is impatient."""
-    with contextlib.suppress(TimeoutError, asyncio.CancelledError):
-        async with asyncio.timeout(seconds):
-            await asyncio.shield(process.wait())
 
 
 def _as(call: Call, form: str, out: bytes) -> Value:

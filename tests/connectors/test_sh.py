@@ -200,7 +200,7 @@ def test_cancelling_ends_the_command_and_all_that_it_started(tmp_path: Path) -> 
 def test_a_command_that_has_to_be_killed_is_heard_of_before_the_loop_ends(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("flowmetal.connectors.sh._GRACE_S", 0.1)
+    monkeypatch.setattr("flowmetal.connectors.processes._GRACE_S", 0.1)
     argv = vector(["sh", "-c", "trap '' TERM; echo begun; sleep 1000"])
 
     async def timed_out() -> None:
@@ -212,6 +212,47 @@ def test_a_command_that_has_to_be_killed_is_heard_of_before_the_loop_ends(
 
     asyncio.run(timed_out())
     assert caplog.text == ""
+
+
+def test_what_a_command_leaves_in_the_background_does_not_hold_its_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("flowmetal.connectors.processes._LINGER_S", 0.2)
+    before = time.monotonic()
+    result = run(
+        "sh", "-c", "echo begun; sleep 1000 & echo $! >&2; (sleep 0.05; echo later) &",
+        **{"in": "x" * 1_000_000},
+    )  # fmt: skip
+    assert time.monotonic() - before < 60
+    assert result.get(keyword("out")) == "begun\nlater\n"
+    assert result.get(keyword("exit")) == 0
+    os.kill(int(result.get(keyword("err"))), 9)
+
+
+def test_what_has_left_the_group_of_a_command_does_not_hold_its_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    number = tmp_path / "number"
+    script = f"setsid sh -c 'echo $$ > {number}; exec sleep 1000' & sleep 1000"
+
+    async def cancelled() -> float:
+        connector = ShConnector()
+        task = asyncio.create_task(
+            connector.perform(call("sh/run", argv=vector(["sh", "-c", script])))
+        )
+        while not (number.exists() and number.read_text()):
+            await asyncio.sleep(0.01)
+        before = time.monotonic()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await connector.close()
+        return time.monotonic() - before
+
+    try:
+        assert asyncio.run(cancelled()) < 1.5
+    finally:
+        os.kill(int(number.read_text()), 9)
 
 
 def _command_line(pid: str) -> str:
