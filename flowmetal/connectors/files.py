@@ -1,14 +1,13 @@
 """Files. Every path is judged by where it really leads (paths.py); writes are whole or not at all.
 
-A write goes into a new file beside the target, is synced, and takes the
-target's name; so a repeated write (effects are performed at least once) leaves what a single one
-leaves, and takes away the new file of an attempt that was killed. ``:append`` cannot be that: a crash in the middle may append twice, and
+A write goes into a new file, is synced, and takes the target's name (replacing.py); so a repeated write
+(effects are performed at least once) leaves what a single one leaves, and takes away what an
+attempt that was killed has left. ``:append`` cannot be that: a crash in the middle may append twice, and
 ``:at-most-once`` is there for whom that matters.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import shutil
@@ -21,6 +20,7 @@ from flowmetal.connectors.arguments import choice, flag, refuse, text
 from flowmetal.connectors.blocking import Blocking
 from flowmetal.connectors.globbing import matching
 from flowmetal.connectors.paths import Place, check_move, failure, locate
+from flowmetal.connectors.replacing import remove_leftovers, replace
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import Call, EffectFailed
 from flowmetal.values import Value, keyword, vector
@@ -130,36 +130,13 @@ def _append(place: Place, content: bytes) -> None:
 
 
 def _replace(call: Call, place: Place, content: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     # The name of the file may be as long as names are, so this one does not hold it.
     ours = f".flowmetal.{hashlib.sha256(call.idempotency_key.encode()).hexdigest()[:16]}."
     with place.folder() as (folder, name):
         mode = _mode_before(place, folder, name)
         if call.again:
-            _remove_leftovers(folder, ours)
-        fresh = f"{ours}{os.urandom(4).hex()}"
-        try:
-            with os.fdopen(os.open(fresh, flags, 0o666, dir_fd=folder), "wb") as file:
-                if mode is not None:
-                    os.fchmod(file.fileno(), stat.S_IMODE(mode))
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
-        except BaseException:
-            if os.path.lexists(os.path.join(os.path.dirname(place.real), fresh)):
-                os.unlink(fresh, dir_fd=folder)
-            raise
-        os.fsync(folder)
-
-
-def _remove_leftovers(folder: int, beginning: str) -> None:
-    """Remove what earlier attempts of an effect have left that were killed. One that is alive all the same
-    finds its file gone, and takes nobody else's for its own."""
-    for name in os.listdir(folder):
-        if name.startswith(beginning):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=folder)
+            remove_leftovers(folder, ours)
+        replace(folder, name, ours, content, mode)
 
 
 def _exists(call: Call) -> Value:

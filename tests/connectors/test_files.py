@@ -196,7 +196,7 @@ from pathlib import Path
 from flowmetal.connectors.files import perform_file_effect
 from tests.connectors.calls import call
 
-os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)  # everything is written, nothing is named
+os.WHERE = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 perform_file_effect(call("fs/write", path="a.txt", content="half"))
 """
 
@@ -205,13 +205,40 @@ def test_a_write_that_is_made_again_takes_away_what_a_killed_one_has_left(
     inside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    killed = subprocess.run([sys.executable, "-c", KILLED], cwd=inside, check=False)
+    script = KILLED.replace("WHERE", "replace")  # all is written, and has no name of its own yet
+    killed = subprocess.run([sys.executable, "-c", script], cwd=inside, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert len(os.listdir(inside)) == 1
     Path(inside, ".flowmetal.somebody").write_text("else's")
     perform(FilesConnector(), call("fs/write", path=f"{inside}/a.txt", content="whole", again=True))
     assert sorted(os.listdir(inside)) == [".flowmetal.somebody", "a.txt"]
     assert Path(inside, "a.txt").read_text() == "whole"
+
+
+def test_a_write_that_is_killed_for_good_leaves_nothing(
+    inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    script = KILLED.replace("WHERE", "fsync")
+    killed = subprocess.run([sys.executable, "-c", script], cwd=inside, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert os.listdir(inside) == []
+
+
+def test_a_write_needs_no_file_without_a_name(
+    inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object, **__: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    for missing in ("link", "O_TMPFILE"):
+        if missing == "link":
+            monkeypatch.setattr(os, "link", none)
+        else:
+            monkeypatch.delattr(os, "O_TMPFILE")
+        do("write", path=f"{inside}/{missing}", content="whole")
+        assert (inside / missing).read_text() == "whole"
+    assert sorted(os.listdir(inside)) == ["O_TMPFILE", "link"]
 
 
 def test_a_failed_write_leaves_no_trace(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
