@@ -673,6 +673,30 @@ class OperationsContract:
         Doer(world, RunId("a")).end()
         assert self.states(world, *"bc") == ["ready", "queued"]
 
+    def test_a_queued_run_with_an_id_that_is_taken_is_refused_unless_it_is_to_attach(
+        self, world: World
+    ) -> None:
+        world.ann.operate(StartRun(new(RunId("a"))))
+        refused = self.put(world, "a", QueuePolicy(1), if_exists=IfExists.FAIL)
+        assert error(refused) == "run/exists"
+        found = self.put(world, "a", QueuePolicy(1), if_exists=IfExists.ATTACH)
+        assert (of(found, "run"), of(found, "made")) == ("a", False)
+        found = self.put(world, "a", QueuePolicy(1), if_exists=IfExists.CANCEL)
+        assert (of(found, "run"), of(found, "made")) == ("a-2", True)
+        assert [found.message.kind for found in world.ann.inbox(RunId("a"), 0)] == ["cancel"]
+
+    @pytest.mark.parametrize("if_exists", list(IfExists))
+    def test_a_queued_child_of_an_earlier_attempt_is_replaced_in_the_queue_if_it_failed(
+        self, world: World, if_exists: IfExists
+    ) -> None:
+        parent = Doer(world, R1)
+        asks = Enqueue("q", QueuePolicy(1), started(), if_exists=if_exists, again=True)
+        assert [of(parent.get(asks), "made") for _ in range(2)] == [True, False]
+        Doer(world, CHILD).end(RunState.FAILED, error=b"no")
+        for _ in range(2):
+            assert of(parent.get(asks), "run") == f"{CHILD}-2"
+        assert row(world.ann, RunId(f"{CHILD}-2")).queue == "q"
+
     def test_a_message_does_not_let_a_queued_run_begin_but_a_cancellation_does_so(
         self, world: World
     ) -> None:

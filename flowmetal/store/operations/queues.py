@@ -32,7 +32,7 @@ from flowmetal.store.operations.records import (
     parts_of,
     read,
 )
-from flowmetal.store.operations.runs import bind_child
+from flowmetal.store.operations.runs import bind_child, make_run
 from flowmetal.store.operations.ties import Tie, bind, unbind
 from flowmetal.store.operations.vocabulary import DeadLetters, Enqueue, QueuePolicy, Redrive
 from flowmetal.store.protocol import NewRun, RunState
@@ -116,25 +116,23 @@ class DeadLetter(Kept):
 
 def enqueue(records: Records, asker: Asker | None, operation: Enqueue) -> Answer:
     name = operation.queue
-    wrong = bad_name(name, "queue") or bad_name(operation.new.id, "run") or _wrong(operation)
+    wrong = bad_name(name, "queue") or _wrong(operation)
     if wrong is not None:
         return wrong
     dedup = TAB.join((name, operation.dedup_key))
     known = find(records, Dedup, dedup) if operation.dedup_key else None
     if known is not None:
         return answer(run=known.run, made=False)
-    new = replace(operation.new, queue=name)
-    if asker is not None:
-        new = replace(new, parent=asker.run)
-    if not records.create_run(new):
-        return answer(run=new.id, made=False)
-    bind_child(records, new, operation.on_parent_end)
-    if operation.dedup_key:
-        keep(records, dedup, Dedup(new.id))
-    queue = _queue(records, name, operation.policy)
-    _put_entry(records, name, queue, new.id, operation)
-    _serve(records, name, queue)
-    return answer(run=new.id, made=True)
+
+    def stand_in_line(new: NewRun) -> None:
+        bind_child(records, new, operation.on_parent_end)
+        if operation.dedup_key:
+            keep(records, dedup, Dedup(new.id))
+        queue = _queue(records, name, operation.policy)
+        _put_entry(records, name, queue, new.id, operation)
+        _serve(records, name, queue)
+
+    return make_run(records, asker, operation, replace(operation.new, queue=name), stand_in_line)
 
 
 def _wrong(operation: Enqueue) -> Answer | None:

@@ -6,7 +6,7 @@ that run by a ``watch`` tie. Both are cut when that run ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from flowmetal.ids import RunId
@@ -22,6 +22,7 @@ from flowmetal.store.operations.records import TAB, Records, Standing, parts_of
 from flowmetal.store.operations.ties import Tie, bind, unbind, wait_at, waits_no_more
 from flowmetal.store.operations.vocabulary import (
     AwaitRun,
+    Enqueue,
     IfExists,
     OnParentEnd,
     SendMessage,
@@ -37,26 +38,39 @@ _ANEW = 1000
 
 
 def start_run(records: Records, asker: Asker | None, operation: StartRun) -> Answer:
-    new = operation.new
+    def tie(new: NewRun) -> None:
+        bind_child(records, new, operation.on_parent_end)
+
+    return make_run(records, asker, operation, operation.new, tie)
+
+
+def make_run(
+    records: Records,
+    asker: Asker | None,
+    wish: StartRun | Enqueue,
+    new: NewRun,
+    tie: Callable[[NewRun], None],
+) -> Answer:
+    """Make a run, which ``tie`` ties to others; if its id is taken, do what the wish says."""
     if asker is not None:
         new = replace(new, parent=asker.run)
     wrong = bad_name(new.id, "run")
     if wrong is not None:
         return wrong
     if records.create_run(new):
-        bind_child(records, new, operation.on_parent_end)
+        tie(new)
         return answer(run=new.id, made=True)
-    match operation.if_exists:
+    match wish.if_exists:
         case IfExists.ATTACH:
-            ours = operation.again
+            ours = wish.again
         case IfExists.FAIL:
-            ours = operation.again and _is_the_same(records, new)
+            ours = wish.again and _is_the_same(records, new)
             if not ours:
                 return refuse("FM1104", "run/exists", f"run {new.id} is there already", run=new.id)
         case IfExists.CANCEL:
-            return _start_anew(records, new, operation)
+            return _start_anew(records, new, wish, tie)
     if ours and _has_failed(records, new):
-        return _start_in_place(records, new, operation.on_parent_end)
+        return _start_in_place(records, new, tie)
     return answer(run=new.id, made=False)
 
 
@@ -83,11 +97,11 @@ def _is_the_same(records: Records, new: NewRun) -> bool:
     return (told.name, told.data) == (first.name, first.data)
 
 
-def _start_in_place(records: Records, new: NewRun, policy: OnParentEnd) -> Answer:
+def _start_in_place(records: Records, new: NewRun, tie: Callable[[NewRun], None]) -> Answer:
     """Start another child in the place of one that failed, unless an earlier attempt has done so."""
     for candidate in _numbered(new):
         if records.create_run(candidate):
-            bind_child(records, candidate, policy)
+            tie(candidate)
             return answer(run=candidate.id, made=True)
         if _is_the_same(records, candidate) and not _has_failed(records, candidate):
             return answer(run=candidate.id, made=False)
@@ -98,19 +112,21 @@ def _numbered(new: NewRun) -> Iterator[NewRun]:
     return (replace(new, id=RunId(f"{new.id}-{count}")) for count in range(2, _ANEW))
 
 
-def _start_anew(records: Records, new: NewRun, operation: StartRun) -> Answer:
+def _start_anew(
+    records: Records, new: NewRun, wish: StartRun | Enqueue, tie: Callable[[NewRun], None]
+) -> Answer:
     """Cancel what has the id and start under the next free id: an id names one run for ever.
 
     What an earlier attempt of the same step has started is taken, unless it came to nothing.
     """
     latest = new
     for candidate in _numbered(new):
-        is_last = operation.again and records.run(candidate.id) is None
+        is_last = wish.again and records.run(candidate.id) is None
         if is_last and _is_the_same(records, latest) and not _has_failed(records, latest):
             return answer(run=latest.id, made=False)
         if records.create_run(candidate):
             cancel(records, latest.id, f"replaced by run {candidate.id}")
-            bind_child(records, candidate, operation.on_parent_end)
+            tie(candidate)
             return answer(run=candidate.id, made=True)
         latest = candidate
     return _too_often(new.id)
