@@ -205,9 +205,11 @@ def _child(name: str, since: str, store: Store) -> str:
 
 
 def _callback(name: str, since: str, store: Store) -> str:
-    expires = store.operate(ShowCallback(name)).get(keyword("expires"))
+    found = store.operate(ShowCallback(name))
+    expires, title = found.get(keyword("expires")), found.get(keyword("name"))
     end = "" if expires is None else f" It expires at {iso(expires)}."
-    return f"It waits for the callback {name}{since}. `fmvm callback {name} JSON` answers it.{end}"
+    shown = f"`{title}`, {name}," if title else name
+    return f"It waits for the callback {shown}{since}. `fmvm callback {name} JSON` answers it.{end}"
 
 
 def _promise(name: str, since: str, store: Store) -> str:
@@ -272,12 +274,11 @@ def _wait(wait: Wait, run: str, now_us: int, store: Store) -> str:
             f"It waits{since} for an interpreter that performs {wait.kind}: none that has driven it does."
             f" `fmvm interpreter --python MODULE` takes it at once if MODULE registers that.{until}"
         )
+    named = f" `{wait.name}`" if wait.name else ""
     if wait.attempts:
         again = (
             f" The next attempt is at {iso(wait.until_us)}." if wait.until_us is not None else ""
         )
         times = f"{wait.attempts} time{'s' if wait.attempts > 1 else ''}"
-        return (
-            f"It waits for {wait.kind} (effect #{wait.effect}){since}, which failed {times}.{again}"
-        )
-    return f"It waits for the answer to {wait.kind} (effect #{wait.effect}){since}."
+        return f"It waits for {wait.kind}{named} (effect #{wait.effect}){since}, which failed {times}.{again}"
+    return f"It waits for the answer to {wait.kind}{named} (effect #{wait.effect}){since}."

@@ -98,14 +98,19 @@ def _start(active: ActiveRun, args: _Arguments) -> Operation:
     policy = OnParentEnd.FOLLOW
     if args.has("on-parent-end"):
         policy = _ON_PARENT_END[args.one_of("on-parent-end", _ON_PARENT_END)]
-    if_exists = IfExists.ATTACH if args.get("id") is None else IfExists.FAIL
-    again = "." in args.request.key
-    if args.has("if-exists"):
-        if_exists = _IF_EXISTS[args.one_of("if-exists", _IF_EXISTS)]
-        if if_exists is IfExists.ATTACH:
-            again = False  # that run is meant, whatever became of it
+    if_exists, again = _if_exists(args)
     delay_us = args.us_or_none("delay") or 0
     return StartRun(_new_run(active, args, delay_us), if_exists, policy, again)
+
+
+def _if_exists(args: _Arguments) -> tuple[IfExists, bool]:
+    """Say what is to be done if the id is taken, and whether it may be by an earlier attempt."""
+    again = "." in args.request.key
+    if args.has("if-exists"):
+        wish = _IF_EXISTS[args.one_of("if-exists", _IF_EXISTS)]
+        # To attach to a run means that run, whatever became of it.
+        return wish, again and wish is not IfExists.ATTACH
+    return IfExists.ATTACH if args.get("id") is None else IfExists.FAIL, again
 
 
 def _new_run(active: ActiveRun, args: _Arguments, delay_us: int = 0) -> NewRun:
@@ -207,6 +212,7 @@ def _open_callback(active: ActiveRun, args: _Arguments) -> Operation:
         args.us_or_none("timeout"),
         args.us_or_none("heartbeat"),
         token,
+        "" if args.get("name") is None else args.name("name"),
     )
 
 
@@ -298,6 +304,7 @@ def _enqueue(active: ActiveRun, args: _Arguments) -> Operation:
     priority = args.get("priority") or 0
     if type(priority) is not int:
         raise args.wrong(":priority is a whole number, the higher the sooner")
+    if_exists, again = _if_exists(args)
     return Enqueue(
         name,
         policy,
@@ -309,6 +316,8 @@ def _enqueue(active: ActiveRun, args: _Arguments) -> Operation:
         on_parent_end=_ON_PARENT_END[args.one_of("on-parent-end", _ON_PARENT_END)]
         if args.has("on-parent-end")
         else OnParentEnd.KEEP,
+        if_exists=if_exists,
+        again=again,
     )
 
 

@@ -15,7 +15,7 @@ from tests.stores import url_of
 SOURCE = """
 (ns p (:require [flow.async :refer [all!]] [flow.event :refer [receive!]]))
 (defforeign pay [x])
-(defn once [x] (perform :p/pay {:args [x] :at-most-once true}))
+(defn once [x] (perform :p/pay {:args [x] :at-most-once true :name "payment"}))
 (defn main [] [(once 1) (once 2)])
 (defn often [] [(pay 1) (pay 2)])
 (defn both [] (all! (once 1) (do (receive! :go) (once 2))))
@@ -83,6 +83,7 @@ def driven(url: str, bank: Bank) -> Iterator[Callable[..., flowmetal.Engine]]:
 
 def test_a_pause_waits_for_what_is_done_at_most_once(driven, bank: Bank, url: str) -> None:
     engine = driven("main")
+    assert "the answer to p/pay `payment` (effect #1)" in engine.why("r")
     assert engine.pause("r") == "running"
     assert "stops when the at-most-once effect in flight has ended" in engine.why("r")
     bank.end()

@@ -544,6 +544,18 @@ def test_a_queue_lets_one_run_after_the_other_begin_by_priority(engine) -> None:
     assert result(engine, text) == "[[:b :c :d :d] true [:c :b :d]]"
 
 
+def test_a_queued_child_that_failed_is_replaced_by_the_next_attempt(engine) -> None:
+    text = """(defqueue jobs {:concurrency 1})
+      (defn job [] (or (state/get! "fixed") (throw (ex-info "no" {:type :bad}))))
+      (defn main []
+        [(step! "s" {:retry {:max-attempts 2 :backoff #dur "0s"}}
+           (let [r (queue/enqueue! jobs job [] {:id "a"})]
+             (try (await! r) (finally (state/put! "fixed" :done)))))
+         (try (queue/enqueue! jobs job [] {:id "a"}) (catch :run/exists e :taken))
+         (await! (start! job [] {:id "a" :queue jobs :if-exists :cancel}))])"""
+    assert result(engine, text) == "[:done :taken :done]"
+
+
 def test_dead_letters_are_listed_and_driven_again(engine) -> None:
     text = """(defqueue jobs {:concurrency 1})
       (defn job [x] (if (state/get! "fixed") x (throw (ex-info "no" {:type :bad}))))
@@ -708,7 +720,11 @@ def test_why_says_who_holds_what(engine) -> None:
     assert "the lock `l`" in engine.why("b")
     assert "held by run a (token 1, lease until " in engine.why("b")
     start(engine, "(defn main [] (event/await-callback! (event/callback!)))", "c")
+    assert "the callback c.1 since " in engine.why("c")
     assert "`fmvm callback c.1 JSON` answers it" in engine.why("c")
+    named = "(defn main [] (event/await-callback! (event/callback! {:name :approval})))"
+    start(engine, named, "named")
+    assert "the callback `approval`, named.1, since " in engine.why("named")
     start(engine, '(defn main [] (await! #flow/run "b"))', "d")
     assert "the end of run b" in engine.why("d")
     assert "which is waiting" in engine.why("d")

@@ -66,6 +66,7 @@ class Callback(Kept):
     settled_us: int = 0
     after: str = ""  # what it expired by
     run_ended: bool = False
+    name: str = ""
 
     def expires_us(self) -> int | None:
         """Return when it expires, unless it is answered."""
@@ -105,7 +106,13 @@ def open_callback(records: Records, asker: Asker, operation: OpenCallback) -> An
     now = records.now_us()
     ends = None if operation.timeout_us is None else now + operation.timeout_us
     callback = Callback(
-        asker.run, operation.token_hash, OPEN, ends, operation.heartbeat_us, beat_us=now
+        asker.run,
+        operation.token_hash,
+        OPEN,
+        ends,
+        operation.heartbeat_us,
+        beat_us=now,
+        name=operation.name,
     )
     _keep(records, operation.id, callback)
     keep(records, operation.token_hash, Token(operation.id))
@@ -173,7 +180,9 @@ def show(records: Records, operation: ShowCallback) -> Answer:
     found = find(records, Callback, id_)
     if found is None:
         return refuse("FM0730", "callback/unknown", "there is no such callback")
-    return answer(id=id_, run=found.run, state=found.state, expires=found.expires_us())
+    return answer(
+        id=id_, run=found.run, state=found.state, expires=found.expires_us(), name=found.name
+    )
 
 
 def _refusal(records: Records, found: Callback | None, name: str) -> Answer | None:

@@ -192,6 +192,7 @@ class OpenCallback:
     timeout_us: int | None = None
     heartbeat_us: int | None = None
     token: str = ""  # for the answer alone
+    name: str = ""  # what it is for, in the words of the program
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +225,7 @@ class BeatCallback:
 
 @dataclass(frozen=True, slots=True)
 class ShowCallback:
-    """Say how a callback stands. ``{:id :run :state :expires us-or-nil}``."""
+    """Say how a callback stands. ``{:id :run :state :expires us-or-nil :name}``."""
 
     callback: str
 
@@ -319,7 +320,7 @@ class Enqueue:
     """Make a run that begins when the queue lets it. ``{:run id :made bool}``.
 
     Higher priorities first, then in order. While a run of the same ``dedup_key`` has not ended, the
-    answer is that run.
+    answer is that run. ``if_exists`` and ``again`` as for StartRun.
     """
 
     queue: str
@@ -330,6 +331,8 @@ class Enqueue:
     partition: str = ""
     delay_us: int = 0
     on_parent_end: OnParentEnd = OnParentEnd.KEEP
+    if_exists: IfExists = IfExists.ATTACH
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
