@@ -147,7 +147,7 @@ def _asking(
         request = local("request__foreign")
         asks = listed(span, local("perform"), kind, request)
         go = listed(span, core("fn"), bracketed(span, [request]), asks)
-        body = listed(span, core("-effect!"), declared.name.form.name, data, _ARGS, go)
+        body = listed(span, core("-effect!"), declared.name.form.name, EMPTY_MAP, data, _ARGS, go)
     doc: list[Syntax | Value] = []
     if _DOC in declared.meta:
         doc = [declared.meta.get(_DOC)]

@@ -158,7 +158,7 @@ def _innermost(machine: Machine, fiber: Fiber, number: Value) -> Scope:
 def _go_on(machine: Machine, fiber: Fiber, scope: Scope) -> None:
     """Let the failure of a scope that is over reach its handler, all other failures along with it."""
     stack = fiber.frames[-1].stack
-    at = max((i for i, value in enumerate(stack) if type(value) is Pending), default=-1)
+    at = _pending_at(stack)
     pending = stack[at] if at >= 0 else None
     verdict = scope.verdict
     if verdict is not None and (pending is None or pending.error is not verdict.error):
@@ -169,6 +169,38 @@ def _go_on(machine: Machine, fiber: Fiber, scope: Scope) -> None:
     if pending is not None and scope.suppressed:
         error = _with_suppressed(machine, fiber, pending.error, scope)
         stack[at] = Pending(error, pending.frame, pending.handler)
+
+
+def _pending_at(stack: list[Value]) -> int:
+    """Return where on the stack of a frame is what its innermost finally block goes on with, or -1."""
+    return max((i for i, value in enumerate(stack) if type(value) is Pending), default=-1)
+
+
+def _failure(machine: Machine, fiber: Fiber) -> ErrorValue | None:
+    """Return the error that unwinds the function that asks in a finally block, if it is a failure."""
+    stack = fiber.frames[-1].stack
+    at = _pending_at(stack)
+    if at < 0 or stack[at].error.type in _NO_FAILURES:
+        return None
+    error: ErrorValue = stack[at].error
+    return error
+
+
+def _amend_failure(machine: Machine, fiber: Fiber, error: ErrorValue) -> None:
+    """Let a failure go on as another error, which tells more, to the handler that has taken it.
+
+    Where the handler is further out than the fiber, the scopes on the way keep it until they end.
+    """
+    before = _failure(machine, fiber)
+    if before is None:
+        return
+    stack = fiber.frames[-1].stack
+    at = _pending_at(stack)
+    stack[at] = Pending(error, stack[at].frame, stack[at].handler)
+    for scope in machine.scopes.values():
+        verdict = scope.verdict
+        if verdict is not None and verdict.error is before:
+            scope.verdict = Verdict(error, verdict.frame, verdict.handler)
 
 
 def _with_suppressed(machine: Machine, fiber: Fiber, error: ErrorValue, scope: Scope) -> ErrorValue:
@@ -288,5 +320,7 @@ ROWS = (
     _native("-fiber",        _fiber_of,   0),
     _native("-cancel!",      _cancel,     2),
     _native("-time-out!",    _time_out,   2),
+    _native("-failure",      _failure,    0),
+    _native("-amend-failure!", _amend_failure, 1),
 )
 # fmt: on

@@ -13,7 +13,7 @@ from flowmetal.values import Value, keyword, pr_str
 from tests.stores import url_of
 
 HEAD = """
-(ns p (:require [flow.async :refer [all!]] [flow.saga :refer [saga! compensate!]] [flow.event :refer [receive!]]))
+(ns p (:require [flow.async :refer [all! with-timeout!]] [flow.saga :refer [saga! compensate!]] [flow.event :refer [receive!]] [flow.time :refer [ms hours]]))
 (defforeign shaky [x])
 (def log (atom []))
 (defn note [x] (swap! log conj x))
@@ -146,6 +146,29 @@ def test_a_value_in_place_of_a_throw_leaves_through_finally_blocks_and_bindings(
            (defn main [] [(g (ex-info "no" {{}})) @log *d*])""",
     )
     engine.supply(run, 42)
+    assert ended(engine, run) == printed
+
+
+@pytest.mark.parametrize(
+    ("body", "printed"),
+    [
+        ("[(with-timeout! (ms 1) (sleep! (hours 1)) :done) @log]", "[7 []]"),
+        (
+            "[(with-timeout! (ms 1) (try (receive! :x) (finally (sleep! (ms 1)) (note 1)))) @log]",
+            "[7 [1]]",
+        ),
+        ("(with-timeout! (hours 1) [(with-timeout! (ms 1) (all! (sleep! (hours 1))))])", "[7]"),
+        ("(with-timeout! (ms 1) [(with-timeout! (hours 1) (sleep! (hours 1)))])", "7"),
+        ('(step! "s" {:timeout (ms 1)} (sleep! (hours 1)))', "7"),
+        ("(all! (with-timeout! (ms 1) (sleep! (hours 1))) 8)", "[7 8]"),
+        ('(with-timeout! (hours 1) [(throw (ex-info "no" {}))])', "[7]"),
+    ],
+)
+def test_a_value_takes_the_place_of_what_was_not_done_in_time(
+    engine: Engine, body: str, printed: str
+) -> None:
+    run = failed(engine, f"(defn main [] {body})")
+    engine.supply(run, 7)
     assert ended(engine, run) == printed
 
 

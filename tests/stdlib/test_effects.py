@@ -469,7 +469,7 @@ def test_a_with_out_str_lives_through_a_wait() -> None:
         ("(log/with-context 5 1)", "`with-context` needs a map, got 5"),
         ('(log/count! "m" :n)', "`count!` needs a number, got :n"),
         ("(log/timing! :m 5)", "`timing!` needs a duration as argument 2, got 5"),
-        ("(receive! 5)", "`receive!` needs a keyword or a string as the name, got 5"),
+        ("(receive! 5)", "`receive!` needs a string or a keyword as the name, got 5"),
         ("(receive! :a 5)", "`receive!` needs its options in a map, got 5"),
         ("(sleep! nil)", "`sleep!` needs a duration, argument 1 is nil"),
         ("(retry/with-retry! nil 1)", "`retry` needs a policy: write"),

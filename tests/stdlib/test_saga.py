@@ -153,6 +153,38 @@ def test_a_parking_saga_is_undone_when_somebody_takes_the_error() -> None:
     assert run(body) == "[1]"
 
 
+def test_who_takes_the_error_of_a_parking_saga_is_told_what_was_undone() -> None:
+    body = """(try (saga! (compensate! note 1)
+                     (saga! {:park true} (compensate! note 2) (compensate! note 3)
+                            (throw (ex-info "no" {:type :x :n 7}))))
+                   (catch :x e [(:n (ex-data e)) (mapv :ok (:compensated (ex-data e))) @log]))"""
+    assert run(body) == "[7 [true true true] [3 2 1]]"
+
+
+def test_what_a_parking_saga_has_undone_reaches_who_takes_the_error_in_another_fiber() -> None:
+    saga = """(saga! {:park true} (compensate! note 1)
+                     (sleep! (ms 1)) (throw (ex-info "no" {:type :x})))"""
+    told = "(catch :x e (mapv :ok (:compensated (ex-data e))))"
+    waits = "(try (sleep! (seconds 9)) (finally (sleep! (ms 2))))"
+    for body in (
+        f"(try (all! {saga} {waits}) {told})",
+        f"(try (all! (all! {waits} {saga}) {waits}) {told})",
+        f"(scope! [s] (let [f (spawn! (fn [] {saga}))] (try (await! f) {told})))",
+        f"(scope! [s] (let [f (spawn! (fn [] {saga}))] (try (all! (await! f) {waits}) {told})))",
+        f"(mapv :ok (:compensated (ex-data (:error (first (settle! {saga} {waits}))))))",
+    ):
+        assert pr_str(fibers(body).finish().result) == "[true]", body
+
+
+def test_a_parking_saga_whose_fiber_fails_tells_what_was_undone() -> None:
+    body = """(try
+        (saga! {:park true} (compensate! note :undone)
+               (spawn! (fn [] (sleep! (ms 1)) (throw (ex-info "no" {:type :x}))))
+               (sleep! (seconds 9)))
+        (catch :x e [@log (mapv :ok (:compensated (ex-data e)))]))"""
+    assert pr_str(fibers(body).finish().result) == "[[:undone] [true]]"
+
+
 def test_an_effect_names_what_undoes_it() -> None:
     world = World({"http/request": lambda request: request.args.get(keyword("url"))})
     body = """(try (saga! (http/post! "a" {:undo (fn [r] (http/delete! (str "undo-" r)))})
