@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowmetal.cli.options import grant_options, grants_in, path_option
+from flowmetal.cli.options import grant_options, grants_in, path_option, store_option
 from flowmetal.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
     from flowmetal.runtime.observer import Observer
 
 
-@click.command("repl", epilog="Example: fmvm repl --allow-http=api.example.com --allow-fs=read:.")
+_EXAMPLES = """Example: fmvm repl --allow-http=api.example.com --allow-fs=read:.
+
+fmvm repl 7f3c --at 118"""
+
+
+@click.command("repl", epilog=_EXAMPLES)
+@store_option
 @path_option
 @grant_options
 @click.option(
@@ -27,11 +34,18 @@ if TYPE_CHECKING:
     multiple=True,
     help="A Python module or file whose functions may be called (repeatable).",
 )
+@click.option("--at", type=int, metavar="N", help="With RUN: as it stood after event N.")
+@click.option("--fiber", type=int, metavar="N", help="With RUN: see `fmvm eval`.")
+@click.option("--frame", type=int, metavar="N", help="With RUN: see `fmvm eval`.")
 @click.argument("run", metavar="[RUN]", required=False)
 def command(
+    store_url: str | None,
     roots: tuple[str, ...],
     no_contracts: bool,
     modules: tuple[str, ...],
+    at: int | None,
+    fiber: int | None,
+    frame: int | None,
     run: str | None,
     **allowed: Any,
 ) -> int:
@@ -39,43 +53,78 @@ def command(
 
     At a terminal with editing, completion and history; from a pipe one value
     on each line, and exit status 1 if anything failed. Effects are performed
-    as far as they are granted.
+    as far as they are granted. With RUN in a copy of its machine, the locals of
+    a frame included; RUN does not change, and effects are refused.
     """
-    if run is not None:
+    from flowmetal.embed.config import source_roots
+
+    folders = source_roots(Path.cwd() / "repl", roots)
+    if run is None:
+        if (store_url, at, fiber, frame) != (None, None, None, None):
+            raise UsageError(
+                "FM1300", "--store, --at, --fiber and --frame are about a run: name one"
+            )
+        grants = grants_in(allowed)
+        functions: list[Callable[..., Any]] = []
+        if modules:
+            from flowmetal.embed.functions import functions_of
+
+            functions = functions_of(modules)
+
+        def make(observer: Observer) -> Interactive:
+            from flowmetal.embed.interactive import Interactive
+
+            return Interactive(
+                observer,
+                roots=folders,
+                grants=grants,
+                functions=functions,
+                contracts=not no_contracts,
+            )
+
+        return _converse(make)
+    if modules or any(allowed.values()):
         raise UsageError(
             "FM1300",
-            f"the REPL has a machine of its own and does not look into run {run}",
-            hint=f"`fmvm eval {run} EXPR` looks into a copy of it, `fmvm show {run}` says where it stands",
+            f"nothing can be granted: effects are refused in a copy of run {run}",
+            hint="leave --allow-... and --python out",
         )
+    from flowmetal.cli.driving import open_engine
+
+    with open_engine(store_url, must_exist=True) as engine:
+        found = engine.find(run)
+        look = partial(engine.look, found, at=at, fiber=fiber, frame=frame)
+
+        def make_copy(observer: Observer) -> Interactive:
+            from flowmetal.embed.interactive import Interactive
+
+            return Interactive(observer, roots=folders, contracts=not no_contracts, look=look)
+
+        when = "" if at is None else f" as it stood after event {at}"
+        return _converse(
+            make_copy,
+            f"A copy of run {found}{when}. (frames) says where it stands, (frame n) and (fiber n) look"
+            " elsewhere, Ctrl-D leaves.",
+        )
+
+
+def _converse(make: Callable[[Observer], Interactive], about: str | None = None) -> int:
+    """Hold a conversation. ``about``: what is looked at, which has to be there before it begins."""
     from flowmetal.cli.guard import report_internal_error
-    from flowmetal.embed.config import source_roots
     from flowmetal.repl.conversation import Conversation
 
-    grants = grants_in(allowed)
-    folders = source_roots(Path.cwd() / "repl", roots)
-    functions: list[Callable[..., Any]] = []
-    if modules:
-        from flowmetal.embed.functions import functions_of
-
-        functions = functions_of(modules)
-
-    def make(observer: Observer) -> Interactive:
-        from flowmetal.embed.interactive import Interactive
-
-        return Interactive(
-            observer,
-            roots=folders,
-            grants=grants,
-            functions=functions,
-            contracts=not no_contracts,
-        )
-
     if sys.stdin.isatty() and sys.stdout.isatty():
-        from flowmetal.repl.terminal import TerminalScreen, converse
+        from flowmetal.repl.terminal import WELCOME, TerminalScreen, converse
 
         screen = TerminalScreen()
-        return converse(Conversation(make, screen, report_internal_error), screen)
+        conversation = Conversation(make, screen, report_internal_error)
+        if about is not None:
+            _ = conversation.interactive
+        return converse(conversation, screen, about or WELCOME)
     from flowmetal.repl.piped import PlainScreen, converse_piped
 
     plain = PlainScreen(sys.stdout, sys.stderr)
-    return converse_piped(Conversation(make, plain, report_internal_error), sys.stdin)
+    conversation = Conversation(make, plain, report_internal_error)
+    if about is not None:
+        _ = conversation.interactive
+    return converse_piped(conversation, sys.stdin)

@@ -142,7 +142,7 @@ class TopLevel:
             return []
         macro = macro_at(context, ask)
         items = children(ask.form, ask.span)
-        if isinstance(macro, Expander) and macro.name in _NAMESPACE_FORMS:
+        if isinstance(macro, Expander) and macro.name in NAMESPACE_FORMS:
             self._namespace_form(macro.name, items, ask.span)
             return []
         if macro is not None:
@@ -330,10 +330,10 @@ class TopLevel:
 _FLAGS = frozenset(("reload", "reload-all", "verbose"))
 """What `require` may be told besides: a program is compiled as a whole each time."""
 
-_NAMESPACE_FORMS = COMPILER_MACROS & frozenset(
+NAMESPACE_FORMS = COMPILER_MACROS & frozenset(
     ("ns", "in-ns", "require", "use", "import", "alias", "refer", "refer-clojure", "refer-flow")
 )
-assert set(EXPANDERS) >= _NAMESPACE_FORMS
+assert set(EXPANDERS) >= NAMESPACE_FORMS
 
 
 def _definition(

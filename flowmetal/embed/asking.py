@@ -8,12 +8,12 @@ the body of a function whose parameters are the locals of that frame.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from flowmetal.bytecode.code import Definition, DefinitionKind, Function
+from flowmetal.bytecode.code import Definition, DefinitionKind, Function, Program
 from flowmetal.bytecode.opcodes import Op
 from flowmetal.compiler.compile import USER, compile_more
 from flowmetal.compiler.environment import Environment
@@ -34,8 +34,8 @@ from flowmetal.store.protocol import RunRow
 from flowmetal.values import ErrorValue, FlowError, Value, list_of, symbol, vector
 from flowmetal.vm.link import Image
 from flowmetal.vm.machine import evaluate
-from flowmetal.vm.state import Bindings, Fiber, Frame, Machine
-from flowmetal.vm.vars import define
+from flowmetal.vm.state import Bindings, Fiber, Frame, Machine, Native
+from flowmetal.vm.vars import define, root_value
 
 SOURCE: Final = "<expression>"
 """What an expression is called where an error points into it."""
@@ -64,18 +64,60 @@ class Thrown(FlowmetalError):
     error: ErrorValue
 
 
-def ask(host: Host, row: RunRow, text: str, place: Place, at: int | None = None) -> Value:
-    """Return the value of the expressions in ``text`` (of the last one), realised.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A copy of a run's machine, what is known of names in it, and the place that is looked at."""
 
-    Raises ReadError, CompileError, Thrown for what the expression throws, and RunError or
-    UsageError if the run has no such event, fiber or frame.
+    copy: Copy
+    environment: Environment
+    fibers: Mapping[int, Fiber]
+    fiber: Fiber | None
+    frame: Frame | None
+    program: Program
+    own: frozenset[str]
+    """The namespaces of the program itself, and those that the run has made."""
+
+    @property
+    def namespace(self) -> str:
+        """Return the namespace of the function whose frame is looked at."""
+        entry = self.program.entry
+        name = entry if self.frame is None else self.frame.body.owner.name.partition("/")[0]
+        if name not in self.own:
+            name = entry if entry in self.own else USER
+        return name
+
+    def locals(self) -> dict[str, Value]:
+        """Return what the names in the frame stand for."""
+        return {} if self.frame is None else locals_of(self.frame)
+
+    def at(self, place: Place) -> Look:
+        """Return a look at another fiber or frame of the copy. Raises UsageError FM1330."""
+        fiber, frame = _standing(self.copy.machine, self.fibers, place)
+        self.copy.bindings = None if fiber is None else fiber.bindings
+        return replace(self, fiber=fiber, frame=frame)
+
+
+def look(
+    host: Host,
+    row: RunRow,
+    place: Place,
+    at: int | None = None,
+    natives: Mapping[str, Native] | None = None,
+    environment: Environment | None = None,
+) -> Look:
+    """Copy the machine of a run, as it stands or as it stood after event ``at``.
+
+    ``natives``: what code of the copy may call beside what a program may. ``environment``, which is
+    empty, gets what is known of names.
+    Raises RunError or UsageError if the run has no such event, fiber or frame.
     """
     program = host.program(row.program if at is None else program_at(host, row, at))
-    image = Image(program, host.linker.natives)
+    image = Image(program, {**host.linker.natives, **(natives or {})})
     machine = machine_at(host, row, at, image).machine
     image = machine.image  # with what the run has compiled itself
-    frame, bindings = _standing(machine, place)
-    environment = Environment()
+    fibers = dict(machine.fibers)  # an evaluation is a fiber of its own, in their place
+    fiber, frame = _standing(machine, fibers, place)
+    environment = Environment() if environment is None else environment
     own = {module.name for module in program.modules if not module.library}
     for module in library():
         environment.add(module)
@@ -87,23 +129,30 @@ def ask(host: Host, row: RunRow, text: str, place: Place, at: int | None = None)
         environment.extend(module)
         own.add(module.name)
     machine.watch = Watch(host.limits.heap)
-    copy = Copy(image, machine, bindings)
+    copy = Copy(image, machine, None if fiber is None else fiber.bindings)
     copy.complete(definition for module in library() for definition in module.definitions)
-    namespace = program.entry if frame is None else frame.body.owner.name.partition("/")[0]
-    if namespace not in own:
-        namespace = program.entry if program.entry in own else USER
-    names = {} if frame is None else locals_of(frame)
+    return Look(copy, environment, fibers, fiber, frame, program, frozenset(own))
+
+
+def ask(host: Host, row: RunRow, text: str, place: Place, at: int | None = None) -> Value:
+    """Return the value of the expressions in ``text`` (of the last one), realised.
+
+    Raises ReadError, CompileError, Thrown for what the expression throws, and RunError or
+    UsageError if the run has no such event, fiber or frame.
+    """
+    looked = look(host, row, place, at)
+    copy, namespace, names = looked.copy, looked.namespace, looked.locals()
     compile_more(
         Source(SOURCE, text),
         namespace=namespace,
-        environment=environment,
+        environment=looked.environment,
         evaluator=copy,
         read=partial(_read_as_function, list(names)),
     )
     try:
-        value = copy.compute(machine.globals[f"{namespace}/{_ASKED}"], tuple(names.values()))
+        value = copy.compute(copy.machine.globals[f"{namespace}/{_ASKED}"], tuple(names.values()))
         if unrealised_inside(value):
-            copy.compute(machine.globals[_REALISE], (value,))
+            copy.compute(copy.machine.globals[_REALISE], (value,))
     except FlowError as error:
         raise thrown(error.error) from None
     return value
@@ -156,8 +205,10 @@ def _is_name(name: str) -> bool:
     return bool(name) and not any(c in name for c in "/()[]{} ") and "__" not in name
 
 
-def _standing(machine: Machine, place: Place) -> tuple[Frame | None, Bindings | None]:
-    fiber = _fiber(machine, place.fiber)
+def _standing(
+    machine: Machine, fibers: Mapping[int, Fiber], place: Place
+) -> tuple[Fiber | None, Frame | None]:
+    fiber = _fiber(machine, fibers, place.fiber)
     if fiber is None or not fiber.frames:
         if place.frame is not None:
             raise UsageError(
@@ -174,11 +225,11 @@ def _standing(machine: Machine, place: Place) -> tuple[Frame | None, Bindings | 
                 f"fiber {fiber.number} of run {machine.run} has no frame {place.frame}",
                 hint=f"it has {_numbers(len(frames))}",
             )
-        return frames[place.frame], fiber.bindings
+        return fiber, frames[place.frame]
     for frame in frames:
         if not frame.body.owner.name.startswith("flow."):
-            return frame, fiber.bindings
-    return frames[0], fiber.bindings
+            return fiber, frame
+    return fiber, frames[0]
 
 
 def _numbers(count: int) -> str:
@@ -186,16 +237,16 @@ def _numbers(count: int) -> str:
     return "frame 0 alone" if count == 1 else f"frames 0, the innermost, to {count - 1}"
 
 
-def _fiber(machine: Machine, number: int | None) -> Fiber | None:
+def _fiber(machine: Machine, fibers: Mapping[int, Fiber], number: int | None) -> Fiber | None:
     if number is None:
-        failed = [fiber for fiber in machine.fibers.values() if fiber.error is not None]
-        return failed[0] if failed else machine.fibers.get(1)
-    fiber = machine.fibers.get(number)
+        failed = [fiber for fiber in fibers.values() if fiber.error is not None]
+        return failed[0] if failed else fibers.get(1)
+    fiber = fibers.get(number)
     if fiber is None:
         raise UsageError(
             "FM1330",
             f"run {machine.run} has no fiber {number}",
-            hint=f"its fibers are {', '.join(map(str, sorted(machine.fibers)))}",
+            hint=f"its fibers are {', '.join(map(str, sorted(fibers)))}",
         )
     return fiber
 
@@ -207,6 +258,7 @@ class Copy:
         self.image = image
         self.machine = machine
         self.bindings = bindings
+        self.wrote: Callable[[str], None] | None = None
         machine.sealed = True
         machine.compiler = compile_at_once
         image.grows = True
@@ -240,7 +292,7 @@ class Copy:
     def call(self, name: str, arguments: Sequence[Value]) -> Value:
         """Call a macro; its result is realised. Raises EvaluationFailed."""
         try:
-            made = self.compute(self.machine.globals[name], arguments)
+            made = self.compute(root_value(self.machine.globals, name), arguments)
             if unrealised_inside(made):
                 self.compute(self.machine.globals[_REALISE], (made,))
         except FlowError as error:
@@ -249,7 +301,7 @@ class Copy:
 
     def compute(self, function: Value, arguments: Sequence[Value]) -> Value:
         """Call a function. Raises FlowError."""
-        return evaluate(self.machine, function, arguments, BUDGET, self.bindings)
+        return evaluate(self.machine, function, arguments, BUDGET, self.bindings, self.wrote)
 
     def _run(self, definition: Definition) -> Value:
         assert definition.function is not None

@@ -41,6 +41,8 @@ from flowmetal.values.names import reads_as_keyword
 
 if TYPE_CHECKING:
     from flowmetal.bytecode.code import Program
+    from flowmetal.compiler.environment import Environment
+    from flowmetal.embed.asking import Look
     from flowmetal.embed.explanation import LongWait
     from flowmetal.embed.requesting import Reply
     from flowmetal.embed.retention import Collected, Retention
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from flowmetal.runtime.starting import Beginning
     from flowmetal.runtime.verifying import Verification
     from flowmetal.store.protocol import InboxRow
+    from flowmetal.vm.state import Native
 
 _PAGE = 1000
 
@@ -484,6 +487,25 @@ class Engine(Mover, Sharer):
         from flowmetal.embed.asking import Place, ask
 
         return ask(self.host, self._row(run), text, Place(fiber, frame), at)
+
+    def look(
+        self,
+        run: str,
+        natives: Mapping[str, Native],
+        environment: Environment,
+        *,
+        at: int | None = None,
+        fiber: int | None = None,
+        frame: int | None = None,
+    ) -> Look:
+        """Return a copy of a run's machine for a conversation that looks at it; see ``eval``.
+
+        Code of the copy may call ``natives`` beside those of any program; ``environment`` gets what is
+        known of names.
+        """
+        from flowmetal.embed.asking import Place, look
+
+        return look(self.host, self._row(run), Place(fiber, frame), at, natives, environment)
 
     def query(self, run: str, name: str, *arguments: Value, at: int | None = None) -> Value:
         """Return what a run answers to a ``defquery`` of its program; the run does not change.

@@ -27,7 +27,7 @@ from flowmetal.vm.link import Image
 from flowmetal.vm.machine import evaluate
 from flowmetal.vm.spaces import NAMESPACE
 from flowmetal.vm.state import Machine, Native
-from flowmetal.vm.vars import define
+from flowmetal.vm.vars import define, root_value
 
 _REALISE = "flow.core/-realise-deep"
 
@@ -97,10 +97,17 @@ class SealedMachine:
         """Call the function in var ``name``; its result is realised. Raises EvaluationFailed."""
         if self._waiting and name.partition("/")[0] not in self._fixed:
             self._finish()
-        made = self.apply(self.machine.globals[name], arguments)
+        made = self.apply(self.root(name), arguments)
         if unrealised_inside(made):
             self.apply(self.machine.globals[_REALISE], (made,))
         return made
+
+    def root(self, name: str) -> Value:
+        """Return the value of a var. Raises EvaluationFailed if it has none yet."""
+        try:
+            return root_value(self.machine.globals, name)
+        except FlowError as error:
+            raise EvaluationFailed(error.error) from None
 
     def apply(self, function: Value, arguments: Sequence[Value], budget: int = BUDGET) -> Value:
         """Call a function value. Raises EvaluationFailed."""

@@ -16,13 +16,17 @@ from flowmetal.bytecode.code import DefinitionKind
 from flowmetal.compiler.compile import USER, compile_module, compile_more
 from flowmetal.compiler.environment import Environment, Namespace, VarInfo
 from flowmetal.compiler.expanders import EXPANDERS
+from flowmetal.compiler.forms import span_of
 from flowmetal.compiler.loader import Loader
 from flowmetal.compiler.options import CompileOptions
-from flowmetal.compiler.resolution import Names
+from flowmetal.compiler.resolution import Expander, Names
+from flowmetal.compiler.top_level import NAMESPACE_FORMS
+from flowmetal.embed.asking import Look
 from flowmetal.embed.asking_runs import RunConnector
 from flowmetal.embed.library import library
 from flowmetal.embed.live import LiveMachine
 from flowmetal.embed.loading import LoadConnector, error_value
+from flowmetal.embed.looking import LookingMachine
 from flowmetal.embed.lookup import Lookup
 from flowmetal.embed.natives import natives
 from flowmetal.embed.reading import read
@@ -34,13 +38,27 @@ from flowmetal.reader import ReadOptions, read_all, read_forms
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.observer import Observer
 from flowmetal.source import Source, Span
-from flowmetal.values import ErrorValue, FlowError, List, Symbol, Value, VarRef, Vector, keyword
+from flowmetal.values import (
+    ErrorValue,
+    FlowError,
+    List,
+    Symbol,
+    Value,
+    VarRef,
+    Vector,
+    keyword,
+    list_of,
+    symbol,
+    vector,
+)
+from flowmetal.vm.state import Native
 
 REPL: Final = "flow.repl"
 _PRELUDE = Path(__file__).parent / "repl.flow"
 SHOWN_LENGTH: Final = 100
 """Items of a collection that are shown if ``*print-length*`` says nothing."""
 
+_FORM: Final = "-form"
 _DROPPED: Final = "... 1 frame dropped by tail calls"
 _PROBLEM = keyword("problem")
 
@@ -58,7 +76,7 @@ class EvaluationError(FlowmetalError):
 class _ReplLoader:
     """What a file that the REPL loads is compiled with: forms of a file are evaluated sealed."""
 
-    def __init__(self, machine: LiveMachine) -> None:
+    def __init__(self, machine: LiveMachine | LookingMachine) -> None:
         self.enter = machine.enter
         self.load = machine.load_sealed
         self.call = machine.call
@@ -75,30 +93,42 @@ class Interactive:
         grants: RunGrants | None = None,
         functions: Sequence[Callable[..., Any]] = (),
         contracts: bool = True,
+        look: Callable[[Mapping[str, Native], Environment], Look] | None = None,
     ) -> None:
+        """``look`` makes the copy of a run that forms are to be evaluated in; effects are refused there."""
         self.namespace = USER
         self.environment = Environment()
         self.sources: dict[str, str] = {}
-        self.lookup = Lookup(self.environment, self.names, self.texts)
+        self.lookup = Lookup(
+            self.environment, self.names, self.texts, lambda: self.machine.locals()
+        )
         self._roots = tuple(roots) or (Path.cwd(),)
         self._options = CompileOptions(contracts=contracts)
         self._inputs = 0
         self._held: dict[int, Value] = {}
         self._problems: dict[int, tuple[Diagnostic, ...]] = {}
-        modules = library()
-        for module in modules:
-            self.environment.add(module)
         loading = LoadConnector(self)
-        own = [*self.lookup.natives(), *loading.natives()]
-        self.machine = LiveMachine(
-            {**natives(), **{native.name: native for native in own}},
-            modules,
-            lambda: HostWorld(
-                functions, connectors=[loading, RunConnector(lambda: self.machine.host)]
-            ),
-            grants or RunGrants(),
-            observer,
-        )
+        own = {native.name: native for native in (*self.lookup.natives(), *loading.natives())}
+        self.machine: LiveMachine | LookingMachine
+        if look is None:
+            modules = library()
+            for module in modules:
+                self.environment.add(module)
+            self.machine = live = LiveMachine(
+                {**natives(), **own},
+                modules,
+                lambda: HostWorld(functions, connectors=[loading, RunConnector(lambda: live.host)]),
+                grants or RunGrants(),
+                observer,
+            )
+        else:
+            self.machine = looking = LookingMachine(
+                own, lambda natives: look(natives, self.environment), observer.wrote
+            )
+            self.namespace = looking.look.namespace
+            for module in looking.look.program.modules:
+                if module.source is not None:
+                    self.sources[module.source.path] = module.source.text
         self._files = _ReplLoader(self.machine)
         self.loader = Loader(
             self._find,
@@ -107,8 +137,9 @@ class Interactive:
             read=read,
             options=self._options,
         )
+        first = self.namespace
         self._load_prelude()
-        self.enter(USER)
+        self.enter(first)
 
     # -- evaluating ----------------------------------------------------------------------
 
@@ -149,6 +180,33 @@ class Interactive:
 
     def value_of(self, form: Value, span: Span, source: Source) -> Value:
         """Evaluate one form. Raises FlowError, FlowmetalError, Interrupted."""
+        values = self.machine.locals()
+        if not values or self._stands_at_the_top(form):
+            return self._value_of(form, span, source)
+        if isinstance(form, List) and form.first == Symbol(None, "do"):
+            last = None
+            for each in form.rest:
+                last = self.value_of(each, span_of(each, span), source)
+            return last
+        space = self.environment.open(self.namespace)
+        known = {name: space.find(name) for name in space.names()}
+        try:
+            function = self._value_of(_with_locals(form, values), span, source)
+        except FlowmetalError:  # nothing has run, so nothing is defined
+            _restore(space, known)
+            raise
+        try:
+            return self.machine.evaluate(function, tuple(values.values()))
+        except FlowError as error:
+            raise FlowError(_of_form(error.error)) from None
+
+    def _stands_at_the_top(self, form: Value) -> bool:
+        """Say whether a form stands at the top level only, as ``require`` does."""
+        head = form.first if isinstance(form, List) and form.count else None
+        found = self.names().find(head) if isinstance(head, Symbol) else None
+        return isinstance(found, Expander) and found.name in NAMESPACE_FORMS
+
+    def _value_of(self, form: Value, span: Span, source: Source) -> Value:
         self.machine.last = None
         reloaded = self._forget_reloaded(form)
         before = self.environment.state()
@@ -212,7 +270,10 @@ class Interactive:
 
     def _load_prelude(self) -> None:
         module = compile_module(
-            Source("flow/repl.flow", _PRELUDE.read_text("utf-8")),
+            [
+                Source(f"flow/{path.name}", path.read_text("utf-8"))
+                for path in (_PRELUDE, self.machine.prelude)
+            ],
             environment=self.environment,
             evaluator=self._files,
             read=read,
@@ -301,6 +362,27 @@ def _placed(error: ErrorValue, span: Span) -> ErrorValue:
     if frames and frames[-1][0] == _DROPPED:
         frames = frames[:-1]
     return error.with_frames((*frames, ("top level", span)))
+
+
+def _with_locals(form: Value, values: Mapping[str, Value]) -> Value:
+    """Return a function of the locals that a form can use, with the form as its body."""
+    return list_of([symbol("fn*"), symbol(_FORM), vector(map(symbol, values)), form])
+
+
+def _of_form(error: ErrorValue) -> ErrorValue:
+    """Return the error with the form in its trace, which the user has not written as a function."""
+    named = (("top level" if name.endswith(f"/{_FORM}") else name, at) for name, at in error.frames)
+    return error.with_frames(tuple(named))
+
+
+def _restore(space: Namespace, known: Mapping[str, VarInfo | None]) -> None:
+    """Undo all that a form has defined."""
+    for name in list(space.names()):
+        old = known.get(name)
+        if space.find(name) is not old:
+            space.forget(name)
+            if old is not None:
+                space.define(old)
 
 
 def _mend(space: Namespace, known: Mapping[str, VarInfo | None]) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from flowmetal.bytecode.code import Definition, DefinitionKind, Function, Module, Program
@@ -40,6 +41,7 @@ from flowmetal.vm.state import (
     MachineStatus,
     Native,
 )
+from flowmetal.vm.vars import root_value
 
 if TYPE_CHECKING:
     from flowmetal.effects.world import World
@@ -59,6 +61,8 @@ _FOR_EVER_US: Final = 1 << 55
 
 class LiveMachine:
     """Evaluates definitions and expressions. It is an ``Evaluator`` whose forms have effects."""
+
+    prelude: Final = Path(__file__).parent / "live.flow"
 
     def __init__(
         self,
@@ -126,6 +130,10 @@ class LiveMachine:
             return current.text
         return None
 
+    def locals(self) -> dict[str, Value]:
+        """Return the names that forms can use beside vars: none."""
+        return {}
+
     # -- what the compiler asks for ------------------------------------------------------
 
     def load(self, definition: Definition, functions: Mapping[CodeHash, Function]) -> None:
@@ -142,7 +150,7 @@ class LiveMachine:
     def call(self, name: str, arguments: Sequence[Value]) -> Value:
         """Call a macro; its result is realised. Raises EvaluationFailed, Interrupted."""
         try:
-            made = self.compute(self.globals[name], arguments)
+            made = self.compute(root_value(self.globals, name), arguments)
             if unrealised_inside(made):
                 self.compute(self.globals[_REALISE], (made,))
         except FlowError as error:

@@ -5,7 +5,7 @@ Everything is looked up as the current namespace of a conversation sees it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,15 +46,17 @@ class Known:
 
 
 class Lookup:
-    """Answers questions about names. ``names`` gives the current view."""
+    """Answers questions about names. ``names`` gives the current view, ``locals`` what hides vars in it."""
 
     def __init__(
         self,
         environment: Environment,
         names: Callable[[], Names],
         texts: Callable[[], Mapping[str, str]],
+        locals: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._environment = environment
+        self._locals = locals
         self._names = names
         self._texts = texts
 
@@ -102,6 +104,9 @@ class Lookup:
                     assert var is not None
                     yield _renamed(_known(var), f"{qualifier}/{public}")
             return
+        for name in self._locals():
+            if name.startswith(prefix):
+                yield Known(name, "local")
         for name in dict.fromkeys((*SPECIAL, *names.names_in_sight())):
             if name.startswith(prefix) and _shown(name, prefix):
                 known = self.find(name)

@@ -115,7 +115,7 @@ class TerminalScreen:
             self._at_line_start = text.endswith("\n")
 
 
-def converse(conversation: Conversation, screen: TerminalScreen) -> int:
+def converse(conversation: Conversation, screen: TerminalScreen, welcome: str) -> int:
     """Prompt, evaluate and show until the user leaves."""
     session: PromptSession[str] = PromptSession(
         multiline=True,
@@ -136,7 +136,7 @@ def converse(conversation: Conversation, screen: TerminalScreen) -> int:
     )
     # The language is loaded while the first form is typed; the prompt does not wait for it.
     session.default_buffer.on_text_changed += lambda _: conversation.warm_up()
-    screen.show_notice(WELCOME)
+    screen.show_notice(welcome)
     while True:
         try:
             text = session.prompt(lambda: _prompt(conversation))

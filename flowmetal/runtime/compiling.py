@@ -50,7 +50,7 @@ from flowmetal.vm.machine import UNLIMITED, evaluate
 from flowmetal.vm.own_code import CODE, FUEL, NAMES, check_form
 from flowmetal.vm.spaces import CORE, NAMESPACE
 from flowmetal.vm.state import Bindings, Machine
-from flowmetal.vm.vars import define
+from flowmetal.vm.vars import define, root_value
 
 BUDGET: Final = 2_000_000
 """Fuel for all macro calls of one form: some two seconds."""
@@ -251,7 +251,12 @@ class Macros:
         copy, bindings = self._copies.get(is_deep) or self._copy(is_deep)
         if self._waiting and not name.startswith(f"{CORE}/"):
             self._settle(copy, bindings)
-        made = self._evaluate(copy, bindings, copy.globals[name], arguments)
+        try:
+            macro = root_value(copy.globals, name)
+        except FlowError as error:
+            self.failed = error.error
+            raise EvaluationFailed(self.failed) from None
+        made = self._evaluate(copy, bindings, macro, arguments)
         try:
             require_realised(made)
         except Unrealised:

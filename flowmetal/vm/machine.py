@@ -10,7 +10,7 @@ depends on the facts and their times alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
 from flowmetal.effects.requests import EffectResult
@@ -306,11 +306,12 @@ def evaluate(
     arguments: Sequence[Value],
     budget: int,
     bindings: Bindings | None = None,
+    wrote: Callable[[str], None] | None = None,
 ) -> Value:
     """Call a function in a sealed machine and return its result, whatever it is.
 
-    For macros, queries and expressions. Raises FlowError with what the program
-    raised, or with :limit/fuel when ``budget`` is spent.
+    For macros, queries and expressions. ``wrote`` gets what is printed. Raises FlowError with what
+    the program raised, or with :limit/fuel when ``budget`` is spent.
     """
     assert machine.sealed
     fiber = Fiber(1, [], bindings=bindings)
@@ -327,6 +328,8 @@ def evaluate(
     end = machine.fuel_used + budget
     while True:
         turn = run(machine, min(end - machine.fuel_used, _UNWATCHED))
+        if turn.output and wrote is not None:
+            wrote(turn.output)
         if turn.status is not MachineStatus.READY or machine.fuel_used >= end:
             break
         if machine.watch is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from flowmetal.values import FlowError, Value, VarRef
 from flowmetal.values.errors import flow_error
@@ -28,8 +28,13 @@ def dynamic_value(machine: Machine, fiber: Fiber, name: str) -> Value:
         if name in scope.values:
             return scope.values[name]
         scope = scope.outer
-    if name in machine.globals:
-        return machine.globals[name]
+    return root_value(machine.globals, name)
+
+
+def root_value(roots: Mapping[str, Value], name: str) -> Value:
+    """Return the root of a var, of a macro too. Raises FlowError if it has none yet."""
+    if name in roots:
+        return roots[name]
     raise unbound(name)
 
 

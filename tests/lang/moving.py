@@ -93,7 +93,7 @@ class MovingMachine(SealedMachine):
         super().add(module)
 
     def call(self, name: str, arguments: Sequence[Value]) -> Value:
-        made = self.apply(self.machine.globals[name], arguments)
+        made = self.apply(self.root(name), arguments)
         self.still = True  # what is realised now has to stay the object that is returned
         try:
             self.apply(self.machine.globals["flow.core/-realise-deep"], (made,))

@@ -58,13 +58,6 @@ def test_what_is_granted_happens(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, 'nil\n"hello"\n'), done.stderr
 
 
-def test_the_repl_of_a_run_is_refused_with_a_way_on(shell) -> None:
-    shown = shell("fmvm", "repl", "some-run")
-    assert shown.status == 2
-    assert "the REPL has a machine of its own" in shown.err
-    assert "fmvm show some-run" in shown.err
-
-
 @pytest.mark.parametrize("text", ["\x00\n", "(\ud800)\n".encode("utf-8", "surrogatepass").decode("latin-1"), "#=(f)\n", ")\n", '"\\q"\n'])  # fmt: skip
 def test_what_cannot_be_read_is_an_error_and_no_crash(text: str) -> None:
     done = pipe(text + "(+ 1 2)\n")

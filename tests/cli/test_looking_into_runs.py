@@ -1,0 +1,124 @@
+"""``fmvm repl RUN``: a conversation inside of a copy of a run."""
+
+from __future__ import annotations
+
+import pytest
+
+PROGRAM = """(ns past
+  (:require [flow.event :refer [receive!]]))
+
+(def seen (atom []))
+
+(defn take! [name]
+  (let [got (receive! name)]
+    (swap! seen conj got)
+    got))
+
+(defn main [who]
+  (let [a (take! :a)
+        sum (+ a 10)
+        b (take! :b)]
+    [who a sum b]))
+"""
+
+
+@pytest.fixture
+def waiting(shell):
+    """A run that has received its first signal and waits for the second one."""
+    shell.write("past.flow", PROGRAM)
+    assert shell("fmvm", "start", "past.flow", "Ada", "--id", "p").status == 0
+    assert shell("fmvm", "signal", "p", "a", "5").status == 0
+    assert shell("fmvm", "interpreter", "--until-idle").status == 0
+    return shell
+
+
+def conversation(shell, text: str, *words: str):
+    return shell("fmvm", "repl", "p", *words, stdin=text.encode())
+
+
+def test_forms_see_the_locals_of_the_frame_that_is_looked_at(waiting) -> None:
+    shown = conversation(waiting, "[name @seen]\n(frame 2)\n[who sum]\n(locals)\n")
+    assert (shown.status, shown.err) == (0, "")
+    first, *frames, who, locals = shown.out.splitlines()
+    assert (first, who) == ("[:b [5]]", '["Ada" 15]')
+    assert frames[1:] == [
+        "    0 flow.event/receive!  flow/event.flow:26:6",
+        "    1 past/take!  past.flow:7:13",
+        ">   2 past/main  past.flow:14:11",
+        "nil",
+    ]
+    assert locals.startswith('{who "Ada", a 5, sum 15')
+
+
+def test_the_conversation_is_about_an_earlier_state(waiting) -> None:
+    shown = conversation(waiting, "[name @seen]", "--at", "2")
+    assert (shown.status, shown.out) == (0, "[:a []]\n")
+    shown = conversation(waiting, "who", "--frame", "2")
+    assert (shown.status, shown.out) == (0, '"Ada"\n')
+
+
+def test_what_is_said_changes_the_copy_and_never_the_run(waiting) -> None:
+    said = """
+      (def twice (* 2 (count @seen)))
+      (defn more [n] (+ n twice))
+      (defmacro unless [test form] `(if ~test nil ~form))
+      (swap! seen conj (more 1))
+      (unless (= *1 [5 3]) :other)
+      (do (require '[flow.string :as text]) (text/join "," [name (last @seen)]))
+    """
+    shown = conversation(waiting, said)
+    assert (shown.status, shown.err) == (0, "")
+    assert shown.out.splitlines() == [
+        "#'past/twice",
+        "#'past/more",
+        "#'past/unless",
+        "[5 3]",
+        "nil",
+        '":b,3"',
+    ]
+    assert waiting("fmvm", "eval", "p", "@seen").out == "[5]\n"
+    assert waiting("fmvm", "verify", "p").status == 0
+    assert waiting("fmvm", "signal", "p", "b", "6").status == 0
+    assert waiting("fmvm", "resume", "p").out == '["Ada" 5 15 6]\n'
+    assert conversation(waiting, "@seen").out == "[5 6]\n"
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ("(uuid!)", "the effect id/uuid is refused"),
+        ("(spawn! (fn [] 1))", "spawning a fiber is refused"),
+        ("(loop [] (recur))", "more than 10,000,000 steps"),
+        ("(frame 9)", "fiber 1 of run p has no frame 9: it has frames 0, the innermost, to 2"),
+        ("(fiber 7)", "run p has no fiber 7: its fibers are 1"),
+        ("(frame :a)", "a number is needed, got :a"),
+        ("(+ 1 naem)", "did you mean `name`?"),
+    ],
+)
+def test_what_cannot_be_is_an_error_and_the_conversation_goes_on(waiting, form, said) -> None:
+    shown = conversation(waiting, f"{form}\nname\n")
+    assert (shown.status, shown.out) == (1, ":b\n")
+    assert said in shown.err
+    assert "-form" not in shown.err
+
+
+def test_a_definition_that_does_not_compile_changes_nothing(waiting) -> None:
+    shown = conversation(
+        waiting, "(defn take! [n] nmae)\n(defn f [] nmae)\n(f)\n#'take!\n(source take!)"
+    )
+    assert "unknown name `f`" in shown.err
+    assert "(defn take! [name]" in shown.out
+
+
+def test_what_is_not_there_is_told_before_the_conversation_begins(waiting) -> None:
+    assert "there is no run q" in waiting("fmvm", "repl", "q", stdin=b"1").err
+    for words, status, said in (
+        (("--at", "99"), 2, "no event 99"),
+        (("--frame", "9"), 2, "no frame 9"),
+        (("-A",), 2, "nothing can be granted"),
+    ):
+        shown = conversation(waiting, "1\n", *words)
+        assert (shown.status, shown.out) == (status, ""), shown
+        assert said in shown.err
+    shown = waiting("fmvm", "repl", "--at", "3", stdin=b"1")
+    assert (shown.status, "are about a run" in shown.err) == (2, True)
