@@ -6,6 +6,7 @@ import click
 
 from flowmetal.cli.descriptors import take_enough
 from flowmetal.cli.driving import INTERRUPTED, open_engine
+from flowmetal.cli.ending import end_soon
 from flowmetal.cli.options import host_options, store_option
 from flowmetal.cli.output import complain
 
@@ -35,7 +36,7 @@ def command(
     with open_engine(store_url, modules=modules, sync=sync, limits=limits, goes_on=True) as engine:
         complain(f"interpreter {engine.name} on {engine.store_url}")
         try:
-            engine.interpret(concurrency=concurrency, until_idle=until_idle)
+            engine.interpret(concurrency=concurrency, until_idle=until_idle, on_signal=end_soon)
         except KeyboardInterrupt:
             complain("interrupted; runs in flight are left to other interpreters")
             return INTERRUPTED

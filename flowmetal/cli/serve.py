@@ -8,9 +8,13 @@ import click
 
 from flowmetal.cli.descriptors import take_enough
 from flowmetal.cli.driving import open_engine
+from flowmetal.cli.ending import end_soon
 from flowmetal.cli.options import host_options, store_option
 from flowmetal.cli.output import complain
 from flowmetal.errors import UsageError
+
+_THEN_S = 5.0
+"""What the end may take after the requests in flight have had their time."""
 
 
 @click.command(
@@ -61,7 +65,7 @@ def command(
 ) -> None:
     """Drive the runs of the store, answer the HTTP API and take callbacks until stopped (Ctrl-C, SIGTERM)."""
     try:
-        from flowmetal.server.serving import Service
+        from flowmetal.server.serving import GRACE_S, Service
         from flowmetal.server.settings import checked
     except ImportError as missing:
         raise UsageError(
@@ -83,5 +87,8 @@ def command(
     with open_engine(store_url, modules=modules, sync=sync, limits=limits, goes_on=True) as engine:
         service = Service(engine, settings, concurrency)
         parts = ", ".join(sorted(settings.parts))
-        service.run(lambda: complain(f"{parts} at {service.address} on {engine.store_url}"))
+        service.run(
+            lambda: complain(f"{parts} at {service.address} on {engine.store_url}"),
+            lambda: end_soon(GRACE_S + _THEN_S),
+        )
     complain("stopped; runs in flight are left to other interpreters")

@@ -217,11 +217,18 @@ class Engine(Mover, Sharer):
             raise RunFailed(view)
         return view.result
 
-    def interpret(self, *, concurrency: int = 100, until_idle: bool = False) -> None:
-        """Claim and drive runs of the store until interrupted, or until none can go on."""
+    def interpret(
+        self,
+        *,
+        concurrency: int = 100,
+        until_idle: bool = False,
+        on_signal: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Claim and drive runs of the store until interrupted, or until none can go on. ``on_signal`` is called
+        when the process is told to stop."""
         from flowmetal.runtime.interpreting import interpret
 
-        interpret(self.host, concurrency=concurrency, until_idle=until_idle)
+        interpret(self.host, concurrency=concurrency, until_idle=until_idle, on_signal=on_signal)
 
     def wait(self, run: str, timeout_us: int | None = None) -> RunView | None:
         """Return the run when somebody has driven it to its end (or paused it); None: in time."""

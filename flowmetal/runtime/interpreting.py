@@ -12,12 +12,10 @@ import asyncio
 import contextlib
 import signal
 import sys
-import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from types import FrameType
 from typing import Final
 
 from flowmetal.errors import Conflict, FlowmetalError, StoreError
@@ -28,6 +26,7 @@ from flowmetal.runtime.host import Host
 from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.loading import open_run
 from flowmetal.runtime.looping import in_a_loop
+from flowmetal.runtime.signals import stopped_by_signals
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store.protocol import ANY_ATTEMPTS, Claim, Loaded
 
@@ -58,15 +57,37 @@ _OF_THE_RUN: Final = frozenset({"FM1001", "FM1021"})
 """Errors of a store that another try does not mend: a row is damaged, a part of the run is too big."""
 
 
-def interpret(host: Host, *, concurrency: int = 100, until_idle: bool = False) -> None:
+def interpret(
+    host: Host,
+    *,
+    concurrency: int = 100,
+    until_idle: bool = False,
+    on_signal: Callable[[], None] = lambda: None,
+) -> None:
     """Drive runs until interrupted (Ctrl-C, SIGTERM), or until none can go on or is due later.
 
-    When it returns, every run that it held is back in the store for others. Raises StoreError FM1017 if the
-    store is closed meanwhile, UsageError FM1139 in a running event loop.
+    When it returns, every run that it held is back in the store for others. Ctrl-C breaks off what is in flight and is
+    raised as KeyboardInterrupt. ``on_signal`` is called at the first signal. Raises StoreError FM1017 if the store is
+    closed meanwhile, UsageError FM1139 in a running event loop.
     """
     interpreter = Interpreter(host, concurrency)
-    with _stopped_by_sigterm(interpreter):
-        in_a_loop(lambda: interpreter.run(until_idle=until_idle))
+    told: list[int] = []
+
+    def stop(number: int) -> None:
+        told.append(number)
+        on_signal()
+        if number == signal.SIGINT:
+            interpreter.break_off_soon()
+        else:
+            interpreter.stop_soon()
+
+    with stopped_by_signals(stop):
+        try:
+            in_a_loop(lambda: interpreter.run(until_idle=until_idle))
+        except asyncio.CancelledError:
+            if signal.SIGINT not in told:
+                raise
+            raise KeyboardInterrupt from None
 
 
 class Interpreter:
@@ -85,6 +106,15 @@ class Interpreter:
         self._claims: ThreadPoolExecutor | None = None
         self._end: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._running: asyncio.Task[None] | None = None
+
+    def break_off_soon(self) -> None:
+        """Give back what is held without waiting for anything, and end ``run`` as cancelled. Called by the handler of
+        a signal; raises KeyboardInterrupt before the beginning."""
+        if self._loop is None or self._running is None:
+            raise KeyboardInterrupt
+        with contextlib.suppress(RuntimeError):  # it has ended
+            self._loop.call_soon_threadsafe(self._running.cancel)
 
     def stop_soon(self) -> None:
         """Call ``stop`` from anywhere: another thread, or the handler of a signal. Raises RuntimeError after the end."""
@@ -100,7 +130,7 @@ class Interpreter:
 
     async def run(self, *, until_idle: bool = False) -> None:
         """Claim and drive until stopped."""
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._running = asyncio.get_running_loop(), asyncio.current_task()
         watcher = None
         # One thread for the whole interpreter waits for the store's hints, and one claims from afar.
         with (
@@ -297,28 +327,6 @@ class Interpreter:
             for task in self._driving:
                 task.cancel()
             await asyncio.gather(*self._driving, return_exceptions=True)
-
-
-@contextlib.contextmanager
-def _stopped_by_sigterm(interpreter: Interpreter) -> Iterator[None]:
-    """Stop at the first SIGTERM; the second one ends the process.
-
-    Outside of the main thread there are no signals: whoever began the interpreter stops it.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        # A handler of Python's own is called even while a function holds up the loop.
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        interpreter.stop_soon()
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _release(host: Host, claim: Claim) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from uvicorn import Config, Server
 from flowmetal.embed.engine import Engine
 from flowmetal.errors import UsageError
 from flowmetal.runtime.interpreting import Interpreter
+from flowmetal.runtime.signals import TOLD_TO_STOP, next_one_ends_the_process
 from flowmetal.server import callbacks
 from flowmetal.server.application import application
 from flowmetal.server.desk import Desk
@@ -61,9 +61,15 @@ class Service:
         self._desk: Desk | None = None
         self._driver: _Driver | None = None
         self._stopped = False
+        self._on_signal: Callable[[], None] = lambda: None
 
-    def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
-        """Serve until a signal or ``stop``. Raises what the interpreter died of."""
+    def run(
+        self,
+        on_ready: Callable[[], None] = lambda: None,
+        on_signal: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Serve until a signal or ``stop``. Raises what the interpreter died of. ``on_signal`` is called at the first."""
+        self._on_signal = on_signal
         asyncio.run(self._run(on_ready))
 
     def stop(self) -> None:
@@ -74,9 +80,12 @@ class Service:
                 self._loop.call_soon_threadsafe(self._stop)
 
     def _stop_by(self, number: int) -> None:
-        """Stop in good order; the same signal again ends the process."""
+        """Stop in good order; the next signal ends the process."""
         assert self._loop is not None
-        self._loop.remove_signal_handler(number)
+        for each in TOLD_TO_STOP:
+            self._loop.remove_signal_handler(each)
+        next_one_ends_the_process()
+        self._on_signal()
         self._stop()
 
     def _stop(self) -> None:
@@ -89,7 +98,7 @@ class Service:
 
     async def _run(self, on_ready: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in TOLD_TO_STOP:
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 self._loop.add_signal_handler(number, self._stop_by, number)
         self._desk = Desk(self._engine)

@@ -8,6 +8,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from signal import SIGINT, SIGTERM, Signals
+
+import pytest
 
 from flowmetal import Engine, compile
 
@@ -63,19 +66,48 @@ def test_a_slow_function_holds_up_neither_its_run_nor_others_nor_the_end(tmp_pat
         assert keys.count("o/0/1") == 1
 
 
+@pytest.mark.parametrize("number", [SIGTERM, SIGINT])
 def test_a_second_signal_ends_the_process_at_once_even_if_a_function_holds_up_everything(
-    tmp_path: Path,
+    tmp_path: Path, number: Signals
 ) -> None:
     with Engine(f"sqlite:{tmp_path}/runs.db") as engine:
         engine.start(compile(PROGRAM), entry="holds", id="h")
         with interpreter(tmp_path, seconds=120) as process:
             until(lambda: told(tmp_path) >= 1)
-            process.terminate()
+            process.send_signal(number)
             end = time.monotonic() + SOON_S
             while process.poll() is None and time.monotonic() < end:
                 time.sleep(0.1)  # both at once would be one
-                process.terminate()
-            assert process.poll() == -15
+                process.send_signal(number)
+            assert process.poll() == -number
+
+
+def test_who_waits_for_a_store_that_does_not_answer_is_ended() -> None:
+    code = "import time; from flowmetal.cli.ending import end_soon; end_soon(0.1); time.sleep(60)"
+    done = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert "ended without it" in done.stderr
+
+
+@pytest.mark.parametrize("number", [SIGTERM, SIGINT])
+def test_the_first_signal_is_heard_though_a_function_holds_up_everything(
+    tmp_path: Path, number: Signals
+) -> None:
+    (tmp_path / "functions.py").write_text(
+        FUNCTIONS.format(journal=str(tmp_path / "j"), seconds=60)
+    )
+    code = f"""
+import os, signal
+from functions import quick
+from flowmetal import Engine, compile
+with Engine("memory:", functions=[quick]) as engine:
+    engine.start(compile('(ns t) (defforeign quick []) (defn main [] (quick))'))
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), {int(number)}))
+    engine.interpret(on_signal=lambda: os._exit(7))
+"""
+    words = (sys.executable, "-c", code)
+    assert subprocess.run(words, cwd=tmp_path, timeout=30).returncode == 7
 
 
 @contextlib.contextmanager
