@@ -279,6 +279,16 @@ class StoreContract:
         world.bob.release(second)
         assert len(world.ann.claim_ready(ANN, LEASE_US, 10)) == 1
 
+    def test_of_those_taken_together_the_one_that_was_due_first_comes_first(
+        self, world: World
+    ) -> None:
+        at = world.clock.time_us
+        due = {"e": at - 9, "c": at - 7, "a": at - 5, "d": at - 3, "b": at - 1}
+        shuffled = ("a", "b", "c", "d", "e")
+        world.ann.create_runs([new(RunId(run), wake_at_us=due[run]) for run in shuffled])
+        assert [claim.run for claim in world.bob.claim_ready(BOB, LEASE_US, 4)] == [*due][:4]
+        assert [claim.run for claim in world.bob.claim_ready(BOB, LEASE_US, 4)] == ["b"]
+
     def test_an_interpreter_that_comes_back_finds_what_it_left(self, world: World) -> None:
         begin(world.ann)
         begin(world.ann, R2)

@@ -139,10 +139,12 @@ CLAIM_READY = (
       lease_expires_us = flowmetal.now_us() + %(lease_us)s,
       started_us = coalesce(started_us, flowmetal.now_us())
     FROM ready, soon WHERE head.number = ready.number
-    RETURNING head.number, head.epoch, head.seq
+    RETURNING head.number, head.epoch, head.seq, head.due_us
   )
-  SELECT run.id, taken.epoch, taken.seq FROM taken JOIN flowmetal.run USING (number)"""
+  SELECT run.id, taken.epoch, taken.seq FROM taken JOIN flowmetal.run USING (number)
+  ORDER BY taken.due_us NULLS FIRST, number"""
 )
+"""What has been due longest comes first, also among those that are taken together: it begins first."""
 
 IS_SOMETHING_READY = _ready("", "true") + " SELECT 1 FROM ready LIMIT 1"
 
