@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 
@@ -16,4 +17,6 @@ def retry_after_us(header: str | None, now_s: int) -> int | None:
         moment = parsedate_to_datetime(word)
     except (ValueError, TypeError, IndexError):
         return None
+    if moment.tzinfo is None:  # the form of asctime names no zone: all dates of HTTP are in GMT
+        moment = moment.replace(tzinfo=UTC)
     return max(0, int(moment.timestamp()) - now_s) * 1_000_000
