@@ -13,6 +13,7 @@ from flowmetal.values import (
     FlowError,
     Promise,
     Value,
+    Vector,
     keyword,
     seq,
     show,
@@ -81,6 +82,17 @@ def _wait(machine: Machine, fiber: Fiber, promise: Value) -> Value:
         raise flow_error("FM0743", "fiber/unknown", f"fiber {wanted.number} is not of this run")
     check_cancellation(machine, fiber)
     return block(machine, fiber, wanted, "waiting")
+
+
+def _wait_ticket(machine: Machine, fiber: Fiber, ticket: Value) -> Value:
+    """Return the first of what a channel leaves with a ticket, or wait for it.
+
+    It is one step, so that what an operator gives in place of an endless wait is what was waited for.
+    """
+    found = _wait(machine, fiber, ticket)
+    if not isinstance(found, Vector) or not len(found):
+        raise flow_error("FM0501", "type/mismatch", f"no channel has left {show(found)}")
+    return found.nth(0)
 
 
 def _deliver(machine: Machine, fiber: Fiber, promise: Value, value: Value) -> bool:
@@ -297,7 +309,9 @@ def waited_for(fiber: Fiber) -> str:
             return ""
 
 
-WAITING_NATIVES = frozenset({"flow.core/-wait!", "flow.core/-join!", "flow.core/-close-scope!"})
+WAITING_NATIVES = frozenset(
+    f"flow.core/{name}" for name in ("-wait!", "-wait-ticket!", "-join!", "-close-scope!")
+)
 """Those at which a fiber may stand blocked."""
 
 
@@ -310,6 +324,7 @@ ROWS = (
     #       name             function     arguments
     _native("-spawn!",       _spawn,      4),
     _native("-wait!",        _wait,       1),
+    _native("-wait-ticket!", _wait_ticket, 1),
     _native("-deliver!",     _deliver,    2),
     _native("-fail!",        _fail,       2),
     _native("-settled?",     _is_settled, 1),

@@ -42,7 +42,16 @@ def test_a_date_that_has_passed_is_now() -> None:
 
 @pytest.mark.parametrize(
     "word",
-    [None, "", "soon", "-5", "1.5", "\u0663", "Sun, 99 Nov 1994 08:49:40 GMT", "06 Nov 99999999999"],
+    [
+        None,
+        "",
+        "soon",
+        "-5",
+        "1.5",
+        "\u0663",
+        "Sun, 99 Nov 1994 08:49:40 GMT",
+        "06 Nov 99999999999",
+    ],
 )
 def test_what_makes_no_sense_is_no_wish(word: str | None) -> None:
     assert retry_after_us(word, NOW) is None

@@ -13,7 +13,7 @@ from flowmetal.values import Value, keyword, pr_str
 from tests.stores import url_of
 
 HEAD = """
-(ns p (:require [flow.async :refer [all! with-timeout!]] [flow.saga :refer [saga! compensate!]] [flow.event :refer [receive!]] [flow.time :refer [ms hours]]))
+(ns p (:require [flow.async :refer [all! chan promise! with-timeout! <! >!]] [flow.saga :refer [saga! compensate!]] [flow.event :refer [receive!]] [flow.time :refer [ms hours]]))
 (defforeign shaky [x])
 (def log (atom []))
 (defn note [x] (swap! log conj x))
@@ -115,6 +115,9 @@ def test_a_value_takes_the_place_of_the_result(engine: Engine) -> None:
         ("(defn main [] (let [x (case 1 2 3)] [x :after]))", "[42 :after]"),
         ("(defn main [] (try (case (range) 1 2) (finally (note :a))))", "42"),
         ("(defn main [] (vec (map (fn [x] (/ 1 x)) [1 0 2])))", "[1 42 1/2]"),
+        ("(defn main [] [(<! (chan)) :after])", "[42 :after]"),
+        ("(defn main [] [(>! (chan) 1) :after])", "[42 :after]"),
+        ("(defn main [] [(await! (promise!)) :after])", "[42 :after]"),
     ],
 )
 def test_a_value_takes_the_place_of_what_raised(engine: Engine, body: str, printed: str) -> None:

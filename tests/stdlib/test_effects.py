@@ -102,6 +102,20 @@ def test_a_step_without_retry_is_not_tried_again() -> None:
     assert len(world.of("http/request")) == 1
 
 
+def test_what_is_in_doubt_is_not_done_again_whatever_a_policy_says() -> None:
+    policy = "{:max-attempts 3 :backoff (seconds 5) :retry-if (fn [e] true)}"
+    for body in (
+        f'(step! "once" {{:retry {policy}}} (http/post! "u" {{:at-most-once true}}))',
+        f'(retry/with-retry! {policy} (http/post! "u" {{:at-most-once true}}))',
+        f'(http/post! "u" {{:at-most-once true :retry {policy}}})',
+    ):
+        doubt = failure("who knows", "effect/in-doubt", False)
+        world = World({"http/request": lambda request, doubt=doubt: doubt})  # type: ignore[misc]
+        with pytest.raises(FlowError, match="who knows"):
+            run(body, world)
+        assert len(world.of("http/request")) == 1, body
+
+
 def test_a_failing_step_that_nobody_catches_is_not_unwound() -> None:
     world = World({"http/request": Flaky(1)})
     with pytest.raises(FlowError):

@@ -208,10 +208,13 @@ def send_message(records: Records, operation: SendMessage) -> Answer:
         )
     row = records.deliver(operation.run, operation.message)
     if row is None:
+        why = f"has ended ({standing.state.value}) and takes no more messages"
+        if standing.state is RunState.FAILED:
+            why = "has failed and takes no messages as long as somebody has to decide about it"
         return refuse(
             "FM1102",
             "run/ended",
-            f"run {operation.run} has ended ({standing.state.value}) and takes no more messages",
+            f"run {operation.run} {why}",
             run=operation.run,
             state=keyword(standing.state.value),
         )
