@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -209,6 +210,20 @@ def test_a_lease_of_another_boot_is_over(store: SqliteStore, path: Path) -> None
     assert row.lease_expires_us == 0
     assert len(rebooted.claim_ready(InterpreterId("bob"), LEASE_US, 10)) == 1
     rebooted.close()
+
+
+def test_in_a_copy_of_a_store_nobody_drives_what_somebody_drives_in_the_original(
+    store: SqliteStore, path: Path
+) -> None:
+    store.claim(RUN, ME, LEASE_US)
+    with sqlite3.connect(path) as source, sqlite3.connect(path.parent / "copy.db") as target:
+        source.backup(target)
+    copy = SqliteStore(path.parent / "copy.db")
+    assert copy.driver(RUN) is None
+    assert isinstance(copy.claim(RUN, InterpreterId("bob"), LEASE_US), Claim)
+    assert copy.claim_ready(ME, LEASE_US, 9) == []  # the name of another process, in another store
+    assert store.driver(RUN) is not None
+    copy.close()
 
 
 def test_a_missing_lock_file_says_nothing(store: SqliteStore, path: Path) -> None:

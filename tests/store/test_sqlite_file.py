@@ -139,6 +139,47 @@ def test_a_deleted_store_acknowledges_nothing_more(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_store_whose_file_was_moved_says_so_and_goes_on_when_it_is_back(
+    tmp_path: Path, replaced: bool
+) -> None:
+    path, moved = tmp_path / "store.db", tmp_path / "moved.db"
+    store = SqliteStore(path)
+    store.create_run(NEW)
+    store.wait_for_change(0)
+    path.rename(moved)
+    if replaced:
+        path.write_bytes(moved.read_bytes())
+    store._session._look_again_at = 0.0
+    for use in (lambda: store.run(NEW.id), lambda: store.create_run(NEW)):
+        with pytest.raises(StoreError) as refused:
+            use()
+        assert refused.value.code == "FM1020"
+        assert ("another file" in refused.value.message) is replaced
+    store.wait_for_change(3600)
+    moved.rename(path)
+    assert store.run(NEW.id) is not None
+    store.close()
+
+
+def test_no_store_is_made_where_the_log_of_one_lies_without_its_file(tmp_path: Path) -> None:
+    path, moved = tmp_path / "store.db", tmp_path / "moved.db"
+    store = SqliteStore(path)
+    store.create_run(NEW)
+    path.rename(moved)
+    with pytest.raises(StoreError) as refused:
+        SqliteStore(path)
+    assert refused.value.code == "FM1020"
+    assert not path.exists()
+    for end in ("-wal", "-shm"):
+        (tmp_path / f"store.db{end}").rename(tmp_path / f"moved.db{end}")
+    there = SqliteStore(moved)
+    assert there.run(NEW.id) is not None
+    there.close()
+    SqliteStore(path).close()
+    store.close()
+
+
 def test_a_store_reached_by_a_link_or_a_relative_path_is_the_same_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,13 +109,31 @@ def _unescape(field: str) -> str:
 
 def is_new(path: Path) -> bool:
     """Say whether a store has to be made at ``path``. Raises StoreError for a file that is no store."""
-    if not path.exists() or path.stat().st_size == 0:
+    if not path.exists():
+        _check_no_log(path)
+        return True
+    if path.stat().st_size == 0:
         return True
     connection = connect(path, timeout_s=5)
     try:
         return not _is_store(connection, path)
     finally:
         connection.close()
+
+
+def _check_no_log(path: Path) -> None:
+    """Raise StoreError FM1020 if there is a log without its file: SQLite would delete it with all commits in it."""
+    log = path.with_name(path.name + "-wal")
+    try:
+        size = log.stat().st_size
+    except OSError:
+        return
+    if size and not path.exists():  # somebody may have made both just now
+        raise StoreError(
+            "FM1020",
+            f"{path} is not there, but {log.name} is, which holds its newest commits",
+            hint=f"put {path.name} back, or move {log.name} to where it is now; delete it if the store is to be gone",
+        )
 
 
 def _is_store(connection: sqlite3.Connection, path: Path) -> bool:

@@ -1,8 +1,9 @@
 """Who among the interpreters lives, and what the dead have left behind.
 
 An interpreter is entered in the table before its first claim, with the boot
-that its leases count on and a line about its process. It is gone if it was
-entered before the machine's last start, or if its lock is free. It is also
+that its leases count on, the file that it has open, and a line about its process. It is gone if it was
+entered before the machine's last start, or in another file, of which this one is a copy (nobody writes
+a file that is not at its path), or if its lock is free. It is also
 done for if its lease is over, although a stopped process may still hold the
 lock: epochs keep such a one from writing when it comes back.
 """
@@ -17,6 +18,7 @@ from flowmetal.errors import FlowmetalError
 from flowmetal.ids import InterpreterId, RunId
 from flowmetal.store import rules
 from flowmetal.store.clock import Clock
+from flowmetal.store.sqlite import rows
 from flowmetal.store.sqlite.session import Session
 
 
@@ -29,6 +31,7 @@ class Liveness:
         self._locks = session.interpreters
         self._clock = clock
         self._recorded: set[InterpreterId] = set()
+        self._place = f"{clock.boot_id}{rows.OPEN_FILE}{session.identity}"
 
     def enter(self, owner: InterpreterId) -> None:
         """Take the interpreter's lock and enter it in the table, if that is not done. No transaction is open."""
@@ -43,7 +46,7 @@ class Liveness:
             )
             self._execute(
                 "INSERT OR REPLACE INTO interpreter VALUES (?, ?, ?, ?)",
-                (owner, self._clock.boot_id, _description(), self._clock.now_us()),
+                (owner, self._place, _description(), self._clock.now_us()),
             )
         for gone in swept:
             self._locks.sweep(gone)
@@ -56,7 +59,7 @@ class Liveness:
         return not self._is_gone(owner)
 
     def describe(self, owner: InterpreterId | None) -> tuple[str, str]:
-        """Return the boot and the description of an interpreter."""
+        """Return the boot, with its file, and the description of an interpreter."""
         if owner is None:
             return "", "nobody"
         select = "SELECT boot_id, description FROM interpreter WHERE id = ?"
@@ -125,8 +128,8 @@ class Liveness:
     def _is_gone(self, owner: InterpreterId) -> bool:
         if self._locks.has(owner):
             return False
-        boot_id, _ = self.describe(owner)
-        return boot_id != self._clock.boot_id or self._locks.is_free(owner)
+        place, _ = self.describe(owner)
+        return place != self._place or self._locks.is_free(owner)
 
     def _forget_gone(self) -> list[InterpreterId]:
         """Delete the dead that hold nothing from the table, and return those whose files can go."""

@@ -24,6 +24,9 @@ from flowmetal.store.protocol import (
 SEQ_BITS = 32
 _LAST_SEQ = (1 << SEQ_BITS) - 1
 
+OPEN_FILE = " "
+"""Stands between boot and file in ``interpreter.boot_id``."""
+
 # fmt: off
 _RUN_COLUMNS = """
   run.id, run.program, head.state, head.epoch, head.seq, head.owner, head.lease_boot_us,
@@ -156,7 +159,7 @@ def lease_end_us(
     owner: InterpreterId | None, boot_id: str | None, lease_boot_us: int, clock: Clock
 ) -> int:
     """Return the end of a lease by the time of day, 0 if there is none or it is of another boot."""
-    if owner is None or boot_id != clock.boot_id:
+    if owner is None or (boot_id or "").partition(OPEN_FILE)[0] != clock.boot_id:
         return 0
     return clock.now_us() + lease_boot_us - clock.boot_us()
 

@@ -104,7 +104,7 @@ CREATE TABLE chunk (
 
 CREATE TABLE interpreter (
   id          TEXT PRIMARY KEY,
-  boot_id     TEXT NOT NULL,
+  boot_id     TEXT NOT NULL, -- and device:inode of the file then: in a copy it is another
   description TEXT NOT NULL,
   since_us    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

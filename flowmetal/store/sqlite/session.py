@@ -61,6 +61,7 @@ class Session:
         self.interpreters = InterpreterLocks(folder, path)
         self._bell = Bell(folder)
         self._file = os.stat(path)
+        self.identity = f"{self._file.st_dev}:{self._file.st_ino}"
         self._look_again_at = 0.0
         self._changes = 0
         self._is_lasting = True  # as the file was opened
@@ -128,7 +129,7 @@ class Session:
     def reading(self) -> Iterator[None]:
         """Run the block so that all its statements see one state of the store."""
         with self._busy:
-            self._check_usable(moved=False)
+            self._check_usable()
             try:
                 self.execute("BEGIN")
                 yield
@@ -140,6 +141,8 @@ class Session:
 
     def _raise_ours(self, error: BaseException) -> None:
         """Raise the StoreError for what the world did wrong, if that is what it is."""
+        if isinstance(error, sqlite3.Error) and not self._is_there():
+            raise self._moved() from error  # what SQLite makes of that is misleading
         if isinstance(error, sqlite3.Error):
             ours = from_sqlite(error, self.path)
             if ours is not error:
@@ -164,24 +167,38 @@ class Session:
             with suppress(sqlite3.Error):
                 self.execute("ROLLBACK")
 
-    def _check_usable(self, *, moved: bool = True) -> None:
+    def _check_usable(self) -> None:
+        self._check_open()
+        now = time.monotonic()
+        if now < self._look_again_at:
+            return
+        if not self._is_there():
+            self._look_again_at = 0.0
+            raise self._moved()
+        self._look_again_at = now + _LOOK_S
+
+    def _check_open(self) -> None:
         if self._unusable:
             raise StoreError("FM1017", self._unusable, hint="open the store again")
-        now = time.monotonic()
-        if not moved or now < self._look_again_at:
-            return
-        self._look_again_at = now + _LOOK_S
+
+    def _is_there(self) -> bool:
+        """Say whether the path still leads to the file that is open here."""
         try:
-            there = os.path.samestat(os.stat(self.path), self._file)
+            return os.path.samestat(os.stat(self.path), self._file)
         except OSError:
-            there = False
-        if not there:
-            self._look_again_at = 0.0
-            raise StoreError(
-                "FM1020",
-                f"{self.path} was moved or deleted while it was in use",
-                hint="put the file back, or start again whatever still uses it",
-            )
+            return False
+
+    def _moved(self) -> StoreError:
+        if self.path.exists():
+            what = f"another file was put in the place of {self.path} while it was in use"
+        else:
+            what = f"{self.path} was moved or deleted while it was in use"
+        beside = f"{self.path.name}-wal and -shm"
+        return StoreError(
+            "FM1020",
+            what,
+            hint=f"put the file back, with {beside}, or start again whatever still uses it",
+        )
 
     def hold(self) -> None:
         """Keep the other threads out until ``let_go``."""
@@ -215,7 +232,9 @@ class Session:
     def _data_version(self) -> int:
         """Return a number that changes when another connection has committed."""
         with self._busy:
-            self._check_usable(moved=False)
+            self._check_open()
+            if not self._is_there():
+                return -1  # that is a change, too: whoever looks finds out
             try:
                 (version,) = self.execute("PRAGMA data_version").fetchone()
             except sqlite3.Error as error:
