@@ -10,7 +10,7 @@ from flowmetal.effects.requests import EffectFailed
 from flowmetal.ids import RunId
 from flowmetal.runtime.entering import signal_name
 from flowmetal.runtime.retry import duration_us
-from flowmetal.values import Keyword, Map, RunRef, Value, keyword, kind_of
+from flowmetal.values import Keyword, Map, RunRef, Value, keyword, kind_of, pr_str
 from flowmetal.values.codec import encode_data
 from flowmetal.values.kinds import SEQUENCE
 
@@ -57,6 +57,16 @@ class Arguments:
 
     def us_or_none(self, name: str) -> int | None:
         return None if self.get(name) is None else self.us(name)
+
+    def span_us(self, name: str) -> int:
+        """Return a duration that is longer than nothing: what ends when it begins is a mistake."""
+        us = self.us(name)
+        if us < 1:
+            raise self.wrong(f":{name} is longer than nothing, got {pr_str(self.get(name))}")
+        return us
+
+    def span_us_or_none(self, name: str) -> int | None:
+        return None if self.get(name) is None else self.span_us(name)
 
     def one_of(self, name: str, names: Collection[str]) -> str:
         value = self.get(name)

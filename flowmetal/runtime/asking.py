@@ -210,7 +210,7 @@ def _open_callback(active: ActiveRun, args: _Arguments) -> Operation:
         f"{active.machine.run}.{number}",
         token_hash(token),
         args.us_or_none("timeout"),
-        args.us_or_none("heartbeat"),
+        args.span_us_or_none("heartbeat"),
         token,
         "" if args.get("name") is None else args.name("name"),
     )
@@ -232,7 +232,7 @@ def _await_promise(active: ActiveRun, args: _Arguments) -> Operation:
 def _settle(active: ActiveRun, args: _Arguments) -> Operation:
     failed = args.has("error")
     body = args.body("error" if failed else "value")
-    return SettlePromise(args.name("name"), body, failed, args.us_or_none("keep"))
+    return SettlePromise(args.name("name"), body, failed, args.span_us_or_none("keep"))
 
 
 def _publish(active: ActiveRun, args: _Arguments) -> Operation:
@@ -259,7 +259,7 @@ def _acquire(active: ActiveRun, args: _Arguments) -> Operation:
         args.name("name"),
         args.count("limit", 1),
         args.count("permits", 1),
-        args.us_or_none("lease"),
+        args.span_us_or_none("lease"),
     )
 
 
@@ -268,12 +268,12 @@ def _release(active: ActiveRun, args: _Arguments) -> Operation:
 
 
 def _renew(active: ActiveRun, args: _Arguments) -> Operation:
-    return RenewPermit(args.name("name"), args.count("token"), args.us("lease"))
+    return RenewPermit(args.name("name"), args.count("token"), args.span_us("lease"))
 
 
 def _throttle(active: ActiveRun, args: _Arguments) -> Operation:
     most_us = args.us_or_none("most")
-    return Throttle(args.name("name"), args.count("limit"), args.us("per"), most_us)
+    return Throttle(args.name("name"), args.count("limit"), args.span_us("per"), most_us)
 
 
 def _get(active: ActiveRun, args: _Arguments) -> Operation:
@@ -282,7 +282,7 @@ def _get(active: ActiveRun, args: _Arguments) -> Operation:
 
 def _put(active: ActiveRun, args: _Arguments) -> Operation:
     version = args.count_or_none("if-version", least=0)
-    return PutState(args.name("key"), args.body("value"), args.us_or_none("ttl"), version)
+    return PutState(args.name("key"), args.body("value"), args.span_us_or_none("ttl"), version)
 
 
 def _delete(active: ActiveRun, args: _Arguments) -> Operation:
@@ -329,7 +329,7 @@ def queue_policy(args: Arguments) -> QueuePolicy:
         args.count_or_none("per-worker"),
         args.count_or_none("per-partition"),
         None if rate is None else rate.count("limit"),
-        0 if rate is None else rate.us("per"),
+        0 if rate is None else rate.span_us("per"),
     )
 
 
@@ -360,7 +360,7 @@ def _task(active: ActiveRun, request: EffectRequest, due_us: int | None) -> Oper
         name=request.kind,
         args=json_dumps(request.args.get(keyword("args"))),
         key=active.key_of(request),
-        heartbeat_us=args.us_or_none("heartbeat") or _HEARTBEAT_US,
+        heartbeat_us=args.span_us_or_none("heartbeat") or _HEARTBEAT_US,
         expires_us=due_us,
         max_attempts=policy.max_attempts,
         first_wait_us=policy.initial_us,

@@ -210,6 +210,22 @@ def test_a_value_that_an_effect_cannot_take_is_an_error_of_the_program(engine, e
     assert error(engine, text).type.text in ("effect/bad-argument", "type/mismatch")
 
 
+@pytest.mark.parametrize("span", ['#dur "0s"', '#dur "-3s"'])
+@pytest.mark.parametrize(
+    ("effect", "option"),
+    [('(with-lock! "l" {:lease SPAN} 1)', "lease"), ('(with-lock! "l" (lock/renew! SPAN))', "lease"),
+     ('(perform :rate/take {:name "r" :limit 1 :per SPAN})', "per"), ('(state/put! "k" 1 {:ttl SPAN})', "ttl"),
+     ("(event/callback! {:heartbeat SPAN})", "heartbeat"), ("(queue/enqueue! mail child [])", "per"),
+     ('(perform :promise/settle {:name "p" :value 1 :keep SPAN})', "keep")],
+)  # fmt: skip
+def test_what_ends_when_it_begins_is_refused(engine, effect: str, option: str, span: str) -> None:
+    text = f"""(queue/defqueue mail {{:rate {{:limit 1 :per SPAN}}}}) (defn child [] 1)
+               (defn main [] {effect})""".replace("SPAN", span)
+    found = error(engine, text)
+    assert found.type is keyword("effect/bad-argument")
+    assert f":{option} is longer than nothing" in (found.message or "")
+
+
 def test_only_functions_of_the_program_can_begin_a_run(engine) -> None:
     found = error(engine, "(defn main [] (start! (fn [] 1) []))")
     assert (found.code, found.type) == ("FM0501", keyword("type/mismatch"))
