@@ -35,6 +35,7 @@ from flowmetal.vm.state import (
     Closure,
     Fiber,
     FiberStatus,
+    Frame,
     Machine,
     Native,
     Pending,
@@ -145,6 +146,9 @@ def _close(machine: Machine, fiber: Fiber, number: int) -> None:
     over = Cancellation("its scope has ended", number)
     if not scope.closing:
         scope.closing = True
+        if scope.verdict is None:
+            # It ends because its body has failed: what its members fail with meanwhile goes along.
+            scope.verdict = _failing(fiber)
         for member in [machine.fibers[each] for each in scope.members]:
             if not member.timer:
                 cancel(machine, member, over)
@@ -176,11 +180,13 @@ def _go_on(machine: Machine, fiber: Fiber, scope: Scope) -> None:
     if verdict is not None and (pending is None or pending.error is not verdict.error):
         if pending is not None and pending.error.type not in _NO_FAILURES:
             scope.suppressed.append(pending.error)  # the body's own, of its clean-up
-        error = _with_suppressed(machine, fiber, verdict.error, scope)
+        error = with_suppressed(verdict.error, scope.suppressed)
+        _amend_scopes(machine, verdict.error, error)
         raise Suspended(Verdict(error, verdict.frame, verdict.handler))
     if pending is not None and scope.suppressed:
-        error = _with_suppressed(machine, fiber, pending.error, scope)
-        stack[at] = Pending(error, pending.frame, pending.handler)
+        error = with_suppressed(pending.error, scope.suppressed)
+        _amend_pending(fiber.frames[-1], pending.error, error)
+        _amend_scopes(machine, pending.error, error)
 
 
 def _pending_at(stack: list[Value]) -> int:
@@ -188,38 +194,47 @@ def _pending_at(stack: list[Value]) -> int:
     return max((i for i, value in enumerate(stack) if type(value) is Pending), default=-1)
 
 
-def _failure(machine: Machine, fiber: Fiber) -> ErrorValue | None:
-    """Return the error that unwinds the function that asks in a finally block, if it is a failure."""
+def _failing(fiber: Fiber) -> Verdict | None:
+    """Return what unwinds the topmost function of a fiber, in a finally block, if it is a failure."""
     stack = fiber.frames[-1].stack
     at = _pending_at(stack)
     if at < 0 or stack[at].error.type in _NO_FAILURES:
         return None
-    error: ErrorValue = stack[at].error
-    return error
+    return Verdict(stack[at].error, stack[at].frame, stack[at].handler)
 
 
-def _amend_failure(machine: Machine, fiber: Fiber, error: ErrorValue) -> None:
+def _failure(machine: Machine, fiber: Fiber) -> ErrorValue | None:
+    """Return the error that unwinds the function that asks."""
+    failing = _failing(fiber)
+    return None if failing is None else failing.error
+
+
+def _amend_failure(machine: Machine, fiber: Fiber, error: Value) -> None:
     """Let a failure go on as another error, which tells more, to the handler that has taken it.
 
     Where the handler is further out than the fiber, the scopes on the way keep it until they end.
     """
-    before = _failure(machine, fiber)
-    if before is None:
+    failing = _failing(fiber)
+    if failing is None or not isinstance(error, ErrorValue):
         return
-    stack = fiber.frames[-1].stack
-    at = _pending_at(stack)
-    stack[at] = Pending(error, stack[at].frame, stack[at].handler)
+    _amend_pending(fiber.frames[-1], failing.error, error)
+    _amend_scopes(machine, failing.error, error)
+
+
+def _amend_scopes(machine: Machine, before: ErrorValue, error: ErrorValue) -> None:
+    """Let the scopes that an error has still to leave know it as another one, and their forms, which
+    unwind for it already."""
     for scope in machine.scopes.values():
         verdict = scope.verdict
         if verdict is not None and verdict.error is before:
             scope.verdict = Verdict(error, verdict.frame, verdict.handler)
+            _amend_pending(machine.fibers[scope.owner].frames[scope.depth], before, error)
 
 
-def _with_suppressed(machine: Machine, fiber: Fiber, error: ErrorValue, scope: Scope) -> ErrorValue:
-    home = machine.scopes.get(fiber.home)
-    if home is not None and home.verdict is not None and home.verdict.error is error:
-        home.suppressed += scope.suppressed  # it goes on there
-    return with_suppressed(error, scope.suppressed)
+def _amend_pending(frame: Frame, before: ErrorValue, error: ErrorValue) -> None:
+    at = _pending_at(frame.stack)
+    if at >= 0 and frame.stack[at].error is before:
+        frame.stack[at] = Pending(error, frame.stack[at].frame, frame.stack[at].handler)
 
 
 def _cancel(machine: Machine, fiber: Fiber, what: Value, reason: Value) -> bool:

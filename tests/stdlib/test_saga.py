@@ -176,6 +176,21 @@ def test_what_a_parking_saga_has_undone_reaches_who_takes_the_error_in_another_f
         assert pr_str(fibers(body).finish().result) == "[true]", body
 
 
+def test_what_was_undone_and_what_failed_beside_it_both_reach_who_takes_the_error() -> None:
+    saga = """(saga! {:park true} (compensate! note 1)
+                (spawn! (fn [] (try (sleep! (seconds 9)) (finally (throw (ex-info "beside" {}))))))
+                (sleep! (ms 1)) (throw (ex-info "no" {:type :x})))"""
+    waits = """(try (sleep! (seconds 9)) (finally (throw (ex-info "later" {}))))"""
+    told = """(catch :x e [(mapv :ok (:compensated (ex-data e)))
+                          (mapv ex-message (:suppressed (ex-data e)))])"""
+    for body, printed in (
+        (f"(try {saga} {told})", '[[true] ["beside"]]'),
+        (f"(try (all! {saga} {waits}) {told})", '[[true] ["beside" "later"]]'),
+        (f"(try (all! (all! {waits} {saga}) (sleep! (seconds 9))) {told})", '[[true] ["beside" "later"]]'),
+    ):  # fmt: skip
+        assert pr_str(fibers(body).finish().result) == printed, body
+
+
 def test_a_parking_saga_whose_fiber_fails_tells_what_was_undone() -> None:
     body = """(try
         (saga! {:park true} (compensate! note :undone)

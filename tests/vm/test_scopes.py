@@ -129,6 +129,20 @@ def test_all_failures_are_told_not_only_the_first() -> None:
     assert value(text) == '["too"]'
 
 
+def test_what_fibers_fail_with_while_an_error_of_the_body_leaves_their_scope_is_told_too() -> None:
+    clean_up = '(try (sleep! #dur "9s") (finally (sleep! #dur "1s") (throw (ex-info "too" {:type :my/other}))))'
+    body = f'(spawn! (fn [] {clean_up})) (sleep! #dur "1s") {FAIL}'
+    told = "[(ex-message e) (mapv ex-message (:suppressed (ex-data e)))]"
+    for form in (
+        f"(scope! [s] {body})",
+        f"(all! (scope! [s] {body}))",
+        f'(all! (sleep! #dur "9s") (scope! [s] (scope! [t] {body})))',
+        f"(await! (spawn! (fn [] (scope! [s] {body}))))",
+    ):
+        for taken in (":my/error", ":default"):
+            assert value(f"(try {form} (catch {taken} e {told}))") == '["no" ["too"]]', form
+
+
 def test_what_the_clean_up_of_the_body_fails_with_is_told_too() -> None:
     clean_up = '(try (sleep! #dur "9s") (finally (throw (ex-info "too" {:type :my/other}))))'
     told = "(catch Throwable e [(ex-message e) (mapv ex-message (:suppressed (ex-data e)))])"
