@@ -41,6 +41,20 @@ class SystemClock:
         return time.clock_gettime_ns(_BOOT_CLOCK) // 1000
 
 
+class SetBack:
+    """Notices that somebody has set a clock back, by one that nobody sets."""
+
+    __slots__ = ("_ahead_us",)
+
+    def __init__(self) -> None:
+        self._ahead_us: int | None = None
+
+    def is_seen(self, now_us: int, steady_us: int) -> bool:
+        """Say whether the clock was set back by a second or more since the last call."""
+        before, self._ahead_us = self._ahead_us, now_us - steady_us
+        return before is not None and self._ahead_us <= before - 1_000_000
+
+
 _BOOT_CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 

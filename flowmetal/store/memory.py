@@ -17,10 +17,10 @@ from flowmetal.errors import Conflict, StoreError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store import rules
 from flowmetal.store.chain import length
-from flowmetal.store.clock import Clock, SystemClock
+from flowmetal.store.clock import Clock, SetBack, SystemClock
 from flowmetal.store.memory_records import MemoryRecords
 from flowmetal.store.memory_run import MemoryRun, describe, in_order, matches
-from flowmetal.store.operations import attend, end_run, operate, perform_all, revive_run
+from flowmetal.store.operations import attend, end_run, look_again, operate, perform_all, revive_run
 from flowmetal.store.protocol import (
     ANY_ATTEMPTS,
     ENDED,
@@ -51,6 +51,7 @@ class MemoryStore:
     def __init__(self, clock: Clock | None = None) -> None:
         self.hooks: Callable[[str], None] | None = None
         self._clock = clock or SystemClock()
+        self._set_back = SetBack()
         self._changed = threading.Condition(threading.RLock())
         self._changes = 0
         self._seen = threading.local()
@@ -462,11 +463,14 @@ class MemoryStore:
             return operate(self._records, operation)
 
     def attend(self) -> bool:
+        again = self._set_back.is_seen(self.now_us(), self._clock.boot_us())
         with self._reading():
-            if not self._records.due(self.now_us(), 1):
+            if not again and not self._records.due(self.now_us(), 1):
                 return False
         with self._writing("attend"):
             self._within("attend")
+            if again:
+                look_again(self._records)
             return attend(self._records)
 
     def inbox(self, run: RunId, after: int) -> list[InboxRow]:

@@ -326,6 +326,30 @@ class OperationsContract:
         assert not world.ann.attend()
         assert of(one.get(ReleasePermit("l", 1)), "value") is True
 
+    def test_a_lease_ends_in_its_time_when_the_clock_was_set_back(self, world: World) -> None:
+        one, two = Doer(world, R1), Doer(world, R2)
+        one.ask(AcquirePermit("l", lease_us=10 * SECOND))
+        world.clock.advance(-DAY)
+        waits = two.ask(AcquirePermit("l"))
+        assert world.ann.next_wake_us() == world.clock.time_us + 10 * SECOND
+        world.clock.advance(10 * SECOND)
+        assert world.bob.attend()
+        assert of(two.answer(waits), "token") == 2
+
+    def test_who_waits_gets_the_lock_in_its_time_when_the_clock_is_set_back(
+        self, world: World
+    ) -> None:
+        one, two = Doer(world, R1), Doer(world, R2)
+        one.ask(AcquirePermit("l", lease_us=10 * SECOND))
+        waits = two.ask(AcquirePermit("l"))
+        assert not world.bob.attend()
+        world.clock.time_us -= DAY
+        assert world.bob.attend()
+        assert two.answer(waits) is None
+        world.clock.advance(10 * SECOND)
+        assert world.ann.attend()
+        assert of(two.answer(waits), "token") == 2
+
     def test_a_lease_that_is_renewed_begins_again(self, world: World) -> None:
         one, two = Doer(world, R1), Doer(world, R2)
         one.ask(AcquirePermit("l", lease_us=SECOND))
@@ -410,6 +434,18 @@ class OperationsContract:
         assert (of(refused, "at"), of(refused, "next")) == (None, now + 10 * SECOND)
         world.clock.advance(9 * SECOND)
         assert of(world.ann.operate(throttle), "at") == now + 10 * SECOND
+
+    def test_a_rate_gives_places_in_its_time_when_the_clock_was_set_back(
+        self, world: World
+    ) -> None:
+        throttle = Throttle("r", limit=1, per_us=10 * SECOND)
+        world.ann.operate(throttle)
+        world.ann.operate(throttle)
+        world.clock.advance(-DAY)
+        now = world.clock.time_us
+        assert of(world.ann.operate(throttle), "at") == now + 20 * SECOND
+        world.clock.advance(5 * SECOND)
+        assert of(world.ann.operate(throttle), "at") == now + 30 * SECOND
 
     def test_a_rate_is_forgotten_when_all_its_places_are_over(self, world: World) -> None:
         world.ann.operate(Throttle("r", 1, SECOND))

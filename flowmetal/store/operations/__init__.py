@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 MOST_AT_ONCE: Final = 100
 """Rows that one call of ``attend`` looks at: its transaction is not to keep others waiting long."""
 
+_BY_THE_CLOCK: Final = ("permit", "queue")
+"""Spaces whose rows know what to make of a clock that was set back."""
+
 PUT_OFF_US: Final = 3_600_000_000
 """So long nobody looks at a damaged row again: each time it is said."""
 
@@ -97,6 +100,17 @@ def attend(records: Records) -> bool:
 
         performing.attend_to(records, due)
     return bool(due)
+
+
+def look_again(records: Records) -> None:
+    """Let locks and queues be looked at now: the clock was set back, so that what they wait for would be late."""
+    for space in _BY_THE_CLOCK:
+        after = ""
+        while page := records.scan(space, "", after, MOST_AT_ONCE):
+            for record in page:
+                if record.due_us is not None:
+                    records.put(space, record._replace(due_us=0))
+            after = page[-1].key
 
 
 def put_off(records: Records, row: Unattended) -> None:

@@ -6,6 +6,9 @@ grows with each grant of the name and is never given twice, so that what is prot
 a holder that lost its lease and does not know it.
 
 A lease that is over takes nothing away by itself: the permit is taken over when somebody waits for it.
+
+Times are those of the store's clock, which may be set back: what is left of a lease is then the lease at most, and the
+places of a rate are moved by as much as is seen of it.
 """
 
 from __future__ import annotations
@@ -55,6 +58,7 @@ class Holder(Kept):
     permits: int
     since_us: int
     expires_us: int | None
+    lease_us: int | None = None
 
 
 @dataclass(slots=True)
@@ -70,10 +74,11 @@ class Ticket(Kept):
 
 @dataclass(slots=True)
 class Rate(Kept):
-    """``taken`` are the places given in the last ``per`` microseconds, oldest first."""
+    """``taken`` are the places given in the last ``per`` microseconds, oldest first; ``asked_us`` is when the last was."""
 
     SPACE: ClassVar[str] = "rate"
     taken: list[int]
+    asked_us: int = 0
 
 
 def acquire(records: Records, asker: Asker, operation: AcquirePermit) -> Answer | None:
@@ -113,6 +118,8 @@ def serve(records: Records, name: str) -> None:
 def _serve(records: Records, name: str, semaphore: Semaphore, asker: Asker | None = None) -> None:
     now = records.now_us()
     holders = list(each(records, Holder, f"{name}{TAB}"))
+    for place, holder in holders:
+        _shorten(records, place, holder, now)
     free = semaphore.limit - sum(holder.permits for _, holder in holders)
     while (head := first(records, Ticket, f"{name}{TAB}")) is not None:
         key, ticket = head
@@ -128,6 +135,15 @@ def _serve(records: Records, name: str, semaphore: Semaphore, asker: Asker | Non
         free -= ticket.permits
     due = [h.expires_us for _, h in holders if h.expires_us is not None] if head else []
     keep(records, name, semaphore, due_us=min(due, default=None))
+
+
+def _shorten(records: Records, place: str, holder: Holder, now: int) -> None:
+    """Let a lease end in its time though the clock was set back."""
+    if holder.expires_us is None or holder.lease_us is None:
+        return
+    if holder.expires_us > now + holder.lease_us:
+        holder.expires_us = now + holder.lease_us
+        keep(records, place, holder)
 
 
 def _expired(holders: list[tuple[str, Holder]], now: int) -> tuple[str, Holder] | None:
@@ -150,7 +166,7 @@ def _grant(
 ) -> tuple[str, Holder]:
     drop(records, Ticket, key)
     expires = None if ticket.lease_us is None else now + ticket.lease_us
-    holder = Holder(ticket.run, ticket.effect, ticket.permits, now, expires)
+    holder = Holder(ticket.run, ticket.effect, ticket.permits, now, expires, ticket.lease_us)
     place = _ordered(name, token)
     keep(records, place, holder)
     waits_no_more(records, ticket.run, ticket.effect)
@@ -181,6 +197,7 @@ def renew(records: Records, asker: Asker, operation: RenewPermit) -> Answer:
     if holder is None or holder.run != asker.run:
         return answer(value=False)
     holder.expires_us = records.now_us() + operation.lease_us
+    holder.lease_us = operation.lease_us
     keep(records, place, holder)
     serve(records, operation.name)
     return answer(value=True)
@@ -255,14 +272,15 @@ def throttle(records: Records, operation: Throttle) -> Answer:
         )
     now = records.now_us()
     rate = find(records, Rate, operation.name) or Rate([])
-    taken = [at for at in rate.taken if at > now - operation.per_us]
+    back = max(0, rate.asked_us - now)
+    taken = [at - back for at in rate.taken if at - back > now - operation.per_us]
     at = now
     if len(taken) >= operation.limit:
         at = max(now, taken[-operation.limit] + operation.per_us)
     if operation.most_us is not None and at - now > operation.most_us:
         return answer(at=None, next=at)
     # Places only grow, so the last ``limit`` of them decide about the next.
-    rate.taken = [*taken, at][-operation.limit :]
+    rate.taken, rate.asked_us = [*taken, at][-operation.limit :], now
     keep(records, operation.name, rate, due_us=at + operation.per_us)
     return answer(at=at)
 

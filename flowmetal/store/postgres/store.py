@@ -6,6 +6,7 @@ block; READ COMMITTED and a compare-and-swap are enough. Every time is the serve
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,12 @@ from flowmetal.errors import Conflict
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store import rules
 from flowmetal.store.chain import UNCHAINED, length
+from flowmetal.store.clock import SetBack
 from flowmetal.store.operations import (
     Unattended,
     attend,
     end_run,
+    look_again,
     operate,
     perform_all,
     put_off,
@@ -69,6 +72,7 @@ class PostgresStore:
         """
         self._address = read_address(url)
         self._session = Session(self._address, clock_lasts_s)
+        self._set_back = SetBack()
 
     @property
     def url(self) -> str:
@@ -421,11 +425,15 @@ class PostgresStore:
 
     def attend(self) -> bool:
         due_us = _only(self._session.read(NEXT_DUE))
-        if due_us is None or due_us > self.now_us():
+        now_us = self.now_us()
+        again = self._set_back.is_seen(now_us, time.monotonic_ns() // 1000)
+        if not again and (due_us is None or due_us > now_us):
             return False
         try:
             with self._session.writing("attend") as execute:
                 execute(LOCK, None)
+                if again:
+                    look_again(PostgresRecords(execute))
                 found = attend(PostgresRecords(execute))
         except Unattended as row:
             with self._session.writing("attend") as execute:

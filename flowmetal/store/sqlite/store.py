@@ -17,11 +17,12 @@ from flowmetal.errors import Conflict
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store import rules
 from flowmetal.store.chain import UNCHAINED, length
-from flowmetal.store.clock import Clock, SystemClock
+from flowmetal.store.clock import Clock, SetBack, SystemClock
 from flowmetal.store.operations import (
     Unattended,
     attend,
     end_run,
+    look_again,
     operate,
     perform_all,
     put_off,
@@ -91,6 +92,7 @@ class SqliteStore:
     def __init__(self, path: Path, clock: Clock | None = None, timeout_s: float = 30) -> None:
         """Open the file, or make it. ``timeout_s`` is how long to queue behind other writers."""
         self._clock = clock or SystemClock()
+        self._set_back = SetBack()
         # One file has one place for its locks, whatever link or folder it is reached by.
         self._path = Path(os.path.realpath(path))
         self._session = Session(self._path, self._clock.now_us(), timeout_s)
@@ -534,11 +536,14 @@ class SqliteStore:
         return found
 
     def attend(self) -> bool:
+        again = self._set_back.is_seen(self.now_us(), self._clock.boot_us())
         with self._session.reading():
-            if not self._records.due(self.now_us(), 1):
+            if not again and not self._records.due(self.now_us(), 1):
                 return False
         try:
             with self._session.writing("attend"):
+                if again:
+                    look_again(self._records)
                 found = attend(self._records)
         except Unattended as row:
             with self._session.writing("attend"):
