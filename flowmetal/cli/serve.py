@@ -1,4 +1,4 @@
-"""``fmvm serve``: interpreter, HTTP API and callbacks in one process."""
+"""``fmvm serve``: interpreter, connectors, HTTP API and callbacks in one process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _THEN_S = 5.0
     "--only",
     metavar="PART",
     multiple=True,
-    help="Serve this part alone (repeatable): api, callbacks, interpreter.",
+    help="Serve this part alone (repeatable): api, callbacks, connectors, interpreter.",
 )
 @click.option(
     "--allow-host", "hosts", metavar="NAME", multiple=True, help="Another name of the server."
@@ -46,7 +46,7 @@ _THEN_S = 5.0
     type=click.IntRange(1, 10_000),
     default=100,
     show_default=True,
-    help="How many runs to drive at once.",
+    help="How many runs to drive at once, and calls to perform.",
 )
 def command(
     store_url: str | None,

@@ -17,6 +17,7 @@ class EffectClass(Enum):
     LOCAL = "local"
     IN_PROCESS = "in-process"
     CONNECTOR = "connector"
+    CALL = "call"  # a connector's, which another process performs
     TASK = "task"
     WAITING = "waiting"
     STORE = "store"

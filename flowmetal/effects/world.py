@@ -23,8 +23,8 @@ class World(Protocol):
         """Return the function of this process that is registered under the name."""
 
     def kinds(self) -> Collection[str]:
-        """Return the kinds that are performed here and not everywhere: functions of the host, and what
-        packages perform; all kinds of a namespace as ``mail/*``."""
+        """Return the kinds that are performed here for whoever asks: what connectors perform, and functions of
+        the host; all kinds of a namespace as ``mail/*``."""
 
     async def close(self) -> None:
         """Close every connector that was loaded."""

@@ -92,6 +92,7 @@ class Engine(Mover, Sharer):
         self._observer = Observing(on_output, on_log, on_held, on_trouble, self._long_waits)
         self._host: Host | None = None
         self._callback_url: str | None = None
+        self._performs = True
 
     def __enter__(self) -> Engine:
         return self
@@ -562,6 +563,18 @@ class Engine(Mover, Sharer):
             self._host.callback_url = url
 
     @property
+    def performs(self) -> bool:
+        """Say whether what connectors perform is performed here. If not, it is for other processes of the store, and
+        runs wait until one has done it; functions of this process are called here all the same."""
+        return self._performs
+
+    @performs.setter
+    def performs(self, here: bool) -> None:
+        self._performs = here
+        if self._host is not None:
+            self._host.world = self._world()
+
+    @property
     def host(self) -> Host:
         """Return what the runtime stands on; linked when it is first needed."""
         if self._host is None:
@@ -597,7 +610,9 @@ class Engine(Mover, Sharer):
             from flowmetal.embed.functions import functions_of
 
             functions = [*functions, *functions_of(self._modules)]
-        return HostWorld(functions, connectors=[RunConnector(lambda: self.host)])
+        return HostWorld(
+            functions, connectors=[RunConnector(lambda: self.host)], performs=self._performs
+        )
 
     def _send(self, run: str, kind: str, name: str, body: bytes, id: str | None) -> Receipt:
         row = self.store.send(RunId(run), Message(id or os.urandom(8).hex(), kind, name, body))

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from flowmetal.effects.events import PAUSED, RECOVERED
+from flowmetal.effects.kinds import KINDS
 from flowmetal.embed.views import RunView, Wait, iso, rough_time, run_view
 from flowmetal.ids import RunId
 from flowmetal.runtime.entering import SLEEP
 from flowmetal.runtime.telling import AWAIT
-from flowmetal.runtime.waiting import UNSERVED
-from flowmetal.store.operations.vocabulary import ShowCallback, ShowPermit, ShowTask
+from flowmetal.runtime.waiting import CALL
+from flowmetal.store.operations.vocabulary import ShowCall, ShowCallback, ShowPermit, ShowTask
 from flowmetal.store.protocol import ENDED, Held, InboxRow, RunRow, RunState, Store
 from flowmetal.values import ErrorValue, Map, keyword
 from flowmetal.values.codec import decode_data
@@ -141,7 +142,7 @@ def _living(row: RunRow, view: RunView, store: Store, *, is_driven: bool) -> lis
         sentences.append(
             f"Any `fmvm interpreter` on this store takes it over at once, and so does `fmvm resume {row.id}`."
         )
-    elif row.owner is None and not _is_unserved(row, view):
+    elif row.owner is None and not _is_called(row, view):
         due = not view.waiting or row.state is RunState.READY
         can = "It can go on at once" if due else "When that has come, it can go on"
         sentences.append(
@@ -152,9 +153,12 @@ def _living(row: RunRow, view: RunView, store: Store, *, is_driven: bool) -> lis
         sentences.append("It computes, and waits for nothing.")
     deaths = _deaths(row, store, is_driven=is_driven)
     if deaths > (row.owner is not None and not is_driven):  # which is said above
-        times = "once" if deaths == 1 else f"{deaths} times"
-        sentences.append(f"Who drove it has died {times} since its last step, at least.")
+        sentences.append(f"Who drove it has died {_times(deaths)} since its last step, at least.")
     return sentences
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _deaths(row: RunRow, store: Store, *, is_driven: bool) -> int:
@@ -167,9 +171,9 @@ def _deaths(row: RunRow, store: Store, *, is_driven: bool) -> int:
     return deaths
 
 
-def _is_unserved(row: RunRow, view: RunView) -> bool:
-    """Say whether an interpreter of any kind would be of no use."""
-    return row.state is RunState.WAITING and any(w.effect_class == UNSERVED for w in view.waiting)
+def _is_called(row: RunRow, view: RunView) -> bool:
+    """Say whether it waits for what other processes perform: one that only drives it would be of no use."""
+    return row.state is RunState.WAITING and any(w.effect_class == CALL for w in view.waiting)
 
 
 def _wait_for_others(wait: Wait, run: str, store: Store) -> str:
@@ -249,6 +253,26 @@ def _task(wait: Wait, run: str, store: Store) -> str:
     return f": no worker of the queue {queue} has claimed it yet."
 
 
+def _call(wait: Wait, run: str, store: Store) -> str:
+    """Say who performs what another process is to perform, or who may."""
+    call = store.operate(ShowCall(RunId(run), wait.effect))
+    performer = call.get(keyword("performer"))
+    failed = f", which failed {_times(wait.attempts)}" if wait.attempts else ""
+    if performer is not None:
+        return (
+            f"the answer to {wait.kind} (effect #{wait.effect}){failed}: {performer} performs it."
+        )
+    if not call.get(keyword("open")):
+        return f"the answer to {wait.kind} (effect #{wait.effect}){failed}."
+    who = "`fmvm interpreter --python MODULE` takes it at once if MODULE registers that"
+    if wait.kind in KINDS:
+        who = "`fmvm serve --only connectors` takes it at once"
+    return (
+        f"a process that performs {wait.kind}{failed}, which the interpreter that drove it does not: {who},"
+        " in any process on this store."
+    )
+
+
 def _wait(wait: Wait, run: str, now_us: int, store: Store) -> str:
     if wait.effect_class != "held" and (told := _wait_for_others(wait, run, store)):
         return told
@@ -269,16 +293,13 @@ def _wait(wait: Wait, run: str, now_us: int, store: Store) -> str:
         )
     if wait.effect_class == "task":
         return f"It waits{since} for somebody to perform {wait.kind}{_task(wait, run, store)}"
-    if wait.effect_class == UNSERVED:
-        return (
-            f"It waits{since} for an interpreter that performs {wait.kind}: none that has driven it does."
-            f" `fmvm interpreter --python MODULE` takes it at once if MODULE registers that.{until}"
-        )
+    if wait.effect_class == CALL and wait.until_us is None:
+        return f"It waits{since} for {_call(wait, run, store)}"
     named = f" `{wait.name}`" if wait.name else ""
     if wait.attempts:
         again = (
             f" The next attempt is at {iso(wait.until_us)}." if wait.until_us is not None else ""
         )
-        times = f"{wait.attempts} time{'s' if wait.attempts > 1 else ''}"
+        times = _times(wait.attempts)
         return f"It waits for {wait.kind}{named} (effect #{wait.effect}){since}, which failed {times}.{again}"
     return f"It waits for the answer to {wait.kind}{named} (effect #{wait.effect}){since}."

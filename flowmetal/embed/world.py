@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from flowmetal.effects.functions import ForeignFunction
-from flowmetal.effects.kinds import KINDS
+from flowmetal.effects.kinds import KINDS, EffectClass, EffectKind
 from flowmetal.effects.requests import Call, Connector
 from flowmetal.errors import UsageError
 from flowmetal.values import Value
+
+_EVERYWHERE: Final = frozenset({"run/query", "config/read"})
+"""What every interpreter performs: it needs the store alone, or is about the interpreter itself."""
 
 
 class HostWorld:
@@ -26,7 +29,10 @@ class HostWorld:
         functions: Iterable[Callable[..., Any]] = (),
         connectors: Iterable[Connector] = (),
         environment: Mapping[str, str] | None = None,
+        performs: bool = True,
     ) -> None:
+        """``performs`` false: what connectors perform is left to other processes, but for those that are given."""
+        self.performs = performs
         self.environment = os.environ if environment is None else environment
         self._given: dict[str, Connector] = {kind: one for one in connectors for kind in one.kinds}
         self._functions = _foreign(functions)
@@ -42,6 +48,8 @@ class HostWorld:
         found = self._given.get(kind)
         if found is not None:
             return found
+        if not self.performs and kind not in _EVERYWHERE:
+            return None
         registry = getattr(self._here, "registry", None)
         if registry is None:
             from flowmetal.connectors.registry import Registry
@@ -55,13 +63,19 @@ class HostWorld:
         return self._functions.get(kind)
 
     def kinds(self) -> Collection[str]:
-        """Return the kinds that are performed here and not everywhere."""
+        """Return the kinds that are performed here for whoever asks."""
         if self._kinds is None:
-            from flowmetal.connectors.registry import kinds_of_packages
+            found = [*self._functions, *(kind for kind in self._given if kind not in _EVERYWHERE)]
+            if self.performs:
+                from flowmetal.connectors.registry import kinds_of_packages
 
-            own = (kind for kind in self._given if kind not in KINDS)
-            self._kinds = (*self._functions, *own, *kinds_of_packages())
+                found += (row.name for row in KINDS.values() if self._is_ours(row))
+                found += kinds_of_packages()
+            self._kinds = tuple(dict.fromkeys(found))
         return self._kinds
+
+    def _is_ours(self, row: EffectKind) -> bool:
+        return row.effect_class is EffectClass.CONNECTOR and row.name not in _EVERYWHERE
 
     async def close(self) -> None:
         """Close the connectors that were loaded for this thread, and those that were given."""

@@ -17,7 +17,7 @@ CODES = (
     ErrorCode("FM1342", "The server is not installed",
               'It needs two packages more: `pip install "flowmetal[server]"`.'),
     ErrorCode("FM1343", "An option of the server is not understood",
-              "`--public-url` is the address that the world uses, such as https://flow.example.com; `--webhook-secrets` names a file with one secret to a line, `whsec_` and base64; `--only` takes api, callbacks and interpreter: what connectors do, the interpreter that drives a run does.",
+              "`--public-url` is the address that the world uses, such as https://flow.example.com; `--webhook-secrets` names a file with one secret to a line, `whsec_` and base64; `--only` takes api, callbacks, connectors and interpreter.",
               "fmvm serve --public-url flow.example.com", "fmvm serve --public-url https://flow.example.com"),
     ErrorCode("FM1350", "The request is not understood",
               "Bodies of the API are JSON objects with `Content-Type: application/json`. docs/http.md lists the fields of each; others are refused, so that a typing mistake is not passed over."),

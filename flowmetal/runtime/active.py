@@ -52,13 +52,15 @@ _QUEUE = keyword("queue")
 
 
 class Arrival(NamedTuple):
-    """How one attempt of a connector ended. ``wish_us``: the world's own wish when to try again."""
+    """How one attempt of a connector ended. ``wish_us``: the world's own wish when to try again. ``begun`` false: it
+    is known that nobody has begun it."""
 
     number: int
     at_us: int
     value: Value = None
     error: ErrorValue | None = None
     wish_us: int | None = None
+    begun: bool = True
 
 
 class Step(NamedTuple):
@@ -94,6 +96,7 @@ class ActiveRun:
     pausing: InboxRow | None = None  # a pause that waits for what must not be broken off
     inherited: frozenset[str] = frozenset()  # of a fork: what is not its own (inheriting.py)
     arrivals: list[Arrival] = field(default_factory=list)
+    set_aside: ErrorValue | None = None  # why the run is to stand still, its machine as it is
 
     # Asked for and not begun.
     local: list[EffectRequest] = field(default_factory=list)
@@ -289,7 +292,7 @@ class ActiveRun:
         """Return the class of an effect, as this interpreter can serve it."""
         kind = request.kind
         row = KINDS.get(kind)
-        if row is not None:
+        if row is not None and row.effect_class is not EffectClass.CONNECTOR:
             return row.effect_class
         function = self.host.world.function(kind)
         if function is not None:
@@ -298,7 +301,7 @@ class ActiveRun:
             return EffectClass.IN_PROCESS if is_quick else EffectClass.CONNECTOR
         if self.host.world.connector(kind) is not None:
             return EffectClass.CONNECTOR
-        return EffectClass.TASK
+        return EffectClass.TASK if self.is_for_workers(kind) else EffectClass.CALL
 
     def declared(self, kind: str) -> Map | None:
         """Return the options with which the program declares a kind of effect."""
@@ -308,9 +311,9 @@ class ActiveRun:
                     return found.options
         return None
 
-    def unserved(self) -> tuple[str, ...]:
-        """Return the kinds of effects that the run waits for and that nobody here performs."""
-        return tuple(p.request.kind for p in self.progress.effects.values() if p.unserved)
+    def offered(self) -> tuple[str, ...]:
+        """Return the kinds of effects that the run waits for and that other processes perform."""
+        return tuple(p.request.kind for p in self.progress.effects.values() if p.offered)
 
     def is_for_workers(self, kind: str) -> bool:
         """Say whether the program hands a kind of effect to workers of a queue."""
@@ -330,15 +333,11 @@ class ActiveRun:
 
     def withdraw(self, pending: Pending) -> None:
         """Let the store know that nobody waits for an effect any more."""
-        if pending.effect_class in (EffectClass.STORE, EffectClass.TASK):
-            self.take_back(pending.request)
+        if pending.effect_class in (EffectClass.STORE, EffectClass.TASK) or pending.offered:
+            from flowmetal.store.operations.vocabulary import Asked, Withdraw
 
-    def take_back(self, request: EffectRequest) -> None:
-        """Let the store do no more for an effect."""
-        from flowmetal.store.operations.vocabulary import Asked, Withdraw
-
-        self.operations.append(Asked("", Withdraw(self.effect_id(request.number))))
-        self.undurable = True
+            self.operations.append(Asked("", Withdraw(self.effect_id(pending.request.number))))
+            self.undurable = True
 
     def ask_anew(self, request: EffectRequest) -> None:
         """Let the store forget its answer to an effect that failed and is to be performed again."""

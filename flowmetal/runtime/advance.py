@@ -31,7 +31,7 @@ from flowmetal.runtime.opening import in_doubt, open_effect
 from flowmetal.runtime.options import AT_MOST_ONCE
 from flowmetal.runtime.progress import Pending
 from flowmetal.store.operations.answers import RESULT
-from flowmetal.store.protocol import RunState
+from flowmetal.store.protocol import InboxRow, RunState
 from flowmetal.values import DataError, FlowError, Instant, Value, hash_map, keyword, pr_str
 from flowmetal.values.codec import encode_data
 from flowmetal.vm.effects import COMPILE
@@ -77,6 +77,9 @@ def advance(
         if heap.exceeded is not None:
             yield active.fail(heap.error(machine.run))
             break
+        if active.set_aside is not None:
+            yield active.fail(active.set_aside)
+            break
         if turns < first and _is_to_look_up(active, began_us, slice_us):
             break
         turns -= 1
@@ -101,7 +104,7 @@ def advance(
             yield _end(active, turn)
         elif active.fresh:  # first, or a fiber with nothing but local effects could hold them up
             _open_fresh(active)
-            if active.operations:
+            if _is_answered_at_once(active):
                 yield from _ask_store(active)
         elif active.local:
             _answer_locals(active)
@@ -115,7 +118,7 @@ def advance(
             step = _park(active, let_go)
             if step is not None:
                 yield step
-            if not active.machine.inbox and heap.exceeded is None:
+            if not (active.machine.inbox or heap.exceeded or active.set_aside):
                 return False
     return active.is_driven()
 
@@ -173,6 +176,15 @@ def _open_fresh(active: ActiveRun) -> None:
         _let_facts_in(active, now)
 
 
+def _is_answered_at_once(active: ActiveRun) -> bool:
+    """Say whether the store may answer something in the commit that asks for it."""
+    if not active.operations:
+        return False
+    from flowmetal.store.operations.vocabulary import OfferCall
+
+    return not all(isinstance(asked.operation, OfferCall) for asked in active.operations)
+
+
 def _ask_store(active: ActiveRun) -> Steps[None]:
     """Let the store perform what was asked of it, and take in what it has answered."""
     yield Step(active.parked_state(active.host.clock.now_us()))
@@ -225,10 +237,10 @@ def _park(active: ActiveRun, let_go: bool) -> Step | None:
         _let_facts_in(active, now)
     if active.progress.cleaning:
         _lift_shields(active, now)
-    if active.machine.inbox:
+    if active.machine.inbox or active.set_aside is not None:
         return None
     state = active.parked_state(now)
-    leave = state is RunState.WAITING and (let_go or bool(active.unserved()))
+    leave = state is RunState.WAITING and (let_go or bool(active.offered()))
     # Only a commit that gives the run back says when it is due: a release alone would not.
     if leave or active.undurable or active.progress.changed or _is_to_be_told(active):
         return Step(state, leave)
@@ -330,7 +342,7 @@ def take_in(active: ActiveRun) -> Steps[bool]:
         _let_facts_in(active, now)
     if active.progress.cleaning:
         _lift_shields(active, now)
-    if arrived:
+    if arrived or (active.undurable and not active.machine.inbox):
         yield Step(active.parked_state(now))
     if active.pausing is not None:
         yield from pause_if_asked(active)
@@ -340,7 +352,8 @@ def take_in(active: ActiveRun) -> Steps[bool]:
     is_to_begin = bool(
         active.fresh or active.local or active.quick
     )  # what was held, and is decided
-    return bool(active.machine.inbox) or is_to_begin or (stop is not None and stop <= now)
+    is_over = active.set_aside is not None or (stop is not None and stop <= now)
+    return bool(active.machine.inbox) or is_to_begin or is_over
 
 
 def _lift_shields(active: ActiveRun, now_us: int) -> None:
@@ -352,11 +365,13 @@ def _lift_shields(active: ActiveRun, now_us: int) -> None:
 
 
 def _let_facts_in(active: ActiveRun, now_us: int) -> None:
-    waits = [
-        pending
-        for pending in active.progress.effects.values()
-        if pending.effect_class is not EffectClass.CONNECTOR
-    ]
+    waits = []
+    for pending in list(active.progress.effects.values()):
+        is_answered = pending.request.number in active.answers
+        if pending.effect_class is EffectClass.CALL and not (pending.offered or is_answered):
+            _call_if_due(active, pending, now_us)
+        elif pending.effect_class is not EffectClass.CONNECTOR:
+            waits.append(pending)
     for entering in facts_entering(waits, active.mailbox, now_us, active.answers):
         result, row = entering.result, entering.message
         pending = active.progress.effects[result.number]
@@ -368,6 +383,10 @@ def _let_facts_in(active: ActiveRun, now_us: int) -> None:
         elif row.message.kind == RESULT:
             del active.answers[int(result.number)]
             active.consumed.append(row.number)
+            active.undurable = True
+            if pending.effect_class is EffectClass.CALL:
+                _take_word(active, pending, row, now_us)
+                continue
             result = result_of(active, pending, row)
         else:
             active.mailbox.remove(row)
@@ -380,6 +399,25 @@ def _let_facts_in(active: ActiveRun, now_us: int) -> None:
                 row.time_us,
             )
         active.resolve(pending.request, result.value, result.error, entering.at_us)
+
+
+def _call_if_due(active: ActiveRun, pending: Pending, now_us: int) -> None:
+    """Begin the next attempt at what another process performs."""
+    if (active.pausing or active.set_aside) is None and (
+        pending.due_us is None or pending.due_us <= now_us
+    ):
+        from flowmetal.runtime.calling import go_on_with
+
+        go_on_with(active, pending)
+
+
+def _take_word(active: ActiveRun, pending: Pending, row: InboxRow, now_us: int) -> None:
+    """Take in how an attempt ended in another process."""
+    from flowmetal.runtime.calling import answered
+
+    arrival = answered(active, pending, row)
+    if arrival is not None:
+        _take_arrival(active, arrival, now_us)
 
 
 def _stop_task(active: ActiveRun, pending: Pending) -> None:
@@ -404,7 +442,8 @@ def _take_arrival(active: ActiveRun, arrival: Arrival, now_us: int) -> None:
         return
     pending.in_flight = False
     error = arrival.error
-    if error is not None and pending.options.at_most_once and error.type in _OUTCOME_UNKNOWN:
+    doubtful = arrival.begun and pending.options.at_most_once
+    if error is not None and doubtful and error.type in _OUTCOME_UNKNOWN:
         error = in_doubt(pending.request, error)  # which no policy tries again
     elif (
         error is not None

@@ -28,7 +28,6 @@ from flowmetal.store.operations.vocabulary import (
     AwaitCallback,
     AwaitPromise,
     AwaitRun,
-    AwaitServer,
     DeadLetters,
     DeleteState,
     Deployments,
@@ -71,10 +70,8 @@ def asked_by(active: ActiveRun, request: EffectRequest, due_us: int | None) -> A
     ask = _ASK.get(request.kind)
     if ask is not None:
         operation = ask(active, _Arguments(request))
-    elif active.is_for_workers(request.kind):
-        operation = _task(active, request, due_us)
     else:
-        operation = AwaitServer(request.kind)
+        operation = _task(active, request, due_us)
     return Asked(active.effect_id(request.number), operation)
 
 

@@ -18,6 +18,7 @@ from flowmetal.effects.kinds import KINDS, EffectClass
 from flowmetal.effects.requests import EffectResult
 from flowmetal.runtime.active import ActiveRun, Step
 from flowmetal.runtime.progress import Note
+from flowmetal.values import ErrorValue, Value
 from flowmetal.vm.state import Machine, MachineStatus
 
 PATIENCE: Final = 5
@@ -48,12 +49,12 @@ def forgiven(notes: Mapping[int, Note]) -> dict[int, Note]:
 def put_aside(active: ActiveRun, notes: Mapping[int, Note], crashes: int) -> Step | None:
     """Return the step in which a run that has killed its interpreters too often fails; else None."""
     if crashes >= PATIENCE and _computes(active.machine, notes):
-        return _fail(active, crashes, "while it computed", {})
+        return active.fail(_its_interpreter(crashes, "while it computed", {}))
     for number, note in sorted(notes.items()):
         if note.crashes >= PATIENCE:
             kind = active.machine.open[number].request.kind
             data = {"kind": kind, "effect": number}
-            return _fail(active, note.crashes, f"while it performed {kind}", data)
+            return active.fail(_its_interpreter(note.crashes, f"while it performed {kind}", data))
     return None
 
 
@@ -65,7 +66,7 @@ def answered(machine: Machine) -> set[int]:
 
 def _may_have_killed(active: ActiveRun, number: int, note: Note, now_us: int) -> bool:
     """Say whether strangers' code was at work on an effect when the interpreter died, as far as one can see."""
-    if note.held or note.unserved or (note.due_us is not None and note.due_us > now_us):
+    if note.held or note.offered or (note.due_us is not None and note.due_us > now_us):
         return False
     opened = active.machine.open.get(number)
     if opened is None or opened.request.kind in KINDS:
@@ -81,12 +82,15 @@ def _computes(machine: Machine, notes: Mapping[int, Note]) -> bool:
     )
 
 
-def _fail(active: ActiveRun, crashes: int, when: str, data: Mapping[str, object]) -> Step:
-    return active.fail(
-        effect_error(
-            "FM1108",
-            "run/poisoned",
-            f"its interpreter died {crashes} times {when}; `fmvm resume` tries again",
-            {"crashes": crashes, **data},
-        )
+def _its_interpreter(crashes: int, when: str, data: Mapping[str, Value]) -> ErrorValue:
+    return poisoned(f"its interpreter died {crashes} times {when}", crashes, data)
+
+
+def poisoned(how: str, crashes: int, data: Mapping[str, Value]) -> ErrorValue:
+    """Return why a run is put aside."""
+    return effect_error(
+        "FM1108",
+        "run/poisoned",
+        f"{how}; `fmvm resume` tries again",
+        {"crashes": crashes, **data},
     )

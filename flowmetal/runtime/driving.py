@@ -54,7 +54,7 @@ FAMILY_POLL_US: Final = 10_000
 ATTEND_US: Final = 200_000
 """How often a run that waits for others sees to what is due in the store: leases, expiries."""
 
-_ATTENDED: Final = frozenset({EffectClass.STORE, EffectClass.TASK})
+_ATTENDED: Final = frozenset({EffectClass.STORE, EffectClass.TASK, EffectClass.CALL})
 _LONGEST_WAIT_US: Final = 60_000_000
 
 _SET_ASIDE: Final = frozenset({RunState.PAUSED, RunState.EXPORTING})
@@ -74,7 +74,7 @@ class Driven(NamedTuple):
 def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
     """Drive a run until it ends or is set aside. An ended run is returned as it is.
 
-    A run that waits for what nobody here performs is given back each time, for somebody who does.
+    A run that waits for what other processes perform is given back meanwhile: somebody may drive it who performs that.
 
     Interrupted (KeyboardInterrupt), the run stays in the store, released. A lost lease
     or an unknown outcome of a commit drops the machine and claims again.
@@ -119,10 +119,11 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
                     left_for = _drive_claimed(host, claim, taken)
                     if not left_for:
                         return Driven(_row(host, run))
-                    if not told.issuperset(left_for):
+                    if not _goes_on_soon(host, run) and not told.issuperset(left_for):
                         told.update(left_for)
                         host.observer.unserved(run, left_for)
-                    _let_others(host)
+                    while not _goes_on_soon(host, run):
+                        pass
                 except StoreError as trouble:
                     # Lost, or of unknown outcome: the machine is gone, and what is durable decides.
                     troubles += 1
@@ -133,14 +134,14 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
 
 
 def _drive_claimed(host: Host, claim: Claim, taken_us: int) -> tuple[str, ...]:
-    """Drive until the run is left; return what it waits for that nobody here performs, if that is why."""
+    """Drive until the run is left; return what it waits for that others perform, if that is why."""
     active = None
     try:
         active = open_run(host, claim, taken_us, patient=True)
         if has_children(active) or not _drive_without_loop(active):
             in_a_loop(partial(_drive_alone, active))
         waits = active.left is RunState.WAITING
-        return active.unserved() if waits else ()
+        return active.offered() if waits else ()
     finally:
         if active is None or active.is_driven():
             # If the store does not answer, the run is free again when the lease ends.
@@ -281,12 +282,18 @@ def _patience_us(active: ActiveRun) -> int:
     return min(waits)
 
 
-def _let_others(host: Host) -> None:
-    """Hold nothing for a second, whatever happens in the store meanwhile."""
+def _goes_on_soon(host: Host, run: RunId) -> bool:
+    """Wait for a second, at most, until a run can go on that was given back, or somebody else has it."""
     clock = host.clock
     end = clock.monotonic_us() + SECOND_US
     while (left := end - clock.monotonic_us()) > 0:
+        row = _row(host, run)
+        waits = row.state is RunState.WAITING and row.owner is None
+        if not waits or (row.wake_at_us is not None and row.wake_at_us <= clock.now_us()):
+            return True
+        host.store.attend()
         clock.wait(host.store, left)
+    return False
 
 
 def _row(host: Host, run: RunId) -> RunRow:

@@ -16,7 +16,7 @@ from flowmetal.ids import RunId
 from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.loading import open_run
-from flowmetal.runtime.waiting import unserved_kinds
+from flowmetal.runtime.waiting import called_kinds
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store.protocol import LIVING, Claim, RunQuery, RunRow, RunState
 
@@ -103,7 +103,7 @@ class Family:
             return False
         if row.state is RunState.RUNNING:  # of somebody who may be dead: the claim finds out
             return True
-        if row.state is RunState.WAITING and any(map(self._performs, unserved_kinds(row.waiting))):
+        if row.state is RunState.WAITING and any(map(self._performs, called_kinds(row.waiting))):
             return True
         return row.wake_at_us is not None and row.wake_at_us <= self._host.clock.now_us()
 

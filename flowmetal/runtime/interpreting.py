@@ -1,4 +1,4 @@
-"""An interpreter: claims the runs of a store that can go on, and drives them.
+"""An interpreter: claims the runs of a store that can go on, and drives them; and performs the calls of others.
 
 Many at a time, in one event loop. A run that only waits is let go of in the
 commit that says so: it costs no memory here, and whoever is free takes it when it is
@@ -26,6 +26,7 @@ from flowmetal.runtime.host import Host
 from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.loading import open_run
 from flowmetal.runtime.looping import in_a_loop
+from flowmetal.runtime.performer import Performer
 from flowmetal.runtime.signals import stopped_by_signals
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store.protocol import ANY_ATTEMPTS, Claim, Loaded
@@ -91,11 +92,19 @@ def interpret(
 
 
 class Interpreter:
-    """The coroutine behind ``interpret``. ``stop`` ends it in good order."""
+    """The coroutine behind ``interpret``. ``stop`` ends it in good order.
 
-    def __init__(self, host: Host, concurrency: int = 100) -> None:
+    ``drives`` runs, and ``performs`` what interpreters ask for that do not perform it themselves: so many
+    of each at once as ``concurrency`` says.
+    """
+
+    def __init__(
+        self, host: Host, concurrency: int = 100, *, drives: bool = True, performs: bool = True
+    ) -> None:
         self._host = host
         self._concurrency = concurrency
+        self._drives = drives
+        self._performer = Performer(host, self._ended) if performs else None
         self._driving: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._taken = False
@@ -142,15 +151,20 @@ class Interpreter:
             try:
                 while not self._stopping.is_set():
                     self._freed.clear()
-                    claimed = await self._claim()
-                    if until_idle and not claimed and not self._driving:
+                    claimed = await self._claim() if self._drives else 0
+                    taken = await self._take_calls()
+                    if until_idle and not (claimed or taken or self._driving or self._performer):
                         break
-                    if not claimed or len(self._driving) >= self._concurrency:
+                    if not claimed or self._is_full():
                         await self._freed.wait()
             finally:
                 if watcher is not None:
                     watcher.cancel()
-                await self._give_back()
+                performer = self._performer
+                patience_s = IN_FLIGHT_S if self._stopping.is_set() else 0
+                await asyncio.gather(
+                    self._give_back(), *(() if performer is None else (performer.stop(patience_s),))
+                )
                 self._committer.close()
                 await self._host.world.close()
         if self._stopping.is_set() and not self._host.threads.wait(STOPPING_S):
@@ -185,6 +199,18 @@ class Interpreter:
             task.add_done_callback(self._ended)
         return len(found)
 
+    async def _take_calls(self) -> int:
+        """Begin to perform calls; return how many."""
+        if self._performer is None:
+            return 0
+        try:
+            if not self._drives:  # nobody else does here
+                self._host.store.attend()
+            return await self._performer.take(self._concurrency - len(self._performer))
+        except StoreError as trouble:
+            await self._bear(trouble)
+            return 0
+
     def _take(self, room: int) -> list[tuple[Claim, Loaded]]:
         """Claim runs that can go on and read them: a few transactions, however many runs."""
         host = self._host
@@ -200,7 +226,6 @@ class Interpreter:
             room,
             snapshot_format=VERSION,
             attempts=ANY_ATTEMPTS if self._on_trial is None else _BEYOND_SUSPICION - 1,
-            kinds=host.world.kinds(),
         )
         try:
             found = host.store.load_all(claims) if claims else []

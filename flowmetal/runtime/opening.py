@@ -60,28 +60,15 @@ def _options(active: ActiveRun, request: EffectRequest, effect_class: EffectClas
 
 
 def _ask_store(active: ActiveRun, pending: Pending) -> None:
-    """Ask the store, in the next commit, for what it performs. Raises EffectFailed."""
+    """Ask the store, in the next commit, for what it performs or others do. Raises EffectFailed."""
     if pending.effect_class in _OF_THE_STORE:
         from flowmetal.runtime.asking import asked_by
-        from flowmetal.store.operations.vocabulary import AwaitServer
 
-        asked = asked_by(active, pending.request, pending.due_us)
-        active.operations.append(asked)
-        pending.unserved = isinstance(asked.operation, AwaitServer)
+        active.operations.append(asked_by(active, pending.request, pending.due_us))
+    elif pending.effect_class is EffectClass.CALL:
+        from flowmetal.runtime.calling import offer
 
-
-def _say_who_serves(active: ActiveRun, pending: Pending, note: Note) -> None:
-    """Let the store know if the kind of an effect is performed here, and was not before, or the other way round."""
-    request = pending.request
-    if pending.effect_class is not EffectClass.TASK:
-        if note.unserved:
-            active.take_back(request)
-            active.progress.changed = True
-    elif note.unserved:
-        pending.unserved = True
-    elif not active.is_for_workers(request.kind):
-        _ask_store(active, pending)
-        active.progress.changed = active.undurable = True
+        offer(active, pending)
 
 
 def take_up(active: ActiveRun, request: EffectRequest, note: Note | None, now_us: int) -> None:
@@ -99,11 +86,13 @@ def take_up(active: ActiveRun, request: EffectRequest, note: Note | None, now_us
         held = Pending(request, EffectClass.WAITING, options, note.first_us, held=True)
         active.progress.effects[request.number] = held
         return
+    if note.offered:
+        _go_on_waiting(active, request, effect_class, options, note)
+        return
     due = _due_again(note, effect_class, options)
     pending = Pending(request, effect_class, options, note.first_us, due, note.attempts)
     pending.taken_up, pending.crashes = True, note.crashes
     active.progress.effects[request.number] = pending
-    _say_who_serves(active, pending, note)
     if note.begun:  # whoever serves its kind here
         active.resolve(request, None, in_doubt(request), now_us)
     elif note.again and effect_class in (EffectClass.STORE, EffectClass.TASK):
@@ -122,13 +111,30 @@ def take_up(active: ActiveRun, request: EffectRequest, note: Note | None, now_us
         active.quick.append(request)
 
 
+def _go_on_waiting(
+    active: ActiveRun,
+    request: EffectRequest,
+    effect_class: EffectClass,
+    options: Options,
+    note: Note,
+) -> None:
+    """Wait for the end of a call; nobody needs to begin it elsewhere if its kind is performed here."""
+    pending = Pending(request, EffectClass.CALL, options, note.first_us, None, note.attempts)
+    pending.offered = True
+    active.progress.effects[request.number] = pending
+    if effect_class is not EffectClass.CALL:
+        from flowmetal.runtime.calling import recall
+
+        recall(active, pending)
+
+
 def _due_again(note: Note, effect_class: EffectClass, options: Options) -> int | None:
     """Return when a taken up effect is due here, where others may serve its kind than before.
 
     For what a connector performs that is the next attempt, for what is waited for the timeout.
     """
     match effect_class:
-        case EffectClass.CONNECTOR:
+        case EffectClass.CONNECTOR | EffectClass.CALL:
             return note.due_us if note.attempts else None
         case EffectClass.TASK:
             return None if options.timeout_us is None else note.first_us + options.timeout_us
@@ -153,7 +159,7 @@ def due_us(
     """Return when an effect that begins now is over by itself. Raises EffectFailed."""
     if request.kind == SLEEP:
         return _end_of_sleep(request, now_us)
-    if effect_class in (EffectClass.CONNECTOR, EffectClass.IN_PROCESS):
+    if effect_class in (EffectClass.CONNECTOR, EffectClass.CALL, EffectClass.IN_PROCESS):
         return None
     if effect_class is EffectClass.STORE and request.kind not in WAITS:
         return None

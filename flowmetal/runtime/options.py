@@ -23,6 +23,7 @@ from flowmetal.values import Keyword, keyword, kind_of, pr_str
 from flowmetal.values.kinds import UUID
 
 AT_MOST_ONCE: Final = keyword("at-most-once")
+_OF_CONNECTORS: Final = (EffectClass.CONNECTOR, EffectClass.CALL)
 _TIMEOUT = keyword("timeout")
 _RETRY = keyword("retry")
 _NONE = keyword("none")
@@ -49,7 +50,7 @@ def options_of(
     args = request.args
     at_most_once = bool(args.get(AT_MOST_ONCE))
     retried_step = "." in request.key
-    once = at_most_once or retried_step or of_host or effect_class is not EffectClass.CONNECTOR
+    once = at_most_once or retried_step or of_host or effect_class not in _OF_CONNECTORS
     _own_key(request)
     try:
         timeout = args.get(_TIMEOUT)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import cast
+from typing import NamedTuple, cast
 
 from flowmetal.effects.errors import effect_error
+from flowmetal.effects.kinds import EffectClass
 from flowmetal.effects.requests import Call, EffectFailed
 from flowmetal.runtime.active import ActiveRun, Arrival
 from flowmetal.runtime.advance import startable
@@ -96,18 +97,28 @@ class Attempts:
             active.grants,
             again=pending.taken_up or pending.attempts > 0,
         )
-        value, error, wish = None, None, None
-        timeout_us = pending.options.timeout_us
-        try:
-            async with asyncio.timeout(None if timeout_us is None else timeout_us / 1e6):
-                value = await _perform(active.host, call)
-        except EffectFailed as failed:
-            error, wish = failed.error, failed.retry_after_us
-        except TimeoutError:
-            error = timeout_error(request.kind, pending.effect_class, timeout_us)
-        except Exception as crash:  # the worker's edge: it becomes an event
-            error = _failed(f"{type(crash).__name__}: {crash}", request.kind)
-        self._arrive(request.number, value, error, wish)
+        self._arrive(request.number, *await attempt(active.host, call, pending.options.timeout_us))
+
+
+class Ended(NamedTuple):
+    """How an attempt ended. ``wish_us``: when the world wishes to be asked again, from now."""
+
+    value: Value = None
+    error: ErrorValue | None = None
+    wish_us: int | None = None
+
+
+async def attempt(host: Host, call: Call, timeout_us: int | None) -> Ended:
+    """Perform an effect once, whatever comes of it."""
+    try:
+        async with asyncio.timeout(None if timeout_us is None else timeout_us / 1e6):
+            return Ended(await _perform(host, call))
+    except EffectFailed as failed:
+        return Ended(None, failed.error, failed.retry_after_us)
+    except TimeoutError:
+        return Ended(None, timeout_error(call.kind, EffectClass.CONNECTOR, timeout_us))
+    except Exception as crash:  # the worker's edge: it becomes an event
+        return Ended(None, _failed(f"{type(crash).__name__}: {crash}", call.kind))
 
 
 def _failed(how: str, kind: str) -> ErrorValue:

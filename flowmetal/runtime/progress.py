@@ -4,7 +4,7 @@ The snapshot holds what was asked (``machine.open``). What has become of it is
 the runtime's own note, committed in the same transaction:
 
 ```
-{:effects  {number [attempts first-us due-us begun held? again? unserved? crashes?]} ; due-us nil: nothing is due
+{:effects  {number [attempts first-us due-us begun held? again? offered? crashes?]} ; due-us nil: nothing is due
  :cancel   [us reason]                                   ; once a cancellation was taken in
  :cleaning {fiber due-us}                                ; in finally blocks, and until when
  :status   value}                                        ; what the program says of itself
@@ -13,8 +13,8 @@ the runtime's own note, committed in the same transaction:
 ``attempts`` counts those that ended in an error; ``due-us`` is when a timer rings, a
 wait is over or the next attempt begins; ``begun`` is true when an at-most-once
 effect may have been performed; ``held`` in a fork, when somebody has to say what becomes of the effect;
-``again`` after a move, when the store has to be asked once more; ``unserved`` when the store
-knows that it waits for an interpreter which performs its kind; ``crashes`` counts the interpreters in turn that died
+``again`` after a move, when the store has to be asked once more; ``offered`` while an attempt is
+offered to other processes, or performed by one (calling.py); ``crashes`` counts the interpreters in turn that died
 while the host's code performed it.
 """
 
@@ -50,7 +50,7 @@ class Pending:
     begun: bool = False
     in_flight: bool = False  # in this process; not kept
     again: bool = False  # the store is to be asked once more: the run has moved
-    unserved: bool = False  # the store knows that nobody who drove the run performs its kind
+    offered: bool = False  # to other processes: the store has the call (calling.py)
     held: bool = False  # in a fork: it waits for somebody's word (forking.py)
     taken_up: bool = False  # may have been performed by an interpreter that died; not kept
     crashes: int = 0  # of interpreters that performed it, since the last attempt that ended
@@ -100,7 +100,7 @@ class Note(NamedTuple):
     begun: bool
     held: bool = False
     again: bool = False
-    unserved: bool = False
+    offered: bool = False
     crashes: int = 0
 
 
@@ -160,7 +160,7 @@ def decode_status(data: bytes) -> Value:
 def _row(pending: Pending) -> Value:
     row = (pending.attempts, pending.first_us, pending.due_us, pending.begun)
     if pending.crashes:
-        return vector((*row, pending.held, pending.again, pending.unserved, pending.crashes))
-    if pending.unserved:
+        return vector((*row, pending.held, pending.again, pending.offered, pending.crashes))
+    if pending.offered:
         return vector((*row, pending.held, pending.again, True))
     return vector((*row, pending.held, pending.again) if pending.held or pending.again else row)

@@ -1,7 +1,7 @@
 """What a run waits for, as a note for people: ``fmvm ps``, ``show`` and ``why`` read it.
 
 A vector of ``{:kind :name :until :effect :since :attempts :class}``, without what is nil, 0 or the class "waiting":
-a million runs that sleep have a million of them. ``:until`` is an instant; ``:class`` "unserved" of a task is one for
+a million runs that sleep have a million of them. ``:until`` is an instant; ``:class`` "call" is for
 whoever performs its kind, and "held" waits for somebody's word. Written whenever it changes.
 """
 
@@ -15,7 +15,7 @@ from flowmetal.runtime.progress import Pending
 from flowmetal.values import Instant, Map, RunRef, Value, hash_map, keyword, vector
 from flowmetal.values.codec import decode_data, encode_data
 
-UNSERVED = "unserved"
+CALL = EffectClass.CALL.value
 
 _NAMES = tuple(keyword(name) for name in ("name", "run", "id", "queue", "topic"))
 _FIELDS = tuple(
@@ -44,14 +44,14 @@ def _name(args: Map) -> Value:
 def _class(pending: Pending) -> str | None:
     if pending.held:
         return "held"
-    return UNSERVED if pending.unserved else _CLASSES.get(pending.effect_class)
+    return _CLASSES.get(pending.effect_class)
 
 
-def unserved_kinds(note: bytes) -> list[str]:
-    """Return the kinds that nobody performed who has driven the run."""
-    if UNSERVED.encode() not in note:
+def called_kinds(note: bytes) -> list[str]:
+    """Return the kinds of effects that a run waits for and other processes perform."""
+    if CALL.encode() not in note:
         return []
-    return [row.get(_KIND) for row in decode_data(note) if row.get(_CLASS) == UNSERVED]
+    return [row.get(_KIND) for row in decode_data(note) if row.get(_CLASS) == CALL]
 
 
 def _row(pending: Pending) -> Value:

@@ -56,6 +56,7 @@ class Service:
         self._settings = replace(settings, hosts=settings.hosts | {host_of(self.address)})
         base = settings.public_url or (self.address if "callbacks" in settings.parts else None)
         engine.callback_url = None if base is None else f"{base}{callbacks.PATH}"
+        engine.performs = "connectors" in settings.parts
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: _Server | None = None
         self._desk: Desk | None = None
@@ -102,8 +103,15 @@ class Service:
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 self._loop.add_signal_handler(number, self._stop_by, number)
         self._desk = Desk(self._engine)
-        if "interpreter" in self._settings.parts:
-            self._driver = _Driver(self._engine, self._concurrency, self.stop)
+        parts = self._settings.parts
+        if parts & {"interpreter", "connectors"}:
+            interpreter = Interpreter(
+                self._engine.host,
+                self._concurrency,
+                drives="interpreter" in parts,
+                performs="connectors" in parts,
+            )
+            self._driver = _Driver(interpreter, self.stop)
         self._server = _Server(self._config(self._desk), on_ready)
         if self._stopped:
             self._stop()
@@ -159,9 +167,9 @@ class _Server(Server):
 class _Driver:
     """The interpreter in a thread with a loop of its own, so that computing holds up no answer."""
 
-    def __init__(self, engine: Engine, concurrency: int, on_end: Callable[[], None]) -> None:
+    def __init__(self, interpreter: Interpreter, on_end: Callable[[], None]) -> None:
         self.crash: BaseException | None = None
-        self._interpreter = Interpreter(engine.host, concurrency)
+        self._interpreter = interpreter
         self._on_end = on_end
         self._thread = threading.Thread(target=self._run, name="flowmetal-interpreter")
         self._thread.start()

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from flowmetal.errors import UsageError
 
-PARTS: Final = ("api", "callbacks", "interpreter")
+PARTS: Final = ("api", "callbacks", "connectors", "interpreter")
 SHORTEST_TOKEN: Final = 16
 MAX_BODY: Final = 1 << 20
 PROGRAM_FACTOR: Final = 64
@@ -54,11 +54,7 @@ def checked(
     """Return the settings. Raises UsageError FM1340 or FM1343."""
     parts = frozenset(word for given in only for word in given.split(",")) or frozenset(PARTS)
     for word in sorted(parts.difference(PARTS)):
-        why = (
-            "connectors are performed by the interpreter that drives the run"
-            if word == "connectors"
-            else f"`{word}` is no part of a server"
-        )
+        why = f"`{word}` is no part of a server"
         raise UsageError("FM1343", why, hint=f"--only takes {', '.join(PARTS)}")
     if token is not None and len(token) < SHORTEST_TOKEN:
         raise UsageError(

@@ -7,7 +7,6 @@ parts of one program; ``abandon`` plays the death of one of them in tests.
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -172,15 +171,14 @@ class MemoryStore:
         *,
         snapshot_format: int = 1,
         attempts: int = ANY_ATTEMPTS,
-        kinds: Collection[str] = (),
     ) -> list[Claim]:
         with self._reading():
             # Nobody is to be woken for nothing.
-            if not self._takeable(snapshot_format, attempts, kinds):
+            if not self._takeable(snapshot_format, attempts):
                 return []
         with self._writing("claim_ready"):
             self._enter(owner)
-            takeable = self._takeable(snapshot_format, attempts, kinds)
+            takeable = self._takeable(snapshot_format, attempts)
             self._within("claim_ready")
             claims: list[Claim] = []
             for run in takeable:
@@ -211,36 +209,17 @@ class MemoryStore:
             for run in self._runs.values():
                 run.owner = None if run.owner == owner else run.owner
 
-    def _takeable(
-        self, snapshot_format: int, attempts: int, kinds: Collection[str]
-    ) -> list[MemoryRun]:
+    def _takeable(self, snapshot_format: int, attempts: int) -> list[MemoryRun]:
         """Return the runs that can be claimed, those of the dead first."""
         now = self.now_us()
-        unserved = self._unserved(kinds)
         found = [
             run
             for run in self._runs.values()
-            if (self._can_go_on(run, now) or run in unserved)
+            if self._can_go_on(run, now)
             and run.snapshot_format <= snapshot_format
             and run.attempts <= attempts
         ]
-        return sorted(
-            found, key=lambda run: (run.owner is None, run not in unserved, run.due_us or 0)
-        )
-
-    def _unserved(self, kinds: Collection[str]) -> Collection[MemoryRun]:
-        """Return the runs that wait for somebody who performs one of these kinds."""
-        if not kinds:
-            return []
-        from flowmetal.store.operations.serving import UNSERVED, prefix_of, run_of
-
-        keys = [
-            record.key
-            for kind in kinds
-            for record in self._records.scan(UNSERVED, prefix_of(kind), "", sys.maxsize)
-        ]
-        runs = [self._runs[run] for run in dict.fromkeys(map(run_of, keys))]
-        return [run for run in runs if run.owner is None and run.state is RunState.WAITING]
+        return sorted(found, key=lambda run: (run.owner is None, run.due_us or 0))
 
     def _can_go_on(self, run: MemoryRun, now_us: int) -> bool:
         if run.owner is not None:
@@ -461,6 +440,12 @@ class MemoryStore:
         with self._writing("operate"):
             self._within("operate")
             return operate(self._records, operation)
+
+    def has_calls(self, kinds: Collection[str]) -> bool:
+        from flowmetal.store.operations.calls import LINE, prefix_of
+
+        with self._reading():
+            return any(self._records.scan(LINE, prefix_of(kind), "", 1) for kind in kinds)
 
     def attend(self) -> bool:
         again = self._set_back.is_seen(self.now_us(), self._clock.boot_us())

@@ -31,8 +31,7 @@ The rules that every store keeps (checked by the contract suite):
 - A run in state QUEUED is nobody's: it cannot be claimed and a message does not wake it.
 
 Additions to the first draft: ``Store.hooks``, ``commit_all``, ``claim(even=,
-snapshot_format=)``, ``claim_ready(snapshot_format=, attempts=, kinds=)``, ``next_wake_us(snapshot_format=)``,
-``Commit.snapshot_format``,
+snapshot_format=)``, ``claim_ready(snapshot_format=, attempts=)``, ``next_wake_us(snapshot_format=)``, ``has_calls``, ``Commit.snapshot_format``,
 ``RunRow.received`` and ``RunRow.snapshot_format``.
 Run errors are FM1101 (no such run), FM1102 (it has ended), FM1103 (not in a
 state for this) and FM1104 (the id is there).
@@ -327,12 +326,8 @@ class Store(Protocol):
         *,
         snapshot_format: int = 1,
         attempts: int = ANY_ATTEMPTS,
-        kinds: Collection[str] = (),
     ) -> list[Claim]:
         """Take runs that can go on: ready, due, with unseen messages, or whose driver is dead.
-
-        Also those that wait for somebody who performs one of these kinds (``AwaitServer``): before those
-        that are due, which others can take, too.
 
         Runs whose snapshot has a layout above ``snapshot_format`` are left to others, and so are
         those that were claimed more than ``attempts`` times since they last committed.
@@ -385,6 +380,9 @@ class Store(Protocol):
 
     def operate(self, operation: Operation) -> Map:
         """Perform an operation for somebody who is no run; see ``operations/vocabulary.py``."""
+
+    def has_calls(self, kinds: Collection[str]) -> bool:
+        """Say whether there may be calls of these kinds (``mail/send``, ``mail/*``) that nobody performs (``ClaimCalls``)."""
 
     def attend(self) -> bool:
         """Do what is due: leases, expiries, delays. Says whether there was anything.

@@ -20,7 +20,7 @@ from flowmetal.runtime.host import Host
 from flowmetal.runtime.interpreting import Interpreter, interpret
 from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.starting import Beginning, start_run, start_runs
-from flowmetal.store.operations.vocabulary import ShowTies
+from flowmetal.store.operations.vocabulary import ShowCall, ShowTies
 from flowmetal.store.protocol import Claim, Commit, RunQuery, RunRow, RunState
 from flowmetal.testing.clock import VirtualClock
 from flowmetal.testing.dying import Death, DeathAt
@@ -439,7 +439,9 @@ def test_an_interpreter_that_dies_as_it_serves_a_kind_leaves_it_to_others_that_d
     with pytest.raises(Death):
         interpret(dies, until_idle=True)
     bench.store.hooks = None
-    interpret(bench.current, until_idle=True)
+    interpret(other, until_idle=True)
+    assert bench.store.operate(ShowCall(R, 1)).get(keyword("open")) is False  # it may be alive
+    bench.clock.advance(LEASE_US + 1)
     interpret(other, until_idle=True)
     row = bench.store.run(R)
     assert row is not None

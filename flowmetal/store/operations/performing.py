@@ -11,12 +11,12 @@ from flowmetal.store import rules
 from flowmetal.store.operations import (
     Unattended,
     callbacks,
+    calls,
     deployments,
     orders,
     permits,
     queues,
     runs,
-    serving,
     state,
     tasks,
     topics,
@@ -31,23 +31,28 @@ from flowmetal.store.operations.vocabulary import (
     AwaitCallback,
     AwaitPromise,
     AwaitRun,
-    AwaitServer,
     BeatCallback,
+    BeatCalls,
     BeatTask,
+    ClaimCalls,
     ClaimTask,
     CompleteCallback,
     DeadLetters,
     DeleteState,
     Deploy,
     Deployments,
+    EndCall,
     EndTask,
     Enqueue,
     GetState,
+    GiveBackCall,
+    OfferCall,
     OpenCallback,
     OpenTask,
     Operation,
     Publish,
     PutState,
+    RecallCall,
     Redrive,
     ReleasePermit,
     RenewPermit,
@@ -55,6 +60,7 @@ from flowmetal.store.operations.vocabulary import (
     ScanState,
     SendMessage,
     SettlePromise,
+    ShowCall,
     ShowCallback,
     ShowPermit,
     ShowPromise,
@@ -111,15 +117,15 @@ def _perform_for(records: Records, asker: Asker, operation: Operation) -> Answer
             return topics.unsubscribe(records, asker, operation)
         case OpenTask():
             return tasks.open_task(records, asker, operation)
-        case AwaitServer():
-            return serving.await_server(records, asker, operation)
+        case OfferCall():
+            return calls.offer(records, asker, operation)
+        case RecallCall():
+            return calls.recall(records, asker)
         case AskAnew():
             records.forget(asker.run, answer_id(asker.effect))
             return None
         case StopTask():
-            found = tasks.stop(records, asker)
-            _withdraw(records, asker)  # it may have waited for an interpreter that performs it
-            return found
+            return tasks.stop(records, asker)
         case Withdraw():
             _withdraw(records, Asker(asker.run, operation.effect))
             return answer(value=None)
@@ -177,6 +183,16 @@ def _perform(records: Records, asker: Asker | None, operation: Operation) -> Ans
             return tasks.beat(records, operation)
         case EndTask():
             return tasks.end(records, operation)
+        case ClaimCalls():
+            return calls.claim(records, operation)
+        case BeatCalls():
+            return calls.beat(records, operation)
+        case EndCall():
+            return calls.end(records, operation)
+        case GiveBackCall():
+            return calls.give_back(records, operation)
+        case ShowCall():
+            return calls.show(records, operation)
         case Deploy():
             return deployments.deploy(records, operation)
         case Undeploy():
@@ -193,7 +209,8 @@ def _perform(records: Records, asker: Asker | None, operation: Operation) -> Ans
             | Subscribe()
             | Unsubscribe()
             | OpenTask()
-            | AwaitServer()
+            | OfferCall()
+            | RecallCall()
             | StopTask()
             | Withdraw()
             | AskAnew()
@@ -211,9 +228,12 @@ def _show_ties(records: Records, operation: ShowTies) -> Answer:
     doubtful = [
         key
         for what, key, tie in found
-        if what == OPEN and tie.kind == tasks.TASK and tasks.is_doubtful(records, tie.place)
+        if what == OPEN and (look := _DOUBTS.get(tie.kind)) is not None and look(records, tie.place)
     ]
     return answer(ties=vector(rows), callbacks=vector(carried), doubtful=vector(doubtful))
+
+
+_DOUBTS: Final = {tasks.TASK: tasks.is_doubtful, calls.CALL: calls.is_doubtful}
 
 
 def _withdraw(records: Records, asker: Asker) -> None:
@@ -238,8 +258,8 @@ def _stop_waiting(records: Records, asker: Asker, tie: Tie) -> None:
             callbacks.leave(records, tie.place)
         case tasks.TASK:
             tasks.withdraw(records, tie.place)
-        case serving.UNSERVED:
-            serving.withdraw(records, tie.place)
+        case calls.CALL:
+            calls.withdraw(records, tie.place)
         case _:
             raise rules.damaged(f"what run {asker.run} waits for", tie.kind)
 
@@ -309,6 +329,7 @@ _DUE: Final[dict[str, Callable[[Records, str], None]]] = {
     queues.Delayed.SPACE: queues.end_delay,
     tasks.Task.SPACE: tasks.attend,
     tasks.Word.SPACE: tasks.forget_word,
+    calls.OfferedCall.SPACE: calls.attend,
     orders.SPACE: orders.obey,
 }
 """Who looks at rows that are due, by space. Each either deletes the row or moves its time on."""

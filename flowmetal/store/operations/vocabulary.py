@@ -378,13 +378,6 @@ class OpenTask:
 
 
 @dataclass(frozen=True, slots=True)
-class AwaitServer:
-    """Wait until an interpreter that performs a kind of effects takes the run. Never answered."""
-
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
 class StopTask:
     """Take back the task of the effect that asks, for its time is up. What a worker has said
     counts; else the answer is ``{:over true :doubt bool}``: whether a worker had it."""
@@ -432,6 +425,79 @@ class EndTask:
     attempt: int
     result: str
     failed: bool = False
+
+
+# Calls that another process performs
+
+
+@dataclass(frozen=True, slots=True)
+class OfferCall:
+    """Offer one attempt at an effect to whoever performs its kind.
+
+    The answer comes by itself: ``{:body word}``, the performer's; ``{:late true}`` if nobody began within
+    ``timeout_us``; ``{:lost n :doubt bool}`` if so many performers in a row were lost, one if it is at-most-once.
+    ``body`` is for performers, who say whatever they say in bytes, too.
+    """
+
+    kind: str
+    body: bytes
+    at_most_once: bool = False
+    timeout_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecallCall:
+    """Take the call of the effect that asks back, unless somebody performs it: then its answer is waited for.
+
+    ``{:recalled true :again whether somebody had begun}``.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimCalls:
+    """Take calls of some kinds (``mail/send``, ``mail/*``) that nobody performs, the oldest first, with a lease.
+
+    ``{:value [{:id :claim :kind :run :body :again} ...]}``.
+    """
+
+    kinds: Sequence[str]
+    performer: str
+    lease_us: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class BeatCalls:
+    """Extend the leases of calls, given by id and claim. ``{:lost [id ...]}``: stop performing those."""
+
+    calls: Sequence[tuple[str, int]]
+    lease_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndCall:
+    """Say how a call ended. ``{:value bool}``: false if the claim is lost; ``{:away true}`` while the run is
+    being moved: say it again."""
+
+    id: str
+    claim: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBackCall:
+    """Leave a call to others, though it may have been performed. ``{:value bool}``, ``{:away true}`` as above."""
+
+    id: str
+    claim: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShowCall:
+    """Say who performs the call of an effect: ``{:open bool :performer text :claim n}``; ``{}`` if there is none."""
+
+    run: RunId
+    effect: int
 
 
 # Deployments
@@ -493,12 +559,18 @@ Operation = (
     | DeadLetters
     | Redrive
     | OpenTask
-    | AwaitServer
     | StopTask
     | ClaimTask
     | ShowTask
     | BeatTask
     | EndTask
+    | OfferCall
+    | RecallCall
+    | ClaimCalls
+    | BeatCalls
+    | EndCall
+    | GiveBackCall
+    | ShowCall
     | Deploy
     | Undeploy
     | Deployments

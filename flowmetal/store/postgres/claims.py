@@ -54,18 +54,12 @@ LOOK = f"""
 
 LOOK_ON = LOOK.replace("FOR UPDATE OF head", "")
 
-# What can be claimed: runs of the dead, runs whose lease is over, runs that are due, runs that wait for who performs
-# a kind of effects.
+# What can be claimed: runs of the dead, runs whose lease is over, runs that are due.
 # LIMIT and FOR UPDATE belong to each kind; {lock} is left out for a mere look.
 _READY = """
   WITH clock AS MATERIALIZED (SELECT flowmetal.now_us() AS us),
   gone AS MATERIALIZED (
     SELECT id FROM flowmetal.interpreter WHERE {is_gone}
-  ), unserved AS MATERIALIZED (
-    SELECT DISTINCT run.number FROM unnest(%(kinds)s::text[]) AS served (prefix)
-      JOIN flowmetal.record ON space = 'unserved'
-        AND key COLLATE "C" >= served.prefix AND key COLLATE "C" < served.prefix || chr(1114111)
-      JOIN flowmetal.run ON run.id = split_part(record.key, E'\t', 2)
   ), busy AS MATERIALIZED (
     -- How many runs of a queue the claimer may take yet, for queues that say so.
     SELECT record.key AS queue, (record.fields::jsonb ->> 'per_worker')::bigint - (
@@ -86,14 +80,9 @@ _READY = """
         FROM flowmetal.head JOIN flowmetal.run USING (number) JOIN busy USING (queue)
         WHERE owner IS NOT NULL AND lease_expires_us <= (SELECT us FROM clock) AND owner <> %(owner)s
         UNION
-        SELECT head.number, queue, room, 2, due_us
+        SELECT head.number, queue, room, 1, due_us
         FROM flowmetal.head JOIN flowmetal.run USING (number) JOIN busy USING (queue)
-        WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= (SELECT us FROM clock)
-          AND (state <> 'waiting' OR NOT EXISTS (SELECT 1 FROM unserved WHERE unserved.number = head.number))
-        UNION
-        SELECT head.number, queue, room, 1, 0
-        FROM unserved JOIN flowmetal.head USING (number) JOIN flowmetal.run USING (number) JOIN busy USING (queue)
-        WHERE owner IS NULL AND state = 'waiting') AS line) AS placed
+        WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= (SELECT us FROM clock)) AS line) AS placed
     WHERE place > room
   ), orphan AS MATERIALIZED (
     SELECT head.number FROM gone JOIN flowmetal.head ON head.owner = gone.id
@@ -103,20 +92,13 @@ _READY = """
     SELECT number FROM flowmetal.head
     WHERE owner IS NOT NULL AND lease_expires_us <= (SELECT us FROM clock) AND {can_go_on}
     ORDER BY lease_expires_us LIMIT %(limit)s - (SELECT count(*) FROM orphan) {lock}
-  ), wanted AS MATERIALIZED (
-    SELECT head.number FROM unserved JOIN flowmetal.head USING (number)
-    WHERE owner IS NULL AND state = 'waiting' AND {can_be_read}
-    LIMIT greatest(0, %(limit)s - (SELECT count(*) FROM orphan) - (SELECT count(*) FROM late)) {lock}
   ), due AS MATERIALIZED (
     SELECT number FROM flowmetal.head
     WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= (SELECT us FROM clock) AND {can_be_read}
-      AND NOT EXISTS (SELECT 1 FROM wanted WHERE wanted.number = head.number)
     ORDER BY due_us
-    LIMIT greatest(0, %(limit)s - (SELECT count(*) FROM orphan) - (SELECT count(*) FROM late)
-      - (SELECT count(*) FROM wanted)) {lock}
+    LIMIT greatest(0, %(limit)s - (SELECT count(*) FROM orphan) - (SELECT count(*) FROM late)) {lock}
   ), ready AS MATERIALIZED (
-    SELECT number FROM orphan UNION SELECT number FROM late UNION SELECT number FROM wanted
-    UNION SELECT number FROM due
+    SELECT number FROM orphan UNION SELECT number FROM late UNION SELECT number FROM due
   )"""
 _CAN_BE_READ = """snapshot_format <= %(format)s AND attempts <= %(attempts)s
       AND NOT EXISTS (SELECT 1 FROM beyond WHERE beyond.number = head.number)"""

@@ -43,6 +43,11 @@ _DUE: Final = """
     UNION ALL SELECT 'task', id, lease_expires_us FROM flowmetal.task
       WHERE state = 'claimed' AND lease_expires_us <= %(until)s) AS due
   ORDER BY due_us LIMIT %(limit)s"""
+HAS_CALLS: Final = """
+  SELECT EXISTS (SELECT 1 FROM unnest(%s::text[]) AS served (prefix)
+    JOIN flowmetal.record ON space = 'call-line'
+      AND key COLLATE "C" >= served.prefix AND key COLLATE "C" < served.prefix || chr(1114111))"""
+
 NEXT_DUE: Final = """
   SELECT least(
     (SELECT min(due_us) FROM flowmetal.record WHERE due_us IS NOT NULL),

@@ -29,6 +29,7 @@ from flowmetal.store.postgres import claims, rows, steps
 from flowmetal.store.postgres.address import read_address
 from flowmetal.store.postgres.arrays import BigInts, Texts
 from flowmetal.store.postgres.records import (
+    HAS_CALLS,
     LOCK,
     NEXT_DUE,
     NEXT_WAKE,
@@ -196,17 +197,13 @@ class PostgresStore:
         *,
         snapshot_format: int = 1,
         attempts: int = ANY_ATTEMPTS,
-        kinds: Collection[str] = (),
     ) -> list[Claim]:
-        from flowmetal.store.operations.serving import prefix_of
-
         values = {
             "owner": owner,
             "lease_us": lease_us,
             "limit": limit,
             "format": snapshot_format,
             "attempts": attempts,
-            "kinds": Texts(map(prefix_of, kinds)),
             "lock_class": self._session.liveness.lock_class,
         }
         if not self._session.line.has(owner):
@@ -422,6 +419,11 @@ class PostgresStore:
             found = operate(PostgresRecords(execute), operation)
         self._session.announce()
         return found
+
+    def has_calls(self, kinds: Collection[str]) -> bool:
+        from flowmetal.store.operations.calls import prefix_of
+
+        return bool(_only(self._session.read(HAS_CALLS, (Texts(map(prefix_of, kinds)),))))
 
     def attend(self) -> bool:
         due_us = _only(self._session.read(NEXT_DUE))

@@ -81,10 +81,6 @@ _TAKEABLE = """
     AND attempts <= ? AND (due_us, number) > (?, ?)
   ORDER BY due_us, number LIMIT ?"""
 
-_UNSERVED = """
-  SELECT number, id, queue FROM head JOIN run USING (number)
-  WHERE id = ? AND owner IS NULL AND state = 'waiting' AND snapshot_format <= ? AND attempts <= ?"""
-
 
 class SqliteStore:
     """See ``protocol.Store``. Threads may share one; processes open their own."""
@@ -203,15 +199,14 @@ class SqliteStore:
         *,
         snapshot_format: int = 1,
         attempts: int = ANY_ATTEMPTS,
-        kinds: Collection[str] = (),
     ) -> list[Claim]:
         with self._session.reading():
-            if not limit or not any(self._takeable(owner, 1, snapshot_format, attempts, kinds)):
+            if not limit or not any(self._takeable(owner, 1, snapshot_format, attempts)):
                 return []
         self._liveness.enter(owner)
         with self._session.writing("claim_ready", lasting=False):
             # One by one: each that is taken may be the last of its queue that this owner may take.
-            takeable = self._takeable(owner, limit, snapshot_format, attempts, kinds)
+            takeable = self._takeable(owner, limit, snapshot_format, attempts)
             return [
                 self._take(run, number, owner, lease_us) for number, run in islice(takeable, limit)
             ]
@@ -245,10 +240,8 @@ class SqliteStore:
         wanted: int,
         snapshot_format: int,
         attempts: int,
-        kinds: Collection[str],
     ) -> Iterator[tuple[int, RunId]]:
-        """Yield number and id of runs that can be claimed: those of the dead, those that not everybody
-        can go on with, those that are due.
+        """Yield number and id of runs that can be claimed: those of the dead, those that are due.
 
         Passes over those of whose queue ``owner`` drives as many as it may. ``wanted``: about so
         many will be asked for.
@@ -256,7 +249,6 @@ class SqliteStore:
         size = max(wanted, _PAGE)
         for number, run, queue in chain(
             self._liveness.orphans(owner, size, snapshot_format, attempts),
-            self._unserved(kinds, snapshot_format, attempts),
             self._due(size, snapshot_format, attempts),
         ):
             if not queue or self._records.has_room(queue, owner):
@@ -276,20 +268,6 @@ class SqliteStore:
                 yield number, run, queue
             if len(page) < size:
                 return
-
-    def _unserved(
-        self, kinds: Collection[str], snapshot_format: int, attempts: int
-    ) -> Iterator[tuple[int, RunId, str]]:
-        """Yield number, id and queue of runs that wait for somebody who performs one of these kinds."""
-        if not kinds or not self._records.scan("unserved", "", "", 1):
-            return
-        from flowmetal.store.operations.records import each
-        from flowmetal.store.operations.serving import Unserved, prefix_of, run_of
-
-        for kind in kinds:
-            for key, _ in each(self._records, Unserved, prefix_of(kind)):
-                run = run_of(key)
-                yield from self._execute(_UNSERVED, (run, snapshot_format, attempts)).fetchall()
 
     def _take(
         self, run: RunId, number: int, owner: InterpreterId, lease_us: int, *, again: bool = False
@@ -534,6 +512,12 @@ class SqliteStore:
             found = operate(self._records, operation)
         self._session.announce()
         return found
+
+    def has_calls(self, kinds: Collection[str]) -> bool:
+        from flowmetal.store.operations.calls import LINE, prefix_of
+
+        with self._session.reading():
+            return any(self._records.scan(LINE, prefix_of(kind), "", 1) for kind in kinds)
 
     def attend(self) -> bool:
         again = self._set_back.is_seen(self.now_us(), self._clock.boot_us())
