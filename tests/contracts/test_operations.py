@@ -20,7 +20,6 @@ from flowmetal.store.operations.vocabulary import (
     AwaitCallback,
     AwaitPromise,
     AwaitRun,
-    AwaitServer,
     BeatCallback,
     BeatTask,
     ClaimTask,
@@ -926,71 +925,6 @@ class OperationsContract:
         assert [claim.run for claim in world.ann.claim_ready(ANN, LEASE_US, 9)] == ["a"]
         world.clock.advance(LEASE_US + 1)
         assert [claim.run for claim in world.ann.claim_ready(ANN, LEASE_US, 9)] == ["a"]
-
-    # Kinds that not everybody performs
-
-    def test_a_run_that_nobody_serves_goes_to_who_performs_its_kind(self, world: World) -> None:
-        doer = Doer(world, R1)
-        doer.ask(AwaitServer("mail/send"))
-        doer.ask(AwaitServer("mail/list"))
-        doer.end(RunState.WAITING)
-        bob = world.bob
-        assert bob.claim_ready(BOB, LEASE_US, 9) == []
-        assert bob.claim_ready(BOB, LEASE_US, 9, kinds=["mail/sen", "mail/sendx", "mai/*"]) == []
-        assert bob.claim_ready(BOB, LEASE_US, 9, kinds=["mail/*"], attempts=-1) == []
-        assert bob.claim_ready(BOB, LEASE_US, 9, kinds=["mail/*"], snapshot_format=0) == []
-        (claim,) = bob.claim_ready(BOB, LEASE_US, 9, kinds=["a/b", "mail/send", "mail/*"])
-        assert claim.run == R1
-        assert bob.claim_ready(BOB, LEASE_US, 9, kinds=["mail/send"]) == []  # it has it
-        bob.release(claim)
-        assert [c.run for c in bob.claim_ready(BOB, LEASE_US, 9, kinds=["mail/*"])] == [R1]
-
-    def test_what_is_served_or_not_wanted_any_more_draws_nobody(self, world: World) -> None:
-        one, two = Doer(world, R1), Doer(world, R2)
-        effect = one.ask(AwaitServer("mail/send"))
-        one.end(RunState.WAITING, operations=(Asked("", Withdraw(effect)),))
-        two.ask(AwaitServer("mail/send"))
-        two.end(RunState.CANCELLED, error=b"e")
-        assert world.bob.claim_ready(BOB, LEASE_US, 9, kinds=["mail/send"]) == []
-
-    def test_what_not_everybody_performs_goes_before_what_anybody_can_take(
-        self, world: World
-    ) -> None:
-        doer = Doer(world, R1)
-        doer.ask(AwaitServer("mail/send"))
-        begin(world.ann, R2)
-        doer.end(RunState.WAITING)
-        claimed = [
-            claim.run
-            for _ in range(2)
-            for claim in world.bob.claim_ready(BOB, LEASE_US, 1, kinds=["mail/send"])
-        ]
-        assert claimed == [R1, R2]
-
-    def test_runs_that_nobody_serves_count_for_their_queue(self, world: World) -> None:
-        for run in "ab":
-            self.put(world, run, QueuePolicy(per_worker=1))
-            doer = Doer(world, RunId(run))
-            doer.ask(AwaitServer("mail/send"))
-            doer.end(RunState.WAITING)
-        assert len(world.bob.claim_ready(BOB, LEASE_US, 9, kinds=["mail/send"])) == 1
-
-    def test_a_run_that_nobody_serves_and_that_is_due_counts_once(self, world: World) -> None:
-        self.put(world, "a", QueuePolicy(per_worker=1))
-        doer = Doer(world, RunId("a"))
-        doer.ask(AwaitServer("mail/send"))
-        doer.end(RunState.WAITING, wake_at_us=world.clock.time_us)
-        assert len(world.bob.claim_ready(BOB, LEASE_US, 9, kinds=["mail/send"])) == 1
-
-    def test_a_run_that_failed_and_goes_on_still_waits_for_who_performs_a_kind(
-        self, world: World
-    ) -> None:
-        doer = Doer(world, R1)
-        doer.ask(AwaitServer("mail/send"))
-        doer.end(RunState.FAILED, error=b"e")
-        assert world.bob.claim_ready(BOB, LEASE_US, 9, kinds=["mail/send"]) == []
-        revived(world, R1).end(RunState.WAITING)
-        assert len(world.bob.claim_ready(BOB, LEASE_US, 9, kinds=["mail/send"])) == 1
 
     # Tasks
 

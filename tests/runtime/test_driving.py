@@ -441,7 +441,7 @@ def test_an_interpreter_that_dies_as_it_serves_a_kind_leaves_it_to_others_that_d
     bench.store.hooks = None
     interpret(other, until_idle=True)
     assert bench.store.operate(ShowCall(R, 1)).get(keyword("open")) is False  # it may be alive
-    bench.clock.advance(LEASE_US + 1)
+    bench.clock.advance(bench.current.lease_us + 1)
     interpret(other, until_idle=True)
     row = bench.store.run(R)
     assert row is not None

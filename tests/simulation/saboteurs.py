@@ -16,11 +16,14 @@ import pytest
 
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.errors import StoreError
-from flowmetal.runtime import advance, loading, messages, opening, performing
+from flowmetal.runtime import advance, loading, messages, performing
 from flowmetal.runtime.active import ActiveRun, Step
-from flowmetal.runtime.progress import Note, Pending
 from flowmetal.store import memory, rules
-from flowmetal.store.operations import perform_all
+from flowmetal.store.operations import calls, perform_all
+from flowmetal.store.operations import performing as store_performing
+from flowmetal.store.operations.answers import Answer, Asker
+from flowmetal.store.operations.records import Records, find, keep
+from flowmetal.store.operations.vocabulary import OfferCall
 from flowmetal.store.protocol import Claim, Commit, InboxRow, Message, RunState
 from tests.simulation.stores import SeenStore
 
@@ -160,6 +163,8 @@ def acted_first(patch: pytest.MonkeyPatch) -> None:
     def startable(active: ActiveRun) -> Any:
         now = active.host.clock.now_us()
         found = [p for p in active.progress.effects.values() if advance._may_start(p, now)]
+        for pending in found:
+            pending.due_us = None
         yield from ()
         return found
 
@@ -190,13 +195,29 @@ def taken_twice(patch: pytest.MonkeyPatch) -> None:
 
 
 @saboteur
-def forgotten_again(patch: pytest.MonkeyPatch) -> None:
-    """Who takes over an effect that the dead had performed, and does not perform its kind, tells nobody."""
+def lost_call(patch: pytest.MonkeyPatch) -> None:
+    """A call whose performer has died is offered to nobody again."""
+    attend = calls.attend
 
-    def silent(active: ActiveRun, pending: Pending, note: Note) -> None:
-        pending.unserved = note.unserved
+    def see_to(records: Records, key: str) -> None:
+        call = find(records, calls.OfferedCall, key)
+        if call is None or call.is_open():
+            attend(records, key)
+        else:
+            keep(records, key, call, records.get(calls.CALL, key).body)  # type: ignore[union-attr]
 
-    patch.setattr(opening, "_say_who_serves", silent)
+    patch.setitem(store_performing._DUE, calls.CALL, see_to)
+
+
+@saboteur
+def call_in_doubt_again(patch: pytest.MonkeyPatch) -> None:
+    """What is at-most-once is offered to the next performer when one has died."""
+    offer = calls.offer
+
+    def careless(records: Records, asker: Asker, operation: OfferCall) -> Answer | None:
+        return offer(records, asker, replace(operation, at_most_once=False))
+
+    patch.setattr(calls, "offer", careless)
 
 
 @saboteur
