@@ -266,11 +266,8 @@ def _call(wait: Wait, run: str, store: Store) -> str:
         return f"the answer to {wait.kind} (effect #{wait.effect}){failed}."
     who = "`fmvm interpreter --python MODULE` takes it at once if MODULE registers that"
     if wait.kind in KINDS:
-        who = "`fmvm serve --only connectors` takes it at once"
-    return (
-        f"a process that performs {wait.kind}{failed}, which the interpreter that drove it does not: {who},"
-        " in any process on this store."
-    )
+        who = "`fmvm serve --only connectors` on this store takes it at once"
+    return f"a process that performs {wait.kind}{failed}, which the interpreter that drove it does not: {who}."
 
 
 def _wait(wait: Wait, run: str, now_us: int, store: Store) -> str:

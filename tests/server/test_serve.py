@@ -153,7 +153,6 @@ def test_a_server_that_is_not_installed_says_how(shell, monkeypatch: pytest.Monk
         {"public_url": "http://[x"},
         {"public_url": "https://flow.example.com:99999"},
         {"public_url": "https://ann:secret@flow.example.com"},
-        {"only": ["connectors"]},
         {"only": ["api,nothing"]},
         {"webhook_secrets": "/nowhere/at/all"},
         {"token": "0123456789abcdef\n"},
