@@ -116,6 +116,8 @@ class Interpreter:
         self._end: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: asyncio.Task[None] | None = None
+        self._until_idle = False
+        self._unable: list[Claim] = []  # held to the end, for others
 
     def break_off_soon(self) -> None:
         """Give back what is held without waiting for anything, and end ``run`` as cancelled. Called by the handler of
@@ -140,6 +142,7 @@ class Interpreter:
     async def run(self, *, until_idle: bool = False) -> None:
         """Claim and drive until stopped."""
         self._loop, self._running = asyncio.get_running_loop(), asyncio.current_task()
+        self._until_idle = until_idle
         watcher = None
         # One thread for the whole interpreter waits for the store's hints, and one claims from afar.
         with (
@@ -300,6 +303,10 @@ class Interpreter:
                 return
             if trouble.code == _NO_KEY:  # another interpreter may have it: not for the whole lease
                 _report(trouble, claim)
+                if self._until_idle:  # and not again and again here, or there would be no end
+                    self._unable.append(claim)
+                    keep = True
+                    return
                 await asyncio.sleep(_TROUBLE_S)
                 return
             await self._bear(trouble)
@@ -352,6 +359,8 @@ class Interpreter:
             for task in self._driving:
                 task.cancel()
             await asyncio.gather(*self._driving, return_exceptions=True)
+            for claim in self._unable:
+                _release(self._host, claim)
 
 
 def _release(host: Host, claim: Claim) -> None:
