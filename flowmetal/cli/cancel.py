@@ -44,6 +44,6 @@ def command(
     elif state == "cancelled":
         say(f"run {found} is cancelled")
     else:
-        say(f"run {found} is asked to stop; `finally` blocks run when it is driven next")
+        say(f"run {found} is asked to stop: its `finally` blocks run as soon as somebody drives it")
     if unserved:
         complain(f"it calls {', '.join(unserved)}, which nobody here performs: see --python")
