@@ -36,12 +36,13 @@ from flowmetal.snapshot.format import VERSION
 from flowmetal.store import rules
 from flowmetal.store.operations.vocabulary import RestoreCallback, ShowTies
 from flowmetal.store.protocol import (
-    ENDED,
+    LIVING,
     Claim,
     Commit,
     Event,
     Held,
     NewEvent,
+    RunQuery,
     RunRow,
     RunState,
     Store,
@@ -60,9 +61,12 @@ _CALLBACKS = "callbacks"
 _EARLIER = "earlier/"
 """Parts of a file that are not the run's own: its callbacks, and programs that it had before."""
 
-_STAY = frozenset({"hold", "child", "topic"})
+_STAY = frozenset({"hold", "topic"})
 _WAITS = frozenset({"watch", "promise"})
-"""What stays in its store, and waits for what may never come anywhere else."""
+"""What stays in its store, as children do, and waits for what may never come anywhere else."""
+
+_MOST_CHILDREN = 1_000_000
+_MOST_SHOWN = 10
 
 _EXPORTABLE = frozenset(RunState) - {RunState.MOVED}
 
@@ -199,8 +203,11 @@ class Ties:
         named = tuple(
             (what, place if what == "hold" else key)
             for what, key, _, place in rows
-            if what in _STAY and not (what == "child" and _has_ended(store, key))
+            if what in _STAY
         )
+        # Not only those that hang on it: the end of one that does not can be waited for here alone.
+        query = RunQuery(parents=(run,), states=LIVING, limit=_MOST_CHILDREN)
+        named += tuple(("child", str(row.id)) for row in reversed(store.runs(query)))
         waits = tuple(
             ("wait", place) for what, _, kind, place in rows if what == "open" and kind in _WAITS
         )
@@ -222,17 +229,14 @@ class Ties:
         return [*self.left(), *waits]
 
 
-def _has_ended(store: Store, run: str) -> bool:
-    row = store.run(RunId(run))
-    return row is None or row.state in ENDED
-
-
 def _refuse_ties(run: RunId, ties: Ties) -> None:
     """Refuse to leave behind what the run holds of others, or others of it (FM1203)."""
     if ties.rows:
+        found = ties.texts()
+        more = f" and {len(found) - _MOST_SHOWN} more" if len(found) > _MOST_SHOWN else ""
         raise RefusedError(
             "FM1203",
-            f"run {run} is tied to others here: {', '.join(ties.texts())}",
+            f"run {run} is tied to others here: {', '.join(found[:_MOST_SHOWN])}{more}",
             hint="wait until it has let go, or export with --force: the ties are cut",
         )
 

@@ -133,6 +133,28 @@ def test_an_open_child_keeps_its_parent_and_a_forced_one_is_an_error(a, b, tmp_p
     assert pr_str(b.result(run)) == ":moved/left-behind"
 
 
+@pytest.mark.parametrize("wish", ["{:queue :q}", "{:on-parent-end :keep}", '{:delay #dur "1h"}'])
+def test_a_child_that_goes_on_without_its_parent_keeps_it_too(a, b, tmp_path, wish: str) -> None:
+    run = parked(
+        a, f"(defn main [] (let [k (start! child [] {wish})] (receive! :go) (kind #(await! k))))"
+    )
+    with pytest.raises(RefusedError) as refused:
+        a.export(run, str(tmp_path / "r.fms"))
+    assert refused.value.code == "FM1203"
+    assert f"child run {run}.1" in refused.value.message
+    move(a, b, run, tmp_path, force=True)
+    b.signal(run, "go")
+    assert pr_str(b.result(run)) == ":moved/left-behind"
+    assert a.view(f"{run}.1").state in ("waiting", "ready", "queued")
+
+
+def test_a_run_with_many_children_names_some(a, tmp_path) -> None:
+    run = parked(a, "(defn main [] (dotimes [_ 12] (start! child)) (receive! :go))")
+    with pytest.raises(RefusedError) as refused:
+        a.export(run, str(tmp_path / "r.fms"))
+    assert refused.value.message.endswith(f"child run {run}.10 and 2 more")
+
+
 def test_a_child_that_has_ended_keeps_nobody(a, b, tmp_path) -> None:
     run = parked(
         a, "(defn one [] 1) (defn main [] (let [k (start! one)] (+ (await! k) (receive! :go))))"
