@@ -93,17 +93,15 @@ def test_who_waits_for_a_store_that_does_not_answer_is_ended() -> None:
 def test_the_first_signal_is_heard_though_a_function_holds_up_everything(
     tmp_path: Path, number: Signals
 ) -> None:
-    (tmp_path / "functions.py").write_text(
-        FUNCTIONS.format(journal=str(tmp_path / "j"), seconds=60)
-    )
     code = f"""
-import os, signal
-from functions import quick
-from flowmetal import Engine, compile
+import os, time
+from flowmetal import Engine, compile, foreign
+@foreign("t/quick")
+def quick():
+    os.kill(os.getpid(), {int(number)})
+    time.sleep(60)
 with Engine("memory:", functions=[quick]) as engine:
     engine.start(compile('(ns t) (defforeign quick []) (defn main [] (quick))'))
-    signal.setitimer(signal.ITIMER_REAL, 0.3)
-    signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), {int(number)}))
     engine.interpret(on_signal=lambda: os._exit(7))
 """
     words = (sys.executable, "-c", code)
