@@ -17,7 +17,7 @@ from flowmetal.embed.library import library
 from flowmetal.errors import RunError, UsageError
 from flowmetal.runtime.heap import Watch
 from flowmetal.runtime.host import Host
-from flowmetal.runtime.past import machine_at
+from flowmetal.runtime.past import machine_at, program_at
 from flowmetal.stdlib.natives.walking import unrealised_inside
 from flowmetal.store.protocol import RunRow
 from flowmetal.values import FlowError, Value, keyword
@@ -37,7 +37,7 @@ def answer(
 
     Raises UsageError FM1332 if the program has no such query, asking.Thrown for what it throws.
     """
-    program = host.program(row.program)
+    program = host.program(row.program if at is None else program_at(host, row, at))
     full = _full_name(program, name.removeprefix(":"))
     if row.started_us is None:
         raise _not_begun(row)

@@ -103,22 +103,23 @@ def upgrading_of(host: Host, machine: Machine, new: Program) -> Upgrading:
     found.program = _linked(new, (*found.old, *library.functions), library, old_image.program)
     _check_names(machine, library, found)
     if not found.reasons:
-        image = host.linker.image(found.program)
-        machine.image = image.with_own_of(machine.image)
-        found._made = settled(machine, image)
+        final = host.linker.image(found.program)
+        machine.image = final.with_own_of(machine.image)
+        found._made = _settled(machine, final, (old_image, image))
     return found
 
 
 def moved(machine: Machine, image: Image) -> Machine:
     """Return the machine on the program of ``image``, which an earlier upgrade has made for it."""
+    old_image = machine.image
     _move(machine, image)
-    return settled(machine, image)
+    return _settled(machine, image, (old_image,))
 
 
-def settled(machine: Machine, image: Image) -> Machine:
-    """Return the machine as it will be read again: all its code is the image's."""
+def _settled(machine: Machine, image: Image, older: tuple[Image, ...]) -> Machine:
+    """Return the machine as it will be read again: all its code is the image's, and all its literals."""
     machine.known.clear()
-    encoded = encode(machine)
+    encoded = encode(machine, older)
     again = decode(
         encoded.data, image, lambda names: {name: encoded.chunks[name] for name in names}
     )

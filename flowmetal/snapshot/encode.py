@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from msgpack import ExtType
@@ -89,17 +89,18 @@ class Encoded(NamedTuple):
         return int.from_bytes(self.data[len(MAGIC) : len(MAGIC) + 2], "big")
 
 
-def encode(machine: Machine) -> Encoded:
+def encode(machine: Machine, older: Iterable[Image] = ()) -> Encoded:
     """Return the machine as bytes, the same for the same state. Never fails and changes nothing.
 
+    ``older`` are the images of which a machine that has just moved to its own still holds parts.
     The names of new chunks go into ``machine.known``: the host must write them
     in the same transaction as the snapshot, and drop the machine if it cannot.
     """
     chunks = Chunks(machine.known)
     try:
-        body, beside = _body(machine, chunks, surrogates=False)
+        body, beside = _body(machine, chunks, older, surrogates=False)
     except UnicodeEncodeError:  # a text with half of a surrogate pair; the packer's slow way
-        body, beside = _body(machine, chunks, surrogates=True)
+        body, beside = _body(machine, chunks, older, surrogates=True)
     version = WITH_CODE if machine.image.own else WITHOUT_CODE
     head = MAGIC + struct.pack(">H", version) + hashlib.sha256(body).digest()[:DIGEST_BYTES]
     return Encoded(head + body, chunks.fresh, len(body) + beside, chunks.written)
@@ -127,11 +128,13 @@ def _without(text: str | bytes) -> Value:
     return None
 
 
-def _body(machine: Machine, chunks: Chunks, *, surrogates: bool) -> tuple[bytes, int]:
+def _body(
+    machine: Machine, chunks: Chunks, older: Iterable[Image], *, surrogates: bool
+) -> tuple[bytes, int]:
     """Return the body, and what the machine takes beside its bytes and its nodes."""
     lengths: dict[int, int] = {}
     words = 0
-    table = _MachineTable(machine.image, chunks)
+    table = _MachineTable(machine.image, chunks, older)
     pack = packer(_hook_of(table), surrogates=surrogates)
     record = _machine(machine, table)
     part = pack(record)
@@ -286,10 +289,10 @@ def _delivery(delivery: Delivery) -> tuple[Value, ...]:
 class _MachineTable(Table):
     """The objects of a machine, and what it refers to of its program."""
 
-    def __init__(self, image: Image, chunks: Chunks) -> None:
+    def __init__(self, image: Image, chunks: Chunks, older: Iterable[Image] = ()) -> None:
         super().__init__()
         self.chunks = chunks
-        self.fixed = self.places = Fixed.of(image)
+        self.fixed = self.places = Fixed.over(image, older) if older else Fixed.of(image)
         self.codes: Record = []
         self.fixed_names: Record = []
         self._codes: dict[int, ExtType] = {}

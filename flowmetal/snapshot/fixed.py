@@ -14,8 +14,10 @@ names; its parts are saved like other values.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeAlias
 
+from flowmetal.bytecode.encoding import pack
 from flowmetal.values import KINDS, List, Map, Set, Symbol, Value, Vector
 from flowmetal.values.kinds import LAST_SCALAR
 from flowmetal.vm.link import Image, LinkedFunction
@@ -44,6 +46,29 @@ class Fixed:
         if type(fixed) is not Fixed:
             fixed = image.places = Fixed()
         return fixed.current(image)
+
+    @staticmethod
+    def over(image: Image, older: Iterable[Image]) -> dict[int, Place]:
+        """Return the places of an image's collections, also as ``older`` images hold them.
+
+        A machine that moves to new code holds collections of the old program. Those of a function that
+        comes along, and of a var whose value is the same, are the new program's from then on. Whether two
+        programs share their objects is a matter of how a process has come to read them.
+        """
+        places = dict(Fixed.of(image))
+        for other in older:
+            same: dict[str, bool] = {}
+            for found, (owner, constant, part) in Fixed.of(other).items():
+                if found in places:
+                    continue
+                if isinstance(owner, str):
+                    if owner not in same:
+                        same[owner] = _is_fixed_alike(owner, other, image)
+                    if same[owner]:
+                        places[found] = (owner, constant, part)
+                elif (function := image.functions.get(owner.function.hash)) is not None:
+                    places[found] = (function, constant, part)
+        return places
 
     def current(self, image: Image) -> dict[int, Place]:
         """Return the places, those of functions linked since the last time included."""
@@ -76,6 +101,14 @@ class Fixed:
             if id(found) not in self.places:
                 self.places[id(found)] = (owner, index, part)
                 self._kept.append(found)
+
+
+def _is_fixed_alike(name: str, one: Image, other: Image) -> bool:
+    """Say whether two programs give a var the same constant, with parts in the same order."""
+    values = [image.static.get(name) for image in (one, other)]
+    if not all(type(value) in _COLLECTIONS for value in values):
+        return False
+    return pack(values[0]) == pack(values[1])
 
 
 def collections_in(value: Value) -> list[Value]:

@@ -55,6 +55,19 @@ def test_a_query_changes_nothing(engine) -> None:
     assert len(list(engine.events(run))) == before
 
 
+def test_the_past_is_asked_for_the_queries_of_the_program_of_then(engine) -> None:
+    run = waiting(engine)
+    before = max(event.seq for event in engine.events(run))
+    new = SHOP.replace("defquery total", "defquery sum").replace("> %", "< %")
+    engine.upgrade(run, flowmetal.compile(new))
+    assert (engine.query(run, "total", at=before), engine.query(run, "sum")) == (10, 10)
+    assert list(engine.query(run, "above", 2, at=before)) == [3, 4]
+    assert list(engine.query(run, "above", 2)) == [1]
+    for name, at in (("total", None), ("sum", before)):
+        with pytest.raises(UsageError, match=f"has no query {name}"):
+            engine.query(run, name, at=at)
+
+
 @pytest.mark.parametrize(("end", "state"), [(None, "completed"), ("fail", "failed")])
 def test_runs_that_have_ended_answer_too(engine, end, state) -> None:
     from flowmetal.values import keyword

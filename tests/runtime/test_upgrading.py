@@ -179,6 +179,26 @@ def test_a_constant_that_a_run_holds_does_not_change_under_it(engine) -> None:
     assert ended(engine, run, None) == "[{:a 1} {:a 2}]"
 
 
+def test_a_literal_that_a_run_holds_is_saved_alike_wherever_the_code_comes_from(tmp_path) -> None:
+    source = HEAD + (
+        "(def fixed [7 [8]])\n(def seen (atom nil))\n(defn pair [] [1 [2]])\n"
+        "(defn main [] (reset! seen [[3 [4]] (pair) fixed])\n"
+        ' (receive! :go) (println "{x}") [@seen (identical? fixed (peek @seen))'
+        " (identical? (pair) (second @seen))])"
+    )
+    new = flowmetal.compile(source.replace("{x}", "new"))
+    url = f"sqlite:{tmp_path / 'store.db'}"
+    with flowmetal.Engine(url) as compiled:
+        run = begun(compiled, source.replace("{x}", "old"))
+        compiled.fork(run, id="one", program=new)
+        assert compiled.verify("one").problems == []
+    with flowmetal.Engine(url) as read:
+        read.fork(run, id="two", program=new)
+        for fork in ("one", "two"):
+            assert read.verify(fork).problems == []
+            assert ended(read, fork, 1) == "[[[3 [4]] [1 [2]] [7 [8]]] true true]"
+
+
 def test_a_fork_goes_on_with_another_program(engine) -> None:
     run = begun(engine, OLD, 1, 2)
     made = engine.fork(run, program=flowmetal.compile(NEW))
