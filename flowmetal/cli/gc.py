@@ -23,7 +23,7 @@ from flowmetal.cli.output import complain, say, say_json
     default="all",
     show_default=True,
     metavar="all|N|latest",
-    help="Which snapshots to keep for looking back: all, every Nth, or none but the latest.",
+    help="Which snapshots to keep for looking back: all, one for every N events, or the latest alone.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would go, and change nothing.")
 def command(

@@ -25,7 +25,7 @@ _EVEN = frozenset(RunState) - {RunState.MOVED, RunState.EXPORTING}
 @dataclass(frozen=True, slots=True)
 class Retention:
     """How long things are kept. ``ended_us``: whole runs after their end. ``history_us``: events of
-    runs that go on (None: for ever). ``snapshots``: "all", "latest", or every Nth."""
+    runs that go on (None: for ever). ``snapshots``: "all", "latest", or one for every N events."""
 
     ended_us: int = 30 * DAY_US
     history_us: int | None = None
@@ -77,8 +77,9 @@ def _trim(
     if row.state not in _EVEN:  # it is leaving, or has left
         return
     kept = store.kept_snapshots(row.id)
-    events, anchor = _old_events(host, row, policy, now_us)
-    staying = {seq for seq in _staying([seq for seq, _ in kept], policy) if seq > events}
+    staying = _staying([seq for seq, _ in kept], policy)
+    events, anchor = _old_events(host, row, policy, now_us, staying)
+    staying = {seq for seq in staying if seq > events}
     going = [(seq, size) for seq, size in kept if seq not in staying]
     stored = store.chunk_names(row.id)
     if not events and not going and not stored:
@@ -105,19 +106,22 @@ def _trim(
 
 
 def _staying(kept: list[int], policy: Retention) -> set[int]:
+    """Return which of the kept snapshots stay; those that stayed stay the next time, too."""
     match policy.snapshots:
         case "all":
             return set(kept)
         case int() as every:
-            return set(kept[::every])
+            return set({seq // every: seq for seq in reversed(kept)}.values())
         case _:
             return set()
 
 
-def _old_events(host: Host, row: RunRow, policy: Retention, now_us: int) -> tuple[int, bytes]:
+def _old_events(
+    host: Host, row: RunRow, policy: Retention, now_us: int, staying: set[int]
+) -> tuple[int, bytes]:
     """Return the number of the last event that goes, and the head of the chain there; 0: none goes.
 
-    What is not in the chain yet stays, and so does a snapshot to look back from.
+    What is not in the chain yet stays, and so does a snapshot to look back from, if any does.
     """
     if policy.history_us is None or row.state in ENDED or not row.chain:
         return 0, b""
@@ -125,14 +129,13 @@ def _old_events(host: Host, row: RunRow, policy: Retention, now_us: int) -> tupl
     head = row.anchor or row.chain[:4] + beginning(host.keys)[4:]
     last = 0
     oldest = now_us - policy.history_us
-    kept = [seq for seq, _ in host.store.kept_snapshots(row.id)]
     for event in events_of(host, row.id, before, length(row.chain)):
         if event.time_us > oldest:
             break
         last = event.seq
-    # A kept snapshot right behind the anchor makes everything after it reachable.
-    reachable = [seq for seq in kept if seq <= last]
-    last = max(reachable, default=0) - 1
+    if policy.snapshots != "latest":
+        # A kept snapshot right behind the anchor makes everything after it reachable.
+        last = max((seq for seq in staying if seq <= last), default=0) - 1
     if last <= before:
         return 0, b""
     return last, extended(head, row.id, events_of(host, row.id, before, last), host.keys)

@@ -39,7 +39,6 @@ from flowmetal.runtime.opening import due_us
 from flowmetal.runtime.options import Options, options_of
 from flowmetal.runtime.past import Past, events_of, has_ended, machine_at, program_at
 from flowmetal.runtime.progress import (
-    Note,
     Pending,
     Progress,
     decode_cleaning,
@@ -55,7 +54,7 @@ from flowmetal.store.chain import beginning as chain_beginning
 from flowmetal.store.chain import extended, length
 from flowmetal.store.protocol import Event, InboxRow, Message, RunRow, RunState
 from flowmetal.store.transfer import pack
-from flowmetal.values import ErrorValue, Value, hash_map, keyword
+from flowmetal.values import ErrorValue, Map, Value, hash_map, keyword
 from flowmetal.values.codec import decode_data, encode_data
 from flowmetal.vm.machine import deliver
 from flowmetal.vm.state import FiberStatus, MachineStatus
@@ -144,6 +143,10 @@ class _Forking:
         first = length(row.anchor) if row.anchor else 0
         self.events = list(events_of(host, row.id, first, self.at))
         self.requested = {e.effect: e for e in self.events if e.kind == kinds.REQUESTED}
+        # What the machine asks for on its way from the event to where it waits. All else that is open
+        # was asked for in the first run, though its history, which was trimmed, need not say so.
+        self.new = {request.number for request in past.asked} - self.requested.keys()
+        self.notes, self.cancelled = decode_progress(row.progress)
         self.received = {e.effect: e for e in self.events if e.kind == kinds.SIGNALLED}
         self.inherited = found_in(self.events, inherited_of(row.input))
         if row.anchor:
@@ -244,17 +247,19 @@ class _Forking:
 
     def _decide(self) -> None:
         """Say what becomes of each effect that is open."""
-        notes: dict[int, Note] = {}
         cancelled, cleaning = None, {}
         if self.is_latest:
-            notes, cancelled = decode_progress(self.row.progress)
+            cancelled = self.cancelled
             cleaning = decode_cleaning(self.row.progress)
             self.progress.status = decode_status(self.row.progress)
         else:
+            self.progress.status = self._status()
             for event in self.events:
                 if event.kind == kinds.CANCELLING:
                     reason = decode_data(event.data).get(_REASON)
                     cancelled = (event.time_us, str(reason or ""))
+            if cancelled is None and self.machine.cancelled is not None:  # before the cut
+                cancelled = (self.now, self.machine.cancelled)
         if cancelled is not None:  # its clean-up begins anew, with all the time that it may take
             cancelled = (self.now, cancelled[1])
         self.progress.cancelled, self.progress.cleaning = cancelled, cleaning
@@ -262,21 +267,17 @@ class _Forking:
         left = dict(self.choices.results)
         for number in sorted(self.machine.open.keys() - answered):
             request = self.machine.open[number].request
-            note = notes.get(number)
             if number in left:
                 self._ask_if_new(request)
                 self._answer(request, left.pop(number))
-            elif number not in self.requested:
+            elif number in self.new:
                 self._ask_if_new(request)  # and whoever drives the fork performs it
             elif number in self.received:  # the point lies between a signal and what it brought
                 self._answer(request, decode_data(self.received[number].data).get(_VALUE))
             elif (error := error_of(request, self.inherited)) is not None:
                 self._answer(request, error=error)
             elif self._goes_on(request):
-                pending = self._pending(request)
-                if note is not None:
-                    pending.first_us, pending.due_us = note.first_us, note.due_us
-                self.progress.effects[number] = pending
+                self.progress.effects[number] = self._pending(request)
             elif not self.choices.perform and not _is_asked_again(request):
                 pending = Pending(request, EffectClass.WAITING, _OPTIONS, self._since(request))
                 pending.held = True
@@ -293,6 +294,17 @@ class _Forking:
                 hint=f"open are: {known}" if known else "leave --result out: none is open there",
             )
 
+    def _status(self) -> Value:
+        """Return what the first run had said of itself by then, as far as its history tells."""
+        said: dict[int, Value] = {}
+        status = None
+        for event in self.events:
+            if event.kind == kinds.REQUESTED and event.name == "run/status":
+                said[event.effect] = decode_data(event.data).get(_VALUE)
+            elif event.kind == kinds.RESOLVED and event.effect in said:
+                status = said[event.effect]
+        return status
+
     def _goes_on(self, request: EffectRequest) -> bool:
         return request.kind == "time/sleep" or request.kind in RECEIVES
 
@@ -304,13 +316,23 @@ class _Forking:
             due = due_us(request, EffectClass.WAITING, options, since)
         except EffectFailed:  # it is told so when it is taken up
             return Pending(request, EffectClass.WAITING, _OPTIONS, since)
+        note = self.notes.get(request.number)
+        if note is not None and (self.is_latest or request.number not in self.requested):
+            since, due = note.first_us, note.due_us
         return Pending(request, EffectClass.WAITING, options, since, due)
 
     def _since(self, request: EffectRequest) -> int:
-        return self.requested[request.number].time_us
+        """Return when it was asked for; the oldest time that is known if that was trimmed."""
+        event = self.requested.get(request.number)
+        if event is not None:
+            return event.time_us
+        note = self.notes.get(request.number)
+        if note is not None:
+            return note.first_us
+        return self.events[0].time_us if self.events else self.now
 
     def _ask_if_new(self, request: EffectRequest) -> None:
-        if request.number not in self.requested:
+        if request.number in self.new:
             self._record(kinds.REQUESTED, request.kind, request.number, encode_data(request.args))
 
     def _answer(
@@ -335,12 +357,13 @@ class _Forking:
         ]
         if not self.is_latest:
             until = self.events[0].time_us if self.at < 1 else self._time_of(self.at)
-            requested = dict(self.requested)
+            asked = {number: each.request for number, each in self.machine.open.items()}
+            requested = {number: (one.kind, one.args) for number, one in asked.items()}
             for event in events_of(self.host, self.row.id, self.at, self.row.seq):
                 if event.kind == kinds.REQUESTED:
-                    requested[event.effect] = event
+                    requested[event.effect] = event.name, decode_data(event.data)
                 elif event.kind == kinds.SIGNALLED:
-                    message = _message_of(event, requested[event.effect])
+                    message = _message_of(event, *requested[event.effect])
                     found.append((event.time_us, message))
             found = [(time_us, message) for time_us, message in found if time_us <= until]
             found.sort(key=lambda pair: pair[0])
@@ -358,13 +381,13 @@ class _Forking:
         return extended(head, self.id, self.events, self.host.keys)
 
 
-def _message_of(event: Event, request: Event) -> Message:
-    """Return the message that an event tells of. ``request`` asked for the effect that it answered."""
+def _message_of(event: Event, kind: str, args: Map) -> Message:
+    """Return the message that an event tells of, from the request of the effect that it answered."""
     said = decode_data(event.data)
     value = said.get(_VALUE)
-    if decode_data(request.data).get(_WHOLE) is True:  # then the result has the id, too
+    if args.get(_WHOLE) is True:  # then the result has the id, too
         value = value.get(_VALUE)
-    return Message(said.get(_ID), RECEIVES[request.name], event.name, encode_data(value))
+    return Message(said.get(_ID), RECEIVES[kind], event.name, encode_data(value))
 
 
 def _is_asked_again(request: EffectRequest) -> bool:

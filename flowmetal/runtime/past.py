@@ -101,6 +101,8 @@ def machine_at(host: Host, row: RunRow, at: int | None = None, image: Image | No
     past = _older(host, row, at, image)
     for event in events_of(host, row.id, past.seq, at):
         feed(past, event)
+    if past.seq < at:
+        raise _trimmed(past.seq + 1)
     following = next(_facts(events_of(host, row.id, at, row.seq)), None)
     if following is not None:
         past.run_to(following)
@@ -132,7 +134,7 @@ def latest(host: Host, row: RunRow, data: bytes | None) -> Machine:
 def feed(past: Past, event: Event) -> None:
     """Let one event of the history happen again. Raises RunError FM1131 if it cannot."""
     if event.seq != past.seq + 1:
-        raise _trimmed(past, event)
+        raise _trimmed(past.seq + 1, f": the history goes on with {event.seq}")
     past.seq = event.seq
     machine = past.machine
     match event.kind:
@@ -251,10 +253,10 @@ def _data(event: Event) -> Map:
     return found
 
 
-def _trimmed(past: Past, event: Event) -> RunError:
+def _trimmed(first: int, more: str = "") -> RunError:
     return RunError(
         "FM1131",
-        f"event {past.seq + 1} is not there: the history goes on with {event.seq}",
+        f"event {first} is not there{more}",
         hint="what the retention policy has trimmed cannot be looked at any more",
     )
 

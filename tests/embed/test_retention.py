@@ -71,12 +71,31 @@ def test_chunks_that_nothing_refers_to_go_and_the_run_goes_on(engine: Engine) ->
     assert engine.verify(run).problems == []
 
 
-def test_every_nth_snapshot_stays(engine: Engine) -> None:
+def test_of_every_ten_events_one_snapshot_stays_however_often_one_asks(engine: Engine) -> None:
     run = waiting(engine)
     before = [seq for seq, _ in engine.store.kept_snapshots(run)]
-    engine.collect(Retention(snapshots=10))
-    assert [seq for seq, _ in engine.store.kept_snapshots(run)] == before[::10]
+    for _ in range(3):
+        engine.collect(Retention(snapshots=10))
+        after = [seq for seq, _ in engine.store.kept_snapshots(run)]
+        assert [seq // 10 for seq in after] == sorted({seq // 10 for seq in before})
     assert engine.eval(run, "i", at=before[15]) >= 14
+
+
+@pytest.mark.parametrize("snapshots", ["latest", 10])
+def test_old_events_go_though_older_snapshots_have_gone_before(engine: Engine, snapshots) -> None:
+    run = waiting(engine)
+    for _ in range(3):
+        engine.collect(Retention(snapshots=snapshots))
+    last = engine.store.run(run).seq  # type: ignore[arg-type, union-attr]
+    gone = engine.collect(Retention(history_us=0, snapshots=snapshots))
+    assert gone.events > last - 12
+    assert engine.collect(Retention(history_us=0, snapshots=snapshots)).events == 0
+    assert engine.verify(run).problems == []
+    with pytest.raises(RunError, match="event 1 is not there"):
+        engine.eval(run, "i", at=2)
+    engine.signal(run, "go")
+    assert engine.result(run) == 300
+    assert engine.verify(run).problems == []
 
 
 def test_old_events_go_and_an_anchor_stays(engine: Engine) -> None:
@@ -159,6 +178,52 @@ def test_a_fork_of_a_trimmed_run_knows_what_the_run_has_let_go_of_since(engine: 
     fork = engine.fork(run, at=at)
     engine.signal(fork.id, "go")
     assert list(engine.result(fork.id)) == ["lock stock 1", f"child run {child}"]
+
+
+OPEN = """
+(ns o (:require [flow.event :refer [receive!]] [flow.async :refer [all!]]))
+(defforeign pay [x] {:queue "payments" :at-most-once true})
+(defn counts [] (loop [i 0] (if (receive! :go) (recur (inc i)) i)))
+(defn main [] (all! (pay 5) (sleep! #dur "1h") (receive! :rare {:timeout #dur "1h"}) (counts)))
+"""
+
+
+def open_for_long(engine: Engine) -> str:
+    """Leave a run with effects that it asked for before what is kept of its history."""
+    run, _ = engine.start(compile(OPEN), id="r")
+    for _ in range(9):
+        engine.signal(run, "go", 1)
+    engine.interpret(until_idle=True)
+    assert engine.collect(Retention(history_us=0)).events > 5
+    assert "o/pay" not in [event.name for event in engine.events(run)]
+    return run
+
+
+def test_a_fork_of_a_trimmed_run_holds_what_was_asked_for_before_the_cut(engine: Engine) -> None:
+    run = open_for_long(engine)
+    due = [wait.until_us for wait in engine.view(run).waiting]
+    fork = engine.fork(run)
+    assert fork.held == ((1, "o/pay"),)
+    engine.interpret(until_idle=True)
+    assert [wait.until_us for wait in engine.view(fork.id).waiting] == due
+    assert "o/pay" not in [event.name for event in engine.events(fork.id)]
+    answered = engine.fork(run, results={1: "paid"})
+    assert answered.held == ()
+    for at in sorted(event.seq for event in engine.events(run)):
+        assert engine.fork(run, at=at).held == ((1, "o/pay"),)
+
+
+def test_a_fork_knows_a_signal_that_was_waited_for_before_the_cut(engine: Engine) -> None:
+    run = open_for_long(engine)
+    at = max(event.seq for event in engine.events(run))
+    engine.signal(run, "rare", 8)
+    engine.interpret(until_idle=True)
+    fork = engine.fork(run, at=at)
+    assert fork.held == ((1, "o/pay"),)
+    engine.signal(fork.id, "rare", 9)
+    engine.interpret(until_idle=True)
+    received = [event for event in engine.events(fork.id) if event.kind == "signal-received"]
+    assert pr_str(received[-1].data).endswith(":value 9}")
 
 
 def test_a_run_that_has_moved_is_not_said_to_be_driven(engine: Engine, tmp_path) -> None:

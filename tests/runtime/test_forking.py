@@ -169,6 +169,20 @@ REQUESTS = """
 """
 
 
+def test_a_fork_has_the_status_that_the_first_run_had_by_then(engine) -> None:
+    run = parked(
+        engine,
+        "(ns s (:require [flow.event :refer [receive! set-status!]]))"
+        "(defn main [] (set-status! :one) (receive! :go) (set-status! :two) (receive! :go))",
+    )
+    at = max(event.seq for event in engine.events(run))
+    engine.signal(run, "go")
+    engine.interpret(until_idle=True)
+    for seq, status in ((2, None), (at, ":one"), (None, ":two")):
+        found = engine.view(engine.fork(run, at=seq).id).status
+        assert (found is None and status is None) or pr_str(found) == status
+
+
 def test_a_request_that_had_come_by_then_is_what_it_was(engine) -> None:
     run = parked(engine, REQUESTS)
     engine.signal(run, "ask", {"n": 1})
