@@ -88,6 +88,10 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         end_soon()
+        if (
+            signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+        ):  # as in a job in a script's background
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGTERM, interrupt)

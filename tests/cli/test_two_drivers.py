@@ -21,10 +21,12 @@ PROGRAM = """
 """
 
 
-def fmvm(folder: Path, *words: str) -> subprocess.Popen[str]:
+def fmvm(folder: Path, *words: str, background: bool = False) -> subprocess.Popen[str]:
     code = "import sys; sys.argv[0] = 'fmvm'; from flowmetal.cli.fmvm import main; main()"
+    # What a script begins in its background ignores Ctrl-C.
+    script = ["sh", "-c", '"$@" & exec 1>&- 2>&-; echo $! > pid; wait $!', "sh"]
     return subprocess.Popen(
-        [sys.executable, "-u", "-c", code, *words],
+        [*(script if background else []), sys.executable, "-u", "-c", code, *words],
         cwd=folder,
         env={**os.environ, "FLOWMETAL_STORE": f"sqlite:{folder}/runs.db"},
         stdout=subprocess.PIPE,
@@ -141,3 +143,13 @@ def test_sigterm_gives_the_run_back_as_ctrl_c_does(tmp_path: Path) -> None:
     first.send_signal(SIGTERM)
     assert "Go on with: fmvm resume h" in first.communicate()[1]
     assert first.returncode == 130
+
+
+def test_sigterm_gives_the_run_back_in_the_background_of_a_script_too(tmp_path: Path) -> None:
+    (tmp_path / "held.flow").write_text(PROGRAM)
+    script = fmvm(tmp_path, "run", "held.flow", "--id", "h", background=True)
+    assert script.stdout is not None
+    assert script.stdout.readline() == "begun\n"
+    os.kill(int((tmp_path / "pid").read_text()), SIGTERM)
+    assert "interrupted; the run is in the store" in script.communicate()[1]
+    assert script.returncode == 130
