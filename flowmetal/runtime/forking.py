@@ -108,8 +108,11 @@ def fork(
     for _ in range(_TRIES):
         row = _row(host, run)
         past = machine_at(host, row, at)
-        if at is not None or _row(host, run).seq == row.seq:
-            return _Forking(host, row, past, id, at, choices or Choices({}), program).made()
+        forking = _Forking(host, row, past, id, at, choices or Choices({}), program)
+        now = _row(host, run)
+        # Else it has gone on, or its history was trimmed while it was read.
+        if now.anchor == row.anchor and (at is not None or now.seq == row.seq):
+            return forking.made()
     raise RefusedError(
         "FM1136",
         f"run {run} goes on faster than it can be forked",

@@ -226,6 +226,30 @@ def test_a_fork_knows_a_signal_that_was_waited_for_before_the_cut(engine: Engine
     assert pr_str(received[-1].data).endswith(":value 9}")
 
 
+def test_a_history_that_is_trimmed_while_it_is_read_is_read_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = engine.store.events
+    trims: list[int | None] = []
+
+    def trimmed_meanwhile(*words: int, **named: int) -> object:
+        if trims and trims[-1] is None:
+            trims[-1] = 0
+            trims[-1] = engine.collect(Retention(history_us=0)).events
+        return events(*words, **named)
+
+    monkeypatch.setattr(engine.store, "events", trimmed_meanwhile)
+    for look in (
+        lambda run: engine.verify(run),
+        lambda run: engine.verify(engine.fork(run).id),
+    ):
+        run = waiting(engine, 10)
+        trims.append(None)
+        assert look(run).problems == []
+        assert trims[-1] is not None
+        assert trims[-1] > 5
+
+
 def test_a_run_that_has_moved_is_not_said_to_be_driven(engine: Engine, tmp_path) -> None:
     run = waiting(engine)
     engine.export(run, str(tmp_path / "run.fms"))
