@@ -1,7 +1,7 @@
 """What is kept of the past, and for how long: the policy behind ``fmvm gc``.
 
 The ability of a run to go on is never touched. What goes, in this order: runs that
-ended long ago, whole; old kept snapshots; old events of runs that go on, with an anchor
+ended long ago, whole, unless their parent may still await them; old kept snapshots; old events of runs that go on, with an anchor
 in their place; and the chunks that no snapshot refers to any more.
 """
 
@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from flowmetal.ids import RunId
 from flowmetal.runtime.host import LEASE_US, Host
 from flowmetal.runtime.past import events_of
 from flowmetal.snapshot.chunks import references
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store.chain import beginning, extended, length
-from flowmetal.store.protocol import ENDED, Claim, RunQuery, RunRow, RunState, Trim
+from flowmetal.store.protocol import ENDED, Claim, RunQuery, RunRow, RunState, Store, Trim
 
 DAY_US = 86_400_000_000
 _PAGE = 500
+_GONE = ENDED - {RunState.FAILED} | {RunState.MOVED}
 _EVEN = frozenset(RunState) - {RunState.MOVED, RunState.EXPORTING}
 
 
@@ -48,8 +50,11 @@ def collect(host: Host, policy: Retention, *, dry_run: bool) -> Collected:
     """Apply a policy to every run of the store."""
     found = Collected()
     now = host.clock.now_us()
+    parents = _Parents(host.store)
     for row in list(_runs(host)):
         if _is_over(row, policy, now):
+            if parents.may_ask_for(row):
+                continue
             if dry_run or host.store.forget(row.id):
                 found.runs.append(row.id)
             continue
@@ -68,6 +73,35 @@ def _is_over(row: RunRow, policy: Retention, now_us: int) -> bool:
     """Say whether a run has ended long ago. A failed one stands, and may be revived: it stays."""
     ended = row.state in ENDED - {RunState.FAILED}
     return ended and row.ended_us is not None and row.ended_us + policy.ended_us <= now_us
+
+
+class _Parents:
+    """Knows which runs have the id of a child in their state, so that they may still await it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._parent: RunId | None = None  # whose state was looked at last: siblings come together
+        self._state: list[bytes] = []
+
+    def may_ask_for(self, child: RunRow) -> bool:
+        """Say whether a run that goes on, or may be revived, holds what a child of it has come to."""
+        if child.parent is None:
+            return False
+        if child.parent != self._parent:
+            self._parent, self._state = child.parent, list(self._read(child.parent))
+        name = child.id.encode()
+        return any(name in part for part in self._state)
+
+    def _read(self, run: RunId) -> Iterator[bytes]:
+        row = self._store.run(run)
+        if row is None or row.state in _GONE:
+            return
+        data = self._store.snapshot(run)
+        if data is not None:
+            yield data
+        names = self._store.chunk_names(run)
+        for first in range(0, len(names), _PAGE):
+            yield from self._store.chunks(run, names[first : first + _PAGE]).values()
 
 
 def _trim(

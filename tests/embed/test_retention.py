@@ -50,6 +50,23 @@ def test_a_run_that_ended_long_ago_goes_whole(engine: Engine) -> None:
         engine.view(run)
 
 
+def test_a_child_stays_while_its_parent_may_await_it(engine: Engine) -> None:
+    source = """(ns f (:require [flow.event :refer [receive!]]))
+      (defn child [x] x)
+      (defn main [] (start! child [1] {:id "forgotten"})
+        (let [kept (mapv (fn [i] (start! child [i] {:id (str "kept-" i)})) (range 40))]
+          (receive! :go)
+          (reduce + (mapv await! kept))))"""
+    run, _ = engine.start(compile(source))
+    while engine.view(run).waiting_text(0) != "the signal `go`":
+        engine.interpret(until_idle=True)
+    engine.interpret(until_idle=True)
+    assert engine.collect(Retention(ended_us=0)).runs == ["forgotten"]
+    engine.signal(run, "go")
+    assert engine.result(run) == sum(range(40))
+    assert len(engine.collect(Retention(ended_us=0)).runs) == 41
+
+
 def test_a_failed_run_stays_for_it_can_be_revived(engine: Engine) -> None:
     run, _ = engine.start(compile('(defn main [] (throw (ex-info "no" {})))'))
     assert engine.drive(run).state == "failed"
