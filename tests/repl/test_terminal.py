@@ -167,3 +167,34 @@ def test_a_program_cannot_drive_the_terminal(open_repl: Open) -> None:
 def test_a_history_that_cannot_be_written_is_no_trouble(open_repl: Open, tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where the folder should be")
     assert open_repl().enter("(+ 1 2)") == ["3"]
+
+
+WAITS = """(ns shop (:require [flow.event :refer [receive!]]))
+(defn take! [customer] (let [answer (receive! :go)] [customer answer]))
+(defn main [] (let [found (take! "Ada")] [found]))
+"""
+
+
+def test_a_run_is_looked_at_in_the_namespace_of_its_frame_with_its_locals(
+    open_repl: Open, tmp_path: Path
+) -> None:
+    import flowmetal
+
+    url = f"sqlite:{tmp_path}/runs.db"
+    with flowmetal.Engine(url) as engine:
+        run, _ = engine.start(flowmetal.compile(WAITS), id="w")
+        engine.interpret(until_idle=True)
+    terminal = Terminal(tmp_path, run, "--store", url)
+    with terminal:
+        assert "A copy of run w." in " ".join(terminal.prompt("shop"))
+        assert terminal.enter("customer", "shop") == ['"Ada"']
+        terminal.type("custo\t")
+        terminal.wait(lambda lines: lines[-1] == "shop=> customer")
+        terminal.type("\r")
+        terminal.prompt("shop")
+        terminal.type("(let [] (println :begun) (loop [] (recur)))\r")
+        terminal.wait(lambda lines: ":begun" in lines)
+        terminal.type("\x03")
+        terminal.wait_for("interrupted")
+        terminal.prompt("shop")
+        assert terminal.enter("(count customer)", "shop") == ["3"]
