@@ -568,8 +568,9 @@ def test_a_queued_child_that_failed_is_replaced_by_the_next_attempt(engine) -> N
            (let [r (queue/enqueue! jobs job [] {:id "a"})]
              (try (await! r) (finally (state/put! "fixed" :done)))))
          (try (queue/enqueue! jobs job [] {:id "a"}) (catch :run/exists e :taken))
+         (= #flow/run "a" (queue/enqueue! jobs job [] {:id "a" :if-exists :attach}))
          (await! (start! job [] {:id "a" :queue jobs :if-exists :cancel}))])"""
-    assert result(engine, text) == "[:done :taken :done]"
+    assert result(engine, text) == "[:done :taken true :done]"
 
 
 def test_dead_letters_are_listed_and_driven_again(engine) -> None:
