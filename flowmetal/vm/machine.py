@@ -16,7 +16,7 @@ from typing import Final, assert_never
 from flowmetal.effects.requests import EffectResult
 from flowmetal.errors import RunError
 from flowmetal.ids import RunId
-from flowmetal.values import FlowError, Value, list_of
+from flowmetal.values import FlowError, Promise, Value, list_of
 from flowmetal.values.errors import flow_error
 from flowmetal.values.limits import limit_error
 from flowmetal.values.meter import meter, paid_back, taken
@@ -314,6 +314,9 @@ def evaluate(
     the program raised, or with :limit/fuel when ``budget`` is spent.
     """
     assert machine.sealed
+    for other in machine.fibers.values():  # nobody but the evaluation goes on: nobody is woken
+        if isinstance(other.blocked_on, Promise):
+            other.blocked_on.waiters.clear()
     fiber = Fiber(1, [], bindings=bindings)
     machine.fibers = {1: fiber}
     machine.scopes.clear()

@@ -79,7 +79,11 @@ def _wait(machine: Machine, fiber: Fiber, promise: Value) -> Value:
         if verdict is not None:
             raise Suspended(Verdict(wanted.value, verdict.frame, verdict.handler))
         raise FlowError(wanted.value)
-    if isinstance(wanted, FiberRef) and wanted.number not in machine.fibers:
+    if (
+        isinstance(wanted, FiberRef)
+        and wanted.number not in machine.fibers
+        and not machine.sealed  # a copy has no other fibers, and waiting is refused there
+    ):
         raise flow_error("FM0743", "fiber/unknown", f"fiber {wanted.number} is not of this run")
     check_cancellation(machine, fiber)
     return block(machine, fiber, wanted, "waiting")

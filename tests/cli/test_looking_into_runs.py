@@ -122,3 +122,27 @@ def test_what_is_not_there_is_told_before_the_conversation_begins(waiting) -> No
         assert said in shown.err
     shown = waiting("fmvm", "repl", "--at", "3", stdin=b"1")
     assert (shown.status, "are about a run" in shown.err) == (2, True)
+
+
+FIBERS = """(ns past
+  (:require [flow.event :refer [receive!]] [flow.async :refer [all! chan deliver! offer! promise! <!]]))
+(def answer (promise!))
+(def orders (chan))
+(def worker (atom nil))
+(defn main []
+  (reset! worker (spawn! receive! :never))
+  (all! (await! answer) (<! orders) (receive! :go)))
+(defn first-waits [] (await! answer))
+"""
+
+
+@pytest.mark.parametrize("entry", ["main", "first-waits"])
+def test_who_waits_in_the_run_does_not_go_on_in_the_copy(shell, entry: str) -> None:
+    shell.write("past.flow", FIBERS)
+    assert shell("fmvm", "start", "past.flow", "--id", "p", "--entry", entry).status == 0
+    assert shell("fmvm", "interpreter", "--until-idle").status == 0
+    shown = conversation(shell, "(deliver! answer 4)\n@answer\n(offer! orders 5)\n")
+    assert (shown.err, shown.out) == ("", f"true\n4\n{'true' if entry == 'main' else 'nil'}\n")
+    assert shell("fmvm", "eval", "p", "(deliver! answer 4)").out == "true\n"
+    if entry == "main":
+        assert "waiting is refused" in shell("fmvm", "eval", "p", "(await! @worker)").err
