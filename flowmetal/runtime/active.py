@@ -311,9 +311,9 @@ class ActiveRun:
                     return found.options
         return None
 
-    def offered(self) -> tuple[str, ...]:
-        """Return the kinds of effects that the run waits for and that other processes perform."""
-        return tuple(p.request.kind for p in self.progress.effects.values() if p.offered)
+    def offered(self) -> tuple[EffectRequest, ...]:
+        """Return what the run waits for and other processes perform."""
+        return tuple(p.request for p in self.progress.effects.values() if p.offered)
 
     def is_for_workers(self, kind: str) -> bool:
         """Say whether the program hands a kind of effect to workers of a queue."""

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flowmetal.effects.kinds import EffectClass
+from flowmetal.effects.requests import EffectRequest
 from flowmetal.errors import Conflict, RunError, RunStateError, StoreError
 from flowmetal.ids import RunId
 from flowmetal.runtime.active import ActiveRun
@@ -24,6 +25,7 @@ from flowmetal.runtime.looping import in_a_loop
 from flowmetal.runtime.telling import tell_waits
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store.protocol import ENDED, LIVING, Claim, Held, RunQuery, RunRow, RunState
+from flowmetal.values import keyword
 
 if TYPE_CHECKING:
     import asyncio
@@ -56,6 +58,8 @@ ATTEND_US: Final = 200_000
 
 _ATTENDED: Final = frozenset({EffectClass.STORE, EffectClass.TASK, EffectClass.CALL})
 _LONGEST_WAIT_US: Final = 60_000_000
+
+_OPEN: Final = keyword("open")
 
 _SET_ASIDE: Final = frozenset({RunState.PAUSED, RunState.EXPORTING})
 """Nobody drives a run like that, until somebody unpauses it or ends the export."""
@@ -119,10 +123,9 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
                     left_for = _drive_claimed(host, claim, taken)
                     if not left_for:
                         return Driven(_row(host, run))
-                    if not _goes_on_soon(host, run) and not told.issuperset(left_for):
-                        told.update(left_for)
-                        host.observer.unserved(run, left_for)
-                    while not _goes_on_soon(host, run):
+                    if not _goes_on_soon(host, run, left_for):
+                        _tell_left(host, run, left_for, told)
+                    while not _goes_on_soon(host, run, left_for):
                         pass
                 except StoreError as trouble:
                     # Lost, or of unknown outcome: the machine is gone, and what is durable decides.
@@ -133,7 +136,7 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
                         host.clock.wait(host.store, SECOND_US)
 
 
-def _drive_claimed(host: Host, claim: Claim, taken_us: int) -> tuple[str, ...]:
+def _drive_claimed(host: Host, claim: Claim, taken_us: int) -> tuple[EffectRequest, ...]:
     """Drive until the run is left; return what it waits for that others perform, if that is why."""
     active = None
     try:
@@ -282,8 +285,21 @@ def _patience_us(active: ActiveRun) -> int:
     return min(waits)
 
 
-def _goes_on_soon(host: Host, run: RunId) -> bool:
-    """Wait for a second, at most, until a run can go on that was given back, or somebody else has it."""
+def _tell_left(host: Host, run: RunId, left_for: tuple[EffectRequest, ...], told: set[str]) -> None:
+    """Tell, once, what others are to perform; what is performed here, too, one of them has begun."""
+    unserved = tuple(one.kind for one in left_for if not _is_performed_here(host, one.kind))
+    if not unserved:
+        host.observer.waits(run)
+    elif not told.issuperset(unserved):
+        told.update(unserved)
+        host.observer.unserved(run, unserved)
+
+
+def _goes_on_soon(host: Host, run: RunId, left_for: tuple[EffectRequest, ...]) -> bool:
+    """Wait for a second, at most, until a run can go on that was given back, or somebody else has it.
+
+    It can, too, when whoever had begun what it was left for is lost, and it can be performed here.
+    """
     clock = host.clock
     end = clock.monotonic_us() + SECOND_US
     while (left := end - clock.monotonic_us()) > 0:
@@ -293,7 +309,18 @@ def _goes_on_soon(host: Host, run: RunId) -> bool:
             return True
         host.store.attend()
         clock.wait(host.store, left)
-    return False
+    return any(_is_performed_here(host, one.kind) and _is_open(host, run, one) for one in left_for)
+
+
+def _is_performed_here(host: Host, kind: str) -> bool:
+    return host.world.function(kind) is not None or host.world.connector(kind) is not None
+
+
+def _is_open(host: Host, run: RunId, request: EffectRequest) -> bool:
+    from flowmetal.store.operations.vocabulary import ShowCall
+
+    call = host.store.operate(ShowCall(run, request.number))
+    return bool(call.get(_OPEN))
 
 
 def _row(host: Host, run: RunId) -> RunRow:

@@ -104,7 +104,7 @@ class Interpreter:
         self._host = host
         self._concurrency = concurrency
         self._drives = drives
-        self._performer = Performer(host, self._ended) if performs else None
+        self._performer = Performer(host, self._ended, self._look) if performs else None
         self._driving: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._taken = False
@@ -176,6 +176,9 @@ class Interpreter:
         if self._end is not None:
             raise self._end
 
+    def _look(self) -> None:
+        self._freed.set()
+
     async def _claim(self) -> int:
         """Take as many runs as there is room for; return how many."""
         room = self._concurrency - len(self._driving)
@@ -207,9 +210,8 @@ class Interpreter:
         if self._performer is None:
             return 0
         try:
-            if not self._drives:  # nobody else does here
-                self._host.store.attend()
-            return await self._performer.take(self._concurrency - len(self._performer))
+            room = self._concurrency - len(self._performer)
+            return await self._performer.take(room, attend=not self._drives)
         except StoreError as trouble:
             await self._bear(trouble)
             return 0

@@ -1,7 +1,9 @@
 """A performer: takes calls of the kinds that are performed here, whoever drives their runs, and performs them.
 
 It holds no run. A call is kept by heartbeats, and let go of when the store says that nobody waits for it any more or
-that somebody else has it: then what is under way is cancelled. How a call ended is said until the store has heard it.
+that somebody else has it: then what is under way is cancelled, once, so that it can clean up. A process that gave no sign
+of life for too long may be given a call that it is still at: it goes on with that, and does not begin it beside itself.
+How a call ended is said until the store has heard it.
 """
 
 from __future__ import annotations
@@ -58,60 +60,114 @@ class _Taken(NamedTuple):
     again: bool
 
 
+class _UnderWay:
+    """A call that is performed. ``taken`` is as it was claimed last."""
+
+    def __init__(self, taken: _Taken) -> None:
+        self.taken = taken
+        self.task: asyncio.Task[None] | None = None
+        self.is_lost = False
+
+    def lose(self) -> None:
+        """Break it off."""
+        if not self.is_lost and self.task is not None:
+            self.is_lost = True
+            self.task.cancel()
+
+    def goes_on_as(self, taken: _Taken) -> bool:
+        """Say whether what is under way is the attempt that was claimed now."""
+        return not self.is_lost and self.taken.body == taken.body
+
+
 class Performer:
     """``take`` calls now and then; ``stop`` when nothing is to be performed any more.
 
-    ``on_end`` is called with the task of each call that has ended. Falsy if nothing is performed.
+    ``on_end`` is called with the task of each call that has ended, ``wake`` when it is time for a look that was put
+    off. Falsy if nothing is performed.
     """
 
-    def __init__(self, host: Host, on_end: Callable[[asyncio.Task[None]], None]) -> None:
+    def __init__(
+        self,
+        host: Host,
+        on_end: Callable[[asyncio.Task[None]], None],
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
         self._host = host
         self._on_end = on_end
+        self._wake = wake
         self._kinds = tuple(host.world.kinds())
         self._name = f"process {os.getpid()} on {platform.node() or 'an unnamed host'}"
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._taken: dict[str, _Taken] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._held: dict[str, _UnderWay] = {}
         self._looked_us = -LOOK_US
+        self._look: asyncio.TimerHandle | None = None
         self._beating: asyncio.Task[None] | None = None
         self._pool = ThreadPoolExecutor(1, "flowmetal-calls")
 
     def __len__(self) -> int:
         return len(self._tasks)
 
-    async def take(self, room: int) -> int:
-        """Begin to perform as many calls as there is room for; return how many. Raises StoreError."""
+    async def take(self, room: int, *, attend: bool = False) -> int:
+        """Begin to perform as many calls as there is room for; return how many. Raises StoreError.
+
+        ``attend``: to what is due in the store, too.
+        """
+        if not self._kinds or (room <= 0 and not attend):
+            return 0
         now_us = self._host.clock.monotonic_us()
-        if room <= 0 or not self._kinds or now_us - self._looked_us < LOOK_US:
+        if (early_us := self._looked_us + LOOK_US - now_us) > 0:
+            if self._look is None:
+                loop = asyncio.get_running_loop()
+                self._look = loop.call_later(early_us / 1e6, self._look_again)
             return 0
         self._looked_us = now_us
-        calls = await self._in_store(partial(self._claim, room))
+        calls = await self._in_store(partial(self._claim, room, attend))
         for call in calls:
-            task = asyncio.get_running_loop().create_task(self._perform(call))
-            self._tasks[call.id], self._taken[call.id] = task, call
-            task.add_done_callback(partial(self._ended, call.id))
+            self._begin(call)
         if calls and self._beating is None:
             self._beating = asyncio.get_running_loop().create_task(self._beat())
         return len(calls)
 
     async def stop(self, patience_s: float) -> None:
         """Let what is under way come to an end, for so long; leave the rest to others."""
+        if self._look is not None:
+            self._look.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=patience_s)
-        left = list(self._taken.values())
-        tasks = [*self._tasks.values(), *(() if self._beating is None else (self._beating,))]
-        for task in tasks:
-            task.cancel()
+            await asyncio.wait(self._tasks, timeout=patience_s)
+        left = [one for one in self._held.values() if not one.is_lost]
+        for one in left:
+            one.lose()
+        if self._beating is not None:
+            self._beating.cancel()
+        tasks = [*self._tasks, *(() if self._beating is None else (self._beating,))]
         await asyncio.gather(*tasks, return_exceptions=True)
-        for call in left:
+        for one in left:
+            given = GiveBackCall(one.taken.id, one.taken.claim)
             try:
-                await self._in_store(partial(self._operate, GiveBackCall(call.id, call.claim)))
+                await self._in_store(partial(self._operate, given))
             except StoreError:
                 break  # they are others' when their leases are over
         self._pool.shutdown()
 
-    def _claim(self, room: int) -> list[_Taken]:
+    def _look_again(self) -> None:
+        self._look = None
+        self._wake()
+
+    def _begin(self, taken: _Taken) -> None:
+        before = self._held.get(taken.id)
+        if before is not None and before.goes_on_as(taken):
+            before.taken = taken
+            return
+        one = self._held[taken.id] = _UnderWay(taken)
+        one.task = asyncio.get_running_loop().create_task(self._perform(one, before))
+        self._tasks.add(one.task)
+        one.task.add_done_callback(partial(self._ended, one))
+
+    def _claim(self, room: int, attend: bool) -> list[_Taken]:
         store = self._host.store
-        if not store.has_calls(self._kinds):
+        if attend:
+            store.attend()
+        if room <= 0 or not store.has_calls(self._kinds):
             return []
         found = store.operate(ClaimCalls(self._kinds, self._name, self._host.lease_us, room))
         return [
@@ -128,13 +184,19 @@ class Performer:
             return ask()
         return await asyncio.get_running_loop().run_in_executor(self._pool, ask)
 
-    def _ended(self, id: str, task: asyncio.Task[None]) -> None:
-        if self._tasks.get(id) is task:
-            del self._tasks[id], self._taken[id]
+    def _ended(self, one: _UnderWay, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if self._held.get(one.taken.id) is one:
+            del self._held[one.taken.id]
+        self._looked_us = -LOOK_US  # there is room for another one now
         self._on_end(task)
 
-    async def _perform(self, taken: _Taken) -> None:
-        host = self._host
+    async def _perform(self, one: _UnderWay, before: _UnderWay | None) -> None:
+        """Perform a call, when what was under way of it before has come to its end."""
+        if before is not None and before.task is not None:
+            before.lose()
+            await asyncio.wait([before.task])
+        host, taken = self._host, one.taken
         call, timeout_us = call_of(taken.run, taken.kind, taken.body, taken.again)
         ended = await attempt(host, call, timeout_us)
         of_host = host.world.function(call.kind) is not None
@@ -144,22 +206,24 @@ class Performer:
             why = f"{call.kind} answered with what is not data: {problem.message}"
             said = word(None, _failed(call.kind, why), None, of_host=of_host)
         try:
-            await self._say(EndCall(taken.id, taken.claim, said))
+            await self._say(one, said)
         except StoreError as refused:
             why = f"what {call.kind} answered cannot be kept: {refused.message}"
             said = word(None, _failed(call.kind, why), None, of_host=of_host)
-            await self._say(EndCall(taken.id, taken.claim, said))
+            await self._say(one, said)
 
-    async def _say(self, operation: Operation) -> None:
-        """Say something until the store has heard it. Raises StoreError for what is too large for it."""
+    async def _say(self, one: _UnderWay, said: bytes) -> None:
+        """Say how a call ended until the store has heard it. Raises StoreError for what is too large for it."""
         while True:
+            claim = one.taken.claim
             try:
-                found = await self._in_store(partial(self._operate, operation))
+                ask = partial(self._operate, EndCall(one.taken.id, claim, said))
+                found = await self._in_store(ask)
             except StoreError as trouble:
                 if trouble.code == _TOO_LARGE:
                     raise
             else:
-                if not found.get(_AWAY):
+                if not found.get(_AWAY) and claim == one.taken.claim:
                     return
             await asyncio.sleep(AGAIN_S)
 
@@ -168,15 +232,23 @@ class Performer:
         pause_s = min(self._host.lease_us // 3, MOST_BETWEEN_BEATS_US) / 1e6
         while self._tasks:
             await asyncio.sleep(pause_s)
-            held = [(call.id, call.claim) for call in self._taken.values()]
+            held = {
+                one.taken.id: (one, one.taken.claim)
+                for one in self._held.values()
+                if not one.is_lost
+            }
+            if not held:
+                continue
+            claims = [(id, claim) for id, (_, claim) in held.items()]
             try:
-                beat = partial(self._operate, BeatCalls(held, self._host.lease_us))
+                beat = partial(self._operate, BeatCalls(claims, self._host.lease_us))
                 lost = (await self._in_store(beat)).get(_LOST)
             except StoreError:
                 continue  # the store says later what is lost
             for id in lost:
-                if id in self._tasks:
-                    self._tasks[id].cancel()
+                one, claim = held[id]
+                if one.taken.claim == claim:  # and it was not claimed again meanwhile
+                    one.lose()
         self._beating = None
 
 

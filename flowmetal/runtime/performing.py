@@ -31,7 +31,7 @@ class Attempts:
         self._wake = wake
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._broken: BaseException | None = None
-        self._stopping = False
+        self._broken_off: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -45,8 +45,9 @@ class Attempts:
         """Begin every attempt that may begin, and cancel those that nobody waits for."""
         self.check()
         active = self._active
-        for number in [n for n in self._tasks if n not in active.progress.effects]:
-            self._tasks[number].cancel()
+        for number, task in self._tasks.items():
+            if number not in active.progress.effects:
+                self._break_off(task)
         active.lease.keep(active.claim)
         for pending in (yield from startable(active)):
             number = pending.request.number
@@ -57,22 +58,22 @@ class Attempts:
 
     async def stop(self) -> None:
         """Cancel all and wait until they have ended: no attempt outlives its driver."""
-        self._stopping = True
         tasks = list(self._tasks.values())
         for task in tasks:
-            task.cancel()
+            self._break_off(task)
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _break_off(self, task: asyncio.Task[None]) -> None:
+        """Cancel an attempt, once: it may have to clean up."""
+        if task not in self._broken_off:
+            self._broken_off.add(task)
+            task.cancel()
 
     def _ended(self, number: int, done: asyncio.Task[None]) -> None:
         if self._tasks.get(number) is done:
             del self._tasks[number]
-        if done.cancelled():
-            pending = self._active.progress.effects.get(number)
-            if pending is not None and not self._stopping:
-                kind = pending.request.kind
-                # Not by us: whoever performs it gave up in a way that says nothing.
-                self._arrive(number, error=_failed("it was cancelled from inside", kind))
-        elif done.exception() is not None:
+        self._broken_off.discard(done)
+        if not done.cancelled() and done.exception() is not None:
             self._broken = done.exception()
         self._wake()
 
@@ -115,6 +116,12 @@ async def attempt(host: Host, call: Call, timeout_us: int | None) -> Ended:
             return Ended(await _perform(host, call))
     except EffectFailed as failed:
         return Ended(None, failed.error, failed.retry_after_us)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # Not by us: whoever performs it gave up in a way that says nothing.
+        return Ended(None, _failed("it was cancelled from inside", call.kind))
     except TimeoutError:
         return Ended(None, timeout_error(call.kind, EffectClass.CONNECTOR, timeout_us))
     except Exception as crash:  # the worker's edge: it becomes an event

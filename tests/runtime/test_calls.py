@@ -267,15 +267,6 @@ def test_a_paused_run_calls_nobody_until_it_goes_on() -> None:
     assert result(apart.rounds(1, 0)) == vector(["well"])
 
 
-def test_a_process_performs_no_more_at_once_than_it_has_room_for() -> None:
-    apart = Apart({"t/c": lambda call: "well"})
-    apart.start(("t/c", args()), ("t/c", args()), ("t/c", args()))
-    performer = Interpreter(apart.performer, 1, drives=False)
-    apart.drive()
-    in_a_loop(lambda: performer.run(until_idle=True))
-    assert len(apart.world.performed) == 1
-
-
 @pytest.mark.parametrize("kinds", [(), ("other/*",)])
 def test_who_performs_other_kinds_is_given_nothing(kinds: tuple[str, ...]) -> None:
     apart = Apart({kind: lambda call: "wrong" for kind in kinds})
