@@ -3,7 +3,8 @@
 It holds no run. A call is kept by heartbeats, and let go of when the store says that nobody waits for it any more or
 that somebody else has it: then what is under way is cancelled, once, so that it can clean up. A process that gave no sign
 of life for too long may be given a call that it is still at: it goes on with that, and does not begin it beside itself.
-How a call ended is said until the store has heard it.
+How a call ended is said until the store has heard it. Calls whose performers died are tried one at a time, each
+until it ends or has done no harm for a while, so that they do not go down together with the culprit again and again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
 from flowmetal.effects.errors import effect_error
+from flowmetal.effects.kinds import KINDS
 from flowmetal.errors import StoreError
 from flowmetal.ids import RunId
 from flowmetal.runtime.calling import call_of, word
@@ -40,12 +42,13 @@ MOST_BETWEEN_BEATS_US: Final = 1_000_000
 LOOK_US: Final = 20_000
 """Between two looks for calls: a store that is busy with other things gives a hint every millisecond."""
 
+TRIAL_S: Final = 10.0
+"""How long a call whose performers died may have to show that it does not kill this one."""
+
 _TOO_LARGE: Final = "FM1021"
 
 _VALUE, _LOST, _AWAY = keyword("value"), keyword("lost"), keyword("away")
-_ID, _CLAIM, _KIND, _RUN, _BODY, _AGAIN = (
-    keyword(name) for name in ("id", "claim", "kind", "run", "body", "again")
-)
+_PARTS = tuple(keyword(name) for name in ("id", "claim", "run", "kind", "body", "again", "suspect"))
 
 
 T = TypeVar("T")
@@ -58,6 +61,7 @@ class _Taken(NamedTuple):
     kind: str
     body: bytes
     again: bool
+    suspect: bool
 
 
 class _UnderWay:
@@ -96,12 +100,15 @@ class Performer:
         self._on_end = on_end
         self._wake = wake
         self._kinds = tuple(host.world.kinds())
+        self._trusted = tuple(kind for kind in self._kinds if kind in KINDS)
         self._name = f"process {os.getpid()} on {platform.node() or 'an unnamed host'}"
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: dict[str, _UnderWay] = {}
         self._looked_us = -LOOK_US
         self._look: asyncio.TimerHandle | None = None
         self._beating: asyncio.Task[None] | None = None
+        self._on_trial: _UnderWay | None = None
+        self._trial: asyncio.TimerHandle | None = None
         self._pool = ThreadPoolExecutor(1, "flowmetal-calls")
 
     def __len__(self) -> int:
@@ -130,8 +137,9 @@ class Performer:
 
     async def stop(self, patience_s: float) -> None:
         """Let what is under way come to an end, for so long; leave the rest to others."""
-        if self._look is not None:
-            self._look.cancel()
+        for timer in (self._look, self._trial):
+            if timer is not None:
+                timer.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=patience_s)
         left = [one for one in self._held.values() if not one.is_lost]
@@ -162,6 +170,17 @@ class Performer:
         one.task = asyncio.get_running_loop().create_task(self._perform(one, before))
         self._tasks.add(one.task)
         one.task.add_done_callback(partial(self._ended, one))
+        if taken.suspect:
+            self._on_trial = one
+            self._trial = asyncio.get_running_loop().call_later(TRIAL_S, self._end_trial, one)
+
+    def _end_trial(self, one: _UnderWay) -> None:
+        """Another suspect can be tried."""
+        if self._on_trial is one:
+            self._on_trial = None
+            if self._trial is not None:
+                self._trial.cancel()
+            self._wake()
 
     def _claim(self, room: int, attend: bool) -> list[_Taken]:
         store = self._host.store
@@ -169,11 +188,16 @@ class Performer:
             store.attend()
         if room <= 0 or not store.has_calls(self._kinds):
             return []
-        found = store.operate(ClaimCalls(self._kinds, self._name, self._host.lease_us, room))
-        return [
-            _Taken(*(each.get(name) for name in (_ID, _CLAIM, _RUN, _KIND, _BODY, _AGAIN)))
-            for each in found.get(_VALUE)
-        ]
+        asked = ClaimCalls(
+            self._kinds,
+            self._name,
+            self._host.lease_us,
+            room,
+            trusted=self._trusted,
+            tries=self._on_trial is None,
+        )
+        found = store.operate(asked).get(_VALUE)
+        return [_Taken(*(each.get(part) for part in _PARTS)) for each in found]
 
     def _operate(self, operation: Operation) -> Map:
         return self._host.store.operate(operation)
@@ -189,6 +213,7 @@ class Performer:
         if self._held.get(one.taken.id) is one:
             del self._held[one.taken.id]
         self._looked_us = -LOOK_US  # there is room for another one now
+        self._end_trial(one)
         self._on_end(task)
 
     async def _perform(self, one: _UnderWay, before: _UnderWay | None) -> None:

@@ -161,6 +161,33 @@ class CallsContract:
         found = doer.answer(effect)
         assert (of(found, "lost"), of(found, "doubt")) == (PATIENCE, False)
 
+    def test_calls_whose_performers_died_twice_are_given_one_at_a_time(self, world: World) -> None:
+        doer = Doer(world, R1)
+        for kind in ("mail/send", "mail/send", "http/request"):
+            offer(doer, kind)
+            world.clock.advance(SECOND)
+
+        def taken(*, tries: bool = True) -> list[tuple[object, object]]:
+            kinds = ("mail/send", "http/request")
+            asked = ClaimCalls(kinds, "b", LEASE_US, 9, ["http/request"], tries)
+            found = of(world.bob.operate(asked), "value")
+            return [(of(call, "id"), of(call, "suspect")) for call in found]  # type: ignore[attr-defined]
+
+        def lose() -> None:
+            world.clock.advance(LEASE_US)
+            world.ann.attend()
+
+        for _ in range(2):
+            (one, _), (two, _), (ours, _) = taken()
+            lose()
+        assert taken() == [(one, True), (ours, False)]
+        assert taken(tries=False) == []
+        lose()
+        assert taken() == [(two, True), (ours, False)]
+        lose()
+        assert taken(tries=False) == [(ours, False)]
+        assert taken() == [(one, True)]
+
     def test_what_is_given_back_is_had_by_others_at_once(self, world: World) -> None:
         doer = Doer(world, R1)
         effect, once = offer(doer), offer(doer, "sms/send", at_most_once=True)

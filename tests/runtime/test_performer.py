@@ -243,6 +243,23 @@ def test_a_process_performs_no_more_at_once_than_it_has_room_for() -> None:
     assert (apart.worker.begun, apart.worker.most_at_once) == (3, 2)
 
 
+def test_calls_whose_processes_died_are_tried_one_at_a_time() -> None:
+    async def work(call: Call) -> Value:
+        await asyncio.sleep(0)
+        return "well"
+
+    apart = Apart(work)
+    for run in "abc":
+        apart.offer(run)
+    for _ in range(2):
+        for _ in "abc":
+            apart.claim_elsewhere()
+        apart.lose()
+    apart.offer("d")
+    asyncio.run(Interpreter(apart.host, drives=False).run(until_idle=True))
+    assert (apart.worker.begun, apart.worker.most_at_once) == (4, 2)
+
+
 def test_a_look_that_comes_too_soon_is_put_off_and_not_left_out() -> None:
     async def looks() -> None:
         performer = apart.performer()

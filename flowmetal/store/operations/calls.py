@@ -46,6 +46,9 @@ LINE: Final = "call-line"
 PATIENCE: Final = 5
 """Performers that may be lost, one after the other, before it is taken for the fault of the call."""
 
+SUSPECTED: Final = 2
+"""Performers that were lost before a call is tried apart from others like it: one may die with any number of calls."""
+
 ANY: Final = "/*"
 """The end of the name of all kinds of a namespace."""
 
@@ -128,16 +131,25 @@ def recall(records: Records, asker: Asker) -> Answer | None:
 
 def claim(records: Records, operation: ClaimCalls) -> Answer:
     hints: list[tuple[str, str, str]] = []
+    suspects: list[tuple[int, str, str, str]] = []
     for kind in operation.kinds:
         count = 0
         for place, line in each(records, Line, prefix_of(kind)):
             if count >= operation.limit:
                 break
-            if _state_of(records, line.call) not in _STANDING_STILL:
-                hints.append((parts_of(place, 3)[1], place, line.call))
+            call = find(records, OfferedCall, line.call)
+            if call is None or _state_of(records, line.call) in _STANDING_STILL:
+                continue
+            hint = (parts_of(place, 3)[1], place, line.call)
+            if call.lost >= SUSPECTED and call.kind not in operation.trusted:
+                suspects.append((call.lost, *hint))
+            else:
+                hints.append(hint)
                 count += 1
+    tried = min(suspects)[1:] if suspects and operation.tries else None
     found = []
-    for _, place, key in sorted(hints)[: operation.limit]:
+    for hint in sorted(hints if tried is None else [*hints, tried])[: operation.limit]:
+        _, place, key = hint
         drop(records, Line, place)
         record = records.get(CALL, key)
         if record is None:
@@ -156,6 +168,7 @@ def claim(records: Records, operation: ClaimCalls) -> Answer:
                 run=run,
                 body=record.body,
                 again=call.begun,
+                suspect=hint == tried,
             )
         )
     return answer(value=vector(found))

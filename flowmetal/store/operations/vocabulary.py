@@ -6,7 +6,7 @@ keyword keys; ``{:error e}`` is the answer to what cannot be done. Names are pri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -457,13 +457,17 @@ class RecallCall:
 class ClaimCalls:
     """Take calls of some kinds (``mail/send``, ``mail/*``) that nobody performs, the oldest first, with a lease.
 
-    ``{:value [{:id :claim :kind :run :body :again} ...]}``.
+    ``{:value [{:id :claim :kind :run :body :again :suspect} ...]}``. A call whose performers died more than once is
+    suspected of that, unless its kind is ``trusted``: of those one at most is taken, of the fewest deaths, and none if
+    not ``tries``.
     """
 
     kinds: Sequence[str]
     performer: str
     lease_us: int
     limit: int
+    trusted: Collection[str] = ()
+    tries: bool = True
 
 
 @dataclass(frozen=True, slots=True)
