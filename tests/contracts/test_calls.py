@@ -5,6 +5,8 @@ For a store of your own, subclass ``CallsContract`` with a ``world`` as for ``St
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -319,3 +321,11 @@ class TestSqliteStore(CallsContract):
         opened = SqliteWorld(tmp_path)
         yield opened
         opened.close()
+
+    def test_a_damaged_call_holds_up_no_other(self, world: World) -> None:
+        offer(Doer(world, R1))
+        offer(Doer(world, R2))
+        damage = "UPDATE record SET fields = '{' WHERE space = 'call' AND key LIKE ?"
+        with contextlib.closing(sqlite3.connect(world.path)) as file, file:  # type: ignore[attr-defined]
+            assert file.execute(damage, (f"{R1}%",)).rowcount == 1
+        assert [of(call, "run") for call in claim(world)] == [R2]

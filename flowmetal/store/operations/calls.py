@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from flowmetal.errors import StoreError
 from flowmetal.ids import RunId
 from flowmetal.store.operations.answers import Answer, Asker, answer, answer_id, bad_name, reply
 from flowmetal.store.operations.records import (
@@ -154,7 +155,10 @@ def claim(records: Records, operation: ClaimCalls) -> Answer:
         record = records.get(CALL, key)
         if record is None:
             continue
-        call = read(OfferedCall, record)
+        try:
+            call = read(OfferedCall, record)
+        except StoreError:
+            continue  # it is damaged: the others do not wait for it
         call.claim += 1
         call.performer, call.since_us = operation.performer, records.now_us()
         call.until_us = call.since_us + operation.lease_us
