@@ -20,7 +20,7 @@ from flowmetal.store.operations.vocabulary import (
     SettlePromise,
     ShowTies,
 )
-from flowmetal.store.protocol import Message, NewEvent, RunState
+from flowmetal.store.protocol import Message, NewEvent, RunQuery, RunState
 from flowmetal.values import decode_data, encode_data, hash_map, keyword, pr_str
 from tests.simulation.outside import Outside, Play
 from tests.simulation.programs import NEW_SOURCE
@@ -347,11 +347,25 @@ def drawn(outside: Outside) -> list[Play]:
 
 
 async def check_counters(outside: Outside) -> None:
-    """What runs counted under a lock is as much as they did."""
+    """What runs counted under a lock is as much as they did. One that was put aside has given its lock back, and may
+    have written over what another had counted then."""
     for key, each in (("n", 2), ("m", 1)):
         found = outside.simulation.shared.operate(GetState(key)).get(keyword("body"))
         count = 0 if found is None else decode_data(found)
-        if count != each * outside.counted:
+        most = each * outside.counted
+        if count > most or (count < most and not (key == "n" and _was_put_aside(outside))):
             outside.simulation.ledger.problem(
                 f"{key} is {count} after {outside.counted} runs that counted {each}"
             )
+
+
+def _was_put_aside(outside: Outside) -> bool:
+    """Say whether a run that counts was put aside, as it may be by interpreters that die while they perform."""
+    store = outside.simulation.shared
+    histories = (store.events(row.id, 0, 10_000) for row in store.runs(RunQuery(limit=1000)))
+    return any(
+        event.kind == kinds.FAILED and event.name == "run/poisoned"
+        for events in histories
+        if events and events[0].name == "sim/counters"
+        for event in events
+    )
