@@ -343,7 +343,8 @@ SCENARIOS: Final[tuple[Play, ...]] = (
 def drawn(outside: Outside) -> list[Play]:
     """Draw the scenarios of a seed: a few, so that half of the time there are few runs."""
     count = outside.chance.choice((1, 2, 3, 5))
-    return [outside.chance.choice(SCENARIOS) for _ in range(count)]
+    drawn = [outside.chance.choice(SCENARIOS) for _ in range(count)]
+    return [*drawn, at_most_once] if outside.simulation.is_apart else drawn
 
 
 async def check_counters(outside: Outside) -> None:

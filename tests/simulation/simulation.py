@@ -118,8 +118,8 @@ class _Observer(Silent):
 class _Interpreter(Interpreter):
     """The real one; what it would print as ours to mend is a problem here."""
 
-    def __init__(self, process: Process, concurrency: int) -> None:
-        super().__init__(process.host, concurrency)
+    def __init__(self, process: Process, concurrency: int, *, drives: bool) -> None:
+        super().__init__(process.host, concurrency, drives=drives)
         self._process = process
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -161,6 +161,8 @@ class Simulation:
         self._hints = 0
         self._depth = 0
         self.is_peace = False
+        # Runs are driven by some processes, and effects performed by others.
+        self.is_apart = random.Random(f"apart {seed}").random() < 0.2
         self._waiting: list[tuple[SteppedLoop, asyncio.Future[None]]] = []
         self.program, self.program_bytes = program_of(SOURCE)
 
@@ -178,17 +180,24 @@ class Simulation:
         process = self._process(f"i{self._lives}")
         process.lacks = self._lacking(process.name)
         with process.loop.running():
-            interpreter = _Interpreter(process, self.chance.choice((1, 2, 4, 100)))
+            concurrency = self.chance.choice((1, 2, 4, 100))
+            drives = not self._performs_only(process.name)
+            interpreter = _Interpreter(process, concurrency, drives=drives)
             task = process.loop.create_task(interpreter.run())
         process.stop = interpreter.stop
         task.add_done_callback(lambda _: self._leave(process))
         self.note(f"{process.name} begins")
+
+    def _performs_only(self, name: str) -> bool:
+        return self.is_apart and not self.is_peace and random.Random(f"{self.seed} {name} performs").random() < 0.5
 
     def _lacking(self, name: str) -> frozenset[str]:
         """Return what a process does not perform: nothing, in most seeds and in the last part of all.
 
         Not drawn from the seed's own chances: the histories of those that ever failed stay what they are.
         """
+        if self.is_apart and not self.is_peace:
+            return frozenset() if self._performs_only(name) else KINDS
         chance = random.Random(f"{self.seed} {name}")
         if self.is_peace or random.Random(f"lacking {self.seed}").random() < 0.7:
             return frozenset()
