@@ -189,7 +189,11 @@ class Simulation:
         self.note(f"{process.name} begins")
 
     def _performs_only(self, name: str) -> bool:
-        return self.is_apart and not self.is_peace and random.Random(f"{self.seed} {name} performs").random() < 0.5
+        return (
+            self.is_apart
+            and not self.is_peace
+            and random.Random(f"{self.seed} {name} performs").random() < 0.5
+        )
 
     def _lacking(self, name: str) -> frozenset[str]:
         """Return what a process does not perform: nothing, in most seeds and in the last part of all.
