@@ -138,8 +138,11 @@ def claim(records: Records, operation: ClaimCalls) -> Answer:
         for place, line in each(records, Line, prefix_of(kind)):
             if count >= operation.limit:
                 break
-            call = find(records, OfferedCall, line.call)
-            if call is None or _state_of(records, line.call) in _STANDING_STILL:
+            call = _sound(records, line.call)
+            if call is None:
+                drop(records, Line, place)
+                continue
+            if _state_of(records, line.call) in _STANDING_STILL:
                 continue
             hint = (parts_of(place, 3)[1], place, line.call)
             if call.lost >= SUSPECTED and call.kind not in operation.trusted:
@@ -153,12 +156,8 @@ def claim(records: Records, operation: ClaimCalls) -> Answer:
         _, place, key = hint
         drop(records, Line, place)
         record = records.get(CALL, key)
-        if record is None:
-            continue
-        try:
-            call = read(OfferedCall, record)
-        except StoreError:
-            continue  # it is damaged: the others do not wait for it
+        assert record is not None
+        call = read(OfferedCall, record)
         call.claim += 1
         call.performer, call.since_us = operation.performer, records.now_us()
         call.until_us = call.since_us + operation.lease_us
@@ -176,6 +175,14 @@ def claim(records: Records, operation: ClaimCalls) -> Answer:
             )
         )
     return answer(value=vector(found))
+
+
+def _sound(records: Records, key: str) -> OfferedCall | None:
+    """Return a call; None for one that is gone or damaged, for others do not wait behind it."""
+    try:
+        return find(records, OfferedCall, key)
+    except StoreError:
+        return None
 
 
 def beat(records: Records, operation: BeatCalls) -> Answer:
