@@ -258,16 +258,16 @@ def _call(wait: Wait, run: str, store: Store) -> str:
     call = store.operate(ShowCall(RunId(run), wait.effect))
     performer = call.get(keyword("performer"))
     failed = f", which failed {_times(wait.attempts)}" if wait.attempts else ""
+    lost = call.get(keyword("lost"))
+    died = f" Who performed it has died {_times(lost)}." if lost else ""
     if performer is not None:
-        return (
-            f"the answer to {wait.kind} (effect #{wait.effect}){failed}: {performer} performs it."
-        )
+        return f"the answer to {wait.kind} (effect #{wait.effect}){failed}: {performer} performs it.{died}"
     if not call.get(keyword("open")):
         return f"the answer to {wait.kind} (effect #{wait.effect}){failed}."
     who = "`fmvm interpreter --python MODULE` takes it at once if MODULE registers that"
     if wait.kind in KINDS:
         who = "`fmvm serve --only connectors` on this store takes it at once"
-    return f"a process that performs {wait.kind}{failed}, which the interpreter that drove it does not: {who}."
+    return f"a process that performs {wait.kind}{failed}, which the interpreter that drove it does not: {who}.{died}"
 
 
 def _wait(wait: Wait, run: str, now_us: int, store: Store) -> str:

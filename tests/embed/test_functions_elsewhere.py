@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import flowmetal
+from flowmetal.store.operations.vocabulary import ClaimCalls
 from flowmetal.store.protocol import RunState
 
 SOURCE = """
@@ -59,3 +60,17 @@ def test_who_waits_for_such_a_run_in_the_foreground_says_so_and_holds_it_not(url
         assert waiting.result(10) == 42
     text = "waits for away/double, which nobody here performs: see --python"
     assert told == [("r", text)]
+
+
+def test_why_says_how_often_who_performed_a_call_has_died(url: str) -> None:
+    with flowmetal.Engine(url) as engine:
+        run, _ = engine.start(flowmetal.compile(SOURCE), [21])
+        engine.interpret(until_idle=True)
+        assert "died" not in engine.why(run)
+        for _ in range(2):
+            engine.store.operate(ClaimCalls(["away/double"], "one that dies", 0, 1))
+            engine.store.attend()
+        assert engine.why(run).count("Who performed it has died 2 times.") == 1
+        engine.store.operate(ClaimCalls(["away/double"], "one that lives", 1_000_000, 1))
+        said = "one that lives performs it. Who performed it has died 2 times."
+        assert said in engine.why(run)

@@ -235,7 +235,12 @@ def show(records: Records, operation: ShowCall) -> Answer:
         if tie.kind == CALL and effect.endswith(suffix):
             call = find(records, OfferedCall, tie.place)
             if call is not None:
-                return answer(open=call.is_open(), performer=call.performer, claim=call.claim)
+                return answer(
+                    open=call.is_open(),
+                    performer=call.performer,
+                    claim=call.claim,
+                    lost=call.lost,
+                )
     return answer()
 
 

@@ -498,7 +498,9 @@ class GiveBackCall:
 
 @dataclass(frozen=True, slots=True)
 class ShowCall:
-    """Say who performs the call of an effect: ``{:open bool :performer text :claim n}``; ``{}`` if there is none."""
+    """Say who performs the call of an effect: ``{:open bool :performer text :claim n :lost n}``; ``{}`` if there is none.
+
+    ``:lost``: as many performers have died over it."""
 
     run: RunId
     effect: int
