@@ -57,7 +57,12 @@ def offer(active: ActiveRun, pending: Pending) -> None:
             (_TIMEOUT, options.timeout_us),
         )
     )
-    asked = OfferCall(request.kind, encode_data(body), options.at_most_once, options.timeout_us)
+    claim = active.claim
+    # Between two offers of an effect something has happened, or somebody else has taken the run.
+    number = claim.epoch + claim.seq + len(active.events)
+    asked = OfferCall(
+        request.kind, encode_data(body), options.at_most_once, options.timeout_us, number
+    )
     active.operations.append(Asked(active.effect_id(request.number), asked))
     pending.offered, pending.due_us = True, None
     active.progress.changed = active.undurable = True

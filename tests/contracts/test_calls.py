@@ -103,6 +103,29 @@ class CallsContract:
         end(world, claim(world)[0], b"yes")
         assert of(doer.answer(effect), "body") == b"yes"
 
+    def test_who_performs_an_earlier_attempt_has_no_word_in_the_next_one(
+        self, world: World
+    ) -> None:
+        doer = Doer(world, R1)
+        effect = offer(doer, number=3)
+        (frozen,) = claim(world)
+        world.clock.advance(LEASE_US)
+        world.ann.attend()
+        end(world, claim(world)[0], b"no")
+        (row,) = world.ann.inbox(R1, 0)
+        again = Asked(effect, OfferCall("mail/send", b"letter", number=4))
+        doer.end(RunState.WAITING, consumed=(row.number,), operations=(again,))
+        (call,) = claim(world)
+        assert of(call, "claim") > of(frozen, "claim")  # type: ignore[operator]
+        held = (of(frozen, "id"), of(frozen, "claim"))
+        beat = world.bob.operate(BeatCalls((held,), LEASE_US))  # type: ignore[arg-type]
+        assert of(beat, "lost") == vector([of(frozen, "id")])
+        given = GiveBackCall(*held)  # type: ignore[arg-type]
+        assert of(world.bob.operate(given), "value") is False
+        assert end(world, frozen, b"late") is False
+        assert end(world, call, b"yes") is True
+        assert of(doer.answer(effect), "body") == b"yes"
+
     # Performers that are lost
 
     def test_a_call_is_kept_by_heartbeats(self, world: World) -> None:

@@ -192,6 +192,27 @@ async def _vector(work: Work, call: Call) -> Value:
     return vector(await work(call))
 
 
+def test_each_attempt_is_offered_under_a_number_of_its_own() -> None:
+    async def work(call: Call) -> Value:
+        raise AssertionError("it is performed elsewhere")
+
+    apart = Apart(work)
+    apart.offer(retry=3)
+    claims = []
+    for _ in range(3):
+        call = apart.claim_elsewhere()
+        id, claim = call.get(keyword("id")), call.get(keyword("claim"))
+        claims.append(claim)
+        error = effect_error("FM0705", "t/no", "no", retryable=True)
+        said = encode_data(hash_map(((keyword("error"), error),)))
+        assert apart.bench.store.operate(EndCall(id, claim, said)).get(keyword("value"))
+        apart.drive()
+        apart.bench.clock.advance(3600 * 1_000_000)
+        apart.drive()
+    assert claims == sorted(set(claims))
+    assert apart.drive().state is RunState.FAILED
+
+
 def test_what_nobody_waits_for_any_more_is_cancelled_once() -> None:
     async def cleans_up() -> None:
         performer = apart.performer()

@@ -58,6 +58,9 @@ _STANDING_STILL: Final = frozenset({RunState.PAUSED, RunState.FAILED, RunState.E
 
 _SOON_US: Final = 1_000_000
 
+_CLAIM_BITS: Final = 20
+"""Claims of one offer before their numbers meet those of the next one."""
+
 
 @dataclass(slots=True)
 class OfferedCall(Kept):
@@ -100,7 +103,11 @@ def offer(records: Records, asker: Asker, operation: OfferCall) -> Answer | None
     records.forget(asker.run, answer_id(asker.effect))  # of the attempt before
     key = f"{asker.run}{TAB}{asker.effect}"
     call = OfferedCall(
-        operation.kind, records.now_us(), operation.at_most_once, operation.timeout_us
+        operation.kind,
+        records.now_us(),
+        operation.at_most_once,
+        operation.timeout_us,
+        operation.number << _CLAIM_BITS,
     )
     _open(records, key, call, operation.body)
     wait_at(records, asker, CALL, key)

@@ -436,13 +436,15 @@ class OfferCall:
 
     The answer comes by itself: ``{:body word}``, the performer's; ``{:late true}`` if nobody began within
     ``timeout_us``; ``{:lost n :doubt bool}`` if so many performers in a row were lost, one if it is at-most-once.
-    ``body`` is for performers, who say whatever they say in bytes, too.
+    ``body`` is for performers, who say whatever they say in bytes, too. ``number`` is greater than that of any offer of
+    the same effect before: so is the number of each claim, and who performs an earlier attempt has no word in this one.
     """
 
     kind: str
     body: bytes
     at_most_once: bool = False
     timeout_us: int | None = None
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
