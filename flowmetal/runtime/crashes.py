@@ -22,7 +22,11 @@ from flowmetal.values import ErrorValue, Value
 from flowmetal.vm.state import Machine, MachineStatus
 
 PATIENCE: Final = 5
-"""Crashes before the run is put aside."""
+"""Crashes while the machine computes before the run is put aside."""
+
+PATIENCE_WITH_EFFECTS: Final = 20
+"""Crashes during one attempt at an effect of strangers' code before the run is put aside. Many, for the interpreter of a
+call that takes long may end for any reason, and that is no fault of the run."""
 
 _PERFORMED_HERE: Final = frozenset((EffectClass.CONNECTOR, EffectClass.IN_PROCESS))
 
@@ -51,7 +55,7 @@ def put_aside(active: ActiveRun, notes: Mapping[int, Note], crashes: int) -> Ste
     if crashes >= PATIENCE and _computes(active.machine, notes):
         return active.fail(_its_interpreter(crashes, "while it computed", {}))
     for number, note in sorted(notes.items()):
-        if note.crashes >= PATIENCE:
+        if note.crashes >= PATIENCE_WITH_EFFECTS:
             kind = active.machine.open[number].request.kind
             data = {"kind": kind, "effect": number}
             return active.fail(_its_interpreter(note.crashes, f"while it performed {kind}", data))

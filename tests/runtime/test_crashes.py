@@ -16,7 +16,7 @@ from flowmetal.errors import StoreError
 from flowmetal.ids import InterpreterId
 from flowmetal.runtime.advance import advance
 from flowmetal.runtime.committing import carry_out
-from flowmetal.runtime.crashes import PATIENCE
+from flowmetal.runtime.crashes import PATIENCE, PATIENCE_WITH_EFFECTS
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.interpreting import interpret
 from flowmetal.runtime.loading import open_run
@@ -151,25 +151,35 @@ def test_a_slow_function_that_kills_its_interpreters_is_put_aside() -> None:
     bench = Bench()
     bench.world.connectors = {"t/c": lambda call: die(bench, bench.current)}
     bench.start(sequence(("time/now", args()), ("t/c", args())))
-    drive_to_death(bench, PATIENCE)
+    drive_to_death(bench, PATIENCE_WITH_EFFECTS)
     interpret(bench.current, until_idle=True)
     error = bench.error(row_of(bench))
     assert row_of(bench).state is RunState.FAILED
     assert (
         error.message
-        == f"its interpreter died {PATIENCE} times while it performed t/c; `fmvm resume` tries again"
+        == f"its interpreter died {PATIENCE_WITH_EFFECTS} times while it performed t/c; `fmvm resume` tries again"
     )
-    assert len(bench.world.performed) == PATIENCE
+    assert len(bench.world.performed) == PATIENCE_WITH_EFFECTS
     assert "It was put aside" in why(row_of(bench), (), bench.store)
+
+
+def test_a_run_is_not_to_blame_for_some_interpreters_that_end_while_a_function_works() -> None:
+    bench = Bench()
+    bench.world.connectors = {"t/c": lambda call: die(bench, bench.current)}
+    bench.start(sequence(("t/c", args())))
+    drive_to_death(bench, 2 * PATIENCE)
+    bench.world.connectors = {"t/c": lambda call: 7}
+    interpret(bench.current, until_idle=True)
+    assert row_of(bench).state is RunState.COMPLETED
 
 
 def test_what_other_fibers_commit_does_not_clear_the_function_that_kills() -> None:
     bench = beside_others()
-    drive_to_death(bench, PATIENCE)
+    drive_to_death(bench, PATIENCE_WITH_EFFECTS)
     interpret(bench.current, until_idle=True)
     assert "while it performed t/f" in bench.error(row_of(bench)).message
-    assert row_of(bench).seq > 4 * PATIENCE
-    assert len(bench.world.performed) == PATIENCE
+    assert row_of(bench).seq > 4 * PATIENCE_WITH_EFFECTS
+    assert len(bench.world.performed) == PATIENCE_WITH_EFFECTS
 
 
 def test_a_run_that_was_put_aside_for_a_function_goes_on_when_it_is_retried() -> None:
@@ -177,7 +187,7 @@ def test_a_run_that_was_put_aside_for_a_function_goes_on_when_it_is_retried() ->
     bench.world.connectors = {"t/c": lambda call: die(bench, bench.current)}
     bench.start(sequence(("t/c", args())))
     for _ in range(2):
-        drive_to_death(bench, PATIENCE)
+        drive_to_death(bench, PATIENCE_WITH_EFFECTS)
         interpret(bench.current, until_idle=True)
         assert row_of(bench).state is RunState.FAILED
         revive(bench.current, R, Retry())
@@ -193,7 +203,7 @@ def test_an_attempt_that_ends_clears_its_function() -> None:
     def script(call: Call) -> Value:
         nonlocal deaths
         deaths += 1
-        if deaths % PATIENCE:
+        if deaths % PATIENCE_WITH_EFFECTS:
             return die(bench, bench.current)
         raise EffectFailed(effect_error("FM0705", "t/no", "not yet", retryable=True))
 
@@ -208,14 +218,14 @@ def test_an_attempt_that_ends_clears_its_function() -> None:
             bench.current = bench.host()
         bench.clock.advance(10_000_000)
     assert bench.error(row_of(bench)).type is keyword("t/no")
-    assert deaths == 3 * PATIENCE
+    assert deaths == 3 * PATIENCE_WITH_EFFECTS
 
 
 def test_a_request_is_not_to_blame_for_the_interpreters_that_end_meanwhile() -> None:
     bench = Bench()
     bench.world.connectors = {"http/request": lambda call: die(bench, bench.current)}
     bench.start(sequence(("http/request", args())))
-    drive_to_death(bench, 2 * PATIENCE)
+    drive_to_death(bench, 2 * PATIENCE_WITH_EFFECTS)
     bench.world.connectors = {"http/request": lambda call: 7}
     interpret(bench.current, until_idle=True)
     assert row_of(bench).state is RunState.COMPLETED
@@ -229,7 +239,7 @@ def test_an_effect_that_waits_for_its_next_attempt_is_not_to_blame() -> None:
     bench.world.connectors = {"t/c": script}
     bench.start(sequence(("t/c", args(retry=args(max_attempts=2)))))
     interpret(bench.current, until_idle=True)
-    for n in range(PATIENCE):
+    for n in range(PATIENCE_WITH_EFFECTS):
         open_run(bench.current, claim(bench, f"dead{n}"), 0)
         bench.store.abandon(InterpreterId(f"dead{n}"))
     interpret(bench.current, until_idle=True)

@@ -44,7 +44,7 @@ CALL: Final = "call"
 
 LINE: Final = "call-line"
 
-PATIENCE: Final = 5
+PATIENCE: Final = 20
 """Performers that may be lost, one after the other, before it is taken for the fault of the call."""
 
 SUSPECTED: Final = 2
