@@ -267,7 +267,10 @@ def _call(wait: Wait, run: str, store: Store) -> str:
     who = "`fmvm interpreter --python MODULE` takes it at once if MODULE registers that"
     if wait.kind in KINDS:
         who = "`fmvm serve --only connectors` on this store takes it at once"
-    return f"a process that performs {wait.kind}{failed}, which the interpreter that drove it does not: {who}.{died}"
+    return (
+        f"a process that performs {wait.kind}{failed}, and has room for it; the interpreter that drove it does not"
+        f" perform it: {who}.{died}"
+    )
 
 
 def _wait(wait: Wait, run: str, now_us: int, store: Store) -> str:
