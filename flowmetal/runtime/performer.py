@@ -28,6 +28,7 @@ from flowmetal.store.operations.vocabulary import (
     BeatCalls,
     ClaimCalls,
     EndCall,
+    EndCalls,
     GiveBackCall,
     Operation,
 )
@@ -40,10 +41,16 @@ MOST_BETWEEN_BEATS_US: Final = 1_000_000
 """So long at most a call goes on that nobody waits for any more."""
 
 LOOK_US: Final = 20_000
-"""Between two looks for calls: a store that is busy with other things gives a hint every millisecond."""
+"""Between two looks for calls, at most: a store that is busy with other things gives a hint every millisecond."""
+
+SOON_US: Final = 1_000
+"""The same after a call: who has asked for one may ask for the next. It doubles with each look that finds none."""
 
 TRIAL_S: Final = 10.0
 """How long a call whose performers died may have to show that it does not kill this one."""
+
+MOST_WORDS: Final = 50
+"""Calls whose ends are told in one transaction, at most."""
 
 _TOO_LARGE: Final = "FM1021"
 
@@ -105,10 +112,13 @@ class Performer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: dict[str, _UnderWay] = {}
         self._looked_us = -LOOK_US
+        self._pause_us = LOOK_US
         self._look: asyncio.TimerHandle | None = None
         self._beating: asyncio.Task[None] | None = None
         self._on_trial: _UnderWay | None = None
         self._trial: asyncio.TimerHandle | None = None
+        self._words: list[tuple[EndCall, asyncio.Future[Map]]] = []
+        self._telling: asyncio.Task[None] | None = None
         self._pool = ThreadPoolExecutor(1, "flowmetal-calls")
 
     def __len__(self) -> int:
@@ -122,13 +132,14 @@ class Performer:
         if not self._kinds or (room <= 0 and not attend):
             return 0
         now_us = self._host.clock.monotonic_us()
-        if (early_us := self._looked_us + LOOK_US - now_us) > 0:
+        if (early_us := self._looked_us + self._pause_us - now_us) > 0:
             if self._look is None:
                 loop = asyncio.get_running_loop()
                 self._look = loop.call_later(early_us / 1e6, self._look_again)
             return 0
         self._looked_us = now_us
         calls = await self._in_store(partial(self._claim, room, attend))
+        self._pause_us = SOON_US if calls else min(2 * self._pause_us, LOOK_US)
         for call in calls:
             self._begin(call)
         if calls and self._beating is None:
@@ -147,7 +158,10 @@ class Performer:
             one.lose()
         if self._beating is not None:
             self._beating.cancel()
-        tasks = [*self._tasks, *(() if self._beating is None else (self._beating,))]
+        if self._telling is not None:
+            self._telling.cancel()
+        beside = (task for task in (self._beating, self._telling) if task is not None)
+        tasks = [*self._tasks, *beside]
         await asyncio.gather(*tasks, return_exceptions=True)
         for one in left:
             given = GiveBackCall(one.taken.id, one.taken.claim)
@@ -212,7 +226,7 @@ class Performer:
         self._tasks.discard(task)
         if self._held.get(one.taken.id) is one:
             del self._held[one.taken.id]
-        self._looked_us = -LOOK_US  # there is room for another one now
+        self._looked_us, self._pause_us = -LOOK_US, SOON_US  # there is room for another one now
         self._end_trial(one)
         self._on_end(task)
 
@@ -242,8 +256,7 @@ class Performer:
         while True:
             claim = one.taken.claim
             try:
-                ask = partial(self._operate, EndCall(one.taken.id, claim, said))
-                found = await self._in_store(ask)
+                found = await self._tell(EndCall(one.taken.id, claim, said))
             except StoreError as trouble:
                 if trouble.code == _TOO_LARGE:
                     raise
@@ -251,6 +264,40 @@ class Performer:
                 if not found.get(_AWAY) and claim == one.taken.claim:
                     return
             await asyncio.sleep(AGAIN_S)
+
+    async def _tell(self, said: EndCall) -> Map:
+        """Tell the store how a call ended, in one transaction with others that end meanwhile. Raises StoreError."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Map] = loop.create_future()
+        self._words.append((said, answer))
+        if self._telling is None or self._telling.done():
+            self._telling = loop.create_task(self._tell_all())
+            self._telling.add_done_callback(self._told)
+        return await answer
+
+    async def _tell_all(self) -> None:
+        most = MOST_WORDS
+        while self._words:
+            words, self._words = self._words[:most], self._words[most:]
+            try:
+                told = EndCalls([said for said, _ in words])
+                answers = (await self._in_store(partial(self._operate, told))).get(_VALUE)
+            except StoreError as trouble:
+                if trouble.code == _TOO_LARGE and len(words) > 1:  # one of them is
+                    self._words, most = [*words, *self._words], 1
+                    continue
+                for _, answer in words:
+                    if not answer.done():
+                        answer.set_exception(trouble)
+            else:
+                for (_, answer), found in zip(words, answers, strict=True):
+                    if not answer.done():
+                        answer.set_result(found)
+
+    def _told(self, task: asyncio.Task[None]) -> None:
+        if self._telling is task:
+            self._telling = None
+        self._on_end(task)
 
     async def _beat(self) -> None:
         """Keep the calls, and cancel those that are lost or that nobody waits for any more."""

@@ -18,6 +18,7 @@ from flowmetal.store.operations.vocabulary import (
     BeatCalls,
     ClaimCalls,
     EndCall,
+    EndCalls,
     GiveBackCall,
     OfferCall,
     RecallCall,
@@ -70,6 +71,18 @@ class CallsContract:
         assert of(doer.answer(effect), "body") == b"sent"
         assert end(world, call, b"sent again") is False
         assert of(world.bob.operate(ShowTies(R1)), "ties") == vector([])
+
+    def test_several_words_are_heard_in_one_transaction_each_for_itself(self, world: World) -> None:
+        doer = Doer(world, R1)
+        effects = [offer(doer), offer(doer)]
+        ends = [
+            EndCall(of(call, "id"), of(call, "claim"), b"sent")  # type: ignore[arg-type]
+            for call in claim(world)
+        ]
+        stale = EndCall(ends[0].id, ends[0].claim + 1, b"other")
+        answers = of(world.bob.operate(EndCalls([stale, *ends])), "value")
+        assert [of(each, "value") for each in answers] == [False, True, True]  # type: ignore[attr-defined]
+        assert [of(doer.answer(effect), "body") for effect in effects] == [b"sent", b"sent"]
 
     def test_calls_go_to_who_performs_their_kind_the_oldest_first(self, world: World) -> None:
         doer = Doer(world, R1)

@@ -11,6 +11,7 @@ from flowmetal.bytecode.file import write_program
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.functions import ForeignFunction
 from flowmetal.effects.requests import Call, Connector
+from flowmetal.errors import StoreError
 from flowmetal.ids import RunId
 from flowmetal.runtime.driving import drive
 from flowmetal.runtime.host import Host
@@ -309,3 +310,37 @@ def test_who_waits_for_a_call_that_others_lose_performs_it_if_it_can() -> None:
     here = ScriptedWorld({"t/c": lambda call: "here"})
     assert result(drive(replace(apart.bench.host(), world=here), R).row) == vector(["here"])
     assert apart.bench.store.operate(ShowCall(R, 1)).get(keyword("open")) is None
+
+
+def test_ends_of_calls_are_told_together_and_one_by_one_if_one_of_them_cannot_be_kept() -> None:
+    together = asyncio.Event()
+    told: list[str] = []
+
+    async def waits(call: Call) -> Value:
+        await together.wait()
+        return call.run
+
+    def refuses(point: str) -> None:
+        if point == "within operate" and together.is_set():
+            told.append(point)
+            if len(told) in (1, 2):  # all three, and then the first of them
+                raise StoreError("FM1021", "too large")
+
+    async def performs() -> None:
+        performer = apart.performer()
+        assert await performer.take(9) == 3
+        apart.bench.store.hooks = refuses
+        together.set()
+        await until(lambda: not performer)
+        await performer.stop(0)
+
+    apart = Apart(waits)
+    for run in "abc":
+        apart.offer(run)
+    asyncio.run(performs())
+    apart.bench.store.hooks = None
+    ends = [apart.drive(run).state for run in "abc"]
+    assert (sorted(end.value for end in ends), len(told)) == (
+        ["completed", "completed", "failed"],
+        5,
+    )

@@ -42,6 +42,7 @@ from flowmetal.store.operations.vocabulary import (
     Deploy,
     Deployments,
     EndCall,
+    EndCalls,
     EndTask,
     Enqueue,
     GetState,
@@ -189,6 +190,8 @@ def _perform(records: Records, asker: Asker | None, operation: Operation) -> Ans
             return calls.beat(records, operation)
         case EndCall():
             return calls.end(records, operation)
+        case EndCalls():
+            return answer(value=vector([calls.end(records, each) for each in operation.calls]))
         case GiveBackCall():
             return calls.give_back(records, operation)
         case ShowCall():

@@ -491,6 +491,13 @@ class EndCall:
 
 
 @dataclass(frozen=True, slots=True)
+class EndCalls:
+    """Say so of several calls: ``{:value [answer ...]}``, one for each."""
+
+    calls: Sequence[EndCall]
+
+
+@dataclass(frozen=True, slots=True)
 class GiveBackCall:
     """Leave a call to others, though it may have been performed. ``{:value bool}``, ``{:away true}`` as above."""
 
@@ -577,6 +584,7 @@ Operation = (
     | ClaimCalls
     | BeatCalls
     | EndCall
+    | EndCalls
     | GiveBackCall
     | ShowCall
     | Deploy
