@@ -92,7 +92,7 @@ def result_without_effect(patch: pytest.MonkeyPatch) -> None:
         waiting = [
             number
             for number, pending in active.progress.effects.items()
-            if pending.effect_class in (EffectClass.STORE, EffectClass.TASK)
+            if pending.effect_class in (EffectClass.STORE, EffectClass.TASK, EffectClass.CALL)
             and number not in active.answers
         ]
         return min(waiting, default=None)
