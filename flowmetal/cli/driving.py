@@ -79,13 +79,13 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
     import signal
     import threading
 
-    from flowmetal.cli.ending import end_soon
-
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def interrupt(number: int, frame: object) -> None:
+        from flowmetal.cli.ending import end_soon
+
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         end_soon()
         if (

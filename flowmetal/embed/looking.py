@@ -19,15 +19,12 @@ from flowmetal.embed.asking import Look, Place
 from flowmetal.embed.unkept import Interrupted, Interruption
 from flowmetal.errors import UsageError
 from flowmetal.ids import CodeHash, RunId
-from flowmetal.stdlib.natives.walking import unrealised_inside
 from flowmetal.values import FlowError, Symbol, Value, VarRef, hash_map, show, symbol
 from flowmetal.values.errors import flow_error
 from flowmetal.vm.spaces import NAMESPACE
 from flowmetal.vm.state import Bindings, Machine, Native
 from flowmetal.vm.tracing import place
-from flowmetal.vm.vars import root_value
 
-_REALISE: Final = "flow.core/-realise-deep"
 _SHOWN_FRAMES: Final = 40
 
 
@@ -116,13 +113,7 @@ class LookingMachine:
 
     def call(self, name: str, arguments: Sequence[Value]) -> Value:
         """Call a macro; its result is realised. Raises EvaluationFailed, Interrupted."""
-        try:
-            made = self.evaluate(root_value(self.globals, name), arguments)
-            if unrealised_inside(made):
-                self.evaluate(self.globals[_REALISE], (made,))
-        except FlowError as error:
-            raise EvaluationFailed(error.error) from None
-        return made
+        return self.look.copy.call(name, arguments)
 
     def evaluate(self, function: Value, arguments: Sequence[Value] = ()) -> Value:
         """Call a function without effects. Raises FlowError, Interrupted."""

@@ -287,7 +287,7 @@ def _patience_us(active: ActiveRun) -> int:
 
 def _tell_left(host: Host, run: RunId, left_for: tuple[EffectRequest, ...], told: set[str]) -> None:
     """Tell, once, what others are to perform; what is performed here, too, one of them has begun."""
-    unserved = tuple(one.kind for one in left_for if not _is_performed_here(host, one.kind))
+    unserved = tuple(one.kind for one in left_for if not host.performs(one.kind))
     if not unserved:
         host.observer.waits(run)
     elif not told.issuperset(unserved):
@@ -309,11 +309,7 @@ def _goes_on_soon(host: Host, run: RunId, left_for: tuple[EffectRequest, ...]) -
             return True
         host.store.attend()
         clock.wait(host.store, left)
-    return any(_is_performed_here(host, one.kind) and _is_open(host, run, one) for one in left_for)
-
-
-def _is_performed_here(host: Host, kind: str) -> bool:
-    return host.world.function(kind) is not None or host.world.connector(kind) is not None
+    return any(host.performs(one.kind) and _is_open(host, run, one) for one in left_for)
 
 
 def _is_open(host: Host, run: RunId, request: EffectRequest) -> bool:

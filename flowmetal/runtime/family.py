@@ -103,13 +103,11 @@ class Family:
             return False
         if row.state is RunState.RUNNING:  # of somebody who may be dead: the claim finds out
             return True
-        if row.state is RunState.WAITING and any(map(self._performs, called_kinds(row.waiting))):
+        if row.state is RunState.WAITING and any(
+            map(self._host.performs, called_kinds(row.waiting))
+        ):
             return True
         return row.wake_at_us is not None and row.wake_at_us <= self._host.clock.now_us()
-
-    def _performs(self, kind: str) -> bool:
-        world = self._host.world
-        return world.function(kind) is not None or world.connector(kind) is not None
 
     def _take(self, run: RunId) -> int:
         host = self._host

@@ -50,6 +50,10 @@ class Host:
     threads: Threads = field(default_factory=Threads)  # of functions that take long
     stored: set[ProgramHash] = field(default_factory=set)  # programs that the store has
 
+    def performs(self, kind: str) -> bool:
+        """Say whether effects of a kind are performed in this process."""
+        return self.world.function(kind) is not None or self.world.connector(kind) is not None
+
     def image(self, program: ProgramHash) -> Image:
         """Return the linked program. Raises RunError FM1105 if the store does not have it."""
         found = self.linker.known(program)

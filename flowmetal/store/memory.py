@@ -442,12 +442,10 @@ class MemoryStore:
             return operate(self._records, operation)
 
     def has_calls(self, kinds: Collection[str]) -> bool:
-        from flowmetal.store.operations.calls import LINE, prefix_of
+        from flowmetal.store.operations.calls import are_offered
 
         with self._reading():
-            if not self._records.scan(LINE, "", "", 1):  # as nearly always
-                return False
-            return any(self._records.scan(LINE, prefix_of(kind), "", 1) for kind in kinds)
+            return are_offered(self._records, kinds)
 
     def attend(self) -> bool:
         again = self._set_back.is_seen(self.now_us(), self._clock.boot_us())

@@ -27,7 +27,7 @@ from flowmetal.store.operations.vocabulary import (
     Withdraw,
 )
 from flowmetal.store.protocol import NewEvent, RunState
-from flowmetal.values import Map, vector
+from flowmetal.values import Map, keyword, vector
 from tests.contracts.test_operations import Doer, of, revived
 from tests.contracts.test_store import (
     LEASE_US,
@@ -53,7 +53,13 @@ def offer(doer: Doer, kind: str = "mail/send", **more: object) -> str:
 
 
 def end(world: World, call: Map, said: bytes = b"sent") -> object:
-    return of(world.bob.operate(EndCall(of(call, "id"), of(call, "claim"), said)), "value")  # type: ignore[arg-type]
+    return of(told(world, EndCall(of(call, "id"), of(call, "claim"), said)), "value")  # type: ignore[arg-type]
+
+
+def told(world: World, end: EndCall) -> Map:
+    (found,) = world.bob.operate(EndCalls([end])).get(keyword("value"))
+    assert isinstance(found, Map)
+    return found
 
 
 class CallsContract:
@@ -315,14 +321,14 @@ class CallsContract:
         event = NewEvent("exported", "", 0, b"")
         world.ann.set_state(R1, (RunState.WAITING,), RunState.EXPORTING, event)
         said = EndCall(of(call, "id"), of(call, "claim"), b"sent")  # type: ignore[arg-type]
-        assert of(world.bob.operate(said), "away") is True
+        assert of(told(world, said), "away") is True
         given = GiveBackCall(of(call, "id"), of(call, "claim"))  # type: ignore[arg-type]
         assert of(world.bob.operate(given), "away") is True
         world.clock.advance(LEASE_US)
         world.ann.attend()
         assert list(of(world.ann.operate(ShowTies(R1)), "doubtful")) == [effect]  # type: ignore[call-overload]
         world.ann.set_state(R1, (RunState.EXPORTING,), RunState.READY, event)
-        assert of(world.bob.operate(said), "value") is True
+        assert of(told(world, said), "value") is True
         assert of(doer.answer(effect), "body") == b"sent"
 
     def test_a_call_says_how_it_stands(self, world: World) -> None:

@@ -18,7 +18,7 @@ from flowmetal.runtime.host import Host
 from flowmetal.runtime.interpreting import Interpreter, interpret
 from flowmetal.runtime.performer import LOOK_US, Performer
 from flowmetal.runtime.starting import start_run
-from flowmetal.store.operations.vocabulary import ClaimCalls, EndCall, ShowCall
+from flowmetal.store.operations.vocabulary import ClaimCalls, EndCall, EndCalls, ShowCall
 from flowmetal.store.protocol import RunRow, RunState
 from flowmetal.testing.world import ScriptedWorld
 from flowmetal.values import Map, Value, decode_data, encode_data, hash_map, keyword, vector
@@ -161,8 +161,7 @@ def test_the_next_attempt_begins_when_the_one_before_has_come_to_its_end() -> No
         call = apart.claim_elsewhere()
         error = hash_map(((keyword("error"), failed),))
         id, claim = call.get(keyword("id")), call.get(keyword("claim"))
-        said = EndCall(id, claim, encode_data(error))
-        apart.bench.store.operate(said)
+        apart.bench.store.operate(EndCalls([EndCall(id, claim, encode_data(error))]))
         await asyncio.to_thread(apart.drive)
         apart.bench.clock.advance(3600 * 1_000_000)
         await asyncio.to_thread(apart.drive)
@@ -206,7 +205,10 @@ def test_each_attempt_is_offered_under_a_number_of_its_own() -> None:
         claims.append(claim)
         error = effect_error("FM0705", "t/no", "no", retryable=True)
         said = encode_data(hash_map(((keyword("error"), error),)))
-        assert apart.bench.store.operate(EndCall(id, claim, said)).get(keyword("value"))
+        (heard,) = apart.bench.store.operate(EndCalls([EndCall(id, claim, said)])).get(
+            keyword("value")
+        )
+        assert heard.get(keyword("value"))
         apart.drive()
         apart.bench.clock.advance(3600 * 1_000_000)
         apart.drive()

@@ -10,6 +10,7 @@ While a run is written to a file nobody claims its calls and no word is taken, f
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -94,6 +95,13 @@ class Line(Kept):
 def prefix_of(kind: str) -> str:
     """Return what the keys of a kind begin with in the line, or those of all kinds of a namespace (``mail/*``)."""
     return kind[:-1] if kind.endswith(ANY) else f"{kind}{TAB}"
+
+
+def are_offered(records: Records, kinds: Iterable[str]) -> bool:
+    """Say whether there may be calls of these kinds that nobody performs."""
+    if not records.scan(LINE, "", "", 1):  # as nearly always
+        return False
+    return any(records.scan(LINE, prefix_of(kind), "", 1) for kind in kinds)
 
 
 def offer(records: Records, asker: Asker, operation: OfferCall) -> Answer | None:

@@ -41,7 +41,6 @@ from flowmetal.store.operations.vocabulary import (
     DeleteState,
     Deploy,
     Deployments,
-    EndCall,
     EndCalls,
     EndTask,
     Enqueue,
@@ -188,8 +187,6 @@ def _perform(records: Records, asker: Asker | None, operation: Operation) -> Ans
             return calls.claim(records, operation)
         case BeatCalls():
             return calls.beat(records, operation)
-        case EndCall():
-            return calls.end(records, operation)
         case EndCalls():
             return answer(value=vector([calls.end(records, each) for each in operation.calls]))
         case GiveBackCall():

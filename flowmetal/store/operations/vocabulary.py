@@ -482,7 +482,7 @@ class BeatCalls:
 
 @dataclass(frozen=True, slots=True)
 class EndCall:
-    """Say how a call ended. ``{:value bool}``: false if the claim is lost; ``{:away true}`` while the run is
+    """How a call ended, for ``EndCalls``. ``{:value bool}``: false if the claim is lost; ``{:away true}`` while the run is
     being moved: say it again."""
 
     id: str
@@ -492,7 +492,7 @@ class EndCall:
 
 @dataclass(frozen=True, slots=True)
 class EndCalls:
-    """Say so of several calls: ``{:value [answer ...]}``, one for each."""
+    """Say how calls ended: ``{:value [answer ...]}``, one for each."""
 
     calls: Sequence[EndCall]
 
@@ -583,7 +583,6 @@ Operation = (
     | RecallCall
     | ClaimCalls
     | BeatCalls
-    | EndCall
     | EndCalls
     | GiveBackCall
     | ShowCall
