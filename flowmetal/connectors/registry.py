@@ -11,7 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final, cast
 
-from flowmetal.effects.errors import effect_error
+from flowmetal.effects.errors import connector_failed
 from flowmetal.effects.requests import Call, Connector, EffectFailed
 from flowmetal.values import Value
 
@@ -93,7 +93,7 @@ class _Unusable:
 
     async def perform(self, call: Call) -> Value:
         message = f"the package that performs {call.kind} cannot be loaded: {self._why}"
-        raise EffectFailed(effect_error("FM0705", "connector/failed", message, {"kind": call.kind}))
+        raise EffectFailed(connector_failed(call.kind, message))
 
     async def close(self) -> None:
         pass

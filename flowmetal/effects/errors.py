@@ -60,6 +60,16 @@ def refused(capability: str, subject: str, flag: str, why: str = "") -> ErrorVal
     )
 
 
+def connector_failed(kind: str, message: str) -> ErrorValue:
+    """Make the error for an effect whose performer is at fault, and not the world."""
+    return effect_error("FM0705", "connector/failed", message, {"kind": kind})
+
+
+def no_data(kind: str, why: str) -> ErrorValue:
+    """Make the error for an answer that cannot enter a run."""
+    return connector_failed(kind, f"{kind} answered with what is not data: {why}")
+
+
 def bad_argument(kind: str, message: str, **data: Value) -> ErrorValue:
     """Make the error for arguments that an effect cannot take."""
     return effect_error(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flowmetal.effects import events as kinds
-from flowmetal.effects.errors import effect_error
+from flowmetal.effects.errors import no_data
 from flowmetal.effects.kinds import KINDS, EffectClass
 from flowmetal.effects.requests import EffectRequest, EffectResult
 from flowmetal.ids import ProgramHash
@@ -372,12 +372,7 @@ class ActiveRun:
             try:
                 data = encode_data(hash_map(((_VALUE, value), (_FUEL, self.machine.fuel_used))))
             except DataError as problem:
-                error = effect_error(
-                    "FM0705",
-                    "connector/failed",
-                    f"{request.kind} answered with what is not data: {problem.message}",
-                    {"kind": request.kind},
-                )
+                error = no_data(request.kind, problem.message)
         if error is None:
             self.record(kinds.RESOLVED, request.kind, number, data, at_us)
             if KINDS_OF_VALUES[type(value)] > LAST_SCALAR:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Final
 
 from flowmetal.effects import events as kinds
-from flowmetal.effects.errors import cancelled, effect_error
+from flowmetal.effects.errors import cancelled, connector_failed
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.runtime.active import ActiveRun, Arrival, Step
@@ -224,7 +224,7 @@ def _call(active: ActiveRun, request: EffectRequest) -> tuple[Value, Value]:
         return None, failed.error
     except Exception as crash:  # the edge to strangers' code: it becomes an event
         message = f"{request.kind} failed: {type(crash).__name__}: {crash}"
-        return None, effect_error("FM0705", "connector/failed", message, {"kind": request.kind})
+        return None, connector_failed(request.kind, message)
 
 
 def _park(active: ActiveRun, let_go: bool) -> Step | None:

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
-from flowmetal.effects.errors import effect_error
+from flowmetal.effects.errors import connector_failed, no_data
 from flowmetal.effects.kinds import KINDS
 from flowmetal.errors import StoreError
 from flowmetal.ids import RunId
@@ -32,7 +32,7 @@ from flowmetal.store.operations.vocabulary import (
     GiveBackCall,
     Operation,
 )
-from flowmetal.values import DataError, ErrorValue, Map, keyword
+from flowmetal.values import DataError, Map, keyword
 
 AGAIN_S: Final = 1.0
 """Between two tries to say something to a store that does not answer, or that moves the run just now."""
@@ -242,13 +242,12 @@ class Performer:
         try:
             said = word(*ended, of_host=of_host)
         except DataError as problem:
-            why = f"{call.kind} answered with what is not data: {problem.message}"
-            said = word(None, _failed(call.kind, why), None, of_host=of_host)
+            said = word(None, no_data(call.kind, problem.message), None, of_host=of_host)
         try:
             await self._say(one, said)
         except StoreError as refused:
             why = f"what {call.kind} answered cannot be kept: {refused.message}"
-            said = word(None, _failed(call.kind, why), None, of_host=of_host)
+            said = word(None, connector_failed(call.kind, why), None, of_host=of_host)
             await self._say(one, said)
 
     async def _say(self, one: _UnderWay, said: bytes) -> None:
@@ -322,7 +321,3 @@ class Performer:
                 if one.taken.claim == claim:  # and it was not claimed again meanwhile
                     one.lose()
         self._beating = None
-
-
-def _failed(kind: str, message: str) -> ErrorValue:
-    return effect_error("FM0705", "connector/failed", message, {"kind": kind})

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple, cast
 
-from flowmetal.effects.errors import effect_error
+from flowmetal.effects.errors import connector_failed
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.effects.requests import Call, EffectFailed
 from flowmetal.runtime.active import ActiveRun, Arrival
@@ -129,8 +129,7 @@ async def attempt(host: Host, call: Call, timeout_us: int | None) -> Ended:
 
 
 def _failed(how: str, kind: str) -> ErrorValue:
-    message = f"{kind} failed inside its connector: {how}"
-    return effect_error("FM0705", "connector/failed", message, {"kind": kind})
+    return connector_failed(kind, f"{kind} failed inside its connector: {how}")
 
 
 async def _perform(host: Host, call: Call) -> Value:

@@ -16,7 +16,7 @@ from functools import partial
 from random import Random
 from typing import Final
 
-from flowmetal.effects.errors import effect_error
+from flowmetal.effects.errors import connector_failed
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.effects.requests import Call, EffectFailed, EffectRequest
 from flowmetal.effects.world import World
@@ -66,7 +66,7 @@ class Recorder:
             raise
         except Exception as crash:  # the edge: a connector of somebody else
             how = f"{request.kind} failed inside its connector: {type(crash).__name__}: {crash}"
-            error = effect_error("FM0705", "connector/failed", how, {"kind": request.kind})
+            error = connector_failed(request.kind, how)
         raise EffectFailed(error)
 
     def close(self) -> None:
