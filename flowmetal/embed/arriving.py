@@ -18,15 +18,20 @@ from flowmetal.runtime.progress import decode_cleaning, decode_progress, decode_
 from flowmetal.runtime.starting import decode_input
 from flowmetal.snapshot import decode
 from flowmetal.snapshot.format import VERSION
+from flowmetal.store.inputs import is_run_id
 from flowmetal.store.operations.callbacks import Callback
 from flowmetal.store.operations.records import Record, read
-from flowmetal.store.protocol import RunRow, RunState
+from flowmetal.store.protocol import ENDED, RunRow, RunState
 from flowmetal.store.transfer import RunImage
-from flowmetal.values import ErrorValue, Map, Value, Vector, keyword
+from flowmetal.values import ErrorValue, Map, Value, Vector, keyword, vector
 from flowmetal.values.codec import decode_data
 from flowmetal.vm.link import Image
 
 _ID, _FIELDS, _BODY = map(keyword, ("id", "fields", "body"))
+_RUN, _STATE = map(keyword, ("run", "state"))
+
+_FAILURES = frozenset((RunState.FAILED.value, RunState.CANCELLED.value))
+_ENDS = frozenset(state.value for state in ENDED)
 
 
 class Unsound(Exception):
@@ -34,9 +39,13 @@ class Unsound(Exception):
 
 
 def check(
-    host: Host, image: RunImage, callbacks: bytes | None, earlier: Iterable[bytes]
-) -> tuple[list[Map], list[Program]]:
-    """Return the callbacks that come along and the programs that the run had before. Raises Unsound."""
+    host: Host,
+    image: RunImage,
+    callbacks: bytes | None,
+    ends: bytes | None,
+    earlier: Iterable[bytes],
+) -> tuple[list[Map], list[Map], list[Program]]:
+    """Return what comes along: callbacks, what children came to, programs of before. Raises Unsound."""
     program = image.program
     if program is None:
         program = host.store.program(image.row.program)
@@ -48,7 +57,8 @@ def check(
         for entry, _ in image.inbox:
             if entry.message.body:
                 decode_data(entry.message.body)
-        return list(_callbacks(image.row, callbacks)), [read_program(data) for data in earlier]
+        programs = [read_program(data) for data in earlier]
+        return list(_callbacks(image.row, callbacks)), list(_ends(ends)), programs
     except FlowmetalError as error:
         raise Unsound(error.message) from None
 
@@ -91,11 +101,15 @@ def _check_machine(host: Host, image: RunImage, data: bytes | None) -> None:
         )
 
 
+def _list_in(data: bytes | None, what: str) -> Iterable[Value]:
+    found = vector(()) if data is None else decode_data(data)
+    if not isinstance(found, Vector):
+        raise Unsound(f"its {what} are no list")
+    return found
+
+
 def _callbacks(row: RunRow, data: bytes | None) -> Iterable[Map]:
-    found: Value = () if data is None else decode_data(data)
-    if data is not None and not isinstance(found, Vector):
-        raise Unsound("its callbacks are no list")
-    for record in found:
+    for record in _list_in(data, "callbacks"):
         if not isinstance(record, Map) or not isinstance(record.get(_ID), str):
             raise Unsound("one of its callbacks is none")
         fields, body = record.get(_FIELDS), record.get(_BODY)
@@ -107,4 +121,19 @@ def _callbacks(row: RunRow, data: bytes | None) -> Iterable[Map]:
             raise Unsound(error.message) from None
         if callback.run != row.id:
             raise Unsound(f"its callback {record.get(_ID)} is one of run {callback.run}")
+        yield record
+
+
+def _ends(data: bytes | None) -> Iterable[Map]:
+    for record in _list_in(data, "children"):
+        if not isinstance(record, Map) or not isinstance(child := record.get(_RUN), str):
+            raise Unsound("one of its children is none")
+        state, body = record.get(_STATE), record.get(_BODY)
+        if state not in _ENDS or not is_run_id(child):
+            raise Unsound(f"its child {child} is damaged")
+        found = decode_data(body) if isinstance(body, bytes) else None
+        if state in _FAILURES and not isinstance(found, ErrorValue):
+            raise Unsound(f"its child {child} is {state}, and has no error that is one")
+        if state == RunState.COMPLETED.value and not isinstance(body, bytes):
+            raise Unsound(f"its child {child} is completed, and has no result")
         yield record

@@ -34,8 +34,9 @@ from flowmetal.runtime.inheriting import leaving, name_of_tie
 from flowmetal.runtime.progress import asking_again, decode_progress
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store import rules
-from flowmetal.store.operations.vocabulary import RestoreCallback, ShowTies
+from flowmetal.store.operations.vocabulary import RestoreCallback, RestoreEnds, ShowTies
 from flowmetal.store.protocol import (
+    ENDED,
     LIVING,
     Claim,
     Commit,
@@ -50,7 +51,7 @@ from flowmetal.store.protocol import (
 from flowmetal.store.transfer import RunImage
 from flowmetal.store.transfer import pack as pack_image
 from flowmetal.store.transfer import unpack as unpack_image
-from flowmetal.values import DataError, Map, Value, encode_data, hash_map, keyword
+from flowmetal.values import DataError, Map, Value, encode_data, hash_map, keyword, vector
 from flowmetal.values.codec import decode_data
 
 MAGIC = b"FLOWMETAL RUN 1\n"
@@ -58,8 +59,9 @@ SUFFIX = ".fms"
 _DIGEST = 32
 
 _CALLBACKS = "callbacks"
+_ENDS = "ends"
 _EARLIER = "earlier/"
-"""Parts of a file that are not the run's own: its callbacks, and programs that it had before."""
+"""Parts of a file that are not the run's own: its callbacks, what its children came to, and programs that it had before."""
 
 _STAY = frozenset({"hold", "topic"})
 _WAITS = frozenset({"watch", "promise"})
@@ -116,7 +118,7 @@ def export_run(
 def _check_sound(host: Host, run: RunId, parts: Mapping[str, bytes]) -> None:
     """Refuse to send away what no place would take in: it would be nowhere."""
     try:
-        arriving.check(host, unpack_image(_own(parts)), parts.get(_CALLBACKS), ())
+        arriving.check(host, unpack_image(_own(parts)), parts.get(_CALLBACKS), parts.get(_ENDS), ())
     except arriving.Unsound as problem:
         raise StoreError(
             "FM1001",
@@ -163,6 +165,7 @@ def _leaving(store: Store, parts: dict[str, bytes], ties: Ties) -> dict[str, byt
     )
     moved = _parts_of(image, row)
     moved[_CALLBACKS] = encode_data(ties.callbacks)
+    moved[_ENDS] = encode_data(ties.ends)
     return moved | _earlier(store, image.events)
 
 
@@ -187,11 +190,12 @@ def _earlier(store: Store, events: Sequence[Event]) -> dict[str, bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Ties:
-    """What hangs on a run: (what, key), its callbacks, which move with it, and the numbers of its
-    at-most-once tasks that a worker may have done."""
+    """What hangs on a run: (what, key), what moves with it, its callbacks and what its children came to, and
+    the numbers of its at-most-once tasks that a worker may have done."""
 
     rows: tuple[tuple[str, str], ...]
     callbacks: Value
+    ends: Value
     doubtful: tuple[int, ...]
 
     @staticmethod
@@ -208,11 +212,13 @@ class Ties:
         # Not only those that hang on it: the end of one that does not can be waited for here alone.
         query = RunQuery(parents=(run,), states=LIVING, limit=_MOST_CHILDREN)
         named += tuple(("child", str(row.id)) for row in reversed(store.runs(query)))
+        ended = store.runs(query._replace(states=tuple(ENDED)))
         waits = tuple(
             ("wait", place) for what, _, kind, place in rows if what == "open" and kind in _WAITS
         )
         doubtful = tuple(int(key.rpartition(".")[2]) for key in found.get(keyword("doubtful")))
-        return Ties(named + waits, found.get(keyword("callbacks")), doubtful)
+        ends = vector([*found.get(keyword("ends")), *map(_end, ended)])
+        return Ties(named + waits, found.get(keyword("callbacks")), ends, doubtful)
 
     def left(self) -> list[str]:
         """Return the names by which a run knows what it leaves (runtime/inheriting.py)."""
@@ -227,6 +233,13 @@ class Ties:
             if what == "wait"
         ]
         return [*self.left(), *waits]
+
+
+def _end(row: RunRow) -> Map:
+    """Return what ``RestoreEnds`` takes a list of."""
+    body = row.result if row.state is RunState.COMPLETED else row.error
+    pairs = (("run", row.id), ("state", row.state.value), ("body", body))
+    return hash_map((keyword(name), value) for name, value in pairs)
 
 
 def _refuse_ties(run: RunId, ties: Ties) -> None:
@@ -269,7 +282,9 @@ def import_run(host: Host, path: str, grants: RunGrants | None = None) -> str:
     image = unpack_image(own)
     earlier = [data for name, data in parts.items() if name.startswith(_EARLIER)]
     try:
-        callbacks, programs = arriving.check(host, image, parts.get(_CALLBACKS), earlier)
+        callbacks, ends, programs = arriving.check(
+            host, image, parts.get(_CALLBACKS), parts.get(_ENDS), earlier
+        )
     except arriving.Unsound as problem:
         raise _refuse(path, str(problem)) from None
     run = image.row.id
@@ -289,6 +304,8 @@ def import_run(host: Host, path: str, grants: RunGrants | None = None) -> str:
     # Before the run itself: an answer that comes in between waits for it.
     for record in callbacks:
         store.operate(RestoreCallback(run, record))
+    if ends:
+        store.operate(RestoreEnds(run, ends))
     return store.import_run(_parts_of(image, row)).id
 
 
@@ -297,7 +314,7 @@ def _own(parts: Mapping[str, bytes]) -> dict[str, bytes]:
     return {
         name: data
         for name, data in parts.items()
-        if name not in (_CALLBACKS, SEAL) and not name.startswith(_EARLIER)
+        if name not in (_CALLBACKS, _ENDS, SEAL) and not name.startswith(_EARLIER)
     }
 
 

@@ -42,6 +42,7 @@ from flowmetal.store.operations.vocabulary import (
     Redrive,
     ReleasePermit,
     RenewPermit,
+    RestoreEnds,
     ScanState,
     SendMessage,
     SettlePromise,
@@ -57,7 +58,7 @@ from flowmetal.store.operations.vocabulary import (
     Withdraw,
 )
 from flowmetal.store.protocol import Claim, Held, Message, NewEvent, NewRun, RunState
-from flowmetal.values import Map, keyword
+from flowmetal.values import Map, hash_map, keyword
 from flowmetal.values.codec import decode_data
 from tests.contracts.test_store import (
     ANN,
@@ -528,6 +529,23 @@ class OperationsContract:
         doer = Doer(world, R1)
         assert error(doer.get(AwaitRun(RunId("nobody")))) == "run/unknown"
         assert error(doer.get(AwaitRun(R1))) == "effect/bad-argument"
+
+    def test_what_a_child_came_to_elsewhere_is_told_to_its_parent_alone(self, world: World) -> None:
+        parent, stranger = Doer(world, R1), Doer(world, R2)
+        record = hash_map(
+            (
+                (keyword("run"), CHILD),
+                (keyword("state"), "completed"),
+                (keyword("body"), b"r"),
+            )
+        )
+        assert of(world.ann.operate(RestoreEnds(R1, [record])), "value") == 1
+        found = parent.get(AwaitRun(CHILD))
+        assert (of(found, "state"), of(found, "body")) == ("completed", b"r")
+        assert error(stranger.get(AwaitRun(CHILD))) == "run/unknown"
+        assert list(of(world.ann.operate(ShowTies(R1)), "ends")) == [record]
+        parent.end()
+        assert list(of(world.ann.operate(ShowTies(R1)), "ends")) == []
 
     @pytest.mark.parametrize(
         ("policy", "state", "cancelled"),

@@ -13,7 +13,7 @@ import flowmetal
 from flowmetal.bytecode.file import write_program
 from flowmetal.embed import moving
 from flowmetal.errors import StoreError
-from flowmetal.values import encode_data
+from flowmetal.values import encode_data, hash_map, keyword, vector
 
 SOURCE = "(ns a (:require [flow.event :refer [receive!]])) (defn main [] (receive! :go))"
 OTHER = flowmetal.compile("(ns other) (defn main [] :other)")
@@ -36,7 +36,11 @@ def changed(file: Path, change: Change) -> str:
     row = json.loads(parts["row"])
     change(parts, row)
     parts["row"] = json.dumps(row, sort_keys=True, separators=(",", ":")).encode()
-    own = {n: d for n, d in parts.items() if n not in ("manifest", "callbacks") and "/" not in n}
+    own = {
+        n: d
+        for n, d in parts.items()
+        if n not in ("manifest", "callbacks", "ends") and "/" not in n
+    }
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(own.items())}
     manifest = {"format": 1, "parts": digests}
     parts["manifest"] = json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()
@@ -51,6 +55,10 @@ def says(**fields: object) -> Change:
 
 def holds(name: str, data: bytes) -> Change:
     return lambda parts, row: parts.update({name: data})
+
+
+def ends(**fields: object) -> bytes:
+    return encode_data(vector([hash_map((keyword(name), each) for name, each in fields.items())]))
 
 
 CHANGES = {
@@ -72,6 +80,12 @@ CHANGES = {
     "notes that are none": holds("progress", b"\xc1"),
     "callbacks that are none": holds("callbacks", encode_data(7)),
     "callbacks that are no data": holds("callbacks", b"\xc1"),
+    "ends of children that are none": holds("ends", encode_data(7)),
+    "an end of no child": holds("ends", ends(run=7, state="completed", body=b"\xc0")),
+    "an end in a state that is none": holds("ends", ends(run="c", state="over", body=b"\xc0")),
+    "an end without a result": holds("ends", ends(run="c", state="completed", body=None)),
+    "an end whose result is no data": holds("ends", ends(run="c", state="completed", body=b"\xc1")),
+    "a failure that is no error": holds("ends", ends(run="c", state="failed", body=b"\xc0")),
     "an earlier program that is none": holds("earlier/00", b"none"),
 }
 

@@ -6,7 +6,10 @@ import pytest
 
 import flowmetal
 from flowmetal.errors import RefusedError, RunError
-from flowmetal.values import RunRef, pr_str
+from flowmetal.ids import RunId
+from flowmetal.store.operations.vocabulary import ShowTies
+from flowmetal.store.protocol import RunQuery
+from flowmetal.values import RunRef, keyword, pr_str
 
 HEAD = """
 (ns m (:require [flow.event :refer [receive! callback! await-callback! subscribe! await-shared!]]
@@ -161,6 +164,81 @@ def test_a_child_that_has_ended_keeps_nobody(a, b, tmp_path) -> None:
     )
     move(a, b, run, tmp_path)
     b.signal(run, "go", 1)
+    assert b.result(run) == 2
+
+
+@pytest.mark.parametrize(
+    ("child", "found"),
+    [
+        ("42", "42"),
+        ('(throw (ex-info "no" {:type :own/kind :n 7}))', "[:own/kind 7]"),
+    ],
+)
+def test_what_children_came_to_is_awaited_at_the_new_place_and_at_the_next(
+    a, b, tmp_path, child: str, found: str
+) -> None:
+    source = f"""
+    (defn ended [] {child})
+    (defn outcome [k] (try (await! k) (catch :default e [(:type e) (:n (ex-data e))])))
+    (defn main []
+      (let [k (start! ended)] (receive! :go) (let [first (outcome k)] (receive! :go) [first (outcome k)])))"""
+    run = parked(a, source)
+    move(a, b, run, tmp_path)
+    b.signal(run, "go")
+    b.interpret(until_idle=True)
+    with flowmetal.Engine("memory:") as c:
+        move(b, c, run, tmp_path)
+        c.signal(run, "go")
+        assert pr_str(c.result(run)) == f"[{found} {found}]"
+
+
+def test_an_end_that_came_along_is_gone_with_its_run_and_nobody_else_gets_it(
+    a, b, tmp_path
+) -> None:
+    run = parked(
+        a, "(defn one [] 1) (defn main [] (let [k (start! one)] (receive! :go) (await! k)))"
+    )
+    move(a, b, run, tmp_path)
+    other, _ = b.start(
+        flowmetal.compile(f"{HEAD} (defn main [k] (kind #(await! k)))"), [RunRef(f"{run}.1")]
+    )
+    assert pr_str(b.result(other)) == ":run/unknown"
+    b.signal(run, "go")
+    assert b.result(run) == 1
+    assert list(b.store.operate(ShowTies(RunId(run))).get(keyword("ends"))) == []
+
+
+def test_a_step_that_is_tried_again_after_a_move_starts_no_child_that_has_ended_a_second_time(
+    a, b, tmp_path
+) -> None:
+    source = """
+    (require '[flow.retry :refer [constant with-retry!]])
+    (defn one [] 1)
+    (defn main []
+      (with-retry! {:max-attempts 3 :backoff (constant #dur "1ms")}
+        (let [k (start! one) n (await! k)]
+          (if (= 1 (attempt)) (do (receive! :go) (throw (ex-info "again" {}))) n))))"""
+    run = parked(a, source)
+    move(a, b, run, tmp_path)
+    b.signal(run, "go")
+    b.interpret(until_idle=True)
+    assert b.result(run) == 1
+    assert len(b.store.runs(RunQuery())) == 1
+
+
+def test_a_child_of_that_name_that_was_started_here_is_meant_before_one_that_has_ended_elsewhere(
+    a, b, tmp_path
+) -> None:
+    source = """
+    (defn one [n] n)
+    (defn main []
+      (start! one [1] {:id "the-one"})
+      (receive! :go)
+      (await! (start! one [2] {:id "the-one"})))"""
+    run = parked(a, source)
+    move(a, b, run, tmp_path)
+    b.signal(run, "go")
+    b.interpret(until_idle=True)
     assert b.result(run) == 2
 
 

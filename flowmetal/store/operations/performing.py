@@ -57,6 +57,7 @@ from flowmetal.store.operations.vocabulary import (
     ReleasePermit,
     RenewPermit,
     RestoreCallback,
+    RestoreEnds,
     ScanState,
     SendMessage,
     SettlePromise,
@@ -167,6 +168,8 @@ def _perform(records: Records, asker: Asker | None, operation: Operation) -> Ans
             return _show_ties(records, operation)
         case RestoreCallback():
             return callbacks.restore(records, operation)
+        case RestoreEnds():
+            return runs.restore_ends(records, operation)
         case Publish():
             return topics.publish(records, operation)
         case Enqueue():
@@ -225,12 +228,18 @@ def _show_ties(records: Records, operation: ShowTies) -> Answer:
     rows = [vector((what, key, tie.kind, tie.place)) for what, key, tie in found]
     names = [key for what, key, _ in found if what == callbacks.CALLBACK]
     carried = [callbacks.packed(records, name) for name in names]
+    ends = [runs.packed_end(records, tie.place) for what, _, tie in found if what == runs.END]
     doubtful = [
         key
         for what, key, tie in found
         if what == OPEN and (look := _DOUBTS.get(tie.kind)) is not None and look(records, tie.place)
     ]
-    return answer(ties=vector(rows), callbacks=vector(carried), doubtful=vector(doubtful))
+    return answer(
+        ties=vector(rows),
+        callbacks=vector(carried),
+        ends=vector(ends),
+        doubtful=vector(doubtful),
+    )
 
 
 _DOUBTS: Final = {tasks.TASK: tasks.is_doubtful, calls.CALL: calls.is_doubtful}
@@ -283,7 +292,7 @@ def cut_ties(records: Records, run: RunId, hanging: Sequence[tuple[str, str, Tie
         _cut(records, standing, what, key, tie)
 
 
-_KEPT_BY_PARKED: Final = frozenset({OPEN, runs.CHILD, callbacks.CALLBACK, topics.TOPIC})
+_KEPT_BY_PARKED: Final = frozenset({OPEN, runs.CHILD, runs.END, callbacks.CALLBACK, topics.TOPIC})
 
 
 def revive_run(records: Records, run: RunId) -> None:
@@ -306,6 +315,8 @@ def _cut(records: Records, run: Standing, what: str, key: str, tie: Tie) -> None
             runs.tell_watcher(records, key, run)
         case runs.CHILD:
             runs.end_child(records, key, tie, run)
+        case runs.END:
+            runs.forget_end(records, tie.place)
         case callbacks.CALLBACK:
             callbacks.close(records, key)
         case topics.TOPIC:

@@ -2,14 +2,19 @@
 
 A child hangs on its parent by a ``child`` tie with its policy; whoever waits for a run hangs on
 that run by a ``watch`` tie. Both are cut when that run ends.
+
+What children came to in a store that their parent has left is kept with it, as their **ends**: it is what the parent
+gets that waits for such a run here, unless it has started one of that name here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from flowmetal.ids import RunId
+from flowmetal.store import rules
 from flowmetal.store.operations.answers import (
     Answer,
     Asker,
@@ -18,13 +23,23 @@ from flowmetal.store.operations.answers import (
     refuse,
     reply,
 )
-from flowmetal.store.operations.records import TAB, Records, Standing, parts_of
+from flowmetal.store.operations.records import (
+    TAB,
+    Kept,
+    Records,
+    Standing,
+    drop,
+    keep,
+    parts_of,
+    read,
+)
 from flowmetal.store.operations.ties import Tie, bind, unbind, wait_at, waits_no_more
 from flowmetal.store.operations.vocabulary import (
     AwaitRun,
     Enqueue,
     IfExists,
     OnParentEnd,
+    RestoreEnds,
     SendMessage,
     StartRun,
 )
@@ -34,7 +49,16 @@ from flowmetal.values.codec import encode_data
 
 WATCH = "watch"
 CHILD = "child"
+END = "end"
 _ANEW = 1000
+
+
+@dataclass(slots=True)
+class End(Kept):
+    """Key: parent, child. The body is the result or the error."""
+
+    SPACE: ClassVar[str] = END
+    state: str
 
 
 def start_run(records: Records, asker: Asker | None, operation: StartRun) -> Answer:
@@ -57,6 +81,8 @@ def make_run(
     wrong = bad_name(new.id, "run")
     if wrong is not None:
         return wrong
+    if asker is not None and wish.again and _succeeded_elsewhere(records, asker.run, new.id):
+        return answer(run=new.id, made=False)
     if records.create_run(new):
         tie(new)
         return answer(run=new.id, made=True)
@@ -143,7 +169,7 @@ def bind_child(records: Records, new: NewRun, policy: OnParentEnd) -> None:
 
 
 def await_run(records: Records, asker: Asker, operation: AwaitRun) -> Answer | None:
-    standing = records.run(operation.run)
+    standing = _known(records, asker, operation.run)
     if standing is None:
         return refuse(
             "FM1101", "run/unknown", f"there is no run {operation.run}", run=operation.run
@@ -155,6 +181,51 @@ def await_run(records: Records, asker: Asker, operation: AwaitRun) -> Answer | N
     bind(records, standing.id, WATCH, f"{asker.run}{TAB}{asker.effect}", Tie(WATCH, asker.run))
     wait_at(records, asker, WATCH, standing.id)
     return None
+
+
+def _known(records: Records, asker: Asker, run: RunId) -> Standing | None:
+    """Return how a run stands for one that waits for it. Its own children are meant before others."""
+    here = records.run(run)
+    if here is not None and here.parent == asker.run:
+        return here
+    return _end_of(records, asker.run, run) or here
+
+
+def _end_of(records: Records, parent: RunId, child: RunId) -> Standing | None:
+    """Return what a child came to in a store that its parent has left."""
+    record = records.get(End.SPACE, f"{parent}{TAB}{child}")
+    if record is None:
+        return None
+    state = RunState(read(End, record).state)
+    result, error = (record.body, None) if state is RunState.COMPLETED else (None, record.body)
+    return Standing(child, state, result, error, parent)
+
+
+def _succeeded_elsewhere(records: Records, parent: RunId, child: RunId) -> bool:
+    end = _end_of(records, parent, child)
+    return end is not None and end.state is RunState.COMPLETED
+
+
+def restore_ends(records: Records, operation: RestoreEnds) -> Answer:
+    """Remember what children of a run that comes from another store came to there."""
+    for record in operation.records:
+        run, state, body = (record.get(keyword(name)) for name in ("run", "state", "body"))
+        key = f"{operation.run}{TAB}{run}"
+        keep(records, key, End(state), body)
+        bind(records, operation.run, END, run, Tie(END, key))
+    return answer(value=len(operation.records))
+
+
+def packed_end(records: Records, key: str) -> Answer:
+    """Return what ``restore_ends`` takes a list of."""
+    record = records.get(End.SPACE, key)
+    if record is None:
+        raise rules.damaged(f"what run {key.replace(TAB, ' ')} came to", "it is not there")
+    return answer(run=parts_of(key, 2)[1], state=read(End, record).state, body=record.body)
+
+
+def forget_end(records: Records, key: str) -> None:
+    drop(records, End, key)
 
 
 def withdraw(records: Records, asker: Asker, watched: str) -> None:

@@ -232,9 +232,9 @@ class ShowCallback:
 
 @dataclass(frozen=True, slots=True)
 class ShowTies:
-    """Say what hangs on a run. ``{:ties [[what key kind place] ...] :callbacks [record ...]}``.
+    """Say what hangs on a run. ``{:ties [[what key kind place] ...] :callbacks [record ...] :ends [record ...]}``.
 
-    ``callbacks`` are what ``RestoreCallback`` takes, for a run that moves. ``{:doubtful [effect ...]}``
+    ``callbacks`` and ``ends`` are what ``RestoreCallback`` and ``RestoreEnds`` take, for a run that moves. ``{:doubtful [effect ...]}``
     are its at-most-once tasks that a worker has, or has done: asked for elsewhere, they would be done twice.
     """
 
@@ -247,6 +247,17 @@ class RestoreCallback:
 
     run: RunId
     record: Map
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreEnds:
+    """Remember what children came to in the store that their parent ``run`` comes from. ``{:value count}``.
+
+    Each record is ``{:run RUN :state STATE :body bytes}``.
+    """
+
+    run: RunId
+    records: Sequence[Map]
 
 
 @dataclass(frozen=True, slots=True)
@@ -564,6 +575,7 @@ Operation = (
     | ShowCallback
     | ShowTies
     | RestoreCallback
+    | RestoreEnds
     | AwaitPromise
     | SettlePromise
     | ShowPromise
