@@ -17,7 +17,7 @@ from flowmetal.embed.evaluator import SealedMachine
 from flowmetal.ids import CodeHash, RunId
 from flowmetal.runtime.compiling import compile_for
 from flowmetal.snapshot import decode, encode
-from flowmetal.values import Value
+from flowmetal.values import FlowError, Value
 from flowmetal.vm.calls import call_value
 from flowmetal.vm.link import Image
 from flowmetal.vm.machine import run
@@ -107,7 +107,10 @@ class MovingMachine(SealedMachine):
             own = self.image.functions[function.function.function.hash]
             function = Closure(own, function.captured, function.meta)
         fiber = Fiber(1, [])
-        called = call_value(machine, fiber, function, list(arguments))
+        try:
+            called = call_value(machine, fiber, function, list(arguments))
+        except FlowError as error:  # of a native
+            raise EvaluationFailed(error.error) from None
         if not isinstance(called, Frame):
             return called
         machine.fibers, machine.next_fiber = {1: fiber}, 2
