@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from asyncio import events, tasks
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Protocol
 
 _SWAPS = hasattr(tasks, "_swap_current_task")  # from 3.12 on; needed from 3.14 on
@@ -45,10 +44,14 @@ class SteppedLoop(asyncio.BaseEventLoop):
         return 0 if self._ready else self._next_timer_us()
 
     def _next_timer_us(self) -> int | None:
-        while self._scheduled and self._scheduled[0]._cancelled:
+        scheduled = self._scheduled
+        while scheduled:
+            first = scheduled[0]
+            if not first._cancelled:
+                return int(first._when * 1e6 + 0.999)
             self._timer_cancelled_count -= 1
-            heapq.heappop(self._scheduled)._scheduled = False
-        return int(self._scheduled[0]._when * 1e6 + 0.999) if self._scheduled else None
+            heapq.heappop(scheduled)._scheduled = False
+        return None
 
     def step(self) -> None:
         """Run one callback, if one is ready."""
@@ -64,20 +67,9 @@ class SteppedLoop(asyncio.BaseEventLoop):
             with self.running():
                 handle._run()
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self) -> _Running:
         """Be the running loop, also below a callback of another one."""
-        outer = events._get_running_loop()
-        task = tasks._swap_current_task(outer, None) if _SWAPS and outer is not None else None
-        events._set_running_loop(self)
-        busy, self.busy = self.busy, True
-        try:
-            yield
-        finally:
-            self.busy = busy
-            events._set_running_loop(outer)
-            if _SWAPS and outer is not None:
-                tasks._swap_current_task(outer, task)
+        return _Running(self)
 
     def drain(self) -> None:
         """Cancel everything and let it end: nobody is there any more."""
@@ -108,3 +100,24 @@ class SteppedLoop(asyncio.BaseEventLoop):
         problem = context.get("exception")
         if isinstance(problem, Exception):
             self.problems.append(f"{self.name}: {context['message']}: {problem!r}")
+
+
+class _Running:
+    """What ``SteppedLoop.running`` returns: a class, for it is entered a thousand times in a simulated second."""
+
+    __slots__ = ("busy", "loop", "outer", "task")
+
+    def __init__(self, loop: SteppedLoop) -> None:
+        self.loop = loop
+
+    def __enter__(self) -> None:
+        self.outer = outer = events._get_running_loop()
+        self.task = tasks._swap_current_task(outer, None) if _SWAPS and outer is not None else None
+        events._set_running_loop(self.loop)
+        self.busy, self.loop.busy = self.loop.busy, True
+
+    def __exit__(self, *problem: object) -> None:
+        self.loop.busy = self.busy
+        events._set_running_loop(self.outer)
+        if _SWAPS and self.outer is not None:
+            tasks._swap_current_task(self.outer, self.task)

@@ -98,9 +98,9 @@ class Process:
         )
 
     def next_us(self) -> int | None:
-        """Return when it can do something."""
-        next_us = None if self.loop.busy else self.loop.next_us()
-        return None if next_us is None else max(next_us, self.frozen_us)
+        """Return when it can do something, if its loop is not busy."""
+        next_us = self.loop.next_us()
+        return next_us if next_us is None or next_us > self.frozen_us else self.frozen_us
 
 
 @dataclass
@@ -357,12 +357,20 @@ class Simulation:
         now_us = self.clock.passed_us
         if now_us >= FAULTY_US and not self.is_peace:
             self._make_peace()
-        # A driver waits below its callback: it begins where nobody else is in the middle of something.
-        able = [p for p in self.processes if not (self._depth and p.is_driver and not p.began)]
-        nexts = [(at_us, p) for p in able if (at_us := p.next_us()) is not None]
-        ready = [process for at_us, process in nexts if at_us <= now_us]
+        ready, soonest_us = [], until_us
+        for process in self.processes:
+            # A driver waits below its callback: it begins where nobody else is in the middle of something.
+            if process.loop.busy or (self._depth and process.is_driver and not process.began):
+                continue
+            at_us = process.next_us()
+            if at_us is None:
+                continue
+            if at_us <= now_us:
+                ready.append(process)
+            elif at_us < soonest_us:
+                soonest_us = at_us
         if not ready:
-            self.clock.passed_us = max(now_us, min([until_us, *(at_us for at_us, _ in nexts)]))
+            self.clock.passed_us = max(now_us, soonest_us)
             return self.clock.passed_us < until_us
         self.steps += 1
         process = ready[0] if len(ready) == 1 else self.chance.choice(ready)
