@@ -23,6 +23,7 @@ from flowmetal.compiler.resolution import Expander, Names
 from flowmetal.compiler.top_level import NAMESPACE_FORMS
 from flowmetal.embed.asking import Look
 from flowmetal.embed.asking_runs import RunConnector
+from flowmetal.embed.evaluating import EvaluatingMachine
 from flowmetal.embed.library import library
 from flowmetal.embed.live import LiveMachine
 from flowmetal.embed.loading import LoadConnector, error_value
@@ -76,7 +77,7 @@ class EvaluationError(FlowmetalError):
 class _ReplLoader:
     """What a file that the REPL loads is compiled with: forms of a file are evaluated sealed."""
 
-    def __init__(self, machine: LiveMachine | LookingMachine) -> None:
+    def __init__(self, machine: EvaluatingMachine) -> None:
         self.enter = machine.enter
         self.load = machine.load_sealed
         self.call = machine.call
@@ -109,7 +110,7 @@ class Interactive:
         self._problems: dict[int, tuple[Diagnostic, ...]] = {}
         loading = LoadConnector(self)
         own = {native.name: native for native in (*self.lookup.natives(), *loading.natives())}
-        self.machine: LiveMachine | LookingMachine
+        self.machine: EvaluatingMachine
         if look is None:
             modules = library()
             for module in modules:

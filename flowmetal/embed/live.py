@@ -19,21 +19,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from flowmetal.bytecode.code import Definition, DefinitionKind, Function, Module, Program
+from flowmetal.bytecode.code import Module, Program
 from flowmetal.compiler.environment import Environment
 from flowmetal.compiler.evaluator import EvaluationFailed
+from flowmetal.embed.evaluating import EvaluatingMachine
 from flowmetal.embed.evaluator import compile_at_once
-from flowmetal.embed.unkept import Interrupted, Interruption, UnkeptRun, drive_unkept
-from flowmetal.ids import CodeHash, InterpreterId, RunId
+from flowmetal.embed.unkept import Interrupted, UnkeptRun, drive_unkept
+from flowmetal.ids import InterpreterId, RunId
 from flowmetal.stdlib.natives.walking import unrealised_inside
-from flowmetal.values import EMPTY_MAP, ErrorValue, FlowError, Symbol, Value, VarRef, vector
+from flowmetal.values import EMPTY_MAP, ErrorValue, FlowError, Symbol, Value, vector
 from flowmetal.vm.calls import call_value
 from flowmetal.vm.link import Image, Linker
 from flowmetal.vm.machine import run
 from flowmetal.vm.spaces import NAMESPACE
 from flowmetal.vm.state import (
     Bindings,
-    Closure,
     Fiber,
     Finish,
     Frame,
@@ -59,10 +59,10 @@ _SLICE: Final = 200_000
 _FOR_EVER_US: Final = 1 << 55
 
 
-class LiveMachine:
-    """Evaluates definitions and expressions. It is an ``Evaluator`` whose forms have effects."""
+class LiveMachine(EvaluatingMachine):
+    """Evaluates definitions and expressions, whose effects are performed."""
 
-    prelude: Final = Path(__file__).parent / "live.flow"
+    prelude = Path(__file__).parent / "live.flow"
 
     def __init__(
         self,
@@ -72,6 +72,7 @@ class LiveMachine:
         grants: RunGrants,
         observer: Observer,
     ) -> None:
+        super().__init__({}, Bindings({}, None))
         own = (
             Native("flow.repl/-done!", self._done, 1, 1, wants_machine=True),
             Native("flow.repl/-failed!", self._failed, 1, 1, wants_machine=True),
@@ -79,18 +80,13 @@ class LiveMachine:
         self._natives = {**natives, **{native.name: native for native in own}}
         self.image = Image(Program("user", ()), self._natives)
         self.image.grows = True
-        self.entered = ""  # the namespace that was made current last, by us
         self.run = RunId(f"repl-{os.urandom(4).hex()}")
-        self.globals: dict[str, Value] = {}
-        self.bindings = Bindings({}, None)
-        self.last: Value = None
         self._defined: dict[str, None] = {}
         self._outcomes: dict[int, Value | FlowError] = {}
         self._running: list[Machine] = []
         self._generation = 0
         self._next_gensym = 1
         self._random = int.from_bytes(os.urandom(8), "big")
-        self._interruption = Interruption()
         self._world = world
         self._grants = grants
         self._observer = observer
@@ -105,47 +101,16 @@ class LiveMachine:
         for definition in module.definitions:
             self.load_sealed(definition, functions)
 
-    def interrupt(self) -> bool:
-        """Ask what is being evaluated to stop; asked again, it stops at once. False: it was asked again."""
-        state = self._interruption
-        state.insisted, state.asked = state.asked, True
-        return not state.insisted
-
-    def heed_again(self) -> None:
-        """Forget an interruption: a new evaluation begins."""
-        # A new object: an evaluation that was left behind keeps its own.
-        self._interruption = Interruption()
-
     def enter(self, environment: Environment, namespace: str) -> None:
         """Make a namespace the current one."""
         self.image.spaces = environment
         if NAMESPACE in self.globals:
             self.globals[NAMESPACE] = Symbol(None, namespace)
-            self.entered = namespace
-
-    def gone_to(self) -> str | None:
-        """Return the namespace that what was evaluated has made current, None if it has not."""
-        current = self.globals.get(NAMESPACE)
-        if isinstance(current, Symbol) and current.text != self.entered:
-            return current.text
-        return None
+            self._entered = namespace
 
     def locals(self) -> dict[str, Value]:
         """Return the names that forms can use beside vars: none."""
         return {}
-
-    # -- what the compiler asks for ------------------------------------------------------
-
-    def load(self, definition: Definition, functions: Mapping[CodeHash, Function]) -> None:
-        """Give a var its value, or run an expression. Raises FlowError, Interrupted."""
-        self._load(definition, functions, self.evaluate)
-
-    def load_sealed(self, definition: Definition, functions: Mapping[CodeHash, Function]) -> None:
-        """Load a definition that came with a file. Raises EvaluationFailed, Interrupted."""
-        try:
-            self._load(definition, functions, self.compute)
-        except FlowError as error:
-            raise EvaluationFailed(error.error) from None
 
     def call(self, name: str, arguments: Sequence[Value]) -> Value:
         """Call a macro; its result is realised. Raises EvaluationFailed, Interrupted."""
@@ -157,33 +122,12 @@ class LiveMachine:
             raise EvaluationFailed(error.error) from None
         return made
 
-    def _load(
-        self,
-        definition: Definition,
-        functions: Mapping[CodeHash, Function],
-        evaluate: Callable[[Value, Sequence[Value]], Value],
-    ) -> None:
-        self.image.add((definition,), functions.values())
-        name = definition.name
-        match definition.kind:
-            case DefinitionKind.FUNCTION | DefinitionKind.CONSTANT | DefinitionKind.NATIVE:
-                self.globals[name] = self.image.static[name]
-                self.last = VarRef(name)
-            case DefinitionKind.INITIALISER:
-                self.globals[name] = evaluate(self._thunk(definition), ())
-                self.last = VarRef(name)
-            case DefinitionKind.EXPRESSION:
-                self.last = evaluate(self._thunk(definition), ())
-            case DefinitionKind.DECLARED:
-                pass
-
-    def _thunk(self, definition: Definition) -> Closure:
-        assert definition.function is not None
-        return self.image.functions[definition.function].plain
-
     # -- evaluations ---------------------------------------------------------------------
 
-    def compute(self, function: Value, arguments: Sequence[Value]) -> Value:
+    def _image(self) -> Image:
+        return self.image
+
+    def compute(self, function: Value, arguments: Sequence[Value] = ()) -> Value:
         """Call a function without effects. Raises FlowError, Interrupted."""
         machine = self._machine(sealed=True)
         fiber = machine.fibers[1]

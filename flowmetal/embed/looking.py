@@ -12,15 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from flowmetal.bytecode.code import Definition, DefinitionKind, Function
 from flowmetal.compiler.environment import Environment
-from flowmetal.compiler.evaluator import EvaluationFailed
 from flowmetal.embed.asking import Look, Place
-from flowmetal.embed.unkept import Interrupted, Interruption
+from flowmetal.embed.evaluating import EvaluatingMachine
+from flowmetal.embed.unkept import Interrupted
 from flowmetal.errors import UsageError
-from flowmetal.ids import CodeHash, RunId
-from flowmetal.values import FlowError, Symbol, Value, VarRef, hash_map, show, symbol
+from flowmetal.ids import RunId
+from flowmetal.values import Symbol, Value, hash_map, show, symbol
 from flowmetal.values.errors import flow_error
+from flowmetal.vm.link import Image
 from flowmetal.vm.spaces import NAMESPACE
 from flowmetal.vm.state import Bindings, Machine, Native
 from flowmetal.vm.tracing import place
@@ -28,13 +28,13 @@ from flowmetal.vm.tracing import place
 _SHOWN_FRAMES: Final = 40
 
 
-class LookingMachine:
-    """Evaluates definitions and expressions in a copy. It is an ``Evaluator``.
+class LookingMachine(EvaluatingMachine):
+    """Evaluates definitions and expressions in a copy.
 
     ``look`` makes the copy, whose code may call the given natives beside those of any program.
     """
 
-    prelude: Final = Path(__file__).parent / "looking.flow"
+    prelude = Path(__file__).parent / "looking.flow"
 
     def __init__(
         self,
@@ -49,25 +49,11 @@ class LookingMachine:
         )
         self.look = look({**natives, **{native.name: native for native in own}})
         copy = self.look.copy
-        self.globals = copy.machine.globals
-        self.bindings = Bindings({}, copy.bindings)  # what ``set!`` may change
+        super().__init__(copy.machine.globals, Bindings({}, copy.bindings))
         copy.bindings = self.bindings
         copy.wrote = lambda text: wrote(copy.machine.run, text)
-        self.last: Value = None
-        self._entered = ""  # the namespace that was made current last, by us
-        self._interruption = Interruption()
         self._limit = copy.machine.watch
         copy.machine.watch = self._watch
-
-    def interrupt(self) -> bool:
-        """Ask what is being evaluated to stop. False: it was asked again."""
-        state = self._interruption
-        state.insisted, state.asked = state.asked, True
-        return not state.insisted
-
-    def heed_again(self) -> None:
-        """Forget an interruption: a new evaluation begins."""
-        self._interruption = Interruption()
 
     def enter(self, environment: Environment, namespace: str) -> None:
         """Make a namespace the current one."""
@@ -75,49 +61,24 @@ class LookingMachine:
         self.globals[NAMESPACE] = Symbol(None, namespace)
         self._entered = namespace
 
-    def gone_to(self) -> str | None:
-        """Return the namespace that what was evaluated has made current, None if it has not."""
-        current = self.globals.get(NAMESPACE)
-        if isinstance(current, Symbol) and current.text != self._entered:
-            return current.text
-        return None
-
     def locals(self) -> dict[str, Value]:
         """Return what names stand for where the REPL looks."""
         return self.look.locals()
-
-    # -- what the compiler asks for ------------------------------------------------------
-
-    def load(self, definition: Definition, functions: Mapping[CodeHash, Function]) -> None:
-        """Give a var its value, or run an expression. Raises FlowError, Interrupted."""
-        image, name = self.look.copy.image, definition.name
-        image.add((definition,), functions.values())
-        match definition.kind:
-            case DefinitionKind.FUNCTION | DefinitionKind.CONSTANT | DefinitionKind.NATIVE:
-                self.globals[name] = image.static[name]
-                self.last = VarRef(name)
-            case DefinitionKind.INITIALISER | DefinitionKind.EXPRESSION:
-                assert definition.function is not None
-                self.last = self.evaluate(image.functions[definition.function].plain)
-                if name:
-                    self.globals[name], self.last = self.last, VarRef(name)
-            case DefinitionKind.DECLARED:
-                pass
-
-    def load_sealed(self, definition: Definition, functions: Mapping[CodeHash, Function]) -> None:
-        """Load a definition that came with a file. Raises EvaluationFailed, Interrupted."""
-        try:
-            self.load(definition, functions)
-        except FlowError as error:
-            raise EvaluationFailed(error.error) from None
 
     def call(self, name: str, arguments: Sequence[Value]) -> Value:
         """Call a macro; its result is realised. Raises EvaluationFailed, Interrupted."""
         return self.look.copy.call(name, arguments)
 
     def evaluate(self, function: Value, arguments: Sequence[Value] = ()) -> Value:
+        """Call a function; an effect is refused. Raises FlowError, Interrupted."""
+        return self.compute(function, arguments)
+
+    def compute(self, function: Value, arguments: Sequence[Value] = ()) -> Value:
         """Call a function without effects. Raises FlowError, Interrupted."""
         return self.look.copy.compute(function, arguments)
+
+    def _image(self) -> Image:
+        return self.look.copy.image
 
     def _watch(self, machine: Machine) -> None:
         if self._interruption.asked:
