@@ -1,4 +1,4 @@
-"""Writes the golden files of the current formats: a program, and snapshots of a run of it.
+"""Writes the golden files of the current formats: programs, snapshots, a store of each kind, a run in a file.
 
     python -m tests.golden.make
 
@@ -8,14 +8,25 @@ of released versions are never written again: they must load for ever.
 
 from __future__ import annotations
 
+import gzip
+import json
+import sqlite3
+import tempfile
 from pathlib import Path
 
 import msgpack
 
 from flowmetal.bytecode.file import VERSION as PROGRAM_VERSION
 from flowmetal.bytecode.file import write_program
+from flowmetal.embed import Engine
 from flowmetal.snapshot import encode
 from flowmetal.snapshot.format import WITH_CODE, WITHOUT_CODE
+from flowmetal.store.postgres.schema import VERSION as POSTGRES_VERSION
+from flowmetal.store.sqlite.file import SCHEMA_VERSION
+from flowmetal.store.transfer import FORMAT as RUN_FORMAT
+from tests.golden.rows import postgres_rows, postgres_schema, postgres_sequences
+from tests.golden.stores import fill
+from tests.postgres import running
 from tests.snapshot import test_own_code as own
 from tests.snapshot.machines import by_instruction
 from tests.snapshot.test_everywhere import answer, begin, program, result
@@ -32,6 +43,7 @@ def main() -> None:
     """
     without_code()
     with_code()
+    stores()
 
 
 def without_code() -> None:
@@ -57,6 +69,30 @@ def with_code() -> None:
     (FOLDER / f"snapshots-{WITH_CODE}.msgpack").write_bytes(
         msgpack.packb([name, snapshots, states[-1][1], own.ENDING])
     )
+
+
+def stores() -> None:
+    """Write stores as ``fill`` leaves them, of SQLite with the run that has left it."""
+    with tempfile.TemporaryDirectory() as folder:
+        place, run = Path(folder, "store.db"), FOLDER / f"run-{RUN_FORMAT}.fms"
+        run.unlink(missing_ok=True)
+        with Engine(f"sqlite:{place}") as engine:
+            fill(engine, run)
+        with sqlite3.connect(place) as file:
+            file.execute("VACUUM INTO ?", (f"{folder}/whole.db",))
+        data = Path(folder, "whole.db").read_bytes()
+        (FOLDER / f"sqlite-{SCHEMA_VERSION}.db.gz").write_bytes(gzip.compress(data, mtime=0))
+        with running() as server:
+            url = server.new_store()
+            with Engine(url) as engine:
+                fill(engine, Path(folder, "run.fms"))
+            made = {
+                "schema": postgres_schema(url),
+                "rows": postgres_rows(url),
+                "sequences": postgres_sequences(url),
+            }
+        text = json.dumps(made, separators=(",", ":")).encode()
+        (FOLDER / f"postgres-{POSTGRES_VERSION}.json.gz").write_bytes(gzip.compress(text, mtime=0))
 
 
 if __name__ == "__main__":
