@@ -271,6 +271,57 @@ def test_retries_of_an_inner_step_do_not_move_the_keys_after_it() -> None:
     assert len(tail_keys) == 1
 
 
+def keys_by_url(world: World) -> dict[Value, set[str]]:
+    keys: dict[Value, set[str]] = {}
+    for request in world.of("http/request"):
+        keys.setdefault(request.args.get(keyword("url")), set()).add(request.key)
+    return keys
+
+
+def test_what_an_attempt_asks_when_in_doubt_does_not_move_the_keys_after_it() -> None:
+    script = {
+        "a": iter(["paid", failure("who knows", "effect/in-doubt", False)]),
+        "is-paid": iter(["paid"]),
+        "b": iter(["sent", "sent"]),
+        "c": iter([failure("not now", "http/status"), "done"]),
+    }
+    world = World({"http/request": lambda request: next(script[request.args.get(keyword("url"))])})
+    run(
+        """(step! "x" {:retry {}}
+             (http/post! "a" {:verify (fn [_] (http/get! "is-paid"))}) (http/post! "b") (http/post! "c"))""",
+        world,
+    )
+    keys = keys_by_url(world)
+    assert [len(keys[url]) for url in script] == [1, 1, 1, 1]
+    assert len(set.union(*keys.values())) == 4
+
+
+def test_an_attempt_in_doubt_asks_anew_each_time() -> None:
+    doubt = failure("who knows", "effect/in-doubt", False)
+    script = {
+        "a": iter([doubt, doubt, failure("not now", "http/status"), doubt, "paid"]),
+        "is-paid": iter([None, None, None]),
+    }
+    world = World({"http/request": lambda request: next(script[request.args.get(keyword("url"))])})
+    run(
+        '(step! "x" {:retry {}} (http/post! "a" {:verify (fn [_] (http/get! "is-paid"))}))',
+        world,
+    )
+    keys = keys_by_url(world)
+    assert len(keys["a"]) == 1
+    assert len(keys["is-paid"]) == 3
+
+
+def test_an_effect_that_is_verified_asks_for_something_else_under_another_key_too() -> None:
+    world = World({"http/request": Flaky(1)})
+    run(
+        '(step! "x" {:retry {}} (http/post! "a" {:json (attempt) :verify (fn [_] nil)}))',
+        world,
+    )
+    one, two = [request.key for request in world.of("http/request")]
+    assert two.partition("~")[0] == one != two
+
+
 def test_an_effect_in_a_retried_step_is_tried_once_by_who_performs_it() -> None:
     world = World()
     run('(step! "x" {:retry {}} (http/get! "a"))', world)
