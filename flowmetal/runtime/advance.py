@@ -24,7 +24,7 @@ from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.runtime.active import ActiveRun, Arrival, Step
 from flowmetal.runtime.answering import result_of
 from flowmetal.runtime.committing import Steps
-from flowmetal.runtime.entering import facts_entering
+from flowmetal.runtime.entering import Entering, facts_entering
 from flowmetal.runtime.grace import overdue, update_grace
 from flowmetal.runtime.messages import pause_if_asked, take_messages
 from flowmetal.runtime.opening import in_doubt, open_effect
@@ -36,7 +36,7 @@ from flowmetal.values import DataError, FlowError, Instant, Value, hash_map, key
 from flowmetal.values.codec import encode_data
 from flowmetal.vm.effects import COMPILE
 from flowmetal.vm.machine import deliver, run
-from flowmetal.vm.state import MachineStatus, Overdue, Turn
+from flowmetal.vm.state import Machine, MachineStatus, Overdue, Turn
 
 BUDGET: Final = 50_000
 """Fuel between two looks at the lease and at the time; some ten milliseconds."""
@@ -388,6 +388,8 @@ def _let_facts_in(active: ActiveRun, now_us: int) -> None:
                 _take_word(active, pending, row, now_us)
                 continue
             result = result_of(active, pending, row)
+        elif _is_behind(active.machine, entering):
+            break  # what came before may end the wait: then the signal is for the next one
         else:
             active.mailbox.remove(row)
             active.consumed.append(row.number)
@@ -399,6 +401,12 @@ def _let_facts_in(active: ActiveRun, now_us: int) -> None:
                 row.time_us,
             )
         active.resolve(pending.request, result.value, result.error, entering.at_us)
+
+
+def _is_behind(machine: Machine, entering: Entering) -> bool:
+    """Say whether the machine has yet to take in something that comes before."""
+    place = (entering.at_us, entering.result.number)
+    return any((each.at_us, each.order) < place for each in machine.inbox)
 
 
 def _call_if_due(active: ActiveRun, pending: Pending, now_us: int) -> None:

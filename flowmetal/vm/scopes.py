@@ -134,8 +134,8 @@ def _join(machine: Machine, fiber: Fiber, number: int) -> None:
             # The body has caught its cancellation: the scope has failed anyway.
             fiber.cancels = (*fiber.cancels, Cancellation("a fiber failed", number))
         raise FlowError(take_cancellation(machine, fiber))
-    check_cancellation(machine, fiber)
     if scope.workers:
+        check_cancellation(machine, fiber)
         block(machine, fiber, number, "a scope")
 
 

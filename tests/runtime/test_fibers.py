@@ -181,6 +181,61 @@ def test_signals_reach_the_fibers_that_wait_for_them_in_order() -> None:
     assert value(made.drive()) == "[1 2 3]"
 
 
+class Died(BaseException):
+    """The interpreter is gone."""
+
+
+def die() -> None:
+    raise Died
+
+
+MINUTE = 60_000_000
+
+
+@pytest.mark.parametrize(
+    ("body", "sent", "outcome"),
+    [
+        (
+            '[(with-timeout! #dur "1m" {:else :late} (get! :a)) (get! :a)]',
+            [(2, "a", 1)],
+            "[:late 1]",
+        ),
+        ("[(race! (get! :a) (get! :b)) (get! :a)]", [(2, "b", 1), (3, "a", 2)], "[1 2]"),
+        (
+            "(loop [all []] (if (= 4 (count all)) all (recur (conj all (race! (get! :a) (get! :b))))))",
+            [(2, "a", 1), (3, "b", 2), (4, "b", 3), (5, "a", 4)],
+            "[1 2 3 4]",
+        ),
+        ('(all! (get! :a) (get! :a) (sleep! #dur "3m"))', [(2, "a", 1), (4, "a", 2)], "[1 2 nil]"),
+    ],
+)  # fmt: skip
+def test_a_signal_is_for_whoever_waits_after_what_came_before_it(
+    body: str, sent: list[tuple[int, str, int]], outcome: str
+) -> None:
+    made = bench(expected=99)
+    get = '(defn get! [name] (receive! name {:timeout #dur "9h" :else :lost}))'
+    made.start(program(f"{HEAD}{get}(defn main [] {body})"))
+    made.clock.after(1_000_000, die)
+    with pytest.raises(Died):
+        made.drive()
+    made.die()
+    began = made.clock.now_us()
+    for minutes, name, each in sent:
+        made.clock.advance(began + minutes * MINUTE - made.clock.now_us())
+        made.signal(name, each)
+    made.clock.advance(60 * MINUTE)
+    assert value(made.drive()) == outcome
+
+
+def test_a_signal_behind_the_cancellation_is_for_the_clean_up() -> None:
+    made = bench(expected=99)
+    body = "(try (receive! :a) (finally (quick (receive! :a))))"
+    made.start(program(f"{HEAD}(defn main [] {body})"))
+    made.clock.after(1_000_000, lambda: (made.cancel("enough"), made.signal("a", 7)))
+    assert made.drive().state is RunState.CANCELLED
+    assert [each.args for each in made.world.performed] == ["{:args [7]}"]
+
+
 @pytest.mark.parametrize("every", [False, True])
 def test_a_commit_for_each_effect_changes_no_result(every: bool) -> None:
     made = bench(expected=3)

@@ -60,6 +60,13 @@ def test_a_result_that_is_in_the_inbox_wins_over_the_cancellation() -> None:
     assert world.output == "slept"
 
 
+def test_who_has_its_result_and_waits_for_nothing_more_is_not_cancelled() -> None:
+    slept = '(do (sleep! #dur "1s") %s)'
+    text = f"""(pmap! (fn [i] (scope! [s] {slept % "(if (zero? i) (/ 1 0) i)"})) [0 1 2]
+                      {{:tolerate 0 :on-error :collect :concurrency 2}})"""
+    assert value(f"(mapv (comp first keys) {text})") == "[:error :ok :skipped]"
+
+
 def test_a_fiber_cancelled_while_computing_gets_it_at_its_next_switch_point() -> None:
     text = """(scope! [s]
       (let [f (spawn! (fn [] (loop [i 0] (when (< i 30000) (recur (inc i)))) (note! :computed) (sleep! #dur "1s") (note! :never)))]
