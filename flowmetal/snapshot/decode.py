@@ -66,6 +66,7 @@ from flowmetal.vm.state import (
     Site,
     Then,
     Verdict,
+    place_in_line,
 )
 
 
@@ -189,7 +190,8 @@ class _Reader:
             scope = self._scope(parts)
             require(scope.number not in machine.scopes, "a scope")
             machine.scopes[scope.number] = scope
-        machine.inbox = [self._delivery(parts) for parts in _groups(inbox, 4)]
+        # Earlier versions saved them as they were delivered.
+        machine.inbox = sorted(map(self._delivery, _groups(inbox, 4)), key=place_in_line)
         require(all(number < machine.next_fiber for number in machine.fibers), "a fiber")
         require(all(number < machine.next_effect for number in machine.open), "an effect")
         check_fibers(machine)

@@ -10,6 +10,7 @@ depends on the facts and their times alone.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
@@ -44,6 +45,7 @@ from flowmetal.vm.state import (
     MachineStatus,
     Overdue,
     Turn,
+    place_in_line,
 )
 from flowmetal.vm.unwinding import (
     cancel,
@@ -221,7 +223,7 @@ def deliver(machine: Machine, fact: Fact, at_us: int, order: int = 0) -> None:
 
     ``order`` breaks ties: an effect's number; 0 for what does not answer an effect.
     """
-    machine.inbox.append(Delivery(at_us, order, fact))
+    insort(machine.inbox, Delivery(at_us, order, fact), key=place_in_line)
 
 
 def _is_alive(machine: Machine) -> bool:
@@ -259,7 +261,6 @@ def _take_inbox(machine: Machine, count: int) -> None:
     """
     if machine.inbox:
         machine.fuel_used += 1
-    machine.inbox.sort(key=lambda delivery: (delivery.at_us, delivery.order))
     for _ in range(count):
         fact = machine.inbox.pop(0).fact
         match fact:

@@ -3,7 +3,7 @@
 ```
 Machine
  |- globals          vars by full name; those the program fixes are not saved
- |- inbox            facts delivered and not yet taken in, in recorded order
+ |- inbox            facts delivered and not yet taken in, the next one first
  |- open             effects asked for and not answered
  |- scopes           open ones by number: what holds fibers together (scopes.py)
  `- fibers           by number, those that have not ended, and the first
@@ -327,6 +327,11 @@ class Delivery(NamedTuple):
     at_us: int
     order: int
     fact: Fact
+
+
+def place_in_line(delivery: Delivery) -> tuple[int, int]:
+    """Return by what the inbox is in order; what is equal stays as it came."""
+    return delivery.at_us, delivery.order
 
 
 @dataclass(slots=True, eq=False, repr=False)

@@ -1,0 +1,55 @@
+"""What grows with its size, and no faster. Counted in fuel and in calls of Python, which no other process changes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+from flowmetal.embed.machine import Machine
+from flowmetal.vm.state import MachineStatus
+from tests.vm.programs import program
+
+NS = "(ns user (:require [flow.async :refer :all]))\n"
+
+
+def calls_of(act: Callable[[], object]) -> int:
+    """Return how many functions are called while something is done."""
+    count = 0
+
+    def one_more(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(one_more)
+    try:
+        act()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def ready(text: str, size: int) -> Machine:
+    """Return a machine whose main, called with a size, waits."""
+    made = Machine(program(NS + text), size)
+    assert made.run().status is MachineStatus.WAITING
+    return made
+
+
+def test_a_choice_takes_fuel_in_proportion_to_its_ports() -> None:
+    text = NS + "(defn main [n] (alts! (vec (repeatedly n chan)) {:default 1}))"
+    few, many = (Machine(program(text), n).run().fuel for n in (50, 200))
+    assert many < 6 * few
+
+
+def answered(size: int) -> int:
+    """Return what it takes that so many fibers get their answers at one moment, the last one's first."""
+    made = ready("(defn main [n] (run! await! (mapv (fn [_] (spawn! now!)) (range n))))", size)
+    for number in sorted(made.state.open, reverse=True):
+        made.deliver(number, 1, at_us=1)
+    return calls_of(made.run)
+
+
+def test_taking_in_an_answer_costs_the_same_however_many_others_wait() -> None:
+    assert answered(400) < 6 * answered(100)
