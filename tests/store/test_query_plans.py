@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
+from flowmetal.store.operations.vocabulary import Enqueue, QueuePolicy
 from flowmetal.store.protocol import Claim, Commit, Message, NewEvent, NewRun, RunQuery, RunState
 from flowmetal.store.sqlite import SqliteStore
 
@@ -64,6 +65,45 @@ def test_a_run_is_driven_without_walking_through_a_table(store: SqliteStore) -> 
     again = store.claim(claim.run, ANN, 10_000_000)
     assert isinstance(again, Claim)
     assert planner.walks == []
+
+
+class Counter:
+    """Stands before ``execute`` and counts statements."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self.count = 0
+        self._execute = store._session.execute
+        store._session.execute = self  # type: ignore[assignment]
+        store._execute = store._liveness._execute = store._records._execute = self  # type: ignore[assignment]
+
+    def __call__(self, sql: str, parameters: object = ()) -> object:
+        self.count += 1
+        return self._execute(sql, parameters)  # type: ignore[arg-type]
+
+
+def enqueue(store: SqliteStore, policy: QueuePolicy, count: int) -> None:
+    for number in range(count):
+        run = NewRun(RunId(f"r{number}"), ProgramHash("f"), b"", b"")
+        store.operate(Enqueue("q", policy, run))
+
+
+def test_runs_that_an_interpreter_may_not_take_yet_cost_no_statement_each(
+    store: SqliteStore,
+) -> None:
+    enqueue(store, QueuePolicy(per_worker=1), 300)
+    counter = Counter(store)
+    assert len(store.claim_ready(ANN, 10_000_000, 10)) == 1
+    assert counter.count < 60
+
+
+def test_a_queue_without_slots_reads_none(store: SqliteStore) -> None:
+    enqueue(store, QueuePolicy(rate_limit=1000, rate_per_us=1), 250)
+    counter = Counter(store)
+    store.operate(Enqueue("q", QueuePolicy(), NewRun(RunId("next"), ProgramHash("f"), b"", b"")))
+    few = counter.count
+    enqueue(store, QueuePolicy(), 1)
+    assert counter.count - few <= few
+    assert few < 15
 
 
 def test_the_view_of_events_reads_one_run(store: SqliteStore) -> None:

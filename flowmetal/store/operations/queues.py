@@ -185,7 +185,7 @@ def _serve(records: Records, name: str, queue: Queue) -> None:
     now = records.now_us()
     # The clock may have been set back: nobody was admitted later than now.
     queue.taken = [min(at, now) for at in queue.taken]
-    busy = [slot.partition for _, slot in each(records, Slot, f"{name}{TAB}")]
+    busy = _busy(records, name) if queue.concurrency or queue.per_partition else []
     next_us = None
     for key, entry in each(records, Entry, f"{name}{TAB}"):
         if _is_full(queue, busy):
@@ -206,6 +206,11 @@ def _serve(records: Records, name: str, queue: Queue) -> None:
         if queue.rate_limit is not None:
             queue.taken = [*queue.taken, now][-queue.rate_limit :]
     keep(records, name, queue, due_us=next_us)
+
+
+def _busy(records: Records, name: str) -> list[str]:
+    """Return the partition of each run that is under way."""
+    return [slot.partition for _, slot in each(records, Slot, f"{name}{TAB}")]
 
 
 def end_delay(records: Records, key: str) -> None:

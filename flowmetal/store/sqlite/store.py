@@ -247,12 +247,17 @@ class SqliteStore:
         many will be asked for.
         """
         size = max(wanted, _PAGE)
+        full: set[str] = set()  # what is taken on the way makes no room
         for number, run, queue in chain(
             self._liveness.orphans(owner, size, snapshot_format, attempts),
             self._due(size, snapshot_format, attempts),
         ):
-            if not queue or self._records.has_room(queue, owner):
-                yield number, run
+            if queue in full:
+                continue
+            if queue and not self._records.has_room(queue, owner):
+                full.add(queue)
+                continue
+            yield number, run
 
     def _due(
         self, size: int, snapshot_format: int, attempts: int
