@@ -114,7 +114,7 @@ CODES: tuple[ErrorCode, ...] = (
         "A regular expression takes too many steps",
         "Most expressions are matched in time proportional to the text. Those with back references,\n"
         "look-around or possessive parts are matched by trying, which is bounded: a million steps, and\n"
-        "200 more for each character. Nested loops over the same characters, as in (a+)+, need more.",
+        "200 more for each character, up to 20 million. Nested loops over the same characters, as in (a+)+, need more.",
         wrong='(defn main [] (re-find #"(?=(a+)+$)b" (str (apply str (repeat 40 "a")) "c")))',
         right='(defn main [] (re-find #"(?=a+$)b" (str (apply str (repeat 40 "a")) "c")))',
     ),

@@ -8,7 +8,7 @@ character, a group or a choice.
 
 Backtracking can take time that grows exponentially with the text. Every
 instruction is counted, and a search that needs more than ``STEPS`` plus
-``STEPS_PER_CHARACTER`` for each character ends in ``:limit/regex``. The count depends on
+``STEPS_PER_CHARACTER`` for each character, or ``MOST_STEPS``, ends in ``:limit/regex``. The count depends on
 expression and text alone, so a run that fails so fails so everywhere.
 
 Registers hold where groups begin and end, where a loop's turn began, how often
@@ -42,6 +42,9 @@ from flowmetal.values.meter import charge
 
 STEPS = 1_000_000
 STEPS_PER_CHARACTER = 200
+MOST_STEPS = 20_000_000
+"""Some four seconds, in which no other run of the interpreter goes on; a lease is ten."""
+
 _LONGEST_PROGRAM = 20_000
 
 _CHAR = 0  # set
@@ -130,7 +133,7 @@ class Backtracking:
             at = found.end() + (found.end() == found.start())
 
     def _budget(self, text: str) -> int:
-        return STEPS + STEPS_PER_CHARACTER * len(text)
+        return min(STEPS + STEPS_PER_CHARACTER * len(text), MOST_STEPS)
 
     def _search(self, text: str, start: int, left: list[int]) -> Match | None:
         first = self._first
@@ -223,8 +226,9 @@ class Backtracking:
                 del stack[registers[instruction[1]] :]
             elif op == _BEHIND:
                 _, least, most = instruction
-                steps -= max(0, at - least)
-                for back in range(at if most == ENDLESS else min(most, at), least, -1):
+                furthest = at if most == ENDLESS else min(most, at)
+                steps -= max(0, furthest - least)
+                for back in range(furthest, least, -1):
                     stack.append((pc + 1, at - back, len(trail)))
                 if at >= least:
                     at -= least
