@@ -28,6 +28,12 @@ PATIENCE: Final = 10
 
 _TROUBLE_US: Final = 1_000_000
 _LOOK_S: Final = 0.01
+_PAUSE: Final = 4
+"""Times as long as it took, before descendants are looked for again, if none that is driven has come to a wait or an
+end: a fifth of the time goes into looking, however many there are."""
+
+_LONGEST_PAUSE_S: Final = 0.5
+
 _ROWS: Final = 10_000
 
 
@@ -43,6 +49,7 @@ class Family:
         self._drive_member = drive
         self._driving: dict[RunId, asyncio.Task[None]] = {}
         self._watch: asyncio.Task[None] | None = None
+        self._left = asyncio.Event()  # a descendant has left its place to others
         self._troubled: set[RunId] = set()
         self._failures: dict[RunId, int] = {}  # of the store, under a run
         self._not_before_us: dict[RunId, int] = {}  # monotonic
@@ -76,10 +83,17 @@ class Family:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _look_again_and_again(self) -> None:
+        clock = self._host.clock
         while True:
+            self._left.clear()
+            began_us = clock.monotonic_us()
             with contextlib.suppress(StoreError):  # the next look finds out more
                 self._look()
+            took_s = (clock.monotonic_us() - began_us) / 1_000_000
             await asyncio.sleep(_LOOK_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(_PAUSE * took_s, _LONGEST_PAUSE_S)):
+                    await self._left.wait()
 
     def _look(self) -> int:
         """Take what can go on; return how many were taken."""
@@ -122,6 +136,7 @@ class Family:
 
     def _ended(self, run: RunId, task: asyncio.Task[None]) -> None:
         self._driving.pop(run, None)
+        self._left.set()
         if not task.cancelled() and task.exception() is not None:
             self._crash = self._crash or task.exception()
 

@@ -10,6 +10,7 @@ import json
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import pytest
 import flowmetal
 from flowmetal.embed.views import RunView
 from flowmetal.errors import RefusedError, RunError
-from flowmetal.store.protocol import NewEvent, RunState
+from flowmetal.store.protocol import NewEvent, RunQuery, RunRow, RunState
 from flowmetal.values import ErrorValue, Value, hash_map, keyword, pr_str
 from tests.stores import url_of
 
@@ -109,6 +110,24 @@ def test_children_run_beside_each_other_and_have_children(engine) -> None:
               (defn main [] (let [runs (mapv (fn [n] (start! branch [n])) [1 2 3])]
                               (mapv await! runs)))"""
     assert result(engine, text) == "[2 4 6]"
+
+
+def test_looking_for_children_that_wait_takes_a_share_of_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = """(defn child [] (sleep! #dur "400ms") 1)
+              (defn main [] (await! (start! child [])))"""
+    with flowmetal.Engine("memory:") as opened:
+        looks, runs = [], opened.store.runs
+
+        def slowly(query: RunQuery) -> list[RunRow]:
+            if query.limit > 1:
+                looks.append(time.sleep(0.03))  # as long as it takes to read some thousands
+            return runs(query)
+
+        monkeypatch.setattr(opened.store, "runs", slowly)
+        assert result(opened, text) == "1"
+    assert len(looks) < 7
 
 
 def test_who_drives_a_run_takes_children_that_others_could_not_serve(tmp_path: Path) -> None:
