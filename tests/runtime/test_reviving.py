@@ -13,7 +13,7 @@ from flowmetal.values import Value, keyword, pr_str
 from tests.stores import url_of
 
 HEAD = """
-(ns p (:require [flow.async :refer [all! chan promise! with-timeout! <! >!]] [flow.saga :refer [saga! compensate!]] [flow.event :refer [receive!]] [flow.time :refer [ms hours]]))
+(ns p (:require [flow.async :refer [all! chan poll-until! promise! with-timeout! <! >!]] [flow.lock :refer [with-lock!]] [flow.saga :refer [saga! compensate!]] [flow.event :refer [receive!]] [flow.time :refer [ms hours]]))
 (defforeign shaky [x])
 (def log (atom []))
 (defn note [x] (swap! log conj x))
@@ -168,6 +168,26 @@ def test_a_value_in_place_of_a_throw_leaves_through_finally_blocks_and_bindings(
     ],
 )
 def test_a_value_takes_the_place_of_what_was_not_done_in_time(
+    engine: Engine, body: str, printed: str
+) -> None:
+    run = failed(engine, f"(defn main [] {body})")
+    engine.supply(run, 7)
+    assert ended(engine, run) == printed
+
+
+ELAPSED = "{:retry {:max-elapsed (ms 1) :backoff (hours 1) :jitter :none}}"
+
+
+@pytest.mark.parametrize(
+    ("body", "printed"),
+    [
+        (f'[(step! "s" {ELAPSED} (note 1) (throw (ex-info "no" {{}}))) @log]', "[7 [1]]"),
+        ("[(poll-until! (fn [] nil) {:every (ms 1) :max-attempts 2})]", "[7]"),
+        ("[(poll-until! (fn [] nil) {:every (ms 1) :timeout (ms 1)})]", "[7]"),
+        ('(with-lock! "l" [(with-lock! "l" (note 1)) @log])', "[[1] [1]]"),
+    ],
+)
+def test_a_value_takes_the_place_of_what_the_library_has_given_up(
     engine: Engine, body: str, printed: str
 ) -> None:
     run = failed(engine, f"(defn main [] {body})")
