@@ -179,6 +179,7 @@ class _Forking:
             )
             program, machine = upgrading.program.hash, upgrading.machine()
             self.machine = machine
+        self._write_missing_requests()
         self._decide()
         machine.known.clear()
         encoded = encode(machine)
@@ -246,6 +247,15 @@ class _Forking:
         if rest:
             self._record(kinds.OUTPUT, "", 0, encode_data(rest))
 
+    def _write_missing_requests(self) -> None:
+        """Write down what the machine has asked for on its way, though it may wait for it no more."""
+        for request in self.past.asked:
+            number, kind = request.number, request.kind
+            if number in self.new:
+                self._record(kinds.REQUESTED, kind, number, encode_data(request.args))
+                if number not in self.machine.open:
+                    self._record(kinds.ABANDONED, kind, number, encode_data(None))
+
     # What was open
 
     def _decide(self) -> None:
@@ -271,10 +281,9 @@ class _Forking:
         for number in sorted(self.machine.open.keys() - answered):
             request = self.machine.open[number].request
             if number in left:
-                self._ask_if_new(request)
                 self._answer(request, left.pop(number))
             elif number in self.new:
-                self._ask_if_new(request)  # and whoever drives the fork performs it
+                pass  # whoever drives the fork performs it
             elif number in self.received:  # the point lies between a signal and what it brought
                 self._answer(request, decode_data(self.received[number].data).get(_VALUE))
             elif (error := error_of(request, self.inherited)) is not None:
@@ -333,10 +342,6 @@ class _Forking:
         if note is not None:
             return note.first_us
         return self.events[0].time_us if self.events else self.now
-
-    def _ask_if_new(self, request: EffectRequest) -> None:
-        if request.number in self.new:
-            self._record(kinds.REQUESTED, request.kind, request.number, encode_data(request.args))
 
     def _answer(
         self, request: EffectRequest, value: Value = None, error: ErrorValue | None = None

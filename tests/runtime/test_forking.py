@@ -55,6 +55,19 @@ def test_a_fork_that_performs_anew_ends_and_verifies(case: Case) -> None:
     trial.store.forget(F)
 
 
+def test_what_was_asked_for_and_given_up_on_the_way_is_in_the_history_of_the_fork() -> None:
+    source = """(ns b (:require [flow.async :refer [race!]] [flow.event :refer [receive!]]))
+      (defn main [] (race! :quick (receive! :never)) (sleep! #dur "1ms") (uuid!) :done)"""
+    with flowmetal.Engine("memory:") as engine:
+        run, _ = engine.start(flowmetal.compile(source))
+        assert pr_str(engine.result(run)) == ":done"
+        for at in [event.seq for event in engine.events(run)][:-2]:
+            made = engine.fork(run, at=at, perform=True)
+            assert engine.verify(made.id).problems == []
+            assert pr_str(engine.result(made.id)) == ":done"
+            assert engine.verify(made.id).problems == []
+
+
 @pytest.fixture(params=["memory", "postgresql"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path):
     with flowmetal.Engine(url_of(request.param, request, tmp_path)) as opened:
