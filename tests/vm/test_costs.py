@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from flowmetal.embed.machine import Machine
+from flowmetal.snapshot import encode
 from flowmetal.vm.state import MachineStatus
 from tests.vm.programs import program
 
@@ -53,3 +54,13 @@ def answered(size: int) -> int:
 
 def test_taking_in_an_answer_costs_the_same_however_many_others_wait() -> None:
     assert answered(400) < 6 * answered(100)
+
+
+def saved(size: int) -> int:
+    """Return the bytes that are no part of big collections, in a run that goes through sorted items."""
+    made = ready("(defn main [n] (doseq [_ (sort - (range n))] (now!)))", size)
+    return len(encode(made.state).data)
+
+
+def test_what_is_left_of_sorted_items_is_not_saved_at_each_effect() -> None:
+    assert saved(1600) < 2 * saved(100)
