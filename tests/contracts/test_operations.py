@@ -566,6 +566,18 @@ class OperationsContract:
         inbox = world.ann.inbox(CHILD, 0)
         assert [found.message.kind for found in inbox] == (["cancel"] if cancelled else [])
 
+    @pytest.mark.parametrize(
+        ("state", "hangs"),
+        [(RunState.COMPLETED, 0), (RunState.CANCELLED, 0), (RunState.FAILED, 1)],
+    )
+    def test_a_child_that_is_over_hangs_on_its_parent_no_longer(
+        self, world: World, state: RunState, hangs: int
+    ) -> None:
+        Doer(world, R1).ask(StartRun(started()))
+        Doer(world, CHILD).end(state)
+        ties = of(world.ann.operate(ShowTies(R1)), "ties")
+        assert [tie.nth(1) for tie in ties] == [CHILD] * hangs  # type: ignore[attr-defined]
+
     def test_a_message_to_another_run_is_in_its_inbox(self, world: World) -> None:
         doer = Doer(world, R1)
         begin(world.ann, R2)

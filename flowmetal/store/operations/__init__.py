@@ -68,12 +68,14 @@ def operate(records: Records, operation: Operation) -> Answer:
 
 
 def end_run(records: Records, run: RunId) -> None:
-    """Cut the ties of a run that has just ended: the row already says so."""
+    """Cut the ties of a run that has just ended, and the one by which it hangs on its parent: the row already says so."""
     hanging = list(ties(records, run))
-    if hanging:
+    standing = records.run(run)
+    assert standing is not None
+    if hanging or standing.parent is not None:
         from flowmetal.store.operations import performing
 
-        performing.cut_ties(records, run, hanging)
+        performing.cut_ties(records, standing, hanging)
 
 
 def revive_run(records: Records, run: RunId) -> None:

@@ -273,23 +273,24 @@ def _stop_waiting(records: Records, asker: Asker, tie: Tie) -> None:
             raise rules.damaged(f"what run {asker.run} waits for", tie.kind)
 
 
-def cut_ties(records: Records, run: RunId, hanging: Sequence[tuple[str, str, Tie]]) -> None:
+def cut_ties(records: Records, run: Standing, hanging: Sequence[tuple[str, str, Tie]]) -> None:
     """Cut the ties of a run that has just ended: what hangs on it, by what it is and where.
 
     A failed run is parked: it keeps what only it can use (callbacks, subscriptions, children, its
     waits) for the day it is revived, and gives back what others wait for, its places in lines
-    too. Ties that tie others to it are cut.
+    too. Ties that tie others to it are cut. It hangs on its parent no longer, unless it may go on one day: a
+    run that starts others for years has ties to those that live.
     """
-    standing = records.run(run)
-    assert standing is not None
-    parked = standing.state is RunState.FAILED
+    parked = run.state is RunState.FAILED
     for what, key, tie in hanging:
         if parked and what in _KEPT_BY_PARKED:
             if what == OPEN and tie.kind == permits.PERMIT:
-                permits.step_aside(records, Asker(run, key), tie.place)
+                permits.step_aside(records, Asker(run.id, key), tie.place)
             continue
-        unbind(records, run, what, key)
-        _cut(records, standing, what, key, tie)
+        unbind(records, run.id, what, key)
+        _cut(records, run, what, key, tie)
+    if run.parent is not None and run.state in (RunState.COMPLETED, RunState.CANCELLED):
+        unbind(records, run.parent, runs.CHILD, run.id)
 
 
 _KEPT_BY_PARKED: Final = frozenset({OPEN, runs.CHILD, runs.END, callbacks.CALLBACK, topics.TOPIC})

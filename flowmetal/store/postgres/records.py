@@ -59,11 +59,13 @@ NEXT_WAKE: Final = f"""
      AND snapshot_format <= %s ORDER BY due_us LIMIT 1),
     ({NEXT_DUE}))"""
 
-# Those of some runs on which something hangs, in the order given (the key of a tie: ties.py).
+# Those of some runs on which something hangs, or that may hang on their parent, in the order given (the key of
+# a tie: ties.py).
 TIED: Final = """
   SELECT given.id FROM unnest(%s::text[]) WITH ORDINALITY AS given (id, place)
   WHERE EXISTS (SELECT FROM flowmetal.record WHERE space = 'tie'
     AND key COLLATE "C" > given.id || E'\\t' AND key COLLATE "C" < given.id || E'\\n')
+    OR EXISTS (SELECT FROM flowmetal.run WHERE run.id = given.id AND parent IS NOT NULL)
   ORDER BY place"""
 
 
