@@ -5,7 +5,8 @@ nothing cancels the clean-up. Clean-up that never ends would make a fiber, a sco
 or a run that cannot be cancelled. After the grace a fiber loses what it waits
 for (``Overdue``), and its outer finally blocks have a grace of their own; a run that
 was cancelled as a whole ends where it stands. Who has caught the cancellation
-and goes on is not cleaning up, and has all the time it wants.
+and goes on is not cleaning up, and has all the time it wants; what is cancelled in it later is
+cleaned up as in any run, and if it lets the cancellation go on in the end, the grace begins then.
 
 Time in which nobody was there to drive the run does not count.
 """
@@ -16,7 +17,7 @@ from typing import Final
 
 from flowmetal.runtime.progress import Progress
 from flowmetal.vm.state import Machine
-from flowmetal.vm.unwinding import is_cleaning_up
+from flowmetal.vm.unwinding import is_cleaning_up, is_stopping
 
 GRACE_US: Final = 30_000_000
 
@@ -28,9 +29,15 @@ def update_grace(progress: Progress, machine: Machine, now_us: int) -> None:
         for number in machine.stopping
         if number in machine.fibers and is_cleaning_up(machine, machine.fibers[number])
     }
-    cancelled = progress.cancelled
-    progress.stop_us = cancelled[0] + GRACE_US if cancelled is not None and cleaning else None
-    if cancelled is not None:
+    stops = progress.cancelled is not None and is_stopping(machine)
+    if stops and not progress.stops:
+        assert progress.cancelled is not None
+        progress.cancelled = (now_us, progress.cancelled[1])
+        progress.changed = True
+    progress.stops, progress.stop_us = stops, None
+    if stops and cleaning:
+        assert progress.cancelled is not None
+        progress.stop_us = progress.cancelled[0] + GRACE_US
         cleaning = set()
     if cleaning != progress.cleaning.keys():
         progress.cleaning = {

@@ -29,6 +29,7 @@ from flowmetal.values import hash_map, keyword
 from flowmetal.values.codec import encode_data
 from flowmetal.vm.machine import start
 from flowmetal.vm.state import Machine
+from flowmetal.vm.unwinding import is_stopping
 
 
 def open_run(
@@ -83,6 +84,7 @@ def open_run(
     active.progress.recounted = notes != noted
     active.progress.cleaning = decode_cleaning(row.progress)
     active.progress.status = decode_status(row.progress)
+    active.progress.stops = active.progress.cancelled is not None and is_stopping(machine)
     if active.progress.cancelled is not None or active.progress.cleaning:
         absent_us = now - (row.wake_at_us or _last_us(host, row))
         if absent_us > 0:

@@ -5,7 +5,7 @@ the runtime's own note, committed in the same transaction:
 
 ```
 {:effects  {number [attempts first-us due-us begun held? again? offered? crashes?]} ; due-us nil: nothing is due
- :cancel   [us reason]                                   ; once a cancellation was taken in
+ :cancel   [us reason]                                   ; once a cancellation was taken in; since when it unwinds
  :cleaning {fiber due-us}                                ; in finally blocks, and until when
  :status   value}                                        ; what the program says of itself
 ```
@@ -66,6 +66,7 @@ class Progress:
     recounted: bool = False  # crashes were counted, which alone is no reason for a commit
     status: Value = None
     cleaning: dict[int, int] = field(default_factory=dict)  # fibers in their grace (grace.py)
+    stops: bool = False  # it was cancelled as a whole, and ends; not kept
     stop_us: int | None = None  # when a cancelled run is out of grace; not kept (grace.py)
 
     def encode(self) -> bytes:

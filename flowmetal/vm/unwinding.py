@@ -324,7 +324,7 @@ def hurry(machine: Machine, number: int) -> None:
 
 
 def is_cleaning_up(machine: Machine, fiber: Fiber) -> bool:
-    """Say whether a fiber waits in a finally block that a cancellation has entered.
+    """Say whether a fiber waits in a finally block that a cancellation has entered, or waits for.
 
     One that ends a scope does not count: its members are cleaning up. One that waits for what a
     scope is for does: a finally block has begun it.
@@ -335,6 +335,8 @@ def is_cleaning_up(machine: Machine, fiber: Fiber) -> bool:
             return False
     elif fiber.status is not FiberStatus.WAITING:
         return False
+    if fiber.cancels:  # it was in the block before it was asked to stop
+        return True
     failed = {
         id(s.verdict.error): s.depth
         for s in machine.scopes.values()
@@ -344,6 +346,24 @@ def is_cleaning_up(machine: Machine, fiber: Fiber) -> bool:
         isinstance(value, Pending)
         and (value.error.type is CANCELLED or index > failed.get(id(value.error), index))
         for index, frame in enumerate(fiber.frames)
+        for value in frame.stack
+    )
+
+
+def is_stopping(machine: Machine) -> bool:
+    """Say whether the run has been cancelled as a whole and nobody has caught that: it ends, if not yet."""
+    main = machine.fibers[1]
+    if main.status not in (FiberStatus.DONE, FiberStatus.CANCELLED):
+        return _ends_with_run(main)
+    return any(_ends_with_run(each) for each in machine.fibers.values() if each.home == 0)
+
+
+def _ends_with_run(fiber: Fiber) -> bool:
+    return any(asked.scope == 0 for asked in fiber.cancels) or any(
+        isinstance(value, Pending)
+        and value.error.type is CANCELLED
+        and not value.error.data.get(_SCOPE, 0)
+        for frame in fiber.frames
         for value in frame.stack
     )
 

@@ -15,7 +15,7 @@ from flowmetal.values import Map, Value, keyword
 from flowmetal.vm.link import Linker
 from tests.runtime.hosts import Bench
 
-HEAD = """(ns t (:require [flow.event :refer [receive!]])) (defforeign note [x])
+HEAD = """(ns t (:require [flow.async :refer [race! with-timeout!]] [flow.event :refer [receive!]])) (defforeign note [x])
 """
 
 
@@ -124,6 +124,47 @@ def test_who_catches_the_cancellation_by_name_has_all_the_time() -> None:
     assert row.state is RunState.COMPLETED
     assert notes == [keyword("late")]
     assert took >= 3_600_000_000
+
+
+CAUGHT = "(try (receive! :x) (catch :flow/cancelled e (note :caught)))"
+LATER = '(try (receive! :y) (finally (sleep! #dur "2s") (note :cleaned-up)))'
+
+
+@pytest.mark.parametrize(
+    "form",
+    [f'(with-timeout! #dur "1s" {{:else 0}} {LATER})', f'(race! (sleep! #dur "1s") {LATER})'],
+)
+def test_who_has_caught_the_cancellation_cleans_up_as_any_run_does(form: str) -> None:
+    row, notes, _ = cancelled(f'(defn main [] {CAUGHT} (sleep! #dur "60s") {form} (note :done))')
+    assert row.state is RunState.COMPLETED
+    assert notes == [keyword("caught"), keyword("cleaned-up"), keyword("done")]
+
+
+def test_the_time_for_clean_up_begins_when_the_cancellation_goes_on() -> None:
+    row, notes, _ = cancelled(
+        """(defn main [] (try (on-cancel (sleep! #dur "60s") (receive! :x))
+                              (finally (sleep! #dur "29s") (note :done))))"""
+    )
+    assert row.state is RunState.CANCELLED
+    assert notes == [keyword("done")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '(try 1 (finally (receive! :never {:timeout #dur "24h"}) (note :never)))',
+        """(try (throw (ex-info "no" {:type :x}))
+                (catch :x e (note :caught))
+                (finally (sleep! #dur "24h") (note :never)))""",
+    ],
+)
+def test_a_finally_block_that_was_there_before_the_cancellation_has_half_a_minute_too(
+    body: str,
+) -> None:
+    row, notes, took = cancelled(f"(defn main [] {body})")
+    assert row.state is RunState.CANCELLED
+    assert keyword("never") not in notes
+    assert 31_000_000 <= took < 40_000_000
 
 
 def test_the_default_catch_does_not_take_it() -> None:
