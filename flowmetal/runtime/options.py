@@ -40,7 +40,7 @@ class Options(NamedTuple):
 
 def asks_for_retries(request: EffectRequest) -> bool:
     """Say whether a request has a policy of its own."""
-    return request.args.get(_RETRY, _NONE) not in (None, _NONE)
+    return request.args.get(_RETRY) not in (None, True, _NONE)
 
 
 def options_of(
@@ -50,13 +50,15 @@ def options_of(
     args = request.args
     at_most_once = bool(args.get(AT_MOST_ONCE))
     retried_step = "." in request.key
-    once = at_most_once or retried_step or of_host or effect_class not in _OF_CONNECTORS
+    usual = ONCE if of_host or effect_class not in _OF_CONNECTORS else DEFAULT
+    asked = args.get(_RETRY)
+    once = (at_most_once or retried_step) and asked is not True
     _own_key(request)
     try:
         timeout = args.get(_TIMEOUT)
         return Options(
             None if timeout is None else duration_us(timeout, ":timeout"),
-            policy_of(args.get(_RETRY), ONCE if once else DEFAULT),
+            policy_of(asked, ONCE if once else usual),
             at_most_once,
         )
     except ValueError as problem:

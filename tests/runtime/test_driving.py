@@ -276,6 +276,18 @@ def test_no_policy_tries_an_at_most_once_effect_again_whose_outcome_is_not_known
     assert len(bench.world.performed) == 1
 
 
+def test_an_at_most_once_effect_is_tried_again_as_others_are_where_it_is_asked_for() -> None:
+    def fails(_: object) -> Value:
+        raise EffectFailed(effect_error("FM0714", "http/status", "503", retryable=True))
+
+    bench = Bench(ScriptedWorld(connectors={"t/c": fails}))
+    bench.run(sequence(("t/c", args(at_most_once=True, retry=True))))
+    assert len(bench.world.performed) == 10
+    once = Bench(ScriptedWorld(functions={"t/f": fails}))
+    once.run(sequence(("t/f", args(at_most_once=True, retry=True))))
+    assert len(once.world.performed) == 1
+
+
 def test_an_at_most_once_function_of_this_process_is_not_called_again() -> None:
     def dies(_: Value) -> Value:
         raise Death

@@ -252,6 +252,21 @@ def test_what_did_not_happen_is_performed_again_under_the_same_key() -> None:
     assert len(keys) == 1
 
 
+@pytest.mark.parametrize(
+    ("body", "attempts"),
+    [
+        ('(http/post! "u" {:verify (fn [e] nil)})', None),
+        ('(http/post! "u" {:verify (fn [e] nil) :retry 2})', 2),
+        ('(step! "s" {:retry 3} (http/post! "u" {:verify (fn [e] nil)}))', 1),
+    ],
+)
+def test_what_is_verified_is_tried_again_as_without(body: str, attempts: int | None) -> None:
+    world = World({"http/request": InDoubt(0)})
+    run(body, world)
+    policy = world.of("http/request")[0].args.get(keyword("retry"))
+    assert policy is True if attempts is None else policy.get(keyword("max-attempts")) == attempts
+
+
 def test_verify_is_not_asked_about_errors_that_leave_no_doubt() -> None:
     world = World({"http/request": lambda request: failure("no", "http/status", False)})
     with pytest.raises(FlowError, match="no"):
