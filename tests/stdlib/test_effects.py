@@ -486,6 +486,10 @@ def test_a_function_asks_for_its_kind(call: str, kind: str, args: str) -> None:
         ("(swap! (atom 1) (fn [x] (now!)))", "swap!"),
         ("(sort (fn [a b] (now!) true) [1 2])", "sort"),
         ("(sort-by (fn [x] (now!)) [1 2])", "sort-by"),
+        ("(let [x :- (fn [_] (now!)) 1] x)", "main/main/fn"),
+        ("((fn [x :- some?] :- (fn [_] (now!)) x) 1)", "main/main/fn"),
+        ("((fn [x] {:pre [(now!)]} x) 1)", "main/main/fn"),
+        ("((fn [x] {:post [(now!)]} x) 1)", "main/main/fn"),
         ("(repeatedly 2 uuid!)", None),
     ],
 )

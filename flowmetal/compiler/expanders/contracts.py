@@ -1,7 +1,7 @@
 """Ascriptions and conditions: ``[x :- int?]``, ``{:pre [...] :post [...]}``.
 
 A check is a form that throws ``:contract/violated`` with the name, the value
-and the predicate. A predicate that is not a native function runs in a sealed
+and the predicate. A predicate that is not a native function, and a condition, runs in a sealed
 function: a contract performs no effects.
 """
 
@@ -58,7 +58,8 @@ def conditions(
             (keyword("function"), owner or None),
             (keyword("condition"), shown),
         ]
-        made.append(_unless(call, form, prefix, result, details, form.span))
+        test = _sealed(call, [], form, [])
+        made.append(_unless(call, test, prefix, result, details, form.span))
     return made
 
 
@@ -90,9 +91,19 @@ def _holds(call: MacroCall, predicate: Syntax, subject: Syntax) -> Syntax:
         if isinstance(found, VarInfo) and found.kind is DefinitionKind.NATIVE:
             return listed(span, predicate, subject)
     value = call.fresh("value", span)
-    function = listed(span, local("fn*"), bracketed(span, [value]), listed(span, predicate, value))
+    return _sealed(call, [value], listed(span, predicate, value), [subject])
+
+
+def _sealed(
+    call: MacroCall, parameters: list[Syntax], test: Syntax, arguments: list[Syntax]
+) -> Syntax:
+    """Make the form that asks ``test`` in a sealed function. No tail call may take that off the stack."""
+    span = test.span
+    answer = call.fresh("answer", span)
+    body = listed(span, local("let*"), bracketed(span, [answer, test]), answer)
+    function = listed(span, local("fn*"), bracketed(span, parameters), body)
     sealed = list_of(function.form, _SEALED, span, function.form.item_spans)
-    return listed(span, Syntax(sealed, span), subject)
+    return listed(span, Syntax(sealed, span), *arguments)
 
 
 def _unless(
