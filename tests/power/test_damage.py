@@ -107,6 +107,30 @@ def test_a_damaged_file_is_refused_or_used_and_never_a_traceback(
         look_at(place)
 
 
+@pytest.mark.parametrize(
+    ("column", "value"), [("snapshot", "text"), ("state", None), ("seq", "many"), ("waiting", 7)]
+)
+def test_a_row_with_a_value_of_another_type_is_damage_wherever_it_is_met(
+    whole: Path, tmp_path: Path, column: str, value: object
+) -> None:
+    """One flipped bit makes it of bytes: the table is strict, so that writing the row again fails."""
+    place = tmp_path / "store.db"
+    place.write_bytes(whole.read_bytes())
+    with sqlite3.connect(place) as strict:
+        (schema,) = strict.execute("SELECT sql FROM sqlite_master WHERE name = 'head'").fetchone()
+    lax = schema.replace(") STRICT", ")").replace("NOT NULL", "")
+    for sql, change in ((lax, f"UPDATE head SET {column} = ?"), (schema, "")):
+        connection = sqlite3.connect(place, isolation_level=None)
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'head'", (sql,))
+        connection.close()
+        if change:
+            with sqlite3.connect(place) as changed:
+                changed.execute(change, (value,))
+            changed.close()
+    assert "FM1001" in look_at(place)
+
+
 def test_a_file_that_was_cut_off_is_refused(whole: Path, tmp_path: Path) -> None:
     data = whole.read_bytes()
     lengths = range(0, len(data), 512 if EVERYTHING else 20_000)

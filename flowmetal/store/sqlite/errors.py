@@ -32,6 +32,12 @@ _SQLITE = {
     sqlite3.SQLITE_TOOBIG:   ("FM1021", "a part of the run is too big for {path}",    "keep big values outside of the run"),
 }
 
+_OF_ANOTHER_TYPE = frozenset((
+    sqlite3.SQLITE_CONSTRAINT | 5 << 8,   # SQLITE_CONSTRAINT_NOTNULL
+    sqlite3.SQLITE_CONSTRAINT | 12 << 8,  # SQLITE_CONSTRAINT_DATATYPE
+))
+"""We write no such thing: a row that is written again had it."""
+
 _SYSTEM = {
     errno.EACCES: ("FM1005", "{path} may not be used by this user",   _OPEN_IT),
     errno.EPERM:  ("FM1005", "{path} may not be used by this user",   _OPEN_IT),
@@ -51,6 +57,8 @@ def from_sqlite(error: sqlite3.Error, path: Path) -> Exception:
         return _said(_SQLITE[sqlite3.SQLITE_CORRUPT], path, str(error))
     if str(error).startswith(("no such column", "no such table")):
         return _said(_SQLITE[sqlite3.SQLITE_CORRUPT], path, f"its schema is another one: {error}")
+    if getattr(error, "sqlite_errorcode", 0) in _OF_ANOTHER_TYPE:
+        return _said(_SQLITE[sqlite3.SQLITE_CORRUPT], path, str(error))
     if found is None and str(error).startswith("Could not decode to UTF-8"):
         return _said(_SQLITE[sqlite3.SQLITE_CORRUPT], path, "a text is no UTF-8")
     if found is None:
