@@ -131,6 +131,15 @@ def test_a_row_with_a_value_of_another_type_is_damage_wherever_it_is_met(
     assert "FM1001" in look_at(place)
 
 
+def test_a_table_that_is_another_one_is_damage(whole: Path, tmp_path: Path) -> None:
+    place = tmp_path / "store.db"
+    place.write_bytes(whole.read_bytes())
+    connection = sqlite3.connect(place, isolation_level=None)
+    connection.execute("ALTER TABLE interpreter DROP COLUMN description")
+    connection.close()
+    assert "FM1001" in look_at(place)
+
+
 def test_a_file_that_was_cut_off_is_refused(whole: Path, tmp_path: Path) -> None:
     data = whole.read_bytes()
     lengths = range(0, len(data), 512 if EVERYTHING else 20_000)

@@ -55,7 +55,10 @@ def from_sqlite(error: sqlite3.Error, path: Path) -> Exception:
     found = _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
     if str(error) == "unsupported file format":
         return _said(_SQLITE[sqlite3.SQLITE_CORRUPT], path, str(error))
-    if str(error).startswith(("no such column", "no such table")):
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_ERROR and "transact" not in str(
+        error
+    ):
+        # Our statements are fixed, and fit the tables that we make.
         return _said(_SQLITE[sqlite3.SQLITE_CORRUPT], path, f"its schema is another one: {error}")
     if getattr(error, "sqlite_errorcode", 0) in _OF_ANOTHER_TYPE:
         return _said(_SQLITE[sqlite3.SQLITE_CORRUPT], path, str(error))
