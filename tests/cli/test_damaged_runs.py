@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 
 import pytest
 
 from tests.shell import Shell
+from tests.sqlite import opened
 
 SOURCE = """(ns d (:require [flow.event :refer [receive!]]))
 (defn main [] (sleep! #dur "1ms") (receive! :go))
@@ -21,7 +21,7 @@ def damaged(shell: Shell) -> Shell:
     assert shell("fmvm", "start", "d.flow", "--id", "r").status == 0
     while "the signal `go`" not in shell("fmvm", "show", "r").out:  # the sleep is over
         assert shell("fmvm", "interpreter", "--until-idle").status == 0
-    with sqlite3.connect(os.environ["FLOWMETAL_STORE"].removeprefix("sqlite:")) as database:
+    with opened(os.environ["FLOWMETAL_STORE"].removeprefix("sqlite:")) as database:
         database.execute(
             "UPDATE event SET snapshot = x'0011' WHERE (key & 4294967295) = (SELECT seq FROM head)"
         )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 
 import pytest
 
 import flowmetal
 from flowmetal.ids import RunId
 from flowmetal.store.chain import KeyRing, beginning, extended
+from tests.sqlite import opened
 
 
 def test_an_expression_sees_vars_locals_and_the_library(waiting) -> None:
@@ -68,7 +68,7 @@ def test_a_history_that_was_changed_by_hand_is_found(waiting) -> None:
     shown = waiting("fmvm", "verify", "p")
     assert (shown.status, "chained without a key" in shown.out) == (0, True)
     store = os.environ["FLOWMETAL_STORE"].removeprefix("sqlite:")
-    with sqlite3.connect(store) as database:
+    with opened(store) as database:
         database.execute("UPDATE event SET name = 'b' WHERE kind = 'signal-received'")
     shown = waiting("fmvm", "verify", "p", "--json")
     assert shown.status == 1
@@ -93,7 +93,7 @@ def test_a_run_that_was_changed_beside_its_history_is_found(waiting, change, pro
         assert waiting("fmvm", "signal", "p", name, "1").status == 0
     assert waiting("fmvm", "resume", "p").status == 0
     assert waiting("fmvm", "verify", "p").status == 0
-    with sqlite3.connect(os.environ["FLOWMETAL_STORE"].removeprefix("sqlite:")) as database:
+    with opened(os.environ["FLOWMETAL_STORE"].removeprefix("sqlite:")) as database:
         database.create_function("replace", 3, lambda text, a, b: bytes.fromhex(text.replace(a, b)))
         database.execute(change)
     shown = waiting("fmvm", "verify", "p")
@@ -104,7 +104,7 @@ def test_two_runs_whose_histories_were_exchanged_are_found(waiting) -> None:
     waiting.write("small.flow", '(defn main [] (sleep! #dur "1ms") :done)')
     for name in ("one", "two"):
         assert waiting("fmvm", "run", "small.flow", "--id", name).status == 0
-    with sqlite3.connect(os.environ["FLOWMETAL_STORE"].removeprefix("sqlite:")) as database:
+    with opened(os.environ["FLOWMETAL_STORE"].removeprefix("sqlite:")) as database:
         for old, new in (("one", "other"), ("two", "one"), ("other", "two")):
             database.execute("UPDATE run SET id = ? WHERE id = ?", (new, old))
     for name in ("one", "two"):
@@ -123,7 +123,7 @@ def test_with_a_key_no_history_is_chained_anew_without_one(waiting, tmp_path, ch
         anew = extended(
             beginning(KeyRing()), RunId("keyed"), engine.store.events(RunId("keyed")), KeyRing()
         )
-    with sqlite3.connect(os.environ["FLOWMETAL_STORE"].removeprefix("sqlite:")) as database:
+    with opened(os.environ["FLOWMETAL_STORE"].removeprefix("sqlite:")) as database:
         database.execute("UPDATE head SET chain = ?", (anew if chain == "without" else b"",))
     shown = waiting("fmvm", "verify", "keyed")
     assert shown.status == 1

@@ -6,12 +6,13 @@ import json
 import os
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.sqlite import opened
 
 ROOT = Path(__file__).parents[2]
 
@@ -368,7 +369,7 @@ def test_cancel_now_runs_none(shell) -> None:
 
 def test_a_run_that_cannot_be_loaded_is_ended_at_once(shell) -> None:
     begin_waiting(shell)
-    with sqlite3.connect(os.environ["FLOWMETAL_STORE"].removeprefix("sqlite:")) as database:
+    with opened(os.environ["FLOWMETAL_STORE"].removeprefix("sqlite:")) as database:
         database.execute("UPDATE head SET snapshot = X'00'")
         database.execute("UPDATE event SET snapshot = NULL")
     assert "FM0910" in shell("fmvm", "resume", "w").err

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import sqlite3
 import tempfile
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from tests.postgres import running
 from tests.snapshot import test_own_code as own
 from tests.snapshot.machines import by_instruction
 from tests.snapshot.test_everywhere import answer, begin, program, result
+from tests.sqlite import opened
 
 FOLDER = Path(__file__).parent
 EVERY = 500  # instructions between two of the snapshots
@@ -78,7 +78,7 @@ def stores() -> None:
         run.unlink(missing_ok=True)
         with Engine(f"sqlite:{place}") as engine:
             fill(engine, run)
-        with sqlite3.connect(place) as file:
+        with opened(place) as file:
             file.execute("VACUUM INTO ?", (f"{folder}/whole.db",))
         data = Path(folder, "whole.db").read_bytes()
         (FOLDER / f"sqlite-{SCHEMA_VERSION}.db.gz").write_bytes(gzip.compress(data, mtime=0))

@@ -6,11 +6,12 @@ A SQLite store is one file, so that its rows need no form of their own.
 from __future__ import annotations
 
 import re
-import sqlite3
 from pathlib import Path
 from typing import Any
 
 import psycopg
+
+from tests.sqlite import opened
 
 _COMMENT = re.compile(r"--.*")
 _SPACE = re.compile(r"\s+")
@@ -28,7 +29,7 @@ _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY tablen
 
 def sqlite_schema(path: Path) -> dict[str, str]:
     """Return the statements that made the tables and indexes of a file, without comments, by name."""
-    with sqlite3.connect(path) as file:
+    with opened(path) as file:
         found = file.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     return {name: _SPACE.sub(" ", _COMMENT.sub("", sql)).strip() for name, sql in found}
 

@@ -23,6 +23,9 @@ HOST = re.compile(r"Traceback|0x7f|\.py\b")
 BUDGET = 14
 """Lines that one mistake may cost, the command not counted."""
 
+LIBRARY_LINE = (re.compile(r"(\bflow/[\w/]+\.flow):\d+:\d+"), r"\1:LINE")
+"""They move with every change of the library."""
+
 CHANGING = (
     (re.compile(r"\b[0-9a-f]{64}\b"), "HASH"),
     (re.compile(r"(?<=program )( ?)[0-9a-f]{12}\b"), r"\1HASH"),
@@ -34,6 +37,7 @@ CHANGING = (
     (re.compile(r"(?<!:)port \d{4,5}"), "port PORT"),
     (re.compile(r"(takes|:bytes) [\d,]{5,}\d"), r"\1 N"),
     (re.compile(r"(?<=internal error )[0-9a-f]{8}"), "ID"),
+    LIBRARY_LINE,
     (re.compile(r"(?<=process )\d+ on \S+"), "PID on HOST"),
 )
 

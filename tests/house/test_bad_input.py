@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sqlite import opened
+
 HELLO = "(ns hello)\n\n(defn main [& words]\n  (vec words))\n"
 
 
@@ -193,9 +195,8 @@ def test_a_store_that_is_no_store_is_refused_and_untouched(shell, hello) -> None
 
 
 def test_another_applications_database_is_refused_and_untouched(shell, hello) -> None:
-    import sqlite3
 
-    with sqlite3.connect(shell.folder / "other.db") as other:
+    with opened(shell.folder / "other.db") as other:
         other.execute("CREATE TABLE song (title TEXT)")
     other.close()
     before = (shell.folder / "other.db").read_bytes()

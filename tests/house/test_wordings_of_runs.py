@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from flowmetal.store.protocol import NewRun
 from flowmetal.store.sqlite import SqliteStore
 from tests.house.sessions import compare, said_of, shown_by
 from tests.shell import Shell
+from tests.sqlite import opened
 
 ROOT = Path(__file__).parents[2]
 SHOP = """(ns shop
@@ -122,7 +122,7 @@ def test_a_run_without_a_result(folder: Shell) -> None:
 
 
 def changed(folder: Shell, statement: str) -> None:
-    with sqlite3.connect(folder.folder / "runs.db") as database:
+    with opened(folder.folder / "runs.db") as database:
         database.execute(statement)
     database.close()
 

@@ -20,6 +20,7 @@ from flowmetal.store.sqlite import SqliteStore
 from tests.house.sessions import compare, said_of, same_every_time, shown_by
 from tests.postgres import Server, free_port
 from tests.shell import Shell
+from tests.sqlite import opened
 
 SHOP = """(ns shop
   (:require [flow.event :refer [receive!]]))
@@ -51,7 +52,7 @@ def folder(shell: Shell) -> Shell:
     shell.write("notes.txt", "these are notes\n" * 100)
     shell.write("damaged.fms", b"noise" * 99)
     (shell.folder / "folder").mkdir()
-    with sqlite3.connect(shell.folder / "songs.db") as songs:
+    with opened(shell.folder / "songs.db") as songs:
         songs.execute("CREATE TABLE song (title)")
     songs.close()
     return shell
@@ -85,7 +86,7 @@ def test_a_store_that_is_of_no_use_is_worded_as_agreed(code: str, folder: Shell)
 
 
 def test_a_newer_store(folder: Shell, store: SqliteStore) -> None:
-    with sqlite3.connect(folder.folder / "runs.db") as newer:
+    with opened(folder.folder / "runs.db") as newer:
         newer.execute("UPDATE store SET schema_version = 2, minimum_writer = 2")
     newer.close()
     compare("FM1010", shown_by(folder, "fmvm ps"))

@@ -21,6 +21,7 @@ from flowmetal.embed.moving import unpack
 from flowmetal.errors import FlowmetalError, StoreError
 from flowmetal.store import transfer
 from tests.crash.corpus import HEAD
+from tests.sqlite import opened
 
 PROGRAM = (
     HEAD
@@ -116,7 +117,7 @@ def test_a_row_with_a_value_of_another_type_is_damage_wherever_it_is_met(
     """One flipped bit makes it of bytes: the table is strict, so that writing the row again fails."""
     place = tmp_path / "store.db"
     place.write_bytes(whole.read_bytes())
-    with sqlite3.connect(place) as strict:
+    with opened(place) as strict:
         (schema,) = strict.execute("SELECT sql FROM sqlite_master WHERE name = 'head'").fetchone()
     lax = schema.replace(") STRICT", ")").replace("NOT NULL", "")
     for sql, change in ((lax, f"UPDATE head SET {column} = ?"), (schema, "")):
@@ -125,7 +126,7 @@ def test_a_row_with_a_value_of_another_type_is_damage_wherever_it_is_met(
         connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'head'", (sql,))
         connection.close()
         if change:
-            with sqlite3.connect(place) as changed:
+            with opened(place) as changed:
                 changed.execute(change, (value,))
             changed.close()
     assert "FM1001" in look_at(place)
@@ -152,7 +153,7 @@ def test_a_file_that_was_cut_off_is_refused(whole: Path, tmp_path: Path) -> None
 def values(path: Path) -> list[tuple[str, int, str, object]]:
     """Return (table, row, column, value) of all that is in a store."""
     found: list[tuple[str, int, str, object]] = []
-    with sqlite3.connect(path) as connection:
+    with opened(path) as connection:
         tables = connection.execute("SELECT name, sql FROM sqlite_master WHERE type='table'")
         for table, sql in tables.fetchall():
             if "WITHOUT ROWID" in sql or table.startswith("sqlite_"):
@@ -218,7 +219,7 @@ def test_a_damaged_row_that_is_due_holds_up_no_run(
     with flowmetal.Engine(f"sqlite:{path}") as engine:
         first, _ = engine.start(program, ["a"])
         assert engine.result(first) == 1
-    with sqlite3.connect(path) as connection:
+    with opened(path) as connection:
         connection.execute(f"UPDATE record SET due_us = 1, {change} WHERE space = 'state'")
     connection.close()
     with flowmetal.Engine(f"sqlite:{path}") as engine:

@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store.clock import SystemClock
 from flowmetal.store.protocol import Claim, Commit, Held, Message, NewEvent, NewRun, RunState
 from flowmetal.store.sqlite import SqliteStore
+from tests.sqlite import opened
 
 RUN, ME = RunId("run-1"), InterpreterId("me")
 EVENT = NewEvent("a", "", 0, b"")
@@ -216,7 +216,7 @@ def test_in_a_copy_of_a_store_nobody_drives_what_somebody_drives_in_the_original
     store: SqliteStore, path: Path
 ) -> None:
     store.claim(RUN, ME, LEASE_US)
-    with sqlite3.connect(path) as source, sqlite3.connect(path.parent / "copy.db") as target:
+    with opened(path) as source, opened(path.parent / "copy.db") as target:
         source.backup(target)
     copy = SqliteStore(path.parent / "copy.db")
     assert copy.driver(RUN) is None
