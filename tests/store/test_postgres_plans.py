@@ -52,6 +52,19 @@ def test_a_statement_reads_no_table_from_end_to_end(postgres: Server, name: str)
     assert whole == []
 
 
+@pytest.mark.parametrize(
+    ("sql", "keys"),
+    [(rows.DELETE_CHUNKS, Texts(["k"])), (rows.FORGET_SNAPSHOTS, BigInts([1]))],
+)
+def test_what_is_trimmed_is_found_by_key(postgres: Server, sql: str, keys: object) -> None:
+    with postgres.empty_store() as url:
+        store = PostgresStore(url)
+        plan = [row[0] for row in store._session.read(f"EXPLAIN (COSTS OFF) {sql}", (1, keys))]
+        store.close()
+    assert [line for line in plan if "Filter" in line] == []
+    assert any("Index Cond" in line and "ANY" in line for line in plan), plan
+
+
 def test_the_work_of_a_group_grows_with_its_size_and_not_with_its_square(postgres: Server) -> None:
     with postgres.empty_store() as url:
         store = PostgresStore(url)

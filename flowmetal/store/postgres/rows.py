@@ -46,6 +46,15 @@ SELECT_SNAPSHOT = f"SELECT {_LATEST} FROM {_TABLES} WHERE run.id = %s"
 # Brings the latest snapshot to the head, so that no event is needed for it.
 MOVE_SNAPSHOT = f"""
   UPDATE flowmetal.head SET snapshot = {_LATEST_KEPT} WHERE number = %s AND snapshot IS NULL"""
+
+# What is trimmed is named: "<> ALL" would compare each row with all that stay.
+SELECT_CHUNK_NAMES = "SELECT name FROM flowmetal.chunk WHERE run = %s"
+DELETE_CHUNKS = "DELETE FROM flowmetal.chunk WHERE run = %s AND name = ANY (%s::text[])"
+SELECT_KEPT = """
+  SELECT seq FROM flowmetal.event WHERE run = %s AND seq <= %s AND snapshot IS NOT NULL"""
+FORGET_SNAPSHOTS = """
+  UPDATE flowmetal.event SET snapshot = NULL WHERE run = %s AND seq = ANY (%s::bigint[])"""
+
 SELECT_LOADED = f"SELECT run.number, {_LATEST}, {_COLUMNS} FROM {_TABLES} WHERE run.id = %s"
 SELECT_ALL_LOADED = f"""
   SELECT run.number, {_LATEST}, {_COLUMNS} FROM {_TABLES} WHERE run.id = ANY (%s::text[])"""

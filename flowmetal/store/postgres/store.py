@@ -330,14 +330,13 @@ class PostgresStore:
                 update = "UPDATE flowmetal.head SET anchor = %s WHERE number = %s"
                 execute(update, (trim.anchor, number))
             if trim.snapshots:
-                execute(
-                    "UPDATE flowmetal.event SET snapshot = NULL WHERE run = %s AND seq <= %s"
-                    " AND snapshot IS NOT NULL AND seq <> ALL (%s::bigint[])",
-                    (number, trim.snapshots, BigInts(trim.but)),
-                )
+                kept = execute(rows.SELECT_KEPT, (number, trim.snapshots))
+                past = BigInts(seq for (seq,) in kept if seq not in trim.but)
+                execute(rows.FORGET_SNAPSHOTS, (number, past))
             if trim.chunks is not None:
-                delete = "DELETE FROM flowmetal.chunk WHERE run = %s AND name <> ALL (%s::text[])"
-                execute(delete, (number, Texts(trim.chunks)))
+                names = execute(rows.SELECT_CHUNK_NAMES, (number,))
+                gone = Texts(name for (name,) in names if name not in trim.chunks)
+                execute(rows.DELETE_CHUNKS, (number, gone))
 
     def forget(self, run: RunId) -> bool:
         with self._session.writing("forget") as execute:
