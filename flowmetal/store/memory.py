@@ -315,6 +315,14 @@ class MemoryStore:
             run = self._current(claim)
             self._within("trim")
             if trim.events:
+                last_us = max((e.time_us for e in run.events if e.seq <= trim.events), default=0)
+                run.receipts = {
+                    id_: row
+                    for id_, row in run.receipts.items()
+                    if row.message.kind != "result"
+                    or row.number in run.unread
+                    or row.time_us >= last_us
+                }
                 run.events = [event for event in run.events if event.seq > trim.events]
                 run.kept = {seq: data for seq, data in run.kept.items() if seq > trim.events}
                 run.anchor = trim.anchor

@@ -237,7 +237,8 @@ class Commit(NamedTuple):
 class Trim(NamedTuple):
     """What of a run's past goes. Its ability to go on is not touched.
 
-    Events up to number ``events`` go, and ``anchor`` is the head of the chain there. Kept
+    Events up to number ``events`` go, and answers of the store that came before the last of them and are
+    consumed; ``anchor`` is the head of the chain there. Kept
     snapshots up to number ``snapshots`` go, but for those named in ``but``. Of the chunks
     only ``chunks`` stay (None: all).
     """

@@ -1135,6 +1135,18 @@ class TestPostgresStore(StoreContract):
         world.ann.commit(claim, step())
         assert [event.seq for event in world.bob.events(R1, 4)] == [5, 6]
 
+    def test_answers_go_with_the_events_before_which_they_came_and_signals_stay(
+        self, world: World
+    ) -> None:
+        begin(world.ann)
+        sent = [Message("effect/0.1", "result", "", b""), signal("s"), signal("unread")]
+        first = [world.ann.send(R1, message) for message in sent]
+        world.clock.advance(1)
+        claim = world.ann.commit(take(world.ann), step(consumed=[1, 2]))
+        world.ann.trim(claim, Trim(claim.seq, b"anchor"))
+        again = [world.ann.send(R1, message) for message in sent]
+        assert [a == b for a, b in zip(again, first, strict=True)] == [False, True, True]
+
     def test_snapshots_that_are_named_stay(self, world: World) -> None:
         claim = self.with_a_past(world)
         world.ann.trim(claim, Trim(snapshots=5, but=frozenset({2})))

@@ -48,6 +48,9 @@ MOVE_SNAPSHOT = f"""
   UPDATE flowmetal.head SET snapshot = {_LATEST_KEPT} WHERE number = %s AND snapshot IS NULL"""
 
 # What is trimmed is named: "<> ALL" would compare each row with all that stay.
+DELETE_ANSWERS = """
+  DELETE FROM flowmetal.message WHERE run = %s AND kind = 'result' AND consumed
+    AND time_us < (SELECT time_us FROM flowmetal.event WHERE run = %s AND seq = %s)"""
 SELECT_CHUNK_NAMES = "SELECT name FROM flowmetal.chunk WHERE run = %s"
 DELETE_CHUNKS = "DELETE FROM flowmetal.chunk WHERE run = %s AND name = ANY (%s::text[])"
 SELECT_KEPT = """

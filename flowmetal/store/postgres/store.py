@@ -325,8 +325,9 @@ class PostgresStore:
             number, _, _ = self._current(claim, execute(locked, (claim.run,)))
             execute(rows.MOVE_SNAPSHOT, (number,))
             if trim.events:
-                delete = "DELETE FROM flowmetal.event WHERE run = %s AND seq <= %s"
-                execute(delete, (number, min(trim.events, claim.seq)))
+                up_to = (number, min(trim.events, claim.seq))
+                execute(rows.DELETE_ANSWERS, (number, *up_to))
+                execute("DELETE FROM flowmetal.event WHERE run = %s AND seq <= %s", up_to)
                 update = "UPDATE flowmetal.head SET anchor = %s WHERE number = %s"
                 execute(update, (trim.anchor, number))
             if trim.snapshots:

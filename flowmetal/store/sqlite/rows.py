@@ -53,6 +53,12 @@ _LATEST_KEPT = (
 MOVE_SNAPSHOT = f"UPDATE head SET snapshot = ({_LATEST_KEPT}) WHERE number = ? AND snapshot IS NULL"
 """Brings the latest snapshot to the head, so that no event is needed for it."""
 
+DELETE_ANSWERS = (
+    "DELETE FROM message WHERE run = ? AND kind = 'result' AND consumed"
+    " AND time_us < (SELECT time_us FROM event WHERE key = ?)"
+)
+"""No effect that is over is answered once more; what came from outside is remembered as long as its run lives."""
+
 INSERT_RUN = (
     "INSERT OR IGNORE INTO run (id, program, parent, queue, tags, created_us, input, grants)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"

@@ -384,6 +384,7 @@ class SqliteStore:
             self._execute(rows.MOVE_SNAPSHOT, (first, rows.event_key(number + 1, 0), number))
             if trim.events:
                 last = rows.event_key(number, min(trim.events, claim.seq))
+                self._execute(rows.DELETE_ANSWERS, (number, last))
                 self._execute("DELETE FROM event WHERE key > ? AND key <= ?", (first, last))
                 update = "UPDATE head SET anchor = ? WHERE number = ?"
                 self._execute(update, (trim.anchor, number))
