@@ -43,6 +43,7 @@ from flowmetal.values import (
 )
 from flowmetal.values.trie import Node
 from flowmetal.vm.link import Image
+from flowmetal.vm.machine import deliver
 from flowmetal.vm.state import (
     HISTORY,
     QUANTUM,
@@ -66,7 +67,6 @@ from flowmetal.vm.state import (
     Site,
     Then,
     Verdict,
-    place_in_line,
 )
 
 
@@ -190,8 +190,9 @@ class _Reader:
             scope = self._scope(parts)
             require(scope.number not in machine.scopes, "a scope")
             machine.scopes[scope.number] = scope
-        # Earlier versions saved them as they were delivered.
-        machine.inbox = sorted(map(self._delivery, _groups(inbox, 4)), key=place_in_line)
+        for parts in _groups(inbox, 4):
+            at_us, order, fact = self._delivery(parts)
+            deliver(machine, fact, at_us, order)
         require(all(number < machine.next_fiber for number in machine.fibers), "a fiber")
         require(all(number < machine.next_effect for number in machine.open), "an effect")
         check_fibers(machine)

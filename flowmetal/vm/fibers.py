@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from flowmetal.effects.requests import EffectResult
 from flowmetal.values import ErrorValue, FiberRef, Promise, Value, show
 from flowmetal.values.cells import BROKEN, KEPT, OPEN, VOID
 from flowmetal.values.errors import flow_error
@@ -129,10 +128,7 @@ def stop_waiting(machine: Machine, fiber: Fiber) -> None:
 
 def answer_is_here(machine: Machine, fiber: Fiber) -> bool:
     """Say whether the result that a fiber waits for is in the inbox: then it wins."""
-    return any(
-        isinstance(delivery.fact, EffectResult) and delivery.fact.number == fiber.waiting_for
-        for delivery in machine.inbox
-    )
+    return fiber.waiting_for is not None and machine.open[fiber.waiting_for].is_answered
 
 
 def set_down(machine: Machine, fiber: Fiber, status: FiberStatus) -> None:

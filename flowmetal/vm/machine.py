@@ -224,6 +224,8 @@ def deliver(machine: Machine, fact: Fact, at_us: int, order: int = 0) -> None:
     ``order`` breaks ties: an effect's number; 0 for what does not answer an effect.
     """
     insort(machine.inbox, Delivery(at_us, order, fact), key=place_in_line)
+    if isinstance(fact, EffectResult) and fact.number in machine.open:
+        machine.open[fact.number].is_answered = True
 
 
 def _is_alive(machine: Machine) -> bool:

@@ -336,10 +336,11 @@ def place_in_line(delivery: Delivery) -> tuple[int, int]:
 
 @dataclass(slots=True, eq=False, repr=False)
 class OpenEffect:
-    """An effect in flight and the fiber that waits for it."""
+    """An effect in flight and the fiber that waits for it. Whether its answer is in the inbox is not saved: that is."""
 
     request: EffectRequest
     fiber: int
+    is_answered: bool = False
 
 
 Watch: TypeAlias = "Callable[[Machine], None]"

@@ -56,6 +56,21 @@ def test_taking_in_an_answer_costs_the_same_however_many_others_wait() -> None:
     assert answered(400) < 6 * answered(100)
 
 
+def cancelled(size: int) -> int:
+    """Return what it takes to cancel so many fibers whose answers have all come."""
+    text = """(defn main [n]
+      (try (pmap! (fn [_] (/ 1 (now!))) (range n) {:concurrency n})
+           (catch :default e 1)))"""
+    made = ready(text, size)
+    for number in sorted(made.state.open):
+        made.deliver(number, 0, at_us=1)
+    return calls_of(made.run)
+
+
+def test_cancelling_a_fiber_costs_the_same_however_many_answers_wait() -> None:
+    assert cancelled(400) < 6 * cancelled(100)
+
+
 def saved(size: int) -> int:
     """Return the bytes that are no part of big collections, in a run that goes through sorted items."""
     made = ready("(defn main [n] (doseq [_ (sort - (range n))] (now!)))", size)
