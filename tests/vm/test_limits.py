@@ -87,6 +87,13 @@ LARGE = {
     "a printing": ("(count (pr-str {0}))", "(vec (range 10000))", "[1]"),
     "arguments": ("(apply + {0})", "(vec (range 10000))", "[1]"),
     "a set": ("(count (set {0}))", "(vec (range 10000))", "[1]"),
+    "a merge": ("(count (merge {{}} {0}))", "(zipmap (range 1000) (range 1000))", "{1 1}"),
+    "pairs": ("(count (zipmap {0} {0}))", "(vec (range 1000))", "[1]"),
+    "keys": ("(count (keys {0}))", "(zipmap (range 1000) (range 1000))", "{1 1}"),
+    "a view": ("(count (set {0}))", "(sort (range 1000))", "(sort [1])"),
+    "JSON": ("(count (flow.json/write {0}))", "(vec (range 1000))", "[1]"),
+    "escapes": ("(flow.string/escape {0} {{}})", '(apply str (repeat 1000 "x"))', '"x"'),
+    "a walk": ("(nthrest {0} 999)", "(zipmap (range 1000) (range 1000))", "{1 1}"),
 }
 
 

@@ -35,6 +35,7 @@ from flowmetal.values import (
     show,
     vector,
 )
+from flowmetal.values.meter import charge
 
 native = Table("flow.core")
 
@@ -122,6 +123,7 @@ def zipmap(names: Value, values: Value) -> Map:
         keys = some_items_of("zipmap", names, most)
         found = some_items_of("zipmap", values, most)
         if len(keys) < most or len(found) < most:
+            charge(min(len(keys), len(found)) >> 1)
             return hash_map(zip(keys, found, strict=False))
         most *= 2
 
@@ -165,6 +167,7 @@ def _conj_entry(coll: Value, item: Value) -> Value:
     if item is None:
         return coll
     if kind in MAPS:
+        charge(2 * len(item))
         for k, v in item.items():
             coll = coll.assoc(k, v)
         return coll

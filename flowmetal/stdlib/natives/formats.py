@@ -67,9 +67,11 @@ def write_json(x: Value, options: Value = None) -> str:
     from flowmetal.values import json_dumps
 
     try:
-        return json_dumps(x, pretty=pretty not in (None, False))
+        text = json_dumps(x, pretty=pretty not in (None, False))
     except DataError as error:
         fail("FM0513", "data/not-data", error.message)
+    charge(len(text) >> 3)
+    return text
 
 
 @edn("-read-string")

@@ -25,6 +25,7 @@ from flowmetal.values import (
     list_of,
     vector,
 )
+from flowmetal.values.meter import charge
 
 native = Table("flow.core")
 
@@ -159,6 +160,7 @@ def vals(coll: Value) -> Value:
 
 def _column(function: str, coll: Value, index: int) -> Value:
     if type(coll) in MAPS:
+        charge(len(coll) >> 2)
         return IndexedSeq(vector(coll.values() if index else coll.keys()), 0) if len(coll) else None
     entries = items_of(function, coll)
     if not entries:

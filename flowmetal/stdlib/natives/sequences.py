@@ -129,10 +129,10 @@ def _drop_data(coll: Value, count: int) -> Value:
         return Repeat(coll.count - count, coll.value) if count < coll.count else None
     if type(coll) is Range and (coll.known_count is not None or coll.end is None):
         return seq(Range(coll.start + count * coll.step, coll.end, coll.step))
-    for _ in range(count):
-        if coll is None:
-            return None
-        coll = next_(coll)
+    passed = 0
+    while coll is not None and passed < count:
+        coll, passed = next_(coll), passed + 1
+    charge(passed >> 1)
     return coll
 
 

@@ -22,6 +22,7 @@ from flowmetal.values import (
     vector,
 )
 from flowmetal.values.limits import need_characters
+from flowmetal.values.meter import charge
 
 native = Table("flow.string")
 
@@ -151,7 +152,9 @@ def escape(text: Value, replacements: Value) -> str:
     if type(replacements) is not Map:
         raise wrong("escape", "a map of characters", 2, replacements)
     parts = []
-    for c in _said("escape", text):
+    text = _said("escape", text)
+    charge(len(text) >> 3)
+    for c in text:
         by = replacements.get(char(c), MISSING)
         parts.append(c if by is MISSING else to_text(by))
     return "".join(parts)

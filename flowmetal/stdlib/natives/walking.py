@@ -70,10 +70,10 @@ def items_of(function: str, coll: Value) -> Sequence[Value]:
         return _items_of_cells(function, coll)
     if kind is Range or kind is Repeat:
         return _finite(function, coll)
-    if kind is IndexedSeq:
-        return list(coll)
-    if kind is bytes:
-        return list(coll)
+    if kind is IndexedSeq or kind is bytes:
+        items = list(coll)
+        charge(len(items) >> 3)
+        return items
     raise wrong(function, "a collection", 1, coll)
 
 
