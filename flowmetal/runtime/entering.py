@@ -51,7 +51,9 @@ def facts_entering(
     now_us: int,
     answers: Mapping[int, InboxRow] = EMPTY,
 ) -> list[Entering]:
-    """Return what the waits come to at ``now_us``, in order. ``signals`` are not yet taken.
+    """Return what the waits come to at ``now_us``, in order, up to the first signal. ``signals`` are not yet taken.
+
+    What that leads to may end the wait that would take the next one, and nobody would have it.
 
     ``answers`` are those of the store, by effect; the result of one is read by answering.py.
     """
@@ -68,6 +70,8 @@ def facts_entering(
             assert pending.due_us is not None
             entering.append(Entering(pending.due_us, _when_over(pending)))
     receives.sort(key=lambda pending: pending.request.number)
+    # Who takes a later signal matters only where a wait may be over otherwise.
+    are_all_open = not any(is_over(pending, now_us) for pending in receives)
     for row in signals:
         if not receives:
             break
@@ -79,13 +83,20 @@ def facts_entering(
                 value = hash_map(((_ID, row.message.id), (_VALUE, value)))
             result = EffectResult(taker.request.number, value)
             entering.append(Entering(row.time_us, result, row))
+            if are_all_open:
+                break
     for pending in receives:
         if is_over(pending, now_us):
             assert pending.due_us is not None
             entering.append(Entering(pending.due_us, _when_over(pending)))
     entering = _as_they_came(entering, signals, answers)
     entering.sort(key=lambda entry: (entry.at_us, entry.result.number))
-    return entering
+    first = next((n for n, entry in enumerate(entering, 1) if _is_signal(entry)), len(entering))
+    return entering[:first]
+
+
+def _is_signal(entry: Entering) -> bool:
+    return entry.message is not None and entry.message.message.kind in RECEIVES.values()
 
 
 def _as_they_came(

@@ -64,14 +64,15 @@ def test_a_timeout_beats_a_signal_that_came_later() -> None:
     assert entering([receive(1, "a", 50)], [signal(1, "a", 51, "s")], 1000) == [(50, 1, "timeout")]
 
 
-def test_the_oldest_wait_takes_the_oldest_signal() -> None:
+def test_the_oldest_wait_takes_the_oldest_signal_and_nobody_another_one_with_it() -> None:
     waits = [receive(2, "a"), receive(1, "a"), receive(3, "b")]
     signals = [
         signal(1, "a", 10, "first"),
         signal(2, "a", 20, "second"),
         signal(3, "a", 30, "third"),
     ]
-    assert entering(waits, signals, 100) == [(10, 1, "first"), (20, 2, "second")]
+    assert entering(waits, signals, 100) == [(10, 1, "first")]
+    assert entering([waits[0], waits[2]], signals[1:], 100) == [(20, 2, "second")]
 
 
 def test_a_wait_whose_time_was_up_leaves_the_signal_to_the_next_one() -> None:
@@ -82,13 +83,17 @@ def test_a_wait_whose_time_was_up_leaves_the_signal_to_the_next_one() -> None:
 def test_messages_enter_as_they_came_though_the_clock_was_set_back_between_them() -> None:
     waits = [receive(1, "b"), receive(2, "a"), sleep(3, 90)]
     signals = [signal(1, "a", 100, "first"), signal(2, "b", 40, "second")]
-    assert entering(waits, signals, 100) == [(90, 3, None), (100, 2, "first"), (101, 1, "second")]
+    assert entering(waits, signals, 100) == [(90, 3, None), (100, 2, "first")]
+    waits[1] = receive(2, "a", 200)
+    assert entering(waits, signals, 100) == [(90, 3, None), (100, 2, "first")]
 
 
 def test_a_message_that_came_in_time_by_the_clock_is_not_late_because_of_an_earlier_one() -> None:
     waits = [receive(1, "a"), receive(2, "b", 60)]
     signals = [signal(1, "a", 100, "first"), signal(2, "b", 40, "second")]
-    assert entering(waits, signals, 50) == [(100, 1, "first"), (101, 2, "second")]
+    for now_us in (50, 200):
+        assert entering(waits, signals, now_us) == [(100, 1, "first")]
+        assert entering(waits[1:], signals[1:], now_us) == [(40, 2, "second")]
 
 
 def test_an_answer_that_tells_of_a_callbacks_end_counts_when_it_ended() -> None:
