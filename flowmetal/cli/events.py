@@ -13,18 +13,22 @@ from flowmetal.cli.output import say, say_json
 @store_option
 @json_option
 @click.option("--follow", is_flag=True, help="Go on printing events until the run has ended.")
+@click.option(
+    "--last", metavar="N", type=click.IntRange(min=0), help="Begin with the last N events."
+)
 @click.argument("run", metavar="RUN")
-def command(store_url: str | None, as_json: bool, follow: bool, run: str) -> int:
+def command(store_url: str | None, as_json: bool, follow: bool, last: int | None, run: str) -> int:
     """Show the history of RUN, oldest first."""
     from flowmetal.embed.views import iso
 
     with open_engine(store_url, must_exist=True) as engine:
         found = engine.find(run)
+        after = 0 if last is None else max(0, engine.last_event(found) - last)
         if as_json and not follow:
-            say_json([event.as_json() for event in engine.events(found)])
+            say_json([event.as_json() for event in engine.events(found, after)])
             return 0
         try:
-            for event in engine.follow(found) if follow else engine.events(found):
+            for event in (engine.follow if follow else engine.events)(found, after):
                 if as_json:
                     say_json(event.as_json())
                 else:

@@ -19,11 +19,16 @@ VERBS = {
 }
 # fmt: on
 
+ELSEWHERE = {"build": "compile", "format": "fmt"} | {
+    verb: f"fmvm {verb}" for verb in ("run", "start", "repl", "deploy")
+}
+
 group = LazyGroup(
     "fmc",
     VERBS,
     "Compile and inspect Flowmetal programs.\n\n"
     "Example: fmc compile orders.flow && fmvm run orders.fmb",
+    ELSEWHERE,
 )
 
 

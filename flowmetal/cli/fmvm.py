@@ -38,12 +38,33 @@ VERBS = {
 }
 # fmt: on
 
+ELSEWHERE = {
+    "list": "ps",
+    "ls": "ps",
+    "log": "events",
+    "logs": "events",
+    "history": "events",
+    "status": "show",
+    "describe": "show",
+    "inspect": "show",
+    "send": "signal",
+    "kill": "cancel",
+    "stop": "cancel",
+    "terminate": "cancel",
+    "worker": "interpreter",
+    "server": "serve",
+} | {
+    verb: f"fmc {verb}"
+    for verb in ("compile", "check", "test", "new", "doc", "explain", "lint", "fmt")
+}
+
 group = LazyGroup(
     "fmvm",
     VERBS,
     "Start, drive and look after durable runs.\n\n"
     "The store is --store URL, else $FLOWMETAL_STORE, else a SQLite file in your state folder.\n\n"
     "Example: fmvm run orders.flow 10 --allow-http=api.example.com",
+    ELSEWHERE,
 )
 
 

@@ -14,11 +14,21 @@ import click
 
 
 class LazyGroup(click.Group):
-    """A click group over a table of verbs."""
+    """A click group over a table of verbs.
 
-    def __init__(self, name: str, verbs: Mapping[str, tuple[str, str]], help: str) -> None:
+    ``elsewhere`` says what verbs are called here that others have, as a command.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        verbs: Mapping[str, tuple[str, str]],
+        help: str,
+        elsewhere: Mapping[str, str] = {},
+    ) -> None:
         super().__init__(name, help=help, context_settings={"help_option_names": ["-h", "--help"]})
         self.verbs = verbs
+        self.elsewhere = elsewhere
         self.params.append(_version_option(name))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -39,9 +49,11 @@ class LazyGroup(click.Group):
         if name not in self.verbs and not name.startswith("-"):
             import difflib
 
-            near = difflib.get_close_matches(name, self.verbs, n=1)
-            hint = f"did you mean `{near[0]}`?" if near else f"see `{self.name} --help`"
-            raise click.UsageError(f"no such verb `{name}`; {hint}", ctx)
+            meant = self.elsewhere.get(name)
+            if meant is None:
+                meant = next(iter(difflib.get_close_matches(name, self.verbs, n=1)), None)
+            hint = "" if meant is None else f"; did you mean `{meant}`?"
+            raise click.UsageError(f"no such verb `{name}`{hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowmetal.cli.driving import drive, open_engine
+from flowmetal.cli.driving import NOT_ENDED, drive, open_engine
 from flowmetal.cli.options import host_options, json_option, read_results, store_option
 from flowmetal.cli.output import complain
 from flowmetal.errors import UsageError
@@ -53,7 +53,18 @@ def command(
     ) as engine:
         found = engine.find(run)
         decide(engine, found, read_results(results), perform)
+        decided = perform or bool(results)
+        if not decided and holds_all(engine, found):  # driving would only keep others from deciding
+            return NOT_ENDED
         return drive(engine, found, store_url, as_json)
+
+
+def holds_all(engine: Engine, run: str) -> bool:
+    """Say whether a run is a fork whose fibers wait for nothing but what it holds."""
+    view = engine.view(run)
+    if not view.waiting or any(wait.effect_class != "held" for wait in view.waiting):
+        return False
+    return all(fiber.waits_for for fiber in engine.show(run).fibers)
 
 
 def decide(engine: Engine, run: str, results: dict[int, Any], perform: bool) -> None:

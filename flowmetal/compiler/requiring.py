@@ -122,7 +122,7 @@ def _refer(names: Names, known: Namespace, required: Required, problems: Problem
 def _refer_one(names: Names, known: Namespace, name: Name, here: str, problems: Problems) -> None:
     var = known.find(name.text)
     if var is None and not (known.name == CORE and names.is_expander(name.text)):
-        guess = did_you_mean(name.text, known.publics()) or MISSING_NAMES.get(name.text)
+        guess = offer_for_missing(names.environment, known, name.text)
         problems.report(
             "FM0207",
             f"{known.name} does not define `{name.text}`",
@@ -135,6 +135,14 @@ def _refer_one(names: Names, known: Namespace, name: Name, here: str, problems: 
         labels = () if var.span is None else (Label(var.span, "defined here", primary=False),)
         problems.report("FM0104", f"`{var.name}` is private", name.span, labels=labels)
     names.namespace.refers[here] = f"{known.name}/{name.text}"
+
+
+def offer_for_missing(environment: Environment, space: Namespace, name: str) -> str | None:
+    """Return what to write for a name that ``space`` has not."""
+    core = environment.var(f"{CORE}/{name}")
+    if core is not None and not core.private:
+        return f"`{name}` is in {CORE}: write it without an alias and without :refer"
+    return did_you_mean(name, space.publics()) or MISSING_NAMES.get(name)
 
 
 def _refer_core(names: Names, core: Required) -> None:

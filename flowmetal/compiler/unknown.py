@@ -16,6 +16,7 @@ from flowmetal.compiler.foreigners import (
     without_package,
 )
 from flowmetal.compiler.forms import CORE
+from flowmetal.compiler.requiring import offer_for_missing
 from flowmetal.errors import Diagnostic, Label
 from flowmetal.errors.suggestions import FOREIGN_NAMES, did_you_mean, nearest
 from flowmetal.ids import flow_name
@@ -117,8 +118,11 @@ def _elsewhere(context: Context, name: str) -> Iterator[str]:
     for space in sorted(context.environment.names()):
         found = context.environment.var(f"{space}/{name}")
         if space not in (CORE, context.namespace_name) and found and not found.private:
-            short = space.rpartition(".")[2]
-            yield f"`{name}` exists in {space}: add [{space} :as {short}]"
+            if space in context.names.namespace.requires:
+                yield f"`{name}` is in {space}: add it to :refer there"
+            else:
+                short = space.rpartition(".")[2]
+                yield f"`{name}` exists in {space}: add [{space} :as {short}]"
 
 
 def _usual_namespace(context: Context, symbol: Symbol) -> str | None:
@@ -160,9 +164,7 @@ def _not_in_namespace(context: Context, symbol: Symbol, span: Span) -> Diagnosti
     full = context.names.namespace_of(symbol.ns)
     assert full is not None
     space = context.environment.namespace(full)
-    guess = did_you_mean(symbol.name, () if space is None else space.publics())
-    if guess is None and symbol.name in MISSING_NAMES:
-        guess = MISSING_NAMES[symbol.name]
+    guess = None if space is None else offer_for_missing(context.environment, space, symbol.name)
     return Diagnostic(
         "FM0102",
         f"unknown name `{symbol.text}`",

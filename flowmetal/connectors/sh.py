@@ -221,4 +221,5 @@ def _failed(argv: list[str], code: int, out: bytes, err: bytes) -> Value:
         "sh/failed",
         f"{os.path.basename(argv[0])} {what}{said}",
         {"exit": code, "out": _text(out), "err": _text(err), "program": argv[0]},
+        retryable=None,  # what it did nobody knows, so the program has to ask for that
     )

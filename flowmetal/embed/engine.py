@@ -432,11 +432,15 @@ class Engine(Looker, Mover, Sharer):
             yield from map(event_view, page)
             after = page[-1].seq
 
-    def follow(self, run: str) -> Iterator[EventView]:
-        """Yield the history of a run and what is added to it, until it has ended."""
+    def last_event(self, run: str) -> int:
+        """Return the number of the last event of a run. Raises RunError FM1101 if it is not there."""
+        return self._row(run).seq
+
+    def follow(self, run: str, after: int = 0) -> Iterator[EventView]:
+        """Yield the history of a run from the event after number ``after`` on, and what is added to it, until
+        it has ended."""
         from flowmetal.embed.patience import LOOK_S
 
-        after = 0
         while True:
             ended = self._row(run).state in ENDED
             for event in self.events(run, after):

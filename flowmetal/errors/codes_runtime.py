@@ -29,7 +29,7 @@ CODES = (
     ErrorCode("FM0712", "A command did not write what :as says",
               ":sh/bad-output. With :as :json the whole standard output has to be one JSON document."),
     ErrorCode("FM0713", "A command ended with an exit status other than 0",
-              ":sh/failed; its data has :exit :out and :err. It is not tried again unless :retry says so. With :check? false the result is returned whatever the status is."),
+              ":sh/failed; its data has :exit :out and :err. It is tried again only where the program says so, by :retry or a retried step around it. With :check? false the result is returned whatever the status is."),
     ErrorCode("FM0714", "An HTTP request was answered with an error",
               ":http/status; its data has :status :headers and :body. 408, 425, 429 and 5xx were tried again by the policy of the request, after Retry-After; other statuses are final. With :throw? false the response is returned whatever the status is."),
     ErrorCode("FM0715", "An HTTP response is too big",

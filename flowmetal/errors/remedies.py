@@ -9,6 +9,7 @@ from __future__ import annotations
 
 # fmt: off
 REMEDIES = {
+    "FM0313": "perform the effect before, or go through the items at once: mapv, run!, doseq, reduce",
     "FM0652": "make it smaller; if it depends on nothing but its arguments, please report it",
     "FM0653": "give the wait a :timeout, or stub the function that waits",
     "FM0654": "record it: `fmc test --record` with what it may touch, such as --allow-http=HOST",

@@ -28,11 +28,20 @@ from flowmetal.runtime.entering import Entering, facts_entering
 from flowmetal.runtime.grace import overdue, update_grace
 from flowmetal.runtime.messages import pause_if_asked, take_messages
 from flowmetal.runtime.opening import in_doubt, open_effect
-from flowmetal.runtime.options import AT_MOST_ONCE
+from flowmetal.runtime.options import AT_MOST_ONCE, asks_for_retries
 from flowmetal.runtime.progress import Pending
 from flowmetal.store.operations.answers import RESULT
 from flowmetal.store.protocol import InboxRow, RunState
-from flowmetal.values import DataError, FlowError, Instant, Value, hash_map, keyword, pr_str
+from flowmetal.values import (
+    DataError,
+    ErrorValue,
+    FlowError,
+    Instant,
+    Value,
+    hash_map,
+    keyword,
+    pr_str,
+)
 from flowmetal.values.codec import encode_data
 from flowmetal.vm.effects import COMPILE
 from flowmetal.vm.machine import deliver, run
@@ -455,11 +464,18 @@ def _take_arrival(active: ActiveRun, arrival: Arrival, now_us: int) -> None:
         error = in_doubt(pending.request, error)  # which no policy tries again
     elif (
         error is not None
-        and error.retryable is not False
+        and _may_pass(error, pending)
         and not _is_final(active, pending, arrival, now_us)
     ):
         return
     active.resolve(pending.request, arrival.value, error, arrival.at_us)
+
+
+def _may_pass(error: ErrorValue, pending: Pending) -> bool:
+    """Say whether another attempt is worth it. An error that does not say is left to the program's own policy."""
+    if error.retryable is None:
+        return asks_for_retries(pending.request)
+    return error.retryable
 
 
 def _is_final(active: ActiveRun, pending: Pending, arrival: Arrival, now_us: int) -> bool:

@@ -34,8 +34,6 @@ RECEIVES: Final = {"signal/receive": "signal", "topic/receive": "topic"}
 SLEEP: Final = "time/sleep"
 CALLBACK: Final = "callback/await"
 
-_WAITED_FOR: Final = (EffectClass.WAITING, EffectClass.STORE)
-
 
 class Entering(NamedTuple):
     """A result on its way in, when it counts, and the message that it came by, if one did."""
@@ -168,8 +166,8 @@ def timeout_error(kind: str, effect_class: EffectClass, timeout_us: int | None) 
         f"{namespace}/timeout" if connector else "timeout",
         f"{kind} timed out{seconds}",
         {"kind": kind},
-        # A wait has no policy of its own; whether its time is a reason to try again is said around it.
-        retryable=None if effect_class in _WAITED_FOR else connector and namespace != "sh",
+        # A request is tried again by itself; elsewhere it is for the program to say whether time is a reason to.
+        retryable=True if connector and namespace == "http" else None,
     )
 
 

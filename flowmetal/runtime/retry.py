@@ -14,8 +14,8 @@ A policy is a map of the language; ``flow.retry`` builds it:
 ```
 
 A number stands for ``{:max-attempts n}``; ``:none`` and false for one attempt.
-What decides whether an error is worth another attempt is the error itself:
-``:retryable?`` true.
+What decides whether an error is worth another attempt is the error itself: its
+``:retryable?`` is true, or it does not say (nil) and the program has named a policy.
 """
 
 from __future__ import annotations

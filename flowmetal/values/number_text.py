@@ -187,9 +187,9 @@ def parse_double(text: str) -> float | None:
     return float(text)
 
 
-def need_number(text: str) -> Value:
-    """Return the number that ``text`` spells; FM0326 if it spells none."""
-    number = parse_number(text)
+def need_number(text: str, suffix: str = "") -> Value:
+    """Return the number that ``text`` with a suffix spells; FM0326 if it spells none."""
+    number = parse_number(text + suffix)
     if number is None:
         shown = text if len(text) <= 40 else text[:37] + "..."
         fail("FM0326", "parse/number", f"`{shown}` is not a number")

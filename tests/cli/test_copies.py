@@ -87,6 +87,15 @@ def test_a_fork_that_holds_an_effect_says_so_wherever_it_is_looked_at(shell) -> 
     assert (shown.status, "`fmvm resume c --perform` performs that" in shown.err) == (4, True)
 
 
+def test_a_fork_that_can_only_wait_for_a_word_about_what_it_holds_is_not_driven(shell) -> None:
+    in_flight(shell)
+    assert shell("fmvm", "fork", "b", "--id", "c").status == 0
+    shown = shell("fmvm", "resume", "c")
+    assert (shown.status, "`fmvm resume c --perform` performs that" in shown.err) == (4, True)
+    assert "go on" not in shell("fmvm", "why", "c").out
+    assert shell("fmvm", "resume", "c", "--result", "1=6").out == "6\n"
+
+
 def test_an_import_says_how_the_run_goes_on(shell) -> None:
     parked(shell)
     shell.write("one.flow", '(defn main [& args] (if args (throw (ex-info "no" {})) 1))')

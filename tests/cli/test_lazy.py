@@ -45,6 +45,21 @@ def test_an_unknown_verb_is_named_with_the_nearest_one(shell) -> None:
     assert "no such verb `resum`; did you mean `resume`?" in shown.err
 
 
+@pytest.mark.parametrize(
+    ("verb", "meant"),
+    [
+        ("fmvm logs", "events"),
+        ("fmvm list", "ps"),
+        ("fmvm test", "fmc test"),
+        ("fmc run", "fmvm run"),
+    ],
+)
+def test_a_verb_of_other_tools_is_named_as_it_is_called_here(shell, verb, meant) -> None:
+    shown = shell(*verb.split(), "x")
+    assert shown.status == 2
+    assert f"did you mean `{meant}`?" in shown.err
+
+
 def test_an_unknown_option_is_wrong_usage(shell) -> None:
     shown = shell("fmvm", "ps", "--nope")
     assert shown.status == 2

@@ -231,6 +231,9 @@ def test_events_are_the_history_with_times(shell) -> None:
     followed = shell("fmvm", "events", "p", "--json", "--follow").out.splitlines()
     assert [json.loads(line) for line in followed] == events
     assert len(shell("fmvm", "events", "p").out.splitlines()) == len(events)
+    last = json.loads(shell("fmvm", "events", "p", "--json", "--last", "2").out)
+    assert last == events[-2:]
+    assert len(shell("fmvm", "events", "p", "--last", "9999").out.splitlines()) == len(events)
 
 
 # waiting and signals

@@ -150,6 +150,30 @@ def test_a_name_of_another_namespace_is_found_there():
     ]
 
 
+def test_a_name_is_referred_where_its_namespace_is_required_already():
+    compilation = Compilation()
+    compilation.library("(ns flow.string) (defn join [x] x) (defn trim [x] x)")
+    with pytest.raises(CompileError) as caught:
+        compilation.module(
+            "(ns a (:require [flow.string :refer [trim]])) (trim 1) (defn f [] (join 1))"
+        )
+    assert caught.value.diagnostics[0].help == ("`join` is in flow.string: add it to :refer there",)
+
+
+def test_a_name_of_the_core_that_is_sought_elsewhere_is_said_to_be_there():
+    compilation = Compilation()
+    compilation.library("(ns flow.string) (defn join [x] x)")
+    for source in (
+        "(ns a (:require [flow.string :refer [inc]]))",
+        "(ns a (:require [flow.string :as s])) (defn f [x] (s/inc x))",
+    ):
+        with pytest.raises(CompileError) as caught:
+            compilation.module(source)
+        assert caught.value.diagnostics[0].help == (
+            "`inc` is in flow.core: write it without an alias and without :refer",
+        )
+
+
 def test_a_name_that_is_defined_below_is_said_to_be():
     found = problem("(defn f [] (g))\n(defn g [] 1)")
     assert found.help == ("it is defined below, in line 2: move it up, or (declare g)",)

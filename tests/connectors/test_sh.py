@@ -59,7 +59,7 @@ def test_input_goes_in_even_if_nobody_reads_it() -> None:
 def test_a_failing_command_throws_unless_it_is_not_checked() -> None:
     error = fails("sh", "-c", "echo out; echo why >&2; exit 3")
     assert error.type is keyword("sh/failed")
-    assert error.retryable is False
+    assert error.retryable is None
     assert error.data.get(keyword("exit")) == 3
     assert error.data.get(keyword("out")) == "out\n"
     assert "why" in (error.message or "")

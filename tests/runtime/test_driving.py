@@ -231,6 +231,23 @@ def test_an_error_that_is_final_is_not_tried_again() -> None:
     assert len(bench.world.performed) == 1
 
 
+@pytest.mark.parametrize(
+    ("retry", "attempts"),
+    [({}, 1), ({"retry": True}, 1), ({"retry": 3}, 3), ({"retry": keyword("none")}, 1)],
+)
+def test_an_error_that_does_not_say_is_tried_again_if_the_program_asks_for_it(
+    retry, attempts
+) -> None:
+    bench = Bench()
+
+    def fails(call: Call) -> Value:
+        raise EffectFailed(effect_error("FM0713", "sh/failed", "exit status 75", retryable=None))
+
+    bench.world.connectors = {"t/c": fails}
+    assert bench.run(sequence(("t/c", args(**retry)))).state is RunState.FAILED
+    assert len(bench.world.performed) == attempts
+
+
 def test_retry_after_is_obeyed() -> None:
     bench = Bench()
 

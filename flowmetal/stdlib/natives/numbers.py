@@ -324,7 +324,7 @@ def to_decimal(x: Value) -> Value:
     """Return a number, or the number written in a text, as a decimal."""
     if type(x) is not str:
         return numbers.to_decimal(x)
-    return numbers.to_decimal(need_number(x if x.endswith("M") else x + "M"))
+    return numbers.to_decimal(need_number(x, "" if x.endswith("M") else "M"))
 
 
 native.add("num", lambda x: _number("num", x))
