@@ -14,8 +14,6 @@ was made is never waited for again.
 
 from __future__ import annotations
 
-from collections import deque
-
 from flowmetal.values import Channel, Promise, Value, Vector, seq, show, vector
 from flowmetal.values.cells import DROPPING, KEPT, OPEN, SLIDING
 from flowmetal.values.errors import flow_error
@@ -135,9 +133,17 @@ def _room(machine: Machine, fiber: Fiber, port: Value, value: Value, ticket: Val
 
 def _leave(queue: Value, entry: tuple[Value, ...]) -> None:
     """Leave an entry in a queue, in place of those at its end that are of no use any more."""
+    _trim(queue)
+    queue.append(entry)
+
+
+def _trim(queue: Value) -> None:
+    """Take off what is of no use any more at either end. What is between stays until it is there: a fiber
+    leaves its next ticket when the last one is used, so there are at most as many as have waited side by side."""
     while queue and queue[-1][0].state != OPEN:
         queue.pop()
-    queue.append(entry)
+    while queue and queue[0][0].state != OPEN:
+        queue.popleft()
 
 
 def _choose(machine: Machine, fiber: Fiber, ports: Value, order: Value, ticket: Value) -> Value:
@@ -189,10 +195,8 @@ def _forget(machine: Machine, fiber: Fiber, ports: Value) -> None:
     """Take tickets that are of no use any more out of the queues of a choice's channels."""
     for port in seq(ports) or ():
         channel = port if type(port) is Channel else port.nth(0)
-        if any(entry[0].state != OPEN for entry in channel.takers):
-            channel.takers = deque(e for e in channel.takers if e[0].state == OPEN)
-        if any(entry[0].state != OPEN for entry in channel.putters):
-            channel.putters = deque(e for e in channel.putters if e[0].state == OPEN)
+        _trim(channel.takers)
+        _trim(channel.putters)
 
 
 def _push(machine: Machine, fiber: Fiber, channel: Channel, value: Value) -> Channel:

@@ -71,6 +71,22 @@ def test_cancelling_a_fiber_costs_the_same_however_many_answers_wait() -> None:
     assert cancelled(400) < 6 * cancelled(100)
 
 
+def chosen(size: int) -> int:
+    """Return what it takes that each of so many fibers, which wait beside each other for two channels, gets one value."""
+    text = """(defn main [n]
+      (let [stop (chan) work (chan)]
+        (dotimes [_ n] (go! (loop [] (when (first (alts! [work stop])) (recur)))))
+        (now!)
+        (dotimes [i n] (>! work i))))"""
+    made = ready(text, size)
+    made.deliver(1, 1, at_us=1)
+    return calls_of(made.run)
+
+
+def test_a_choice_costs_the_same_however_many_wait_for_its_channels() -> None:
+    assert 2 * chosen(400) < 9 * chosen(100)
+
+
 def saved(size: int) -> int:
     """Return the bytes that are no part of big collections, in a run that goes through sorted items."""
     made = ready("(defn main [n] (doseq [_ (sort - (range n))] (now!)))", size)
