@@ -4,7 +4,7 @@ import pytest
 
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.errors import FlowmetalError
-from flowmetal.values import Duration, FlowError, Instant, Value, keyword, pr_str, vector
+from flowmetal.values import Duration, FlowError, Instant, Secret, Value, keyword, pr_str, vector
 from tests.stdlib.world import World, args_of, failure
 from tests.vm.fibers import World as Clock
 
@@ -436,6 +436,16 @@ def test_a_command_can_be_written_as_it_is_typed() -> None:
     asked = world.asked[0].args
     assert asked.get(keyword("argv")) == vector(("git", "log", "-n", "5", "a b", ":x"))
     assert asked.get(keyword("check?")) is False
+
+
+def test_a_secret_among_the_words_of_a_command_stays_one() -> None:
+    world = World()
+    run('(do (sh/sh! "curl" "-u" #secret "key" 5) (sh/$! curl ~(identity #secret "key")))', world)
+    secret = Secret("key")
+    assert [request.args.get(keyword("argv")) for request in world.asked] == [
+        vector(("curl", "-u", secret, "5")),
+        vector(("curl", secret)),
+    ]
 
 
 def test_which_is_nil_for_what_is_not_there() -> None:
