@@ -89,6 +89,8 @@ class Engine(Looker, Mover, Sharer):
         self._host: Host | None = None
         self._callback_url: str | None = None
         self._performs = True
+        self._stops: set[Callable[[], None]] = set()  # of what interprets at the moment
+        self._is_stopped = False
 
     def __enter__(self) -> Engine:
         return self
@@ -221,11 +223,36 @@ class Engine(Looker, Mover, Sharer):
         until_idle: bool = False,
         on_signal: Callable[[], None] = lambda: None,
     ) -> None:
-        """Claim and drive runs of the store until interrupted, or until none can go on. ``on_signal`` is called
-        when the process is told to stop."""
+        """Claim and drive runs of the store until interrupted, until ``stop``, or until none can go on.
+        ``on_signal`` is called when the process is told to stop."""
         from flowmetal.runtime.interpreting import interpret
 
-        interpret(self.host, concurrency=concurrency, until_idle=until_idle, on_signal=on_signal)
+        stops: list[Callable[[], None]] = []
+
+        def begun(stop: Callable[[], None]) -> None:
+            stops.append(stop)
+            self._stops.add(stop)
+            if self._is_stopped:
+                stop()
+
+        try:
+            interpret(
+                self.host,
+                concurrency=concurrency,
+                until_idle=until_idle,
+                on_signal=on_signal,
+                begun=begun,
+            )
+        finally:
+            self._stops.difference_update(stops)
+
+    def stop(self) -> None:
+        """Let ``interpret`` in other threads end in good order: it claims nothing more, lets what is in flight end for
+        some seconds, and gives its runs back. From now on it returns at once."""
+        self._is_stopped = True
+        for stop in tuple(self._stops):
+            with suppress(RuntimeError):  # it has ended meanwhile
+                stop()
 
     def wait(self, run: str, timeout_us: int | None = None) -> RunView | None:
         """Return the run when somebody has driven it to its end (or paused it); None: in time."""

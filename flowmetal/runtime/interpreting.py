@@ -64,14 +64,17 @@ def interpret(
     concurrency: int = 100,
     until_idle: bool = False,
     on_signal: Callable[[], None] = lambda: None,
+    begun: Callable[[Callable[[], None]], None] = lambda stop: None,
 ) -> None:
     """Drive runs until interrupted (Ctrl-C, SIGTERM), or until none can go on or is due later.
 
     When it returns, every run that it held is back in the store for others. Ctrl-C breaks off what is in flight and is
-    raised as KeyboardInterrupt. ``on_signal`` is called at the first signal. Raises StoreError FM1017 if the store is
+    raised as KeyboardInterrupt. ``on_signal`` is called at the first signal, ``begun`` before anything else, with what
+    stops it from another thread (RuntimeError after the end). Raises StoreError FM1017 if the store is
     closed meanwhile, UsageError FM1139 in a running event loop.
     """
     interpreter = Interpreter(host, concurrency)
+    begun(interpreter.stop_soon)
     told: list[int] = []
 
     def stop(number: int) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -197,3 +198,33 @@ def test_every_public_name_is_there() -> None:
     assert [name for name in flowmetal.__all__ if not hasattr(flowmetal, name)] == []
     with pytest.raises(AttributeError):
         flowmetal.nonexistent  # noqa: B018
+
+
+def test_a_service_stops_what_interprets_in_a_thread_and_its_runs_go_on_elsewhere(
+    tmp_path: Path,
+) -> None:
+    program = flowmetal.compile('(defn main [] (sleep! #dur "1ms") (flow.event/receive! :go))')
+    errors: list[BaseException] = []
+
+    def interpret(engine: flowmetal.Engine) -> None:
+        try:
+            engine.interpret()
+        except BaseException as error:
+            errors.append(error)
+
+    with flowmetal.Engine(f"sqlite:{tmp_path}/runs.db") as engine:
+        run, _ = engine.start(program)
+        driving = [threading.Thread(target=interpret, args=(engine,)) for _ in range(2)]
+        for thread in driving:
+            thread.start()
+        engine.stop()
+        late = threading.Thread(target=interpret, args=(engine,))
+        late.start()
+        for thread in (*driving, late):
+            thread.join(30)
+            assert not thread.is_alive()
+        assert engine.view(run).state not in ("running", "failed")
+    assert errors == []
+    with flowmetal.Engine(f"sqlite:{tmp_path}/runs.db") as engine:
+        engine.signal(run, "go", 7)
+        assert engine.result(run) == 7
