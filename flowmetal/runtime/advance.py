@@ -51,7 +51,7 @@ BUDGET: Final = 50_000
 """Fuel between two looks at the lease and at the time; some ten milliseconds."""
 
 MANY_EVENTS: Final = 200
-"""Local effects share a commit, but not without end."""
+"""Local effects, and waits that are over at once, share a commit, but not without end."""
 
 _EVENTS_UNLOOKED: Final = 16
 """Events between two looks at the memory, while local effects alone go on."""
@@ -115,6 +115,8 @@ def advance(
             _open_fresh(active)
             if _is_answered_at_once(active):
                 yield from _ask_store(active)
+            elif machine.inbox and len(active.events) >= MANY_EVENTS:
+                yield Step(RunState.RUNNING)
         elif active.local:
             _answer_locals(active)
             count = len(active.events)

@@ -19,7 +19,7 @@ import pytest
 import flowmetal
 from flowmetal.embed.views import RunView
 from flowmetal.errors import RefusedError, RunError
-from flowmetal.store.protocol import NewEvent, RunQuery, RunRow, RunState
+from flowmetal.store.protocol import Claim, Commit, NewEvent, RunQuery, RunRow, RunState
 from flowmetal.values import ErrorValue, Value, hash_map, keyword, pr_str
 from tests.stores import url_of
 
@@ -110,6 +110,24 @@ def test_children_run_beside_each_other_and_have_children(engine) -> None:
               (defn main [] (let [runs (mapv (fn [n] (start! branch [n])) [1 2 3])]
                               (mapv await! runs)))"""
     assert result(engine, text) == "[2 4 6]"
+
+
+def test_a_backlog_of_signals_is_not_received_in_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "(defn main [n] (dotimes [_ n] (event/receive! :go)) (println n) :all)"
+    with flowmetal.Engine("memory:") as opened:
+        run, _ = opened.start(program(text), [300])
+        for number in range(300):
+            opened.signal(run, "go", number)
+        steps, commit = [], opened.store.commit
+
+        def counted(claim: Claim, step: Commit) -> Claim:
+            steps.append(len(step.events))
+            return commit(claim, step)
+
+        monkeypatch.setattr(opened.store, "commit", counted)
+        assert opened.result(run) is keyword("all")
+    assert max(steps) < 210
+    assert sum(steps) == 900 + 2
 
 
 def test_looking_for_children_that_wait_takes_a_share_of_the_time(
