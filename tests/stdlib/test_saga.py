@@ -253,6 +253,27 @@ def test_what_did_not_happen_is_performed_again_under_the_same_key() -> None:
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        '(step! "s" {:retry 3} %s)',
+        '(step! "s" {:retry 3} (saga! %s))',
+        '(step! "o" {:retry 3} (step! "s" {:retry 3} %s))',
+        "(do %s)",
+    ],
+)
+def test_what_could_not_be_verified_is_in_doubt_and_not_tried_again(body: str) -> None:
+    policy = "" if "step" in body else ":retry {:retry-if (fn [e] true)}"
+    effect = f'(http/post! "u" {{:verify (fn [e] (throw (ex-info "out of order" {{:type :down}}))) {policy}}})'
+    world = World({"http/request": InDoubt(9)})
+    with pytest.raises(FlowError) as caught:
+        run(body % effect, world)
+    error = caught.value.error
+    assert error.type is keyword("effect/in-doubt")
+    assert [each.message for each in error.data.get(keyword("suppressed"))] == ["out of order"]
+    assert len(world.of("http/request")) == 1
+
+
+@pytest.mark.parametrize(
     ("body", "attempts"),
     [
         ('(http/post! "u" {:verify (fn [e] nil)})', None),
