@@ -29,16 +29,27 @@ from flowmetal.values import (
 from flowmetal.values.errors import flow_error
 
 _FOR, _UNTIL, _TIMEOUT, _ELSE = (keyword(name) for name in ("for", "until", "timeout", "else"))
+_METHOD = keyword("method")
 _MISSING: Final = object()
 
 # fmt: off
-_EXAMPLES: Final = {
-    "http":   "(with-stubs {http/request! (fn [request] {:status 200})} ...)",
-    "sh":     "(with-stubs {sh/sh! (fn [& words] {:exit 0 :out \"\"})} ...)",
-    "fs":     "(with-stubs {fs/slurp! (fn [path] \"text\")} ...)",
-    "config": "(with-stubs {config/config (fn [& path] \"value\")} ...)",
-    "env":    "(with-stubs {env/env! (fn [name] \"value\")} ...)",
+_ASKING: Final = {
+    "sh/run":         "sh/sh!",
+    "sh/shell":       "sh/shell!",
+    "fs/read":        "fs/slurp!",
+    "fs/write":       "fs/spit!",
+    "fs/list":        "fs/ls!",
+    "fs/exists":      "fs/exists?!",
+    "config/read":    "config/config",
+    "env/get":        "env/env!",
+    "run/query":      "event/query",
+    "run/start":      "start!",
+    "callback/open":  "event/callback!",
+    "callback/await": "event/await-callback!",
 }
+"""The functions that ask for kinds, where their names are others."""
+
+_RESULTS: Final = {"http": "{:status 200}", "sh": '{:exit 0 :out ""}', "fs": '"text"'}
 # fmt: on
 
 
@@ -120,9 +131,13 @@ def log_text(line: LogLine) -> str:
 
 
 def _unstubbed(request: EffectRequest) -> ErrorValue:
-    example = _EXAMPLES.get(
-        request.kind.partition("/")[0], "(with-stubs {name! (fn [& args] ...)} ...)"
-    )
+    namespace = request.kind.partition("/")[0]
+    asking = _ASKING.get(request.kind, f"{request.kind}!" if namespace == "fs" else "name!")
+    method = request.args.get(_METHOD)
+    if request.kind == "http/request" and isinstance(method, Keyword):
+        asking = f"http/{method.text}!"
+    result = _RESULTS.get(namespace, '"value"')
+    example = f"(with-stubs {{{asking} {result}}} ...)"
     message = f"a test asked for {request.kind}: replace the function that asks, {example}"
     return _error(flow_error("FM0650", "effect/unstubbed", message))
 

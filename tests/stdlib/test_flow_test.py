@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -294,6 +295,26 @@ def test_an_effect_without_a_stub_is_refused(run, form: str) -> None:
     outcome = run(f"(deftest a (is {form}))")
     assert codes(outcome) == ["FM0650"]
     assert "with-stubs" in outcome.results[0].problems[0].diagnostic.message
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        '(http/get! "http://x")',
+        '(http/post! "http://x" {:json 1})',
+        '(flow.sh/shell! "ls")',
+        '(flow.fs/spit! "f" "text")',
+        '(flow.fs/glob! "*")',
+    ],
+)
+def test_the_stub_that_a_refusal_names_is_that_of_the_function_that_asked(run, form: str) -> None:
+    outcome = run(f"(deftest a (is {form}))")
+    named = re.search(
+        r"\(with-stubs (.*) \.\.\.\)", outcome.results[0].problems[0].diagnostic.message
+    )
+    assert named is not None
+    stubs = re.sub(r"\b(sh|fs)/", r"flow.\1/", named[1])
+    assert codes(run(f"(deftest a (with-stubs {stubs} (is {form})))")) == []
 
 
 def test_stubs_stand_for_effectful_functions_and_go_away(run) -> None:
