@@ -274,6 +274,22 @@ def test_what_could_not_be_verified_is_in_doubt_and_not_tried_again(body: str) -
 
 
 @pytest.mark.parametrize(
+    ("form", "asked"),
+    [
+        ("(flow.async/any! CHARGE CHARGE)", 2),
+        ("(flow.async/any! (flow.async/any! CHARGE))", 1),
+        ("(flow.async/pmap! (fn [_] CHARGE) [1 2] {:tolerate 0 :concurrency 1})", 1),
+    ],
+)
+def test_what_is_in_doubt_among_other_failures_is_not_tried_again(form: str, asked: int) -> None:
+    world = World({"http/request": lambda _: failure("who knows", "effect/in-doubt", False)})
+    body = form.replace("CHARGE", '(http/post! "u" {:at-most-once true})')
+    with pytest.raises(FlowError):
+        run(f'(step! "s" {{:retry {{:retry-if (fn [e] true)}}}} {body})', world)
+    assert len(world.of("http/request")) == asked
+
+
+@pytest.mark.parametrize(
     ("body", "attempts"),
     [
         ('(http/post! "u" {:verify (fn [e] nil)})', None),
