@@ -58,9 +58,14 @@ class BodyBuilder:
     # -- slots ---------------------------------------------------------------------------
 
     def take_slot(self, name: str) -> int:
-        """Reserve the lowest free slot for a local of this name."""
-        if self._free:
-            slot = min(self._free)
+        """Reserve the lowest free slot for a local of this name.
+
+        What somebody has named shares no slot with what the compiler makes: who looks at a frame would see
+        the one under the name of the other.
+        """
+        fit = [slot for slot in self._free if bool(self._names[slot]) == bool(name)]
+        if fit:
+            slot = min(fit)
             self._free.remove(slot)
         else:
             slot = len(self._names)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from flowmetal.bytecode.code import Definition, DefinitionKind, Function, Program
-from flowmetal.bytecode.opcodes import Op
+from flowmetal.bytecode.storing import has_value
 from flowmetal.compiler.compile import USER, compile_more
 from flowmetal.compiler.environment import Environment
 from flowmetal.compiler.evaluator import EvaluationFailed
@@ -178,15 +178,14 @@ def locals_of(frame: Frame) -> dict[str, Value]:
         if _is_name(name):
             found[name] = value
     # Slots begin as nil; of two bindings of one name, the inner one counts once it has a value.
-    body = frame.body.body
-    given = body.parameters + body.variadic
-    stored = {operand for op, operand in body.instructions if op is Op.SET_LOCAL}
+    function, body = closure.function.function, frame.body.body
     for slot, name in enumerate(body.local_names):
+        if not _is_name(name) or slot >= len(frame.stack):
+            continue
+        value = frame.stack[slot]
         # What is used once is not stored at all, but left on the stack where it is used.
-        if _is_name(name) and slot < len(frame.stack) and (slot < given or slot in stored):
-            value = frame.stack[slot]
-            if name not in found or value is not None:
-                found[name] = value
+        if value is not None or (name not in found and has_value(function, body, frame.pc, slot)):
+            found[name] = value
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 
@@ -119,3 +121,29 @@ def test_who_waits_in_the_run_does_not_go_on_in_the_copy(shell, entry: str) -> N
     assert shell("fmvm", "eval", "p", "(deliver! answer 4)").out == "true\n"
     if entry == "main":
         assert "waiting is refused" in shell("fmvm", "eval", "p", "(await! @worker)").err
+
+
+def test_a_local_is_shown_with_its_own_value_or_not_at_all(shell) -> None:
+    shell.write(
+        "frame.flow",
+        """
+(ns frame)
+(defn main [& args]
+  (let [cleared (mapv inc [1 2 3])
+        n (count (into cleared cleared))
+        none (first [])]
+    (doseq [[k _] {:job n}] (println k))
+    (doseq [each [[:made :up]]] (println (first each)))
+    (println (with-out-str (doseq [[a b] {1 2}] (println a b))))
+    (when (= n 6) (throw (ex-info "no" {:n n :none none})))
+    (let [later (str n)] [n none later later])))
+""",
+    )
+    assert shell("fmvm", "run", "frame.flow", "--id", "f").status == 1
+    failed = json.loads(shell("fmvm", "show", "f", "--json").out)["fibers"][0]
+    values = failed["locals"][0]["values"]
+    assert {"n": "6", "none": "nil"}.items() <= values.items()
+    assert not {"cleared", "later"} & set(values)
+    assert {"k": ":job", "each": "[:made :up]"}.items() >= {
+        name: value for name, value in values.items() if name in ("k", "each")
+    }.items()
