@@ -1,9 +1,8 @@
 """What others sent to a run: signals are kept until they are received, orders obeyed.
 
-Kinds of messages: ``signal`` (body: the payload), ``cancel`` ({:reason :now}),
-``pause`` ({:reason}), ``decide`` (of an effect that a fork
-holds: {:effect :value}, or {:effect} to perform it). A kind that this version does not know stays in the inbox,
-for one that does.
+Kinds of messages: ``signal`` (body: the payload), ``cancel`` ({:reason :now}), ``pause`` ({:reason}), ``decide`` (of an
+effect that a fork holds: {:effect :value}, or {:effect} to perform it), ``late`` (how an effect ended that was given
+up: {:value} or {:error}). A kind that this version does not know stays in the inbox, for one that does.
 """
 
 from __future__ import annotations
@@ -67,6 +66,8 @@ def take_message(active: ActiveRun, row: InboxRow) -> Steps[None]:
             yield from pause_if_asked(active)
         case "decide":
             _decide(active, row)
+        case "late":
+            _note_late(active, row)
         case _:
             pass
 
@@ -82,9 +83,22 @@ def take_answer(active: ActiveRun, row: InboxRow) -> None:
     active.undurable = True
 
 
+def _note_late(active: ActiveRun, row: InboxRow) -> None:
+    """Write down how an effect ended that the run waits for no more."""
+    active.consumed.append(row.number)
+    active.undurable = True
+    number = _number(active, row.message.name)
+    if number is not None and number < active.machine.next_effect:
+        active.record(kinds.LATE, "", number, row.message.body, row.time_us)
+
+
 def number_of(active: ActiveRun, row: InboxRow) -> int | None:
     """Return the effect of this machine that an answer is for; None for one of another fork."""
-    generation, _, number = row.message.id.removeprefix(PREFIX).partition(".")
+    return _number(active, row.message.id.removeprefix(PREFIX))
+
+
+def _number(active: ActiveRun, effect: str) -> int | None:
+    generation, _, number = effect.partition(".")
     if generation != str(active.machine.generation) or not number.isdecimal():
         return None
     return int(number)

@@ -285,6 +285,18 @@ class CallsContract:
         assert set(of(beat, "lost")) == {id for id, _ in held}  # type: ignore[call-overload]
         assert [end(world, call) for call in calls] == [False, False]
 
+    def test_a_word_that_nobody_waits_for_is_told_to_the_run_once_to_be_written_down(
+        self, world: World
+    ) -> None:
+        doer = Doer(world, R1)
+        effect = offer(doer)
+        (call,) = claim(world)
+        doer.end(RunState.WAITING, operations=(Asked("", Withdraw(effect)),))
+        assert [end(world, call), end(world, call)] == [False, False]
+        (late,) = (row.message for row in world.ann.inbox(R1, 0) if row.message.kind == "late")
+        assert (late.name, late.body) == (effect, b"sent")
+        assert doer.answer(effect) is None
+
     def test_nobody_gets_what_nobody_waits_for_any_more(self, world: World) -> None:
         one, two = Doer(world, R1), Doer(world, R2)
         effect, _ = offer(one), offer(two)

@@ -644,6 +644,29 @@ def test_a_foreign_function_with_a_queue_is_performed_by_a_worker(engine) -> Non
     assert pr_str(view.result) == ('[{:size 3} {:at 1, :kind "p/resize", :attempts 1}]')
 
 
+@pytest.mark.parametrize(("said", "failed"), [("[1, 2]", False), ('{"type": "busy"}', True)])
+def test_what_a_worker_says_of_a_task_that_was_given_up_is_written_down_and_told_to_nobody(
+    engine, said: str, failed: bool
+) -> None:
+    text = """(defforeign resize {:queue "images"} [url])
+              (defn main [] [(flow.async/race! (resize "u") (event/receive! :stop)) (event/receive! :go)])"""
+    run = start(engine, text, "r")
+    task = engine.claim_task("images", "w1")
+    assert task is not None
+    engine.signal(run, "stop", "late")
+    engine.interpret(until_idle=True)
+    assert not engine.end_task(task.id, task.attempt, said, failed=failed)
+    assert not engine.end_task(task.id, task.attempt, said, failed=failed)
+    engine.interpret(until_idle=True)
+    (late,) = (event for event in engine.events(run) if event.kind == "effect-late")
+    word = '{:error {:type "busy"}}' if failed else "{:value [1 2]}"
+    assert pr_str(late.data) == word
+    engine.signal(run, "go", 7)
+    engine.interpret(until_idle=True)
+    assert pr_str(engine.result(run)) == '["late" 7]'
+    assert not engine.verify(run).problems
+
+
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     "said",

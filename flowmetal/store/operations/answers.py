@@ -6,13 +6,16 @@ from typing import Final, NamedTuple
 
 from flowmetal.effects.errors import effect_error
 from flowmetal.ids import RunId
-from flowmetal.store.operations.records import Records
-from flowmetal.store.protocol import Message
+from flowmetal.store.operations.records import TAB, Records
+from flowmetal.store.protocol import Message, RunState
 from flowmetal.values import ErrorValue, Map, Value, hash_map, keyword
 from flowmetal.values.codec import encode_data
 
 RESULT: Final = "result"
 """The kind of message that brings an answer."""
+
+LATE: Final = "late"
+"""The kind of message that brings what nobody waits for any more."""
 
 AT_ONCE: Final = "at-once"
 """The name of an answer that came with its question: no time has passed that could be up."""
@@ -63,6 +66,18 @@ def reply(
     if effect:
         name = AT_ONCE if at_once else ""
         records.deliver(RunId(run), Message(answer_id(effect), RESULT, name, encode_data(found)))
+
+
+def tell_late(records: Records, key: str, attempt: int, body: bytes) -> None:
+    """Let a run write down how an effect ended that it waits for no more, once.
+
+    ``key`` is RUN tab EFFECT, ``body`` encoded data: {:value} or {:error}.
+    """
+    run, _, effect = key.partition(TAB)
+    standing = records.run(RunId(run))
+    if standing is not None and standing.state is not RunState.EXPORTING:
+        message = Message(f"{LATE}/{effect}/{attempt}", LATE, effect, body)
+        records.deliver(standing.id, message)
 
 
 def answer_id(effect: str) -> str:

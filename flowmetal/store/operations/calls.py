@@ -16,7 +16,15 @@ from typing import ClassVar, Final
 
 from flowmetal.errors import StoreError
 from flowmetal.ids import RunId
-from flowmetal.store.operations.answers import Answer, Asker, answer, answer_id, bad_name, reply
+from flowmetal.store.operations.answers import (
+    Answer,
+    Asker,
+    answer,
+    answer_id,
+    bad_name,
+    reply,
+    tell_late,
+)
 from flowmetal.store.operations.records import (
     TAB,
     Kept,
@@ -220,8 +228,10 @@ def _claimed(call: OfferedCall, number: int) -> OfferedCall | None:
 
 def end(records: Records, operation: EndCall) -> Answer:
     call = find(records, OfferedCall, operation.id)
-    call = None if call is None else _claimed(call, operation.claim)
     if call is None:
+        tell_late(records, operation.id, operation.claim, operation.body)
+        return answer(value=False)
+    if _claimed(call, operation.claim) is None:
         return answer(value=False)
     if _is_leaving(records, operation.id):
         return answer(away=True)

@@ -20,13 +20,23 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from flowmetal.ids import RunId
-from flowmetal.store.operations.answers import Answer, Asker, answer, bad_name, refuse, reply
+from flowmetal.store.operations.answers import (
+    Answer,
+    Asker,
+    answer,
+    bad_name,
+    refuse,
+    reply,
+    tell_late,
+)
 from flowmetal.store.operations.records import TAB, TASKS, Kept, Records, drop, each, find, keep
 from flowmetal.store.operations.ties import OPEN as OPEN_TIE
 from flowmetal.store.operations.ties import ties, wait_at, waits_no_more
 from flowmetal.store.operations.vocabulary import BeatTask, ClaimTask, EndTask, OpenTask, ShowTask
 from flowmetal.store.protocol import RunState
-from flowmetal.values import keyword
+from flowmetal.values import DataError, hash_map, keyword
+from flowmetal.values.codec import encode_data
+from flowmetal.values.json_mapping import json_loads
 
 TASK: Final = "task"
 OPEN, CLAIMED, DONE, FAILED = "open", "claimed", "done", "failed"
@@ -219,16 +229,27 @@ def end(records: Records, operation: EndTask) -> Answer:
     if find(records, Word, place) == word:
         return answer(value=True)
     task = _claimed(records, operation.id, operation.attempt)
-    if task is None:
-        return answer(value=False)
     try:
         json.loads(operation.result)
     except (ValueError, RecursionError) as problem:
         return refuse("FM0703", "effect/bad-argument", f"the result is not JSON: {problem}")
+    if task is None:
+        if find(records, Task, operation.id) is None:
+            tell_late(records, operation.id, operation.attempt, _late(operation))
+        return answer(value=False)
     task.state, task.result = FAILED if operation.failed else DONE, operation.result
     keep(records, place, word, due_us=records.now_us() + _REMEMBERED_US)
     _heed(records, operation.id, task)
     return answer(value=True)
+
+
+def _late(operation: EndTask) -> bytes:
+    """Return what a worker said whom nobody waited for any more."""
+    try:
+        said = json_loads(operation.result)
+    except DataError:
+        said = operation.result
+    return encode_data(hash_map([(keyword("error" if operation.failed else "value"), said)]))
 
 
 def forget_word(records: Records, place: str) -> None:
