@@ -27,7 +27,7 @@ from flowmetal.runtime.committing import Steps
 from flowmetal.runtime.entering import Entering, facts_entering
 from flowmetal.runtime.grace import overdue, update_grace
 from flowmetal.runtime.messages import pause_if_asked, take_messages
-from flowmetal.runtime.opening import in_doubt, open_effect
+from flowmetal.runtime.opening import given_up, in_doubt, open_effect
 from flowmetal.runtime.options import AT_MOST_ONCE, asks_for_retries
 from flowmetal.runtime.progress import Pending
 from flowmetal.store.operations.answers import RESULT
@@ -304,6 +304,7 @@ def _abandon(active: ActiveRun) -> None:
         return
     for number in [n for n in effects if n not in wanted]:
         pending = effects.pop(number)
+        given_up(active, pending)
         active.withdraw(pending)
         _record_abandoned(active, pending.request)
         active.progress.changed = True

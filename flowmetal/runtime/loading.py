@@ -19,7 +19,12 @@ from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.local import Locals, run_info
 from flowmetal.runtime.messages import PAUSE, number_of, take_message
 from flowmetal.runtime.opening import take_up
-from flowmetal.runtime.progress import decode_cleaning, decode_progress, decode_status
+from flowmetal.runtime.progress import (
+    decode_cleaning,
+    decode_doubtful,
+    decode_progress,
+    decode_status,
+)
 from flowmetal.runtime.starting import decode_input
 from flowmetal.snapshot import decode
 from flowmetal.store.chain import beginning, extended, length
@@ -84,6 +89,7 @@ def open_run(
     active.progress.recounted = notes != noted
     active.progress.cleaning = decode_cleaning(row.progress)
     active.progress.status = decode_status(row.progress)
+    active.progress.doubtful = decode_doubtful(row.progress)
     active.progress.stops = active.progress.cancelled is not None and is_stopping(machine)
     if active.progress.cancelled is not None or active.progress.cleaning:
         absent_us = now - (row.wake_at_us or _last_us(host, row))

@@ -15,7 +15,7 @@ from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.entering import SLEEP
 from flowmetal.runtime.inheriting import error_of, refuse_inherited
-from flowmetal.runtime.options import Options, options_of
+from flowmetal.runtime.options import Options, is_of_a_step, options_of
 from flowmetal.runtime.progress import Note, Pending
 from flowmetal.runtime.retry import duration_us
 from flowmetal.values import ErrorValue, Instant, keyword
@@ -38,6 +38,11 @@ def open_effect(
         due = due_us(request, effect_class, options, now_us)
     except EffectFailed as failed:
         active.resolve(request, None, failed.error, now_us)
+        return None
+    if options.at_most_once and request.key in active.progress.doubtful:
+        active.progress.doubtful.remove(request.key)
+        active.progress.changed = True
+        active.resolve(request, None, in_doubt(request), now_us)
         return None
     pending = Pending(request, effect_class, options, now_us, due)
     pending.begun = options.at_most_once and effect_class in (
@@ -140,6 +145,13 @@ def _due_again(note: Note, effect_class: EffectClass, options: Options) -> int |
             return None if options.timeout_us is None else note.first_us + options.timeout_us
         case _:
             return note.due_us
+
+
+def given_up(active: ActiveRun, pending: Pending) -> None:
+    """Remember an at-most-once effect of a retried step that may have been performed: nobody will hear of its end."""
+    may_be_done = pending.in_flight or pending.offered or pending.effect_class is EffectClass.TASK
+    if pending.options.at_most_once and may_be_done and is_of_a_step(pending.request):
+        active.progress.doubtful.add(pending.request.key)
 
 
 def in_doubt(request: EffectRequest, cause: ErrorValue | None = None) -> ErrorValue:

@@ -43,16 +43,20 @@ def asks_for_retries(request: EffectRequest) -> bool:
     return request.args.get(_RETRY) not in (None, True, _NONE)
 
 
+def is_of_a_step(request: EffectRequest) -> bool:
+    """Say whether an effect is one of a body that is tried again, and keeps its key then."""
+    return "." in request.key
+
+
 def options_of(
     request: EffectRequest, effect_class: EffectClass, *, of_host: bool = False
 ) -> Options:
     """Read the options of a request, ``of_host`` for a function. Raises EffectFailed (:effect/bad-argument)."""
     args = request.args
     at_most_once = bool(args.get(AT_MOST_ONCE))
-    retried_step = "." in request.key
     usual = ONCE if of_host or effect_class not in _OF_CONNECTORS else DEFAULT
     asked = args.get(_RETRY)
-    once = (at_most_once or retried_step) and asked is not True
+    once = (at_most_once or is_of_a_step(request)) and asked is not True
     _own_key(request)
     try:
         timeout = args.get(_TIMEOUT)

@@ -7,6 +7,7 @@ the runtime's own note, committed in the same transaction:
 {:effects  {number [attempts first-us due-us begun held? again? offered? crashes?]} ; due-us nil: nothing is due
  :cancel   [us reason]                                   ; once a cancellation was taken in; since when it unwinds
  :cleaning {fiber due-us}                                ; in finally blocks, and until when
+ :doubtful [key ...]                                     ; given up while nobody knew whether it was done
  :status   value}                                        ; what the program says of itself
 ```
 
@@ -27,7 +28,7 @@ from typing import Final, NamedTuple
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.runtime.options import Options
-from flowmetal.values import DataError, Map, Value, hash_map, keyword, vector
+from flowmetal.values import DataError, Map, Value, Vector, hash_map, keyword, vector
 from flowmetal.values.codec import decode_data, encode_data
 
 _RESTORE: Final = "restore a backup of the store"
@@ -35,6 +36,7 @@ _EFFECTS: Final = keyword("effects")
 _STATUS: Final = keyword("status")
 _CANCEL: Final = keyword("cancel")
 _CLEANING: Final = keyword("cleaning")
+_DOUBTFUL: Final = keyword("doubtful")
 
 
 @dataclass(slots=True)
@@ -66,6 +68,9 @@ class Progress:
     recounted: bool = False  # crashes were counted, which alone is no reason for a commit
     status: Value = None
     cleaning: dict[int, int] = field(default_factory=dict)  # fibers in their grace (grace.py)
+    # Keys of at-most-once effects of retried steps that were given up when they may have been performed: whoever asks
+    # under such a key again has to hear that, once.
+    doubtful: set[str] = field(default_factory=set)
     stops: bool = False  # it was cancelled as a whole, and ends; not kept
     stop_us: int | None = None  # when a cancelled run is out of grace; not kept (grace.py)
 
@@ -81,6 +86,8 @@ class Progress:
             pairs.append((_STATUS, self.status))
         if self.cleaning:
             pairs.append((_CLEANING, hash_map(self.cleaning.items())))
+        if self.doubtful:
+            pairs.append((_DOUBTFUL, vector(sorted(self.doubtful))))
         return encode_data(hash_map(pairs)) if pairs else b""
 
     def next_due_us(self) -> int | None:
@@ -151,6 +158,16 @@ def decode_cleaning(data: bytes) -> dict[int, int]:
     """Read which fibers are in their grace, and until when."""
     found = _decoded(data).get(_CLEANING) if data else None
     return dict(found.items()) if isinstance(found, Map) else {}
+
+
+def decode_doubtful(data: bytes) -> set[str]:
+    """Read under which keys something was given up that may have been performed."""
+    found = _decoded(data).get(_DOUBTFUL) if data else None
+    if found is None:
+        return set()
+    if not isinstance(found, Vector) or not all(isinstance(key, str) for key in found):
+        raise DataError("FM0331", "the notes of the run are damaged", hint=_RESTORE)
+    return set(found)
 
 
 def decode_status(data: bytes) -> Value:

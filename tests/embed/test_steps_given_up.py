@@ -1,0 +1,86 @@
+"""A retried step whose time is up gives up what is in flight; nobody knows whether that was done."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import flowmetal
+
+HEAD = """
+(ns t (:require [flow.event :refer [receive!]]))
+(def policy {:max-attempts 3 :backoff #dur "1ms"})
+"""
+PAY = "(defforeign pay {:at-most-once true} [x])"
+STEP = '(defn main [] (step! "pay" {:retry policy :timeout #dur "700ms"} (pay 1)))'
+
+
+def engine(url: str, keys: list[str], hanging: int) -> flowmetal.Engine:
+    @flowmetal.foreign("t/pay")
+    async def pay(x: int, idempotency_key: str) -> int:
+        keys.append(idempotency_key)
+        if len(keys) <= hanging:
+            await asyncio.sleep(60)
+        return x
+
+    return flowmetal.Engine(url, functions=[pay])
+
+
+def test_an_at_most_once_effect_that_was_given_up_is_in_doubt_when_the_step_asks_again() -> None:
+    keys: list[str] = []
+    with engine("memory:", keys, hanging=1) as made:
+        run, _ = made.start(flowmetal.compile(HEAD + PAY + STEP))
+        view = made.drive(run)
+        assert view.error is not None
+        assert view.error.type.text == "effect/in-doubt"
+        assert len(keys) == 1
+        made.retry(run)  # somebody has looked, and says that it is to be done
+        assert made.drive(run).result == 1
+    assert keys == keys[:1] * 2
+
+
+def test_any_other_effect_is_asked_for_again_under_its_key() -> None:
+    keys: list[str] = []
+    with engine("memory:", keys, hanging=1) as made:
+        run, _ = made.start(flowmetal.compile(HEAD + "(defforeign pay [x])" + STEP))
+        assert made.result(run) == 1
+    assert keys == keys[:1] * 2
+
+
+def test_what_was_given_up_is_in_doubt_after_a_restart_and_at_another_place(tmp_path: Path) -> None:
+    keys: list[str] = []
+    source = """
+      (defn main []
+        (step! "pay" {:retry policy}
+          (try (flow.async/with-timeout! #dur "50ms" (pay 1))
+               (catch :timeout e (receive! :go) (throw (ex-info "again" {})))
+               (catch :effect/in-doubt e :in-doubt))))"""
+    with engine("memory:", keys, hanging=1) as made:
+        run, _ = made.start(flowmetal.compile(HEAD + PAY + source))
+        made.interpret(until_idle=True)
+        file = made.export(run, str(tmp_path / "run.fms"))
+    with engine(f"sqlite:{tmp_path / 'runs.db'}", keys, hanging=1) as made:
+        made.import_run(file)
+        made.interpret(until_idle=True)
+    with engine(f"sqlite:{tmp_path / 'runs.db'}", keys, hanging=1) as made:
+        made.signal(run, "go")
+        made.interpret(until_idle=True)
+        assert str(made.result(run)) == ":in-doubt"
+        assert not made.verify(run).problems
+    assert len(keys) == 1
+
+
+def test_what_is_verified_is_looked_for_once_and_then_done() -> None:
+    keys: list[str] = []
+    source = """
+      (def asked (atom 0))
+      (defn done? [e] (swap! asked inc) nil)
+      (defn main []
+        [(step! "pay" {:retry policy :timeout #dur "50ms"}
+           (flow.core/-effect! "pay" {:args [1]} {:verify done?} #{}
+             (fn [args] (perform :t/pay args))))
+         @asked])"""
+    with engine("memory:", keys, hanging=1) as made:
+        run, _ = made.start(flowmetal.compile(HEAD + "(defforeign pay [x])" + source))
+        assert str(made.result(run)) == "[1 1]"
+    assert keys == keys[:1] * 2
