@@ -37,6 +37,11 @@ _LONGEST_PAUSE_S: Final = 0.5
 _ROWS: Final = 10_000
 
 
+def pause_s(took_s: float) -> float:
+    """Return how long to wait after a look that took so long, if nothing happens: seconds."""
+    return min(_PAUSE * took_s, _LONGEST_PAUSE_S)
+
+
 class Family:
     """See the module's docstring. Nothing is done before ``begin``."""
 
@@ -92,7 +97,7 @@ class Family:
             took_s = (clock.monotonic_us() - began_us) / 1_000_000
             await asyncio.sleep(_LOOK_S)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(_PAUSE * took_s, _LONGEST_PAUSE_S)):
+                async with asyncio.timeout(pause_s(took_s)):
                     await self._left.wait()
 
     def _look(self) -> int:
