@@ -7,13 +7,21 @@ from typing import Any
 import click
 
 from flowmetal.cli.driving import drive, open_engine
-from flowmetal.cli.options import host_options, json_option, read_json, store_option
+from flowmetal.cli.options import (
+    grant_options,
+    grants_in,
+    host_options,
+    json_option,
+    read_json,
+    store_option,
+)
 from flowmetal.cli.output import complain
 
 
 @click.command("retry", epilog="Example: fmvm retry 7f3c --value '{\"paid\": true}'")
 @store_option
 @host_options
+@grant_options
 @json_option
 @click.option("--value", metavar="JSON", help="Go on with this in place of what failed.")
 @click.option("--skip", is_flag=True, help="The same with nil.")
@@ -37,12 +45,13 @@ def command(
     throw: str | None,
     leave: bool,
     run: str,
+    **allowed: Any,
 ) -> int:
     """Let the failed RUN go on from where it stands, and drive it here until it ends.
 
     Without an option the effect that failed is performed again, under the same key. Another
     error needs --value, --restart or --throw; `fmvm show` says where the run stands and what it
-    offers.
+    offers. What --allow options grant the run may do from now on, beside what it might.
     """
     chosen = [name for name, given in (
         ("--value", value is not None), ("--skip", skip),
@@ -52,23 +61,24 @@ def command(
         raise click.UsageError(f"{' and '.join(chosen)} exclude each other")
     if arguments and restart is None:
         raise click.UsageError("--arg goes with --restart")
+    grants = grants_in(allowed) if any(allowed.values()) else None
     with open_engine(
         store_url, modules=modules, sync=sync, limits=limits, as_json=as_json, must_exist=True
     ) as engine:
         found = engine.find(run)
         here = not leave
         if value is not None:
-            engine.supply(found, read_json(value, "--value"), here=here)
+            engine.supply(found, read_json(value, "--value"), here=here, grants=grants)
         elif skip:
-            engine.supply(found, None, here=here)
+            engine.supply(found, None, here=here, grants=grants)
         elif restart is not None:
             given = [read_json(text, "--arg") for text in arguments]
-            engine.restart(found, restart, *given, here=here)
+            engine.restart(found, restart, *given, here=here, grants=grants)
         elif throw is not None:
             type_name, message, data = _error(read_json(throw, "--throw"))
-            engine.throw(found, type_name, message, data, here=here)
+            engine.throw(found, type_name, message, data, here=here, grants=grants)
         else:
-            engine.retry(found, here=here)
+            engine.retry(found, here=here, grants=grants)
         if leave:
             complain(f"run {found} is ready to go on")
             return 0

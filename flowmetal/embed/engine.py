@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from flowmetal.embed.requesting import Reply
     from flowmetal.embed.retention import Collected, Retention
     from flowmetal.embed.world import HostWorld
+    from flowmetal.runtime.reviving import Revival
     from flowmetal.runtime.starting import Beginning
     from flowmetal.store.protocol import InboxRow
 
@@ -348,38 +349,59 @@ class Engine(Looker, Mover, Sharer):
         revive(self.host, run, CancelParked(reason), here=drive)
         return self.drive(run, attach=False).state if drive else self._row(run).state.value
 
-    def retry(self, run: str, *, here: bool = False) -> None:
+    def retry(self, run: str, *, here: bool = False, grants: RunGrants | None = None) -> None:
         """Let a failed run perform the effect that failed again, under the same key.
 
         This and the next ones only make the run ready: whoever drives it goes on with it. ``here``: no other
-        interpreter, for this engine is going to ``drive`` it. They raise
-        RunError FM1103 if it has not failed, RefusedError FM1132 if that cannot be done there.
+        interpreter, for this engine is going to ``drive`` it. ``grants``: what it may do from now on beside what it
+        might. They raise RunError FM1103 if it has not failed, RefusedError FM1132 if that cannot be done there.
         """
-        from flowmetal.runtime.reviving import Retry, revive
+        from flowmetal.runtime.reviving import Retry
 
-        revive(self.host, RunId(run), Retry(), here=here)
+        self._revive(run, Retry(), here, grants)
 
-    def supply(self, run: str, value: Value, *, here: bool = False) -> None:
+    def supply(
+        self, run: str, value: Value, *, here: bool = False, grants: RunGrants | None = None
+    ) -> None:
         """Let a failed run go on with a value in place of what failed."""
-        from flowmetal.runtime.reviving import Supply, revive
+        from flowmetal.runtime.reviving import Supply
 
-        revive(self.host, RunId(run), Supply(value), here=here)
+        self._revive(run, Supply(value), here, grants)
 
-    def restart(self, run: str, name: str, *arguments: Value, here: bool = False) -> None:
+    def restart(
+        self,
+        run: str,
+        name: str,
+        *arguments: Value,
+        here: bool = False,
+        grants: RunGrants | None = None,
+    ) -> None:
         """Let a failed run go on in a way that its program offers (``RunView.restarts``)."""
-        from flowmetal.runtime.reviving import Restart, revive
+        from flowmetal.runtime.reviving import Restart
 
-        revive(self.host, RunId(run), Restart(name, arguments), here=here)
+        self._revive(run, Restart(name, arguments), here, grants)
 
     def throw(
-        self, run: str, type: str, message: str, data: Value = None, *, here: bool = False
+        self,
+        run: str,
+        type: str,
+        message: str,
+        data: Value = None,
+        *,
+        here: bool = False,
+        grants: RunGrants | None = None,
     ) -> None:
         """Raise another error where a run failed: its :type, message and data (a map, or nil)."""
-        from flowmetal.runtime.reviving import Throw, revive
+        from flowmetal.runtime.reviving import Throw
 
         fields = data if isinstance(data, Map) else hash_map(())
         error = ErrorValue(keyword(type), message, fields)
-        revive(self.host, RunId(run), Throw(error), here=here)
+        self._revive(run, Throw(error), here, grants)
+
+    def _revive(self, run: str, revival: Revival, here: bool, grants: RunGrants | None) -> None:
+        from flowmetal.runtime.reviving import revive
+
+        revive(self.host, RunId(run), revival, here=here, grants=grants)
 
     def pause(self, run: str, reason: str = "") -> str:
         """Keep a run from being driven, and return its state."""

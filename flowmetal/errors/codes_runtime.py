@@ -111,7 +111,7 @@ CODES = (
     ErrorCode("FM1121", "The entry point takes another number of arguments",
               "The message shows what it takes. (defn main [& args]) takes any number."),
     ErrorCode("FM1201", "The run was not granted this",
-              ":effect/refused. What touches the world has to be granted when the run is started; the message names the option to add. -A grants everything."),
+              ":effect/refused. What touches the world has to be granted when the run is started; the message names the option to add. A run that has failed for want of it goes on with `fmvm retry RUN` and that option. -A grants everything."),
     ErrorCode("FM1202", "An at-most-once effect is in flight",
               "Nobody can know whether it was performed when the run moves now. Wait for its end, or export with --in-doubt: the effect then ends in an :effect/in-doubt error."),
     ErrorCode("FM1203", "A run cannot move while it is tied to others here",

@@ -71,6 +71,7 @@ class Step(NamedTuple):
     result: bytes | None = None
     error: bytes | None = None
     revived: bool = False
+    grants: bytes | None = None  # None: unchanged
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -184,6 +185,7 @@ class ActiveRun:
             snapshot_format=0 if encoded is None else encoded.version,
             operations=self.operations,
             revived=step.revived,
+            grants=step.grants,
             chain=self.next_chain if self.events else None,
             keep=encoded is not None and self._is_to_be_kept(len(encoded.data)),
         )

@@ -118,6 +118,16 @@ class RunGrants:
             frozenset(p for p in self.fs | other.fs if _both(self, other, "fs", p)),
         )
 
+    def union(self, other: RunGrants) -> RunGrants:
+        """Return what one of them allows."""
+        return RunGrants(
+            self.http | other.http,
+            self.sh | other.sh,
+            self.env | other.env,
+            self.fs | other.fs,
+            self.everything or other.everything,
+        )
+
     def as_data(self) -> Map:
         """Return the grants as a map of the language."""
         if self.everything:

@@ -12,6 +12,8 @@ The event says what was chosen:
 {:by :cancel :reason "..."}           finally blocks run, and the run is cancelled
 {:by :resume}                         a run whose machine did not fail, as it was
 ```
+
+With ``:grants`` beside it, what the run may do to the world from then on.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from flowmetal.errors import RefusedError, RunError, RunStateError
 from flowmetal.ids import RunId
 from flowmetal.runtime.active import ActiveRun, Step
 from flowmetal.runtime.committing import commit_step
+from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.loading import open_run
 from flowmetal.snapshot.format import VERSION
@@ -46,7 +49,7 @@ from flowmetal.vm.machine import deliver
 from flowmetal.vm.state import Cancel, Machine, MachineStatus
 
 _BY, _VALUE, _NAME, _ARGS = map(keyword, ("by", "value", "name", "args"))
-_ERROR, _REASON, _FUEL = map(keyword, ("error", "reason", "fuel"))
+_ERROR, _REASON, _FUEL, _GRANTS = map(keyword, ("error", "reason", "fuel", "grants"))
 _ANY: Final = 1 << 30
 """Above every format of snapshots: for who does not read them."""
 _COMPENSATED: Final = keyword("compensated")
@@ -156,9 +159,17 @@ def revival_of(data: Map) -> Revival:
             return Resume()
 
 
-def revive(host: Host, run: RunId, revival: Revival, *, here: bool = False) -> None:
+def revive(
+    host: Host,
+    run: RunId,
+    revival: Revival,
+    *,
+    here: bool = False,
+    grants: RunGrants | None = None,
+) -> None:
     """Let a failed run go on, for whoever drives it next; or ``here``: it stays claimed.
 
+    ``grants``: what it may do to the world beside what it might.
     Raises RunError FM1101 (no such run), FM1103 (it has not failed), RefusedError FM1107
     (somebody drives it), FM1132 (this cannot be done there; says what can), and then nothing has
     changed.
@@ -169,8 +180,10 @@ def revive(host: Host, run: RunId, revival: Revival, *, here: bool = False) -> N
     is_kept = False
     try:
         active = open_run(host, claim, taken, patient=True)
-        _choose(active, revival)
-        commit_step(active, Step(RunState.RUNNING, leave=not here, revived=True))
+        granted = None if grants is None else active.grants.union(grants)
+        _choose(active, revival, granted)
+        data = None if granted is None else granted.encode()
+        commit_step(active, Step(RunState.RUNNING, leave=not here, revived=True, grants=data))
         is_kept = here
     finally:
         if not is_kept and (active is None or active.is_driven()):
@@ -215,7 +228,7 @@ def _claim(host: Host, run: RunId) -> Claim:
     return claim
 
 
-def _choose(active: ActiveRun, revival: Revival) -> None:
+def _choose(active: ActiveRun, revival: Revival, granted: RunGrants | None) -> None:
     machine = active.machine
     _check(machine, active.machine.run, revival)
     fuel = machine.fuel_used
@@ -228,6 +241,8 @@ def _choose(active: ActiveRun, revival: Revival) -> None:
     if isinstance(applied, Retry) and failed is not None:
         active.ask_anew(failed)
     data = hash_map((*applied.data().items(), (_FUEL, fuel)))
+    if granted is not None:
+        data = data.assoc(_GRANTS, granted.as_data())
     number = 0 if failed is None else int(failed.number)
     active.record(kinds.REVIVED, "", number, encode_data(data))
     active.undurable = True

@@ -376,6 +376,7 @@ class MemoryStore:
             run.state, run.due_us = RunState.READY, 0
         run.result, run.error = commit.result, commit.error
         run.program = commit.program or run.program
+        run.grants = run.grants if commit.grants is None else commit.grants
         if commit.snapshot is not None:
             run.snapshot, run.snapshot_format = commit.snapshot, commit.snapshot_format
         run.waiting = run.waiting if commit.waiting is None else commit.waiting

@@ -232,6 +232,7 @@ class Commit(NamedTuple):
     program: ProgramHash | None = (
         None  # the run goes on in this one, which is stored; None: unchanged
     )
+    grants: bytes | None = None  # None: unchanged
 
 
 class Trim(NamedTuple):

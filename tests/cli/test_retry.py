@@ -91,3 +91,60 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(failed) -> None:
 def test_a_signal_to_a_failed_run_is_refused_with_what_lets_it_go_on(failed) -> None:
     shown = failed("fmvm", "signal", "f", "go")
     assert (shown.status, "`fmvm retry f` has let it go on" in shown.err) == (3, True)
+
+
+REFUSED = """
+(ns g (:require [flow.sh :refer [sh!]]))
+(defn child [] (:out (sh! "echo" "from the child")))
+(defn main []
+  (let [before [1 2]]
+    [before (:out (sh! "echo" "hi")) (try (await! (start! child)) (catch :default e (:type e)))]))
+"""
+
+
+def test_what_a_run_lacks_can_be_granted_where_it_stands(shell) -> None:
+    shell.write("g.flow", REFUSED)
+    refused = shell("fmvm", "run", "g.flow", "--id", "g")
+    assert refused.status == 3
+    assert "add --allow-sh=echo" in refused.err
+    assert "`fmvm retry RUN` with it lets this run go on" in refused.err
+    assert shell("fmvm", "retry", "g").status == 3
+    done = shell("fmvm", "retry", "g", "--allow-sh=echo")
+    assert (done.status, done.out) == (0, '[[1 2] "hi\\n" "from the child\\n"]\n')
+    revived = [
+        each
+        for each in json.loads(shell("fmvm", "events", "g", "--json").out)
+        if each["kind"] == "revived"
+    ]
+    assert [each["data"].get("grants") for each in revived] == [None, {"sh": ["echo"]}]
+    assert shell("fmvm", "verify", "g").status == 0
+
+
+def test_what_is_granted_adds_to_what_was_and_goes_with_the_run(shell) -> None:
+    shell.write("g.flow", REFUSED)
+    shell("fmvm", "run", "g.flow", "--id", "g", "--allow-env=HOME")
+    left = shell("fmvm", "retry", "g", "--allow-sh=echo", "--leave")
+    assert left.status == 0
+    assert shell("fmvm", "export", "g", "-o", "g.fms").status == 0
+    there = ("--store", f"sqlite:{shell.folder}/there.db")
+    told = shell("fmvm", "import", "g.fms", *there)
+    assert "--allow-sh=echo --allow-env=HOME" in told.err
+    assert shell("fmvm", "resume", "g", *there).status == 0
+
+
+def test_grants_that_cannot_be_leave_the_run_as_it_was(shell) -> None:
+    shell.write("g.flow", REFUSED)
+    shell("fmvm", "run", "g.flow", "--id", "g")
+    wrong = shell("fmvm", "retry", "g", "--allow-fs=everything")
+    assert (wrong.status, wrong.out) == (2, "")
+    assert shell("fmvm", "retry", "g", "--allow-sh=echo", "--value", "1", "--skip").status == 2
+    assert (
+        len(
+            [
+                e
+                for e in json.loads(shell("fmvm", "events", "g", "--json").out)
+                if e["kind"] == "revived"
+            ]
+        )
+        == 0
+    )

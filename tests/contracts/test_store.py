@@ -753,6 +753,22 @@ class StoreContract:
         assert refused.value.code == "FM1103"
         assert row(world.ann).seq == 0
 
+    def test_a_step_can_change_what_the_run_may_do_and_what_it_runs(self, world: World) -> None:
+        other = ProgramHash("other")
+        world.ann.put_program(other, b"p")
+        begin(world.ann)
+        begin(world.ann, R2)
+        claim = take(world.ann)
+        before = row(world.ann, R2)
+        claim = world.ann.commit(claim, step()._replace(grants=b"more", program=other))
+        assert (row(world.ann).grants, row(world.ann).program) == (b"more", other)
+        claim = world.ann.commit(claim, step())
+        assert (row(world.bob).grants, row(world.bob).program) == (b"more", other)
+        assert row(world.bob, R2) == before
+        with pytest.raises(Conflict):
+            world.ann.commit(claim._replace(seq=1), step()._replace(grants=b"none"))
+        assert row(world.bob).grants == b"more"
+
     def test_a_revived_run_has_no_result_and_no_end(self, world: World) -> None:
         begin(world.ann)
         world.ann.commit(take(world.ann), step(RunState.FAILED, error=b"e", release=True))

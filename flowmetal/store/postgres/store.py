@@ -402,6 +402,9 @@ class PostgresStore:
             if commit.program is not None:
                 update = "UPDATE flowmetal.run SET program = %s WHERE id = %s"
                 execute(update, (commit.program, run))
+            if commit.grants is not None:
+                update = "UPDATE flowmetal.run SET grants = %s WHERE id = %s"
+                execute(update, (commit.grants, run))
             if commit.operations:
                 perform_all(records, run, commit.operations)
         for run, commit in done:
@@ -546,6 +549,7 @@ def _uses_records(commit: Commit) -> bool:
         bool(commit.operations)
         or commit.revived
         or commit.program is not None
+        or commit.grants is not None
         or commit.state in ENDED
     )
 

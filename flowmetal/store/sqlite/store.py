@@ -471,6 +471,8 @@ class SqliteStore:
         ((received,),) = changed
         if commit.program is not None:
             self._execute("UPDATE run SET program = ? WHERE number = ?", (commit.program, number))
+        if commit.grants is not None:
+            self._execute("UPDATE run SET grants = ? WHERE number = ?", (commit.grants, number))
         kept = commit.snapshot if keeps else None
         rows.insert_events(self._execute, number, claim.seq, commit.events, now, kept)
         if commit.chunks:
