@@ -241,6 +241,7 @@ def test_what_has_left_the_group_of_a_command_does_not_hold_its_end(
             connector.perform(call("sh/run", argv=vector(["sh", "-c", script])))
         )
         while not (number.exists() and number.read_text()):
+            assert not task.done(), task
             await asyncio.sleep(0.01)
         before = time.monotonic()
         task.cancel()
@@ -250,7 +251,7 @@ def test_what_has_left_the_group_of_a_command_does_not_hold_its_end(
         return time.monotonic() - before
 
     try:
-        assert asyncio.run(cancelled()) < 1.5
+        assert asyncio.run(cancelled()) < 100  # it sleeps for 1,000 s
     finally:
         os.kill(int(number.read_text()), 9)
 
