@@ -111,7 +111,24 @@ class Process:
 
 
 async def begin(argv: Sequence[str], folder: str | None, variables: Mapping[str, str]) -> Process:
-    """Begin a command. Raises OSError if it cannot be begun, ValueError for what no command can be."""
+    """Begin a command. Raises OSError if it cannot be begun, ValueError for what no command can be.
+
+    Cancelled, it is ended as a whole, and not begun. asyncio would end the first of its processes, and wait
+    for those that have its pipes.
+    """
+    beginning = asyncio.ensure_future(_begin(argv, folder, variables))
+    try:
+        return await asyncio.shield(beginning)
+    except asyncio.CancelledError:
+        while not beginning.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([beginning])
+        if beginning.exception() is None:
+            await beginning.result().end()
+        raise
+
+
+async def _begin(argv: Sequence[str], folder: str | None, variables: Mapping[str, str]) -> Process:
     transport, protocol = await asyncio.get_running_loop().subprocess_exec(
         _Protocol,
         *argv,

@@ -256,6 +256,29 @@ def test_what_has_left_the_group_of_a_command_does_not_hold_its_end(
         os.kill(int(number.read_text()), 9)
 
 
+@pytest.mark.parametrize("argv", [["sh", "-c", "sleep 987654 & sleep 987654"], ["sleep", "987654"]])
+def test_a_command_that_is_cancelled_while_it_begins_leaves_nothing_behind(
+    argv: list[str],
+) -> None:
+    async def cancelled(turns: int) -> None:
+        connector = ShConnector()
+        asked = connector.perform(call("sh/run", argv=vector(argv)))
+        task = asyncio.create_task(asked)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        time.sleep(0.01)  # the command is faster than the loop
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await connector.close()
+
+    for turns in range(12):
+        asyncio.run(asyncio.wait_for(cancelled(turns), 100))
+        deadline = time.monotonic() + 100
+        while left := [pid for pid in os.listdir("/proc") if "987654" in _command_line(pid)]:
+            assert time.monotonic() < deadline, (turns, left)  # who was killed may take a moment
+
+
 def _command_line(pid: str) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_text()
