@@ -61,10 +61,7 @@ def command(
 
 def holds_all(engine: Engine, run: str) -> bool:
     """Say whether a run is a fork whose fibers wait for nothing but what it holds."""
-    view = engine.view(run)
-    if not view.waiting or any(wait.effect_class != "held" for wait in view.waiting):
-        return False
-    return all(fiber.waits_for for fiber in engine.show(run).fibers)
+    return engine.view(run).is_held and all(fiber.waits_for for fiber in engine.show(run).fibers)
 
 
 def decide(engine: Engine, run: str, results: dict[int, Any], perform: bool) -> None:

@@ -142,7 +142,7 @@ def _living(row: RunRow, view: RunView, store: Store, *, is_driven: bool) -> lis
         sentences.append(
             f"Any `fmvm interpreter` on this store takes it over at once, and so does `fmvm resume {row.id}`."
         )
-    elif row.owner is None and not _is_called(row, view) and not _is_held(view):
+    elif row.owner is None and not _is_called(row, view) and not view.is_held:
         due = not view.waiting or row.state is RunState.READY
         can = "It can go on at once" if due else "When that has come"
         sentences.append(
@@ -156,11 +156,6 @@ def _living(row: RunRow, view: RunView, store: Store, *, is_driven: bool) -> lis
     if deaths > (row.owner is not None and not is_driven):  # which is said above
         sentences.append(f"Who drove it has died {_times(deaths)} since its last step, at least.")
     return sentences
-
-
-def _is_held(view: RunView) -> bool:
-    """Say whether it is a fork that waits for what it holds: nobody drives it on before that is decided."""
-    return bool(view.waiting) and all(wait.effect_class == "held" for wait in view.waiting)
 
 
 def _times(count: int) -> str:

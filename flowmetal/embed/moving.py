@@ -165,7 +165,7 @@ def _leaving(store: Store, parts: dict[str, bytes], ties: Ties) -> dict[str, byt
     )
     moved = _parts_of(image, row)
     moved[_CALLBACKS] = encode_data(ties.callbacks)
-    moved[_ENDS] = encode_data(ties.ends)
+    moved[_ENDS] = encode_data(_ends(store, row.id, ties))
     return moved | _earlier(store, image.events)
 
 
@@ -190,8 +190,8 @@ def _earlier(store: Store, events: Sequence[Event]) -> dict[str, bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Ties:
-    """What hangs on a run: (what, key), what moves with it, its callbacks and what its children came to, and
-    the numbers of its at-most-once tasks that a worker may have done."""
+    """What hangs on a run: (what, key), its callbacks, and what children came to in stores that it has left, which
+    move with it, and the numbers of its at-most-once tasks that a worker may have done."""
 
     rows: tuple[tuple[str, str], ...]
     callbacks: Value
@@ -212,13 +212,12 @@ class Ties:
         # Not only those that hang on it: the end of one that does not can be waited for here alone.
         query = RunQuery(parents=(run,), states=LIVING, limit=_MOST_CHILDREN)
         named += tuple(("child", str(row.id)) for row in reversed(store.runs(query)))
-        ended = store.runs(query._replace(states=tuple(ENDED)))
         waits = tuple(
             ("wait", place) for what, _, kind, place in rows if what == "open" and kind in _WAITS
         )
         doubtful = tuple(int(key.rpartition(".")[2]) for key in found.get(keyword("doubtful")))
-        ends = vector([*found.get(keyword("ends")), *map(_end, ended)])
-        return Ties(named + waits, found.get(keyword("callbacks")), ends, doubtful)
+        callbacks, ends = (found.get(keyword(name)) for name in ("callbacks", "ends"))
+        return Ties(named + waits, callbacks, ends, doubtful)
 
     def left(self) -> list[str]:
         """Return the names by which a run knows what it leaves (runtime/inheriting.py)."""
@@ -233,6 +232,12 @@ class Ties:
             if what == "wait"
         ]
         return [*self.left(), *waits]
+
+
+def _ends(store: Store, run: RunId, ties: Ties) -> Value:
+    """Return what the children of a run have come to, here and in stores before."""
+    query = RunQuery(parents=(run,), states=tuple(ENDED), limit=_MOST_CHILDREN)
+    return vector([*ties.ends, *map(_end, store.runs(query))])
 
 
 def _end(row: RunRow) -> Map:

@@ -142,6 +142,11 @@ class RunView(NamedTuple):
         said = self.error.message if self.state == "cancelled" and self.error else None
         return "" if said is None or said == CANCELLED else said
 
+    @property
+    def is_held(self) -> bool:
+        """Say whether it is a fork that waits for what it holds: nobody drives it on before that is decided."""
+        return bool(self.waiting) and all(wait.effect_class == "held" for wait in self.waiting)
+
     def result_text(self) -> str:
         return pr_str(self.result)
 
