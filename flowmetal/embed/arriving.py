@@ -14,12 +14,7 @@ from flowmetal.bytecode.file import read_program
 from flowmetal.errors import FlowmetalError, StoreError
 from flowmetal.runtime.grants import decode_grants
 from flowmetal.runtime.host import Host
-from flowmetal.runtime.progress import (
-    decode_cleaning,
-    decode_doubtful,
-    decode_progress,
-    decode_status,
-)
+from flowmetal.runtime.progress import decode_progress
 from flowmetal.runtime.starting import decode_input
 from flowmetal.snapshot import decode
 from flowmetal.snapshot.format import VERSION
@@ -72,9 +67,6 @@ def _check_row(row: RunRow) -> None:
     decode_input(row.input)
     decode_grants(row.grants)
     decode_progress(row.progress)
-    decode_cleaning(row.progress)
-    decode_doubtful(row.progress)
-    decode_status(row.progress)
     if row.waiting:
         decode_data(row.waiting)
     if row.result is not None:

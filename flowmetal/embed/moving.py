@@ -389,7 +389,7 @@ def _claim(store: Store, owner: InterpreterId, run: RunId) -> Claim:
 
 def _refuse_in_doubt(row: RunRow, ties: Ties) -> None:
     """Refuse to move an at-most-once effect whose outcome nobody knows (FM1202)."""
-    notes, _ = decode_progress(row.progress)
+    notes = decode_progress(row.progress).effects
     if ties.doubtful or any(note.begun for note in notes.values()):
         raise RefusedError(
             "FM1202",

@@ -38,13 +38,7 @@ from flowmetal.runtime.inheriting import (
 from flowmetal.runtime.opening import due_us
 from flowmetal.runtime.options import Options, options_of
 from flowmetal.runtime.past import Past, events_of, has_ended, machine_at, program_at
-from flowmetal.runtime.progress import (
-    Pending,
-    Progress,
-    decode_cleaning,
-    decode_progress,
-    decode_status,
-)
+from flowmetal.runtime.progress import Pending, Progress, decode_progress
 from flowmetal.runtime.retry import ONCE
 from flowmetal.runtime.starting import input_of_fork
 from flowmetal.runtime.upgrading import upgraded_event, upgrading_of
@@ -149,7 +143,7 @@ class _Forking:
         # What the machine asks for on its way from the event to where it waits. All else that is open
         # was asked for in the first run, though its history, which was trimmed, need not say so.
         self.new = {request.number for request in past.asked} - self.requested.keys()
-        self.notes, self.cancelled = decode_progress(row.progress)
+        self.notes = decode_progress(row.progress)
         self.received = {e.effect: e for e in self.events if e.kind == kinds.SIGNALLED}
         self.inherited = found_in(self.events, inherited_of(row.input))
         if row.anchor:
@@ -262,9 +256,8 @@ class _Forking:
         """Say what becomes of each effect that is open."""
         cancelled, cleaning = None, {}
         if self.is_latest:
-            cancelled = self.cancelled
-            cleaning = decode_cleaning(self.row.progress)
-            self.progress.status = decode_status(self.row.progress)
+            cancelled, cleaning = self.notes.cancelled, self.notes.cleaning
+            self.progress.status = self.notes.status
         else:
             self.progress.status = self._status()
             for event in self.events:
@@ -328,7 +321,7 @@ class _Forking:
             due = due_us(request, EffectClass.WAITING, options, since)
         except EffectFailed:  # it is told so when it is taken up
             return Pending(request, EffectClass.WAITING, _OPTIONS, since)
-        note = self.notes.get(request.number)
+        note = self.notes.effects.get(request.number)
         if note is not None and (self.is_latest or request.number not in self.requested):
             since, due = note.first_us, note.due_us
         return Pending(request, EffectClass.WAITING, options, since, due)
@@ -338,7 +331,7 @@ class _Forking:
         event = self.requested.get(request.number)
         if event is not None:
             return event.time_us
-        note = self.notes.get(request.number)
+        note = self.notes.effects.get(request.number)
         if note is not None:
             return note.first_us
         return self.events[0].time_us if self.events else self.now

@@ -19,12 +19,7 @@ from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.local import Locals, run_info
 from flowmetal.runtime.messages import PAUSE, number_of, take_message
 from flowmetal.runtime.opening import take_up
-from flowmetal.runtime.progress import (
-    decode_cleaning,
-    decode_doubtful,
-    decode_progress,
-    decode_status,
-)
+from flowmetal.runtime.progress import decode_progress
 from flowmetal.runtime.starting import decode_input
 from flowmetal.snapshot import decode
 from flowmetal.store.chain import beginning, extended, length
@@ -81,15 +76,15 @@ def open_run(
     if crashes:
         told = hash_map(((keyword("attempts"), row.attempts), (keyword("interpreter"), host.owner)))
         active.record(kinds.RECOVERED, "", 0, encode_data(told))
-    noted, active.progress.cancelled = decode_progress(row.progress)
+    kept = decode_progress(row.progress)
+    noted, active.progress.cancelled = kept.effects, kept.cancelled
     notes = forgiven(noted) if patient else counted(active, noted, crashes, now)
     if not patient and (step := put_aside(active, notes, crashes)) is not None:
         commit_step(active, step)
         return active
     active.progress.recounted = notes != noted
-    active.progress.cleaning = decode_cleaning(row.progress)
-    active.progress.status = decode_status(row.progress)
-    active.progress.doubtful = decode_doubtful(row.progress)
+    active.progress.cleaning, active.progress.status = kept.cleaning, kept.status
+    active.progress.doubtful = kept.doubtful
     active.progress.stops = active.progress.cancelled is not None and is_stopping(machine)
     if active.progress.cancelled is not None or active.progress.cleaning:
         absent_us = now - (row.wake_at_us or _last_us(host, row))

@@ -112,25 +112,44 @@ class Note(NamedTuple):
     crashes: int = 0
 
 
-def decode_progress(data: bytes) -> tuple[dict[int, Note], tuple[int, str] | None]:
-    """Read what ``Progress.encode`` wrote: notes by effect number, and the cancellation."""
+class Notes(NamedTuple):
+    """What was kept of a run: its effects by number, and the fields of ``Progress`` that are named so."""
+
+    effects: dict[int, Note]
+    cancelled: tuple[int, str] | None
+    cleaning: dict[int, int]
+    doubtful: set[str]
+    status: Value
+
+
+def decode_progress(data: bytes) -> Notes:
+    """Read what ``Progress.encode`` wrote. Raises DataError FM0331 if it is damaged."""
     if not data:
-        return {}, None
+        return Notes({}, None, {}, set(), None)
     found = _decoded(data)
-    effects, cancel = found.get(_EFFECTS), found.get(_CANCEL)
+    effects, cancel, cleaning, doubtful = map(found.get, (_EFFECTS, _CANCEL, _CLEANING, _DOUBTFUL))
     try:
         notes = {} if effects is None else {n: Note(*row) for n, row in effects.items()}
-        return notes, None if cancel is None else (cancel.nth(0), cancel.nth(1))
+        cancelled = None if cancel is None else (cancel.nth(0), cancel.nth(1))
     except (AttributeError, IndexError, TypeError):
-        raise DataError("FM0331", "the notes of the run are damaged", hint=_RESTORE) from None
+        raise _damaged() from None
+    keys: set[str] = set()
+    if doubtful is not None:
+        if not isinstance(doubtful, Vector) or not all(isinstance(key, str) for key in doubtful):
+            raise _damaged()
+        keys.update(doubtful)
+    cleans = dict(cleaning.items()) if isinstance(cleaning, Map) else {}
+    return Notes(notes, cancelled, cleans, keys, found.get(_STATUS))
+
+
+def _damaged(more: str = "") -> DataError:
+    return DataError("FM0331", f"the notes of the run are damaged{more}", hint=_RESTORE)
 
 
 def _decoded(data: bytes) -> Map:
     found = decode_data(data)
     if not isinstance(found, Map):
-        raise DataError(
-            "FM0331", "the notes of the run are damaged: they are no map", hint=_RESTORE
-        )
+        raise _damaged(": they are no map")
     return found
 
 
@@ -142,37 +161,15 @@ def asking_again(data: bytes, but: Collection[int] = (), *, begun: Collection[in
     if not data:
         return data
     found = _decoded(data)
-    notes, _ = decode_progress(data)
     rows = [
         (
             number,
             vector((n.attempts, n.first_us, n.due_us, is_begun, n.held, number not in but)),
         )
-        for number, n in notes.items()
+        for number, n in decode_progress(data).effects.items()
         for is_begun in (n.begun or number in begun,)
     ]
     return encode_data(found.assoc(_EFFECTS, hash_map(rows))) if rows else data
-
-
-def decode_cleaning(data: bytes) -> dict[int, int]:
-    """Read which fibers are in their grace, and until when."""
-    found = _decoded(data).get(_CLEANING) if data else None
-    return dict(found.items()) if isinstance(found, Map) else {}
-
-
-def decode_doubtful(data: bytes) -> set[str]:
-    """Read under which keys something was given up that may have been performed."""
-    found = _decoded(data).get(_DOUBTFUL) if data else None
-    if found is None:
-        return set()
-    if not isinstance(found, Vector) or not all(isinstance(key, str) for key in found):
-        raise DataError("FM0331", "the notes of the run are damaged", hint=_RESTORE)
-    return set(found)
-
-
-def decode_status(data: bytes) -> Value:
-    """Read what the program said of itself last; nil if it said nothing."""
-    return _decoded(data).get(_STATUS) if data else None
 
 
 def _row(pending: Pending) -> Value:

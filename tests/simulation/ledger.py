@@ -14,7 +14,7 @@ from flowmetal.effects import events as kinds
 from flowmetal.effects.kinds import KINDS, EffectClass
 from flowmetal.errors import Conflict
 from flowmetal.ids import RunId
-from flowmetal.runtime.progress import decode_cleaning, decode_progress
+from flowmetal.runtime.progress import decode_progress
 from flowmetal.store.operations.vocabulary import ShowTies
 from flowmetal.store.protocol import ENDED, Claim, Commit, Event, RunRow, RunState, Store
 from flowmetal.values import Map, decode_data, encode_data, keyword
@@ -199,11 +199,12 @@ class Ledger:
             self.problem(f"run {row.id} sleeps, and message {row.received} was not looked at")
         if row.state is not RunState.WAITING:
             return
-        notes, _ = decode_progress(row.progress)
+        kept = decode_progress(row.progress)
+        notes = kept.effects
         if set(notes) != known.open:
             self.problem(f"run {row.id} keeps notes of {set(notes)}, and {known.open} are open")
         dues = [note.due_us for note in notes.values() if note.due_us is not None]
-        dues += decode_cleaning(row.progress).values()
+        dues += kept.cleaning.values()
         if dues and (row.wake_at_us is None or row.wake_at_us > min(dues)):
             self.problem(f"run {row.id} sleeps until {row.wake_at_us}, and is due at {min(dues)}")
         for number in notes:
