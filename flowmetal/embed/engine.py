@@ -21,9 +21,9 @@ from flowmetal.embed.looker import Looker
 from flowmetal.embed.mover import Mover
 from flowmetal.embed.observing import Observing
 from flowmetal.embed.sharer import Sharer
+from flowmetal.embed.steerer import Steerer
 from flowmetal.embed.views import EventView, RunView, event_view, run_view
 from flowmetal.errors import (
-    Conflict,
     FlowmetalError,
     RefusedError,
     RunError,
@@ -34,9 +34,9 @@ from flowmetal.ids import InterpreterId, RunId
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.host import Host
 from flowmetal.store import open_store
-from flowmetal.store.protocol import ENDED, Message, NewEvent, RunQuery, RunRow, RunState
+from flowmetal.store.protocol import ENDED, Message, RunQuery, RunRow, RunState
 from flowmetal.store.rules import no_such_run
-from flowmetal.values import ErrorValue, Map, Value, encode_data, hash_map, keyword
+from flowmetal.values import Value, encode_data, keyword
 from flowmetal.values.meter import DEFAULT, Limits
 from flowmetal.values.names import reads_as_keyword
 
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from flowmetal.embed.requesting import Reply
     from flowmetal.embed.retention import Collected, Retention
     from flowmetal.embed.world import HostWorld
-    from flowmetal.runtime.reviving import Revival
     from flowmetal.runtime.starting import Beginning
     from flowmetal.store.protocol import InboxRow
 
@@ -54,7 +53,7 @@ _PAGE = 1000
 _STOPPED = ENDED | {RunState.PAUSED, RunState.EXPORTING}
 
 
-class Engine(Looker, Mover, Sharer):
+class Engine(Looker, Mover, Sharer, Steerer):
     """An interpreter on a store, which is ``store_url``, else $FLOWMETAL_STORE, else in the state folder.
 
     With ``must_exist`` no store is made. ``modules`` are Python modules, ``functions`` Python functions that runs may call
@@ -299,134 +298,6 @@ class Engine(Looker, Mover, Sharer):
         from flowmetal.embed import requesting
 
         return requesting.ask(self, run, name, value, id, timeout_us)
-
-    def cancel(self, run: str, reason: str = "", *, now: bool = False, drive: bool = True) -> str:
-        """Ask a run to stop and return its state. If nobody drives it, it is driven to its end here.
-
-        ``now``: its ``finally`` blocks do not run. ``drive=False`` leaves it to the store's interpreters,
-        and so does a program that calls functions which this engine does not have (``unserved``).
-        Raises RunError if it has ended.
-        """
-        row = self._row(run)
-        drive = drive and (now or not self.unserved(run))
-        if now and row.state is not RunState.QUEUED and self._end(row.id, reason):
-            return self._row(run).state.value
-        if row.state is RunState.FAILED:
-            return self._cancel_parked(row.id, reason, drive)
-        body = hash_map(((keyword("reason"), reason), (keyword("now"), now)))
-        if row.state in (RunState.QUEUED, RunState.READY):  # it begins in order to be cancelled
-            from flowmetal.store.operations.vocabulary import SendMessage
-
-            message = Message(os.urandom(8).hex(), "cancel", "", encode_data(body))
-            self.perform(SendMessage(row.id, message))
-        else:
-            self._send(run, "cancel", "", encode_data(body), None)
-        if self._row(run).state is RunState.PAUSED:  # only now: it goes on in order to be cancelled
-            self._let_go_on(run)
-        if not drive:
-            return self._row(run).state.value
-        try:
-            return self.drive(run, attach=False).state
-        except RefusedError:  # whoever drives it takes the message
-            return self._row(run).state.value
-        except FlowmetalError as error:
-            raise error.with_note(f"run {run} is asked to stop, and could not be driven") from None
-
-    def unserved(self, run: str) -> tuple[str, ...]:
-        """Return the functions of the host that a run's program declares and nobody here performs."""
-        from flowmetal.embed.standing import unserved
-
-        return unserved(self.host, self._row(run))
-
-    def _end(self, run: RunId, reason: str) -> bool:
-        from flowmetal.runtime.reviving import end
-
-        return end(self.host, run, reason)
-
-    def _cancel_parked(self, run: RunId, reason: str, drive: bool) -> str:
-        from flowmetal.runtime.reviving import CancelParked, revive
-
-        revive(self.host, run, CancelParked(reason), here=drive)
-        return self.drive(run, attach=False).state if drive else self._row(run).state.value
-
-    def retry(self, run: str, *, here: bool = False, grants: RunGrants | None = None) -> None:
-        """Let a failed run perform the effect that failed again, under the same key.
-
-        This and the next ones only make the run ready: whoever drives it goes on with it. ``here``: no other
-        interpreter, for this engine is going to ``drive`` it. ``grants``: what it may do from now on beside what it
-        might. They raise RunError FM1103 if it has not failed, RefusedError FM1132 if that cannot be done there.
-        """
-        from flowmetal.runtime.reviving import Retry
-
-        self._revive(run, Retry(), here, grants)
-
-    def supply(
-        self, run: str, value: Value, *, here: bool = False, grants: RunGrants | None = None
-    ) -> None:
-        """Let a failed run go on with a value in place of what failed."""
-        from flowmetal.runtime.reviving import Supply
-
-        self._revive(run, Supply(value), here, grants)
-
-    def restart(
-        self,
-        run: str,
-        name: str,
-        *arguments: Value,
-        here: bool = False,
-        grants: RunGrants | None = None,
-    ) -> None:
-        """Let a failed run go on in a way that its program offers (``RunView.restarts``)."""
-        from flowmetal.runtime.reviving import Restart
-
-        self._revive(run, Restart(name, arguments), here, grants)
-
-    def throw(
-        self,
-        run: str,
-        type: str,
-        message: str,
-        data: Value = None,
-        *,
-        here: bool = False,
-        grants: RunGrants | None = None,
-    ) -> None:
-        """Raise another error where a run failed: its :type, message and data (a map, or nil)."""
-        from flowmetal.runtime.reviving import Throw
-
-        fields = data if isinstance(data, Map) else hash_map(())
-        error = ErrorValue(keyword(type), message, fields)
-        self._revive(run, Throw(error), here, grants)
-
-    def _revive(self, run: str, revival: Revival, here: bool, grants: RunGrants | None) -> None:
-        from flowmetal.runtime.reviving import revive
-
-        revive(self.host, RunId(run), revival, here=here, grants=grants)
-
-    def pause(self, run: str, reason: str = "") -> str:
-        """Keep a run from being driven, and return its state."""
-        from flowmetal.effects.events import PAUSED
-
-        body = encode_data(hash_map(((keyword("reason"), reason),)))
-        expected = (RunState.READY, RunState.WAITING)
-        try:
-            event = NewEvent(PAUSED, "", 0, body)
-            return self.store.set_state(RunId(run), expected, RunState.PAUSED, event).state.value
-        except Conflict:  # somebody drives it and will see to it
-            self._send(run, "pause", "", body, None)
-            return self._row(run).state.value
-
-    def unpause(self, run: str) -> str:
-        """Let a paused run go on, and return its state."""
-        from flowmetal.effects.events import UNPAUSED
-
-        event = NewEvent(UNPAUSED, "", 0, encode_data(None))
-        expected = (RunState.PAUSED,)
-        return self.store.set_state(RunId(run), expected, RunState.READY, event).state.value
-
-    def _let_go_on(self, run: str) -> None:
-        with suppress(RunError, Conflict):  # somebody else was faster
-            self.unpause(run)
 
     # Looking
 

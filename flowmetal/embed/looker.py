@@ -37,6 +37,12 @@ class Looker(ABC):
     @abstractmethod
     def _row(self, run: str) -> RunRow: ...
 
+    def unserved(self, run: str) -> tuple[str, ...]:
+        """Return the functions of the host that a run's program declares and nobody here performs."""
+        from flowmetal.embed.standing import unserved
+
+        return unserved(self.host, self._row(run))
+
     def why(self, run: str) -> str:
         """Return one paragraph: what a run waits for, since when, and who could wake it."""
         from flowmetal.embed.explanation import why
