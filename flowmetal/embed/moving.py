@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from flowmetal.effects import events as kinds
@@ -48,7 +49,7 @@ from flowmetal.store.protocol import (
     RunState,
     Store,
 )
-from flowmetal.store.transfer import RunImage
+from flowmetal.store.transfer import RunImage, is_queued
 from flowmetal.store.transfer import pack as pack_image
 from flowmetal.store.transfer import unpack as unpack_image
 from flowmetal.values import DataError, Map, Value, encode_data, hash_map, keyword, vector
@@ -69,6 +70,8 @@ _WAITS = frozenset({"watch", "promise"})
 
 _MOST_CHILDREN = 1_000_000
 _MOST_SHOWN = 10
+
+_LAST = frozenset({kinds.COMPLETED, kinds.FAILED, kinds.CANCELLED})
 
 _EXPORTABLE = frozenset(RunState) - {RunState.MOVED}
 
@@ -98,6 +101,7 @@ def export_run(
     body = encode_data(hash_map(((keyword("copy"), False),)))
     event = NewEvent(kinds.EXPORTED, "", 0, body)
     claim = store.commit(claim, _keeping(row, RunState.EXPORTING, (event,), release=False))
+    data = b""
     try:
         # From here on nothing comes in: messages and answers are refused.
         ties = Ties.of(store, run)
@@ -107,12 +111,21 @@ def export_run(
             _refuse_ties(run, ties)
         parts = _leaving(store, store.export_run(claim), ties)
         _check_sound(host, run, parts)
-        write_bytes(path, pack(sealed(parts, host.keys)))
+        data = pack(sealed(parts, host.keys))
+        write_bytes(path, data)
     except BaseException:  # whatever it was, the run is still here: it goes on as before
+        _take_back(path, data)
         _stay(store, claim, row, ties.doubtful if in_doubt else ())
         raise
     store.commit(claim, _keeping(row, RunState.MOVED, (), release=True))
     return path
+
+
+def _take_back(path: str, data: bytes) -> None:
+    """Remove a file that got its name before its writing failed: its run is to go on in one place."""
+    with suppress(OSError, UsageError):
+        if data and read_bytes(path) == data:
+            os.unlink(path)
 
 
 def _check_sound(host: Host, run: RunId, parts: Mapping[str, bytes]) -> None:
@@ -144,7 +157,8 @@ def abandon_export(store: Store, owner: InterpreterId, run: RunId) -> None:
             f"run {run} is {state.value}: there is no export of it to abandon",
             hint=f"see `fmvm why {run}`",
         )
-    before = unpack_image(store.export_run(claim)).row.state
+    parts = store.export_run(claim)
+    before = RunState.QUEUED if is_queued(parts) else unpack_image(parts).row.state
     _stay(store, claim, row._replace(state=before), Ties.of(store, run).doubtful)
 
 
@@ -160,6 +174,7 @@ def _leaving(store: Store, parts: dict[str, bytes], ties: Ties) -> dict[str, byt
     """Return the parts of a run with what it needs at another place, and without what it leaves."""
     image = unpack_image(parts)
     row = image.row._replace(
+        ended_us=_ended_us(image),
         progress=asking_again(image.row.progress, begun=ties.doubtful),
         input=leaving(image.row.input, ties.left()),
     )
@@ -167,6 +182,13 @@ def _leaving(store: Store, parts: dict[str, bytes], ties: Ties) -> dict[str, byt
     moved[_CALLBACKS] = encode_data(ties.callbacks)
     moved[_ENDS] = encode_data(_ends(store, row.id, ties))
     return moved | _earlier(store, image.events)
+
+
+def _ended_us(image: RunImage) -> int | None:
+    """Return when a run has ended: its row has not said so since its export began."""
+    if image.row.state not in ENDED:
+        return None
+    return next((e.time_us for e in reversed(image.events) if e.kind in _LAST), image.row.ended_us)
 
 
 def _parts_of(image: RunImage, row: RunRow) -> dict[str, bytes]:
@@ -409,6 +431,7 @@ def _keeping(row: RunRow, state: RunState, events: tuple[NewEvent, ...], release
         seen=0 if state is RunState.WAITING else row.received,
         release=release,
         snapshot_format=row.snapshot_format,
+        revived=state is RunState.QUEUED,  # it may have been admitted meanwhile
     )
 
 

@@ -25,6 +25,14 @@ _LIVING = frozenset(RunState) - {
     RunState.EXPORTING,
 }
 
+_ENDED = "`fmvm fork {run} --at N --program FILE` goes on with other code from where it was before its end"
+_WAYS_ON = {
+    RunState.COMPLETED: _ENDED,
+    RunState.CANCELLED: _ENDED,
+    RunState.MOVED: "upgrade it in the store that it was imported into",
+    RunState.EXPORTING: "`fmvm export {run} --abandon` keeps it here, if its export has stopped half-way",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class UpgradeView:
@@ -84,7 +92,9 @@ def upgrade(host: Host, run: RunId, program: Program, *, dry_run: bool = False) 
     if isinstance(claim, Held):
         if claim.state not in _LIVING:
             raise RefusedError(
-                "FM1134", f"run {run} is {claim.state.value}: it runs no code any more"
+                "FM1134",
+                f"run {run} is {claim.state.value}: it runs no code here",
+                hint=_WAYS_ON[claim.state].format(run=run),
             )
         raise RefusedError(
             "FM1107",
@@ -109,10 +119,8 @@ def upgrade(host: Host, run: RunId, program: Program, *, dry_run: bool = False) 
 
 
 def _look(host: Host, row: RunRow, program: Program) -> tuple[bool, Upgrading]:
-    if row.state not in _LIVING and row.owner is None:
-        return False, Upgrading(
-            program, reasons=[f"it is {row.state.value}: it runs no code any more"]
-        )
+    if row.state not in _LIVING:
+        return False, Upgrading(program, reasons=[f"it is {row.state.value}: it runs no code here"])
     if host.store.snapshot(row.id) is not None:
         return True, upgrading_of(host, machine_at(host, row).machine, program)
     found = Upgrading(program)
@@ -157,5 +165,6 @@ def _commit(row: RunRow, has_begun: bool, upgrading: Upgrading) -> Commit:
         release=True,
         snapshot_format=version,
         keep=True,
+        revived=state is RunState.QUEUED,  # it may have been admitted meanwhile
         program=program,
     )

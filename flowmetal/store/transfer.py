@@ -96,6 +96,11 @@ def pack(
     return parts
 
 
+def is_queued(parts: Mapping[str, bytes]) -> bool:
+    """Say whether the run of these parts, which a store has just given, waits in a queue."""
+    return bool(json.loads(parts["row"])["state"] == RunState.QUEUED.value)
+
+
 def unpack(parts: Mapping[str, bytes]) -> RunImage:
     """Check the parts of a run and put it together. Raises StoreError FM1016."""
     try:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 import flowmetal
+from flowmetal.embed import files
 from flowmetal.embed.files import write_bytes
-from flowmetal.errors import RunError, UsageError
+from flowmetal.embed.retention import Retention
+from flowmetal.errors import RefusedError, RunError, UsageError
 from flowmetal.ids import InterpreterId, RunId
 from flowmetal.store.protocol import Claim, Commit, NewEvent, RunState
 from flowmetal.values import encode_data
@@ -118,3 +121,54 @@ def test_only_an_export_that_stopped_is_abandoned(engine, tmp_path: Path) -> Non
         assert engine.view(run).state == state
         if state == "ready":
             engine.export(run, str(tmp_path / "r.fms"))
+
+
+def test_a_run_that_had_ended_keeps_the_time_of_its_end(engine, tmp_path: Path) -> None:
+    run, _ = engine.start(flowmetal.compile(SOURCE), [3])
+    engine.result(run)
+    ended = engine.view(run).ended_us
+    with flowmetal.Engine("memory:") as there:
+        there.import_run(engine.export(run, str(tmp_path / "r.fms")))
+        assert abs(there.view(run).ended_us - ended) < 1_000_000
+        policy = Retention(ended_us=0)
+        assert there.collect(policy).runs == [run]
+
+
+def test_a_run_that_stays_is_in_no_file_though_that_had_its_name(
+    engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(folder: str) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    run, _ = engine.start(flowmetal.compile(SOURCE), [3])
+    file = tmp_path / "r.fms"
+    with monkeypatch.context() as broken:
+        broken.setattr(files, "_sync_folder", fail)
+        with pytest.raises(UsageError, match="FM1312"):
+            engine.export(run, str(file))
+    assert not file.exists()
+    assert engine.result(run) == 9
+
+
+def test_what_runs_no_code_here_says_where_new_code_can_be_given(engine, tmp_path: Path) -> None:
+    program = flowmetal.compile(SOURCE)
+    found = {}
+    for state in ("completed", "cancelled", "moved", "exporting"):
+        run, _ = engine.start(program, [3], id=state)
+        match state:
+            case "completed":
+                engine.result(run)
+            case "cancelled":
+                engine.cancel(run, now=True)
+            case "moved":
+                engine.export(run, str(tmp_path / "r.fms"))
+            case _:
+                stopped_half_way(engine, run)
+        assert engine.upgrade(run, program, dry_run=True).outcome == "refused"
+        with pytest.raises(RefusedError, match="FM1134") as refused:
+            engine.upgrade(run, program)
+        (found[state],) = refused.value.diagnostics[0].help
+    assert "fmvm fork completed --at N" in found["completed"]
+    assert "fmvm fork cancelled --at N" in found["cancelled"]
+    assert "imported into" in found["moved"]
+    assert "fmvm export exporting --abandon" in found["exporting"]

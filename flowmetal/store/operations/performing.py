@@ -293,16 +293,21 @@ def cut_ties(records: Records, run: Standing, hanging: Sequence[tuple[str, str, 
         unbind(records, run.parent, runs.CHILD, run.id)
 
 
-_KEPT_BY_PARKED: Final = frozenset({OPEN, runs.CHILD, runs.END, callbacks.CALLBACK, topics.TOPIC})
+_KEPT_BY_PARKED: Final = frozenset(
+    {OPEN, runs.CHILD, runs.END, callbacks.CALLBACK, topics.TOPIC, queues.LETTER}
+)
 
 
 def revive_run(records: Records, run: RunId) -> None:
-    """Let a parked run stand in line again, at the end; it is no dead letter any more."""
+    """Let a parked run stand in line again, at the end; it is no dead letter any more. One that is queued
+    again begins if it was admitted meanwhile."""
     for _, effect, tie in list(ties(records, run, OPEN)):
         if tie.kind == permits.ASIDE:
             permits.return_to_line(records, Asker(run, effect), tie)
     for _, _, tie in list(ties(records, run, queues.LETTER)):
         queues.revive(records, run, tie)
+    for _, name, _ in list(ties(records, run, queues.QUEUE)):
+        queues.admit_again(records, run, name)
 
 
 def _cut(records: Records, run: Standing, what: str, key: str, tie: Tie) -> None:
@@ -325,7 +330,8 @@ def _cut(records: Records, run: Standing, what: str, key: str, tie: Tie) -> None
         case queues.QUEUE:
             queues.leave(records, key, tie, run)
         case queues.LETTER:
-            pass  # a run that is given up stays a dead letter
+            if run.state is RunState.MOVED:  # one that is given up stays a dead letter
+                queues.forget_letter(records, tie.place)
         case _:
             raise rules.damaged(f"what hangs on run {run.id}", what)
 

@@ -308,6 +308,17 @@ def revive(records: Records, run: RunId, tie: Tie) -> None:
         bind(records, run, QUEUE, name, Tie(QUEUE, name, tie.note))
 
 
+def admit_again(records: Records, run: RunId, name: str) -> None:
+    """Let a queued run begin that has a slot: it was admitted while somebody had it, who then wrote that it is queued."""
+    if find(records, Slot, TAB.join((name, run))) is not None:
+        records.admit(run)
+
+
+def forget_letter(records: Records, place: str) -> None:
+    """The run has gone: whoever has it now decides whether it is tried again."""
+    drop(records, DeadLetter, place)
+
+
 def dead(records: Records, operation: DeadLetters) -> Answer:
     page = records.scan(DeadLetter.SPACE, f"{operation.queue}{TAB}", "", operation.limit)
     return answer(value=vector([_letter(record) for record in page]))
