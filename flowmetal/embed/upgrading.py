@@ -144,17 +144,16 @@ def _view(row: RunRow, has_begun: bool, upgrading: Upgrading) -> UpgradeView:
 def _commit(row: RunRow, has_begun: bool, upgrading: Upgrading) -> Commit:
     """Return the commit that gives a run its new program and changes nothing else."""
     program = upgrading.program.hash
-    snapshot, chunks, fuel, version = None, {}, None, 0
+    machine, snapshot, chunks, version = None, None, {}, 0
     if has_begun:
         machine = upgrading.machine()
         machine.known.clear()
         encoded = encode(machine)
-        snapshot, chunks, fuel = encoded.data, encoded.chunks, machine.fuel_used
-        version = encoded.version
+        snapshot, chunks, version = encoded.data, encoded.chunks, encoded.version
     # A claim shows a run that is ready as running; given back, it is ready again.
     state = RunState.READY if row.state is RunState.RUNNING else row.state
     return Commit(
-        events=(NewEvent(kinds.UPGRADED, "", 0, upgraded_event(row.program, program, fuel)),),
+        events=(NewEvent(kinds.UPGRADED, "", 0, upgraded_event(row.program, program, machine)),),
         state=state,
         snapshot=snapshot,
         chunks=chunks,

@@ -169,7 +169,7 @@ class _Forking:
                 kinds.UPGRADED,
                 "",
                 0,
-                upgraded_event(program, upgrading.program.hash, machine.fuel_used),
+                upgraded_event(program, upgrading.program.hash, upgrading.machine()),
             )
             program, machine = upgrading.program.hash, upgrading.machine()
             self.machine = machine

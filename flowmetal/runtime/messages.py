@@ -29,6 +29,7 @@ DECIDE: Final = "decide"
 
 _REASON = keyword("reason")
 _NOW = keyword("now")
+_AGAIN = keyword("again")
 _FUEL = keyword("fuel")
 _EFFECT = keyword("effect")
 _VALUE = keyword("value")
@@ -109,6 +110,8 @@ def _cancel(active: ActiveRun, row: InboxRow) -> Steps[None]:
     active.consumed.append(row.number)
     fuel = active.machine.fuel_used
     said = hash_map(((_REASON, reason), (_NOW, now), (_FUEL, fuel)))
+    if active.progress.cancelled is not None:
+        said = said.assoc(_AGAIN, True)  # the machine knows, and is not told a second time
     active.record(kinds.CANCELLING, "", 0, encode_data(said), row.time_us)
     active.undurable = True
     if active.pausing is not None:  # a run that is being cancelled does not stay paused

@@ -35,6 +35,8 @@ _ERROR = keyword("error")
 _FUEL = keyword("fuel")
 _GENERATION = keyword("generation")
 _REASON = keyword("reason")
+_REVIVED = keyword("revived")
+_AGAIN = keyword("again")
 _ENTERING: Final = (kinds.RESOLVED, kinds.EFFECT_FAILED, kinds.CANCELLING, kinds.OVERDUE)
 _PAGE: Final = 1000
 
@@ -150,9 +152,11 @@ def feed(past: Past, event: Event) -> None:
             deliver(machine, result, event.time_us, event.effect)
         case kinds.CANCELLING:
             data = _data(event)
-            if not past.is_revived:  # else it came along with the revival
-                past.run_to(data.get(_FUEL))
-            deliver(machine, Cancel(str(data.get(_REASON) or "")), event.time_us)
+            fuel = data.get(_FUEL)
+            if not past.is_revived or fuel > machine.fuel_used:  # else it came with the revival
+                past.run_to(fuel)
+            if not data.get(_AGAIN):
+                deliver(machine, Cancel(str(data.get(_REASON) or "")), event.time_us)
         case kinds.OVERDUE:
             data = _data(event)
             past.run_to(data.get(_FUEL))
@@ -180,7 +184,8 @@ def _upgrade(past: Past, data: Map) -> None:
         old = past.machine
         past.machine = start(image, old.entry, old.arguments, old.run, old.random)
         return
-    past.run_to(fuel)
+    if not data.get(_REVIVED):
+        past.run_to(fuel)
     past.machine = moved(past.machine, image)
 
 
@@ -217,6 +222,12 @@ def _older(host: Host, row: RunRow, at: int, image: Image | None) -> Past:
         return Past(_begin(row, image_of(program)), 0, image_of)
     machine = decode(kept[1], image_of(program), partial(host.store.chunks, row.id))
     return Past(machine, seq, image_of)
+
+
+def oldest(host: Host, row: RunRow) -> Past | None:
+    """Return the machine of the oldest snapshot that is kept, as it was saved; None: none is."""
+    kept = host.store.kept_snapshots(row.id)
+    return _older(host, row, kept[0][0], None) if kept else None
 
 
 def beginning(host: Host, row: RunRow) -> Past:

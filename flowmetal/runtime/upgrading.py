@@ -32,7 +32,7 @@ from flowmetal.values import Value, hash_map, keyword, show
 from flowmetal.values.codec import encode_data
 from flowmetal.values.parts import is_part
 from flowmetal.vm.link import Image
-from flowmetal.vm.machine import run, start
+from flowmetal.vm.machine import is_settled, run, start
 from flowmetal.vm.spaces import ARGUMENTS, NAMESPACE
 from flowmetal.vm.state import Closure, Machine, MachineStatus
 
@@ -127,9 +127,12 @@ def _settled(machine: Machine, image: Image, older: tuple[Image, ...]) -> Machin
     return again
 
 
-def upgraded_event(old: ProgramHash, new: ProgramHash, fuel: int | None) -> bytes:
-    """Return the data of the event that tells of a move to new code; no fuel: it had not begun."""
-    said = ((keyword("from"), old), (keyword("to"), new), (keyword("fuel"), fuel))
+def upgraded_event(old: ProgramHash, new: ProgramHash, machine: Machine | None) -> bytes:
+    """Return the data of the event that tells of a move to new code; no machine: it had not begun."""
+    fuel = None if machine is None else machine.fuel_used
+    said = [(keyword("from"), old), (keyword("to"), new), (keyword("fuel"), fuel)]
+    if machine is not None and not is_settled(machine):
+        said.append((keyword("revived"), True))  # so what costs no fuel is done by the new code
     return encode_data(hash_map(said))
 
 

@@ -23,7 +23,7 @@ from flowmetal.runtime.past import (
     feed,
     has_ended,
     latest,
-    machine_at,
+    oldest,
     program_at,
     standing,
 )
@@ -204,13 +204,9 @@ def _check_program(
     found: Verification,
 ) -> None:
     """Let everything happen again, from the beginning or from the oldest snapshot that is kept."""
-    if found.first == 1:
-        past = beginning(host, row)
-    else:
-        kept = [seq for seq, _ in host.store.kept_snapshots(row.id)]
-        if not kept:
-            return
-        past = machine_at(host, row, kept[0])
+    past = beginning(host, row) if found.first == 1 else oldest(host, row)
+    if past is None:
+        return
     start = past.seq
     for event in events:
         if event.seq > start:

@@ -14,6 +14,7 @@ from bisect import insort
 from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
+from flowmetal.bytecode.opcodes import Op
 from flowmetal.effects.requests import EffectResult
 from flowmetal.errors import RunError
 from flowmetal.ids import RunId
@@ -56,6 +57,9 @@ from flowmetal.vm.unwinding import (
     with_suppressed,
 )
 from flowmetal.vm.vars import define
+
+_COSTLY: Final = frozenset((Op.CALL, Op.TAIL_CALL, Op.APPLY, Op.TAIL_APPLY, Op.LOOP))
+"""Instructions that wait for fuel."""
 
 _COMMAND_LINE = "flow.core/*command-line-args*"
 """The var that holds the run's arguments, in programs that mention it."""
@@ -216,6 +220,15 @@ def run_free(machine: Machine) -> Turn:
     if _is_alive(machine):
         machine.status = MachineStatus.READY if machine.ready else MachineStatus.WAITING
     return _turn(machine, 0)
+
+
+def is_settled(machine: Machine) -> bool:
+    """Say whether ``run_free`` has nothing to do: so a machine stands that has run, and not always one that was
+    just revived."""
+    if not machine.ready or not _is_alive(machine):
+        return machine.status is not MachineStatus.READY
+    frame = machine.fibers[machine.ready[0]].frames[-1]
+    return frame.body.body.instructions[frame.pc][0] in _COSTLY
 
 
 def deliver(machine: Machine, fact: Fact, at_us: int, order: int = 0) -> None:
