@@ -100,8 +100,6 @@ def _read_integer(data: bytes) -> int:
     number = int.from_bytes(data, "big", signed=True)
     if -(2**63) <= number < 2**64:
         raise damaged("a small integer is written as a large one")
-    if number.bit_length() > _MOST_BITS:
-        raise damaged(f"an integer has more than {_MOST_BITS:,} bits")
     return number
 
 
@@ -266,7 +264,6 @@ def _read_frame(frame: Value) -> tuple[str, Span | None]:
     return name, Span(*place)
 
 
-_MOST_BITS: Final = 1 << 24  # far above what a run may have at first; no bytes ask for more memory
 _USED: Final = _Reference(-1)
 
 

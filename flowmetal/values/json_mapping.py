@@ -38,6 +38,7 @@ from flowmetal.values.number_text import (
     parse_long,
     parse_number,
 )
+from flowmetal.values.numbers import checked
 from flowmetal.values.printing import describe
 from flowmetal.values.scalars import Ratio, Regex, RunRef, Secret, TaggedLiteral, char
 from flowmetal.values.set import set_of
@@ -269,17 +270,18 @@ _WRITERS: Final[dict[int, Callable[[Value], tuple[str, Json]]]] = {
 
 def _from_json(found: Json, depth: int) -> Value:
     cls = type(found)
-    if found is None or cls is str or cls is bool or cls is int or cls is float:
+    if found is None or cls is str or cls is bool or cls is float:
         return found
+    if cls is int:
+        return _whole(found)
     if depth == 0:
         raise _too_deep()
     if isinstance(found, (list, tuple)):
         return vector([_from_json(item, depth - 1) for item in found])
     if not isinstance(found, dict):
         return _plain(found)
-    for text in found:
-        if type(text) is not str:
-            raise _bad(f"the key {text!r:.100} is not a string")
+    if not all(type(text) is str for text in found):
+        found = {_key_of(text): item for text, item in found.items()}
     if len(found) == 1:
         ((text, payload),) = found.items()
         tag = text.lstrip("$")
@@ -297,10 +299,24 @@ def _plain(found: Json) -> Value:
     if isinstance(found, str):
         return str.__str__(found)
     if isinstance(found, int):
-        return int.__int__(found)
+        return _whole(int.__int__(found))
     if isinstance(found, float):
         return float.__float__(found)
     raise _bad(f"a value of the Python type {type(found).__name__} has no form in JSON")
+
+
+def _whole(number: int) -> int:
+    """Return an integer that is no larger than one that JSON text may have."""
+    try:
+        return checked("parse-long", number)
+    except FlowError as error:
+        raise _bad(str(error)) from None
+
+
+def _key_of(found: Json) -> str:
+    if not isinstance(found, str):
+        raise _bad(f"the key {found!r:.100} is not a string")
+    return str.__str__(found)
 
 
 def _key(text: str) -> Value:

@@ -249,9 +249,18 @@ def test_a_large_integer_in_json_is_read_exactly():
     assert hash_of(json_loads("-0")) == hash_of(0)
 
 
+def test_an_integer_from_python_is_no_larger_than_one_from_json():
+    assert from_json(2**65_536 - 1) == 2**65_536 - 1
+    for found in (2**65_536, {"a": [-(2**65_536)]}):
+        with pytest.raises(DataError, match="65,536 bits"):
+            from_json(found)
+
+
 def test_python_objects_that_json_never_reads_are_refused():
     with pytest.raises(DataError):
         from_json(object())
+    with pytest.raises(DataError, match="the key 1 is not a string"):
+        from_json({1: 2})
     with pytest.raises(DataError):
         from_json([b"bytes"])
 
@@ -289,6 +298,7 @@ def test_what_pythons_json_writes_is_read_from_python() -> None:
     counts = collections.Counter("aab")
     given = {"a": (1, 2), "p": Point(3, 4), "c": counts, "r": Colour.RED, "l": Level.HIGH}
     assert from_json(given) == from_json(json.loads(json.dumps(given)))
+    assert pr_str(from_json({Colour.RED: 1})) == "{:red 1}"
     for value, kind in ((Colour.RED, str), (Level.HIGH, int), (Degrees(1.5), float)):
         assert type(from_json(value)) is kind
     assert from_json(Degrees(1.5)) == 1.5
