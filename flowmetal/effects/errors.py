@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flowmetal.values import EMPTY_MAP, ErrorValue, Map, Value, hash_map, keyword
+from flowmetal.values.codec import decode_data, encode_data
 
 REFUSED = keyword("effect/refused")
 IN_DOUBT = keyword("effect/in-doubt")
@@ -68,6 +69,28 @@ def connector_failed(kind: str, message: str) -> ErrorValue:
 def no_data(kind: str, why: str) -> ErrorValue:
     """Make the error for an answer that cannot enter a run."""
     return connector_failed(kind, f"{kind} answered with what is not data: {why}")
+
+
+def said_by(error: BaseException) -> str:
+    """Return what an exception of strangers' code says, as a plain string, whatever its ``__str__`` does."""
+    try:
+        return str.__str__(str(error))
+    except Exception as problem:
+        return f"it cannot be printed ({type(problem).__name__})"
+
+
+def as_data(kind: str, error: object) -> ErrorValue:
+    """Return an error that strangers' code has made: as it enters a run, or what keeps it from that."""
+    try:
+        found = decode_data(encode_data(error))
+    except Exception as problem:  # whatever they have put into it
+        return no_error(kind, getattr(problem, "message", None) or type(problem).__name__)
+    return found if isinstance(found, ErrorValue) else no_error(kind, "it is another value")
+
+
+def no_error(kind: str, why: str) -> ErrorValue:
+    """Make the error in place of one that cannot enter a run."""
+    return connector_failed(kind, f"{kind} failed, and its error is not data: {why}")
 
 
 def bad_argument(kind: str, message: str, **data: Value) -> ErrorValue:

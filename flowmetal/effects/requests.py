@@ -44,7 +44,7 @@ class EffectFailed(Exception):
     def __init__(self, error: ErrorValue, retry_after_us: int | None = None) -> None:
         super().__init__(error.message)
         self.error = error
-        self.retry_after_us = retry_after_us
+        self.retry_after_us = None if retry_after_us is None else int(retry_after_us)
 
     @classmethod
     def of(
@@ -53,7 +53,7 @@ class EffectFailed(Exception):
         """Make one of plain Python values: ``EffectFailed.of("card/declined", "no money", {"amount": 10})``.
 
         ``retryable`` lets a policy of the program try again. Raises ValueError for a type that a host cannot
-        throw, and DataError for data that is none.
+        throw and for a message that is no text, and DataError for data that is none.
         """
         from flowmetal.effects.errors import CANCELLED_TYPE
         from flowmetal.values.json_mapping import from_json
@@ -62,13 +62,16 @@ class EffectFailed(Exception):
         plain = type.removeprefix(":")
         if not reads_as_keyword(plain) or plain == CANCELLED_TYPE:
             raise ValueError(f"{type!r} cannot be the type of an error")
+        text = from_json(message)
+        if text is not None and not isinstance(text, str):
+            raise ValueError(f"{message!r} cannot be the message of an error")
         said = from_json(data)
         values = said if isinstance(said, Map) else hash_map(())
         if said is not None and not isinstance(said, Map):
             values = values.assoc(keyword("value"), said)
         return cls(
             ErrorValue(
-                keyword(plain), message, values, frames=(), retryable=retryable, code="FM0705"
+                keyword(plain), text, values, frames=(), retryable=bool(retryable), code="FM0705"
             )
         )
 

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeVar
 
-from flowmetal.effects.errors import effect_error
+from flowmetal.effects.errors import effect_error, said_by
 from flowmetal.effects.functions import ForeignFunction
 from flowmetal.effects.requests import EffectFailed
 from flowmetal.errors import UsageError
@@ -88,7 +88,7 @@ def functions_of(modules: Iterable[str]) -> list[Callable[..., Any]]:
 
 def as_foreign(function: Callable[..., Any]) -> ForeignFunction:
     """Return how the runtime sees a marked function."""
-    mark = getattr(function, _MARK, None)
+    mark = _mark_of(function)
     if mark is None:
         raise UsageError(
             "FM1313",
@@ -103,8 +103,17 @@ def as_foreign(function: Callable[..., Any]) -> ForeignFunction:
     return ForeignFunction(mark.name, call, is_async=is_async, slow=mark.slow)
 
 
+def _mark_of(found: object) -> _Mark | None:
+    """Return the mark of a function. Other things have none, whatever they answer when they are asked for one."""
+    try:
+        mark = getattr(found, _MARK, None)
+    except Exception:  # such as what stands for a request that there is not
+        return None
+    return mark if isinstance(mark, _Mark) else None
+
+
 def _marked(module: ModuleType, name: str) -> list[Callable[..., Any]]:
-    found = [value for value in vars(module).values() if hasattr(value, _MARK)]
+    found = [value for value in vars(module).values() if _mark_of(value) is not None]
     if not found:
         raise UsageError(
             "FM1313",
@@ -164,15 +173,17 @@ def _caller(function: Callable[..., Any], wants_key: bool) -> Callable[..., obje
 
 
 def _async_caller(function: Callable[..., Any], wants_key: bool) -> Callable[..., object]:
+    from asyncio import CancelledError  # most processes need no loop
+
     async def call(args: Map, key: str) -> Value:
         positional, named = _arguments(args)
         if wants_key:
             named[_KEY] = key
         try:
             return from_json(await function(*positional, **named))
-        except EffectFailed:
+        except (EffectFailed, KeyboardInterrupt, CancelledError):  # a cancellation may be ours
             raise
-        except (Exception, SystemExit) as error:  # as above; a cancellation may be ours
+        except BaseException as error:  # as above
             raise _failed(function, error) from error
 
     return call
@@ -191,13 +202,13 @@ def _arguments(args: Map) -> tuple[list[Any], dict[str, Any]]:
 
 
 def _failed(function: Callable[..., Any], error: BaseException) -> EffectFailed:
-    name = getattr(function, _MARK).name
+    name, said = getattr(function, _MARK).name, said_by(error)
     return EffectFailed(
         effect_error(
             "FM0705",
             "connector/failed",
-            f"{name} failed: {type(error).__name__}: {error}",
-            {"kind": name, "exception": type(error).__name__, "message": str(error)},
+            f"{name} failed: {type(error).__name__}: {said}",
+            {"kind": name, "exception": type(error).__name__, "message": said},
             retryable=True,  # it may pass, as far as anybody knows; a policy has to ask for that
         )
     )

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Final
 
 from flowmetal.effects import events as kinds
-from flowmetal.effects.errors import cancelled, connector_failed
+from flowmetal.effects.errors import as_data, cancelled, connector_failed, said_by
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.runtime.active import ActiveRun, Arrival, Step
@@ -232,9 +232,9 @@ def _call(active: ActiveRun, request: EffectRequest) -> tuple[Value, Value]:
     try:
         return function.call(request.args, active.key_of(request)), None
     except EffectFailed as failed:
-        return None, failed.error
+        return None, as_data(request.kind, getattr(failed, "error", None))
     except Exception as crash:  # the edge to strangers' code: it becomes an event
-        message = f"{request.kind} failed: {type(crash).__name__}: {crash}"
+        message = f"{request.kind} failed: {type(crash).__name__}: {said_by(crash)}"
         return None, connector_failed(request.kind, message)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple, cast
 
-from flowmetal.effects.errors import connector_failed
+from flowmetal.effects.errors import as_data, connector_failed, said_by
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.effects.requests import Call, EffectFailed
 from flowmetal.runtime.active import ActiveRun, Arrival
@@ -115,7 +115,8 @@ async def attempt(host: Host, call: Call, timeout_us: int | None) -> Ended:
         async with asyncio.timeout(None if timeout_us is None else timeout_us / 1e6):
             return Ended(await _perform(host, call))
     except EffectFailed as failed:
-        return Ended(None, failed.error, failed.retry_after_us)
+        error = as_data(call.kind, getattr(failed, "error", None))
+        return Ended(None, error, getattr(failed, "retry_after_us", None))
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():
@@ -124,8 +125,10 @@ async def attempt(host: Host, call: Call, timeout_us: int | None) -> Ended:
         return Ended(None, _failed("it was cancelled from inside", call.kind))
     except TimeoutError:
         return Ended(None, timeout_error(call.kind, EffectClass.CONNECTOR, timeout_us))
-    except Exception as crash:  # the worker's edge: it becomes an event
-        return Ended(None, _failed(f"{type(crash).__name__}: {crash}", call.kind))
+    except KeyboardInterrupt:  # which is meant for the process
+        raise
+    except BaseException as crash:  # the worker's edge: it becomes an event
+        return Ended(None, _failed(f"{type(crash).__name__}: {said_by(crash)}", call.kind))
 
 
 def _failed(how: str, kind: str) -> ErrorValue:

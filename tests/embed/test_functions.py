@@ -14,7 +14,7 @@ import pytest
 
 import flowmetal
 from flowmetal.errors import FlowmetalError, StoreError, UsageError
-from flowmetal.values import pr_str
+from flowmetal.values import ErrorValue, keyword, pr_str
 
 SOURCE = """(ns p)
 (defforeign f [])
@@ -51,11 +51,77 @@ def test_what_a_function_raises_ends_its_call_and_no_interpreter(kind, slow: boo
     assert len(calls) == 1
 
 
-def test_a_coroutine_function_that_exits_ends_its_call() -> None:
+@pytest.mark.parametrize("kind", [SystemExit, GeneratorExit, BaseException])
+def test_a_coroutine_function_that_exits_ends_its_call(kind) -> None:
     async def ends() -> None:
-        raise SystemExit(2)
+        raise kind(2)
 
     assert driven(ends, "types").nth(0).text == "connector/failed"
+
+
+class Text(str):
+    """As translations and templates have them."""
+
+
+class Translated(Exception):
+    def __str__(self) -> str:
+        return Text("not today")
+
+
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("half made")
+
+
+class Bare(flowmetal.EffectFailed):
+    def __init__(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("how", ["quick", "slow", "coroutine"])
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Translated(), "p/f failed: Translated: not today"),
+        (Unprintable(), "p/f failed: Unprintable: it cannot be printed (ValueError)"),
+        (flowmetal.EffectFailed.of("a/b", Text("no")), "no"),
+        (Bare(), "p/f failed, and its error is not data: it is another value"),
+        (
+            flowmetal.EffectFailed(ErrorValue(keyword("a/b"), Text("no"))),
+            "p/f failed, and its error is not data: a value of the Python type Text is not data",
+        ),
+        (
+            flowmetal.EffectFailed(ErrorValue(keyword("a/b"), "no", retryable=1)),
+            "p/f failed, and its error is not data: these bytes are not data",
+        ),
+    ],
+)
+def test_whatever_error_a_function_raises_is_one_of_its_call(error, said: str, how: str) -> None:
+    def ends() -> None:
+        raise error
+
+    async def later() -> None:
+        raise error
+
+    found = driven(later if how == "coroutine" else ends, "types", slow=how == "slow")
+    assert found.nth(1).startswith(said)
+
+
+def test_a_module_may_hold_what_answers_no_questions(tmp_path) -> None:
+    """As the request of a web framework does outside of one."""
+    path = tmp_path / "hosted.py"
+    path.write_text(
+        "import flowmetal\n"
+        "class Request:\n"
+        "    def __getattr__(self, name): raise RuntimeError('there is no request')\n"
+        "class Any:\n"
+        "    def __getattr__(self, name): return Any()\n"
+        "request, any = Request(), Any()\n"
+        "@flowmetal.foreign('p/f')\n"
+        "def f(): return 3\n"
+    )
+    with flowmetal.Engine("memory:", modules=[str(path)]) as engine:
+        assert engine.result(engine.start(flowmetal.compile(SOURCE))[0]) == 3
 
 
 def test_ctrl_c_in_a_function_is_meant_for_the_process() -> None:
@@ -146,6 +212,11 @@ def test_options_of_a_declared_function_are_checked_when_it_is_compiled(
 def test_a_type_that_no_function_can_throw_is_refused(type_: str) -> None:
     with pytest.raises(ValueError, match="cannot be the type of an error"):
         flowmetal.EffectFailed.of(type_, "no")
+
+
+def test_a_message_that_is_no_text_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot be the message of an error"):
+        flowmetal.EffectFailed.of("card/declined", 402)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["f", "a b/c", "", "p/", max])
