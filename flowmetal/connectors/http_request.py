@@ -170,9 +170,7 @@ async def _body(call: Call, response: httpx2.Response) -> bytes:
 
 
 def _result(call: Call, response: httpx2.Response, body: bytes, elapsed: Duration) -> Value:
-    headers = hash_map(
-        (name, response.headers[name]) for name in dict.fromkeys(response.headers.keys())
-    )
+    headers = _headers(response)
     status = response.status_code
     fails = status >= 400 and flag(call, "throw?", True)
     content = _parsed(call, response, body, strict=not fails)
@@ -195,6 +193,15 @@ def _result(call: Call, response: httpx2.Response, body: bytes, elapsed: Duratio
         retryable=again,
     )
     raise EffectFailed(error, wish)
+
+
+def _headers(response: httpx2.Response) -> Value:
+    """Return the headers; one that is there several times is a list in one text. To ask for each by its name
+    would take a minute for the 20,000 that a server may send."""
+    found: dict[str, list[str]] = {}
+    for name, value in response.headers.multi_items():
+        found.setdefault(name, []).append(value)
+    return hash_map((name, ", ".join(values)) for name, values in found.items())
 
 
 def _parsed(call: Call, response: httpx2.Response, body: bytes, *, strict: bool) -> Value:

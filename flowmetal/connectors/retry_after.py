@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import Final
+
+_MOST_DIGITS: Final = 9
+"""Of a number of seconds: some 30 years."""
 
 
 def retry_after_us(header: str | None, now_s: int) -> int | None:
@@ -12,10 +16,10 @@ def retry_after_us(header: str | None, now_s: int) -> int | None:
         return None
     word = header.strip()
     if word.isascii() and word.isdigit():
-        return min(int(word[:9]), 10**9) * 1_000_000
+        return int(word.lstrip("0")[:_MOST_DIGITS] or "0") * 1_000_000
     try:
         moment = parsedate_to_datetime(word)
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
     if moment.tzinfo is None:  # the form of asctime names no zone: all dates of HTTP are in GMT
         moment = moment.replace(tzinfo=UTC)

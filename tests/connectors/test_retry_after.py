@@ -51,6 +51,8 @@ def test_a_date_that_has_passed_is_now() -> None:
         "\u0663",
         "Sun, 99 Nov 1994 08:49:40 GMT",
         "06 Nov 99999999999",
+        "Sun, 06 Nov 99999999999999999999 08:49:40 GMT",
+        "Sun, 06 Nov 1994 08:49:40 +99999999999999999",
     ],
 )
 def test_what_makes_no_sense_is_no_wish(word: str | None) -> None:
@@ -59,4 +61,5 @@ def test_what_makes_no_sense_is_no_wish(word: str | None) -> None:
 
 def test_seconds_are_seconds_however_many() -> None:
     assert retry_after_us(" 120 ", NOW) == 120_000_000
+    assert retry_after_us("0000000000120", NOW) == 120_000_000
     assert retry_after_us("9" * 400, NOW) is not None
