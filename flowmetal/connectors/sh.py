@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import time
 from collections.abc import Mapping
@@ -119,16 +120,20 @@ class ShConnector:
         folder = text(call, "dir", "") or None
         try:
             return await begin(argv, folder, self._variables(call))
-        except FileNotFoundError as problem:
-            missing = folder if problem.filename == folder and folder else argv[0]
-            message = f"there is no {'folder' if missing == folder else 'program'} {missing}"
-            raise EffectFailed(
-                effect_error("FM0710", "sh/not-found", message, {"program": argv[0]})
-            ) from None
         except ValueError as problem:  # a zero byte, half a character
             raise refuse(call, f"this command cannot be written: {problem}") from None
         except OSError as problem:
-            message = f"{argv[0]} cannot be run: {problem.strerror}"
+            of_folder = folder is not None and problem.filename == folder
+            is_missing = isinstance(problem, FileNotFoundError)
+            if is_missing and (of_folder or not os.path.exists(argv[0])):
+                message = f"there is no {f'folder {folder}' if of_folder else f'program {argv[0]}'}"
+                raise EffectFailed(
+                    effect_error("FM0710", "sh/not-found", message, {"program": argv[0]})
+                ) from None
+            where = f" in {folder}" if of_folder else ""
+            # The system says of a script what is so of the program that its first line names.
+            why = "the program that its first line names is not there" if is_missing else None
+            message = f"{argv[0]} cannot be run{where}: {why or problem.strerror}"
             raise EffectFailed(
                 effect_error(
                     "FM0710",
@@ -195,7 +200,7 @@ def _as(call: Call, form: str, out: bytes) -> Value:
         case "bytes":
             return out
         case "lines":
-            return vector(_text(out).splitlines())
+            return vector(_lines(_text(out)))
         case "json":
             try:
                 return parse_json(out)
@@ -206,6 +211,12 @@ def _as(call: Call, form: str, out: bytes) -> Value:
                 ) from None
         case _:
             return _text(out)
+
+
+def _lines(text: str) -> list[str]:
+    """Return lines as commands write them: no other character than a line feed ends one, as some do in Python."""
+    *lines, last = re.split("\r?\n", text)
+    return [*lines, last] if last else lines
 
 
 def _text(data: bytes) -> str:

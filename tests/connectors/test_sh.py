@@ -43,6 +43,14 @@ def test_output_comes_as_asked(form: str, value: Value) -> None:
     assert run("printf", "1\\n2\\n", **{"as": keyword(form)}).get(keyword("out")) == value
 
 
+def test_nothing_but_a_line_feed_ends_a_line() -> None:
+    """A page break of a source file did, and seven other characters."""
+    said = "one\\ftwo\\vthree\\r\\n\\n\\342\\200\\250\\302\\205four\\rfive"
+    lines = run("printf", said, **{"as": keyword("lines")}).get(keyword("out"))
+    assert list(lines) == ["one\ftwo\vthree", "", "\u2028\x85four\rfive"]
+    assert list(run("true", **{"as": keyword("lines")}).get(keyword("out"))) == []
+
+
 def test_json_output_is_parsed_or_refused() -> None:
     assert (
         run("echo", '{"a": 1}', **{"as": keyword("json")}).get(keyword("out")).get(keyword("a"))
@@ -170,6 +178,18 @@ def test_what_is_no_command_is_refused(argv: list[Any]) -> None:
 def test_a_program_or_folder_that_is_not_there_is_named() -> None:
     assert fails("no-such-program-here").type is keyword("sh/not-found")
     assert "no-such-folder" in (fails("printf", "x", dir="/no-such-folder").message or "")
+
+
+def test_what_keeps_a_command_from_running_is_named(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("#!/no/such/program\n")
+    script.chmod(0o700)
+    error = fails(str(script))
+    why = "the program that its first line names is not there"
+    assert (error.type.text, error.message) == ("sh/not-run", f"{script} cannot be run: {why}")
+    error = fails("ls", dir=str(script))
+    assert error.message is not None
+    assert error.message.endswith(f"ls cannot be run in {script}: Not a directory")
 
 
 def test_cancelling_ends_the_command_and_all_that_it_started(tmp_path: Path) -> None:
