@@ -75,7 +75,10 @@ class ConfigConnector:
         given = self._environment.get(VARIABLE)
         if given:
             return Path(given)
-        here = Path.cwd()
+        try:
+            here = Path.cwd()
+        except FileNotFoundError:
+            raise _unreadable(PROJECT_FILE, "the interpreter's working folder is gone") from None
         files = (folder / PROJECT_FILE for folder in (here, *here.parents))
         return next((file for file in files if file.is_file()), None)
 

@@ -101,7 +101,14 @@ class ShConnector:
     def _program(self, call: Call, name: str) -> str:
         if "/" in name:
             # Absolute before it is judged: what the same words name depends on the folder.
-            name = os.path.abspath(os.path.join(text(call, "dir", ""), name))
+            given = os.path.join(text(call, "dir", ""), name)
+            try:
+                name = os.path.abspath(given)
+            except FileNotFoundError:
+                message = f"there is no program {given}: the interpreter's working folder is gone"
+                raise EffectFailed(
+                    effect_error("FM0710", "sh/not-found", message, {"program": given})
+                ) from None
             _check_grant(call, name)
             return name
         _check_grant(call, name)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from flowmetal.connectors.config import ConfigConnector
 from flowmetal.connectors.sh import ShConnector
 from flowmetal.runtime.grants import RunGrants, parse_grants
 from flowmetal.values import Secret, Value, keyword, vector
@@ -178,6 +179,19 @@ def test_what_is_no_command_is_refused(argv: list[Any]) -> None:
 def test_a_program_or_folder_that_is_not_there_is_named() -> None:
     assert fails("no-such-program-here").type is keyword("sh/not-found")
     assert "no-such-folder" in (fails("printf", "x", dir="/no-such-folder").message or "")
+
+
+def test_a_working_folder_that_is_gone_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert run("echo", "here").get(keyword("out")) == "here\n"
+    for error in (fails("./tool"), failure(ConfigConnector({}), call("config/read"))):
+        assert error.message is not None
+        assert error.message.endswith("the interpreter's working folder is gone")
 
 
 def test_what_keeps_a_command_from_running_is_named(tmp_path: Path) -> None:
