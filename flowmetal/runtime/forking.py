@@ -254,9 +254,9 @@ class _Forking:
 
     def _decide(self) -> None:
         """Say what becomes of each effect that is open."""
-        cancelled, cleaning = None, {}
+        cancelled = None
         if self.is_latest:
-            cancelled, cleaning = self.notes.cancelled, self.notes.cleaning
+            cancelled = self.notes.cancelled
             self.progress.status = self.notes.status
         else:
             self.progress.status = self._status()
@@ -266,9 +266,8 @@ class _Forking:
                     cancelled = (event.time_us, str(reason or ""))
             if cancelled is None and self.machine.cancelled is not None:  # before the cut
                 cancelled = (self.now, self.machine.cancelled)
-        if cancelled is not None:  # its clean-up begins anew, with all the time that it may take
-            cancelled = (self.now, cancelled[1])
-        self.progress.cancelled, self.progress.cleaning = cancelled, cleaning
+        if cancelled is not None:  # clean-up has all its time again, that of single fibers too
+            self.progress.cancelled = (self.now, cancelled[1])
         answered = {d.fact.number for d in self.machine.inbox if isinstance(d.fact, EffectResult)}
         left = dict(self.choices.results)
         for number in sorted(self.machine.open.keys() - answered):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Final
 
 from flowmetal.effects import events as kinds
 from flowmetal.errors import RunError
@@ -30,6 +31,11 @@ from flowmetal.values.codec import encode_data
 from flowmetal.vm.machine import start
 from flowmetal.vm.state import Machine
 from flowmetal.vm.unwinding import is_stopping
+
+_STANDING: Final = frozenset(
+    (kinds.PAUSED, kinds.UNPAUSED, kinds.UPGRADED, kinds.EXPORTED, kinds.STAYED, kinds.IMPORTED)
+)
+_LAST_EVENTS: Final = 100
 
 
 def open_run(
@@ -106,9 +112,12 @@ def open_run(
 
 
 def _last_us(host: Host, row: RunRow) -> int:
-    """Return when a run was heard of last, whose driver is gone."""
-    events = host.store.events(row.id, row.seq - 1, limit=1)
-    return events[0].time_us if events else host.clock.now_us()
+    """Return when a run was heard of last, whose driver is gone: what was done with it while it stood is no life
+    of its own."""
+    events = host.store.events(row.id, max(0, row.seq - _LAST_EVENTS))
+    lived = (event for event in reversed(events) if event.kind not in _STANDING)
+    last = next(lived, events[0] if events else None)
+    return host.clock.now_us() if last is None else last.time_us
 
 
 def _chain(host: Host, loaded: Loaded) -> bytes:

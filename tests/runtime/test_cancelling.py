@@ -9,9 +9,12 @@ import pytest
 from flowmetal.bytecode.code import Program
 from flowmetal.embed import compile
 from flowmetal.embed.natives import natives
-from flowmetal.store.protocol import RunRow, RunState
+from flowmetal.embed.upgrading import upgrade
+from flowmetal.ids import RunId
+from flowmetal.runtime.forking import fork
+from flowmetal.store.protocol import NewEvent, RunRow, RunState
 from flowmetal.testing.world import ScriptedWorld
-from flowmetal.values import Map, Value, keyword
+from flowmetal.values import Map, Value, encode_data, keyword
 from flowmetal.vm.link import Linker
 from tests.runtime.hosts import Bench
 
@@ -114,6 +117,34 @@ def test_clean_up_whose_interpreter_died_goes_on_however_late_another_one_comes(
     assert notes == [keyword("a")]
     bench.clock.advance(3_600_000_000)
     assert bench.drive().state is RunState.CANCELLED
+    assert notes == [keyword("a"), keyword("b")]
+
+
+LOSES = """(defn main [] (race! (sleep! #dur "1s") (try (receive! :x) (finally (note :a)
+            (sleep! #dur "20s") (note :b)))))"""
+
+
+@pytest.mark.parametrize("ends_as", ["cancelled", "completed"])
+@pytest.mark.parametrize("how", ["resumed", "upgraded", "forked"])
+def test_time_in_which_a_run_is_paused_is_none_of_its_clean_up(how: str, ends_as: str) -> None:
+    bench, notes = noting()
+    source = CLEANS_UP if ends_as == "cancelled" else LOSES
+    run = bench.start(program(source))
+    if ends_as == "cancelled":
+        bench.clock.after(1_000_000, lambda: bench.cancel("enough"))
+    bench.clock.after(11_000_000, lambda: bench.send("pause", "", encode_data(None)))
+    assert bench.drive().state is RunState.PAUSED
+    bench.clock.advance(3_600_000_000)
+    if how == "upgraded":
+        upgrade(bench.current, run, program(f"{source} (def more 1)"))
+    if how == "forked":
+        made = fork(bench.current, run, RunId("f"))
+        bench.store.import_run(made.parts)
+        run = made.id
+    else:
+        event = NewEvent("unpaused", "", 0, encode_data(None))
+        bench.store.set_state(run, (RunState.PAUSED,), RunState.READY, event)
+    assert bench.drive(run).state.value == ends_as
     assert notes == [keyword("a"), keyword("b")]
 
 
