@@ -72,7 +72,7 @@ def command(
             try:
                 found.append(engine.upgrade(name, program, dry_run=dry_run))
             except FlowmetalError as error:
-                found.append(UpgradeView(name, "refused", reasons=(error.message,)))
+                found.append(UpgradeView.refused(name, error))
     if as_json:
         say_json([view.as_json() for view in found])
     elif found:

@@ -152,7 +152,7 @@ def abandon_export(store: Store, owner: InterpreterId, run: RunId) -> None:
         store.release(claim)
         standing = store.run(run)
         state = row.state if standing is None else standing.state
-        raise RunError(
+        raise RunStateError(
             "FM1103",
             f"run {run} is {state.value}: there is no export of it to abandon",
             hint=f"see `fmvm why {run}`",

@@ -46,12 +46,20 @@ class UpgradeView:
     functions: tuple[str, ...] = ()
     frames: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+
+    @staticmethod
+    def refused(run: str, error: FlowmetalError) -> UpgradeView:
+        """Return what becomes of a run whose upgrade ends in an error."""
+        hints = tuple(hint for found in error.diagnostics for hint in found.help)
+        return UpgradeView(run, "refused", reasons=(error.message,), hints=hints)
 
     def text(self) -> str:
         """Return it in words."""
         match self.outcome:
             case "refused":
-                return f"refused: {'; '.join(self.reasons)}"
+                hints = f" ({'; '.join(self.hints)})" if self.hints else ""
+                return f"refused: {'; '.join(self.reasons)}{hints}"
             case "unchanged":
                 return "runs this program already"
             case "clean":
@@ -71,6 +79,7 @@ class UpgradeView:
             "functions": list(self.functions),
             "frames": list(self.frames),
             "reasons": list(self.reasons),
+            "help": list(self.hints),
         }
 
 
@@ -85,17 +94,13 @@ def upgrade(host: Host, run: RunId, program: Program, *, dry_run: bool = False) 
         raise RunError("FM1101", f"there is no run {run}", hint="`fmvm ps` lists the runs")
     if dry_run:
         try:
+            _check_living(run, row.state)
             return _view(row, *_look(host, row, program))
         except FlowmetalError as error:
-            return UpgradeView(run, "refused", reasons=(error.message,))
+            return UpgradeView.refused(run, error)
     claim = host.store.claim(run, host.owner, host.lease_us, even=_LIVING, snapshot_format=VERSION)
     if isinstance(claim, Held):
-        if claim.state not in _LIVING:
-            raise RefusedError(
-                "FM1134",
-                f"run {run} is {claim.state.value}: it runs no code here",
-                hint=_WAYS_ON[claim.state].format(run=run),
-            )
+        _check_living(run, claim.state)
         raise RefusedError(
             "FM1107",
             f"run {run} is being driven by {claim.owner_description}",
@@ -118,9 +123,16 @@ def upgrade(host: Host, run: RunId, program: Program, *, dry_run: bool = False) 
     return view
 
 
+def _check_living(run: RunId, state: RunState) -> None:
+    if state not in _LIVING:
+        raise RefusedError(
+            "FM1134",
+            f"run {run} is {state.value}: it runs no code here",
+            hint=_WAYS_ON[state].format(run=run),
+        )
+
+
 def _look(host: Host, row: RunRow, program: Program) -> tuple[bool, Upgrading]:
-    if row.state not in _LIVING:
-        return False, Upgrading(program, reasons=[f"it is {row.state.value}: it runs no code here"])
     if host.store.snapshot(row.id) is not None:
         return True, upgrading_of(host, machine_at(host, row).machine, program)
     found = Upgrading(program)

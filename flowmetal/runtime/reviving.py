@@ -179,7 +179,10 @@ def revive(
     active = None
     is_kept = False
     try:
-        active = open_run(host, claim, taken, patient=True)
+        loaded = host.store.load(claim)
+        if loaded.row.state is not RunState.FAILED:  # somebody was faster
+            raise _not_failed(run, loaded.row.state)
+        active = open_run(host, claim, taken, loaded=loaded, patient=True)
         granted = None if grants is None else active.grants.union(grants)
         _choose(active, revival, granted)
         data = None if granted is None else granted.encode()
@@ -219,6 +222,8 @@ def _claim(host: Host, run: RunId) -> Claim:
         run, host.owner, host.lease_us, even=(RunState.FAILED,), snapshot_format=VERSION
     )
     if isinstance(claim, Held):
+        if claim.owner is None:
+            raise _not_failed(run, claim.state)
         raise RefusedError(
             "FM1107",
             f"run {run} is being driven by {claim.owner_description}",

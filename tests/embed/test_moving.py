@@ -118,6 +118,7 @@ def test_only_an_export_that_stopped_is_abandoned(engine, tmp_path: Path) -> Non
         with pytest.raises(RunError) as refused:
             engine.abandon_export(run)
         assert (refused.value.code, state in refused.value.message) == ("FM1103", True)
+        assert refused.value.exit_status == 3
         assert engine.view(run).state == state
         if state == "ready":
             engine.export(run, str(tmp_path / "r.fms"))
@@ -164,10 +165,12 @@ def test_what_runs_no_code_here_says_where_new_code_can_be_given(engine, tmp_pat
                 engine.export(run, str(tmp_path / "r.fms"))
             case _:
                 stopped_half_way(engine, run)
-        assert engine.upgrade(run, program, dry_run=True).outcome == "refused"
+        view = engine.upgrade(run, program, dry_run=True)
+        assert view.outcome == "refused"
         with pytest.raises(RefusedError, match="FM1134") as refused:
             engine.upgrade(run, program)
         (found[state],) = refused.value.diagnostics[0].help
+        assert found[state] in view.text()
     assert "fmvm fork completed --at N" in found["completed"]
     assert "fmvm fork cancelled --at N" in found["cancelled"]
     assert "imported into" in found["moved"]

@@ -346,3 +346,23 @@ def test_a_revival_can_fail_again_elsewhere_and_be_revived_there(engine: Engine)
         assert engine.drive(run).state == "failed"
         engine.supply(run, keyword("ok"))
     assert ended(engine, run) == "[:ok :ok :ok]"
+
+
+def test_of_two_operators_who_revive_a_run_at_one_moment_one_does(
+    engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = failed(engine, '(defn main [] [(throw (ex-info "no" {})) (receive! :go)])')
+    claim = engine.store.claim
+
+    def claim_after_the_other(*args: object, **words: object) -> object:
+        monkeypatch.undo()
+        engine.supply(run, 1)
+        return claim(*args, **words)
+
+    monkeypatch.setattr(engine.store, "claim", claim_after_the_other)
+    with pytest.raises(RunError) as refused:
+        engine.supply(run, 2)
+    assert (refused.value.code, refused.value.exit_status) == ("FM1103", 3)
+    engine.signal(run, "go", 3)
+    assert ended(engine, run) == "[1 3]"
+    assert [event.kind for event in engine.events(run)].count("revived") == 1
