@@ -373,6 +373,20 @@ class OperationsContract:
         one.ask(ReleasePermit("s", 1))
         assert (of(two.answer(waits), "token"), of(three.answer(behind), "token")) == (2, 3)
 
+    def test_who_waits_for_more_permits_than_there_still_are_gets_all_of_them(
+        self, world: World
+    ) -> None:
+        one, two, three = (Doer(world, run) for run in (R1, R2, R3))
+        one.ask(AcquirePermit("s", limit=5, permits=3))
+        waits = two.ask(AcquirePermit("s", limit=5, permits=3))
+        behind = three.ask(AcquirePermit("s", limit=2))
+        two.end(RunState.FAILED, error=b"e")
+        two = revived(world, R2)
+        one.ask(ReleasePermit("s", 1))
+        assert (of(three.answer(behind), "token"), two.answer(waits)) == (2, None)
+        three.ask(ReleasePermit("s", 2))
+        assert of(two.answer(waits), "token") == 3
+
     def test_more_permits_than_there_are_is_an_error(self, world: World) -> None:
         wrong = AcquirePermit("s", limit=2, permits=3)
         assert error(Doer(world, R1).get(wrong)) == "effect/bad-argument"

@@ -88,14 +88,19 @@ def acquire(records: Records, asker: Asker, operation: AcquirePermit) -> Answer 
         return wrong
     semaphore = find(records, Semaphore, name) or Semaphore(operation.limit)
     semaphore.limit = operation.limit
-    turn = semaphore.turn
-    semaphore.turn += 1
     ticket = Ticket(asker.run, asker.effect, operation.permits, operation.lease_us)
-    key = _ordered(name, turn)
+    _stand_in_line(records, asker, name, semaphore, ticket)
+    return None
+
+
+def _stand_in_line(
+    records: Records, asker: Asker, name: str, semaphore: Semaphore, ticket: Ticket
+) -> None:
+    key = _ordered(name, semaphore.turn)
+    semaphore.turn += 1
     keep(records, key, ticket)
     wait_at(records, asker, PERMIT, key)
     _serve(records, name, semaphore, asker)
-    return None
 
 
 def _bad_numbers(operation: AcquirePermit) -> Answer | None:
@@ -123,11 +128,12 @@ def _serve(records: Records, name: str, semaphore: Semaphore, asker: Asker | Non
     free = semaphore.limit - sum(holder.permits for _, holder in holders)
     while (head := first(records, Ticket, f"{name}{TAB}")) is not None:
         key, ticket = head
-        while free < ticket.permits and (over := _expired(holders, now)) is not None:
+        wanted = min(ticket.permits, semaphore.limit)  # there were more when it came: all there are
+        while free < wanted and (over := _expired(holders, now)) is not None:
             holders.remove(over)
             free += over[1].permits
             _let_go(records, *over)
-        if free < ticket.permits:
+        if free < wanted:
             break
         semaphore.token += 1
         at_once = asker == Asker(RunId(ticket.run), ticket.effect)
@@ -240,10 +246,8 @@ def return_to_line(records: Records, asker: Asker, tie: Tie) -> None:
     semaphore = find(records, Semaphore, tie.place)
     if semaphore is not None:
         permits, lease = tie.note.split(" ")
-        wish = AcquirePermit(
-            tie.place, semaphore.limit, int(permits), int(lease) if lease else None
-        )
-        acquire(records, asker, wish)
+        ticket = Ticket(asker.run, asker.effect, int(permits), int(lease) if lease else None)
+        _stand_in_line(records, asker, tie.place, semaphore, ticket)
 
 
 def give_back(records: Records, place: str) -> None:
