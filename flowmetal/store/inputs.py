@@ -1,7 +1,8 @@
 """What a run begins with, as its row and its first event keep it.
 
 ``input`` of a run is ``{:entry :args :seed}``, and of a fork ``:first``, the id under which it
-began; the seed feeds ``rand``, which is part of the run's state from then on.
+began; the seed feeds ``rand``, which is part of the run's state from then on. A run that was started
+in the place of another has ``:replaces``, the id that was asked for.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from flowmetal.effects import events as kinds
-from flowmetal.ids import ProgramHash
+from flowmetal.ids import ProgramHash, RunId
 from flowmetal.store.protocol import NewEvent
-from flowmetal.values import Value, hash_map, keyword, vector
-from flowmetal.values.codec import encode_data
+from flowmetal.values import DataError, Map, Value, hash_map, keyword, vector
+from flowmetal.values.codec import decode_data, encode_data
 
 ENTRY = keyword("entry")
 ARGS = keyword("args")
 SEED = keyword("seed")
+_REPLACES = keyword("replaces")
 LONGEST_ID = 200
 
 
@@ -29,6 +31,26 @@ def is_run_id(id: str) -> bool:
 def encode_input(entry: str, arguments: Sequence[Value], seed: int) -> bytes:
     """Return a run's input. Raises DataError if an argument is not data."""
     return encode_data(hash_map(((ENTRY, entry), (ARGS, vector(arguments)), (SEED, str(seed)))))
+
+
+def in_place_of(input: bytes, id: RunId) -> bytes:
+    """Return the input of a run that is started because ``id`` is taken. A damaged one is left as it is."""
+    found = _found(input)
+    return input if found is None else encode_data(found.assoc(_REPLACES, id))
+
+
+def replaces(input: bytes, id: RunId) -> bool:
+    """Say whether a run was started because ``id`` was taken."""
+    found = _found(input)
+    return found is not None and found.get(_REPLACES) == id
+
+
+def _found(input: bytes) -> Map | None:
+    try:
+        found = decode_data(input)
+    except DataError:
+        return None
+    return found if isinstance(found, Map) else None
 
 
 def first_event(

@@ -485,6 +485,18 @@ class OperationsContract:
         (message,) = world.ann.inbox(R2, 0)
         assert message.message.kind == "cancel"
 
+    def test_a_run_is_replaced_and_not_another_that_is_called_by_a_number_behind_its_id(
+        self, world: World
+    ) -> None:
+        other = RunId(f"{CHILD}-2")
+        for run in (CHILD, other):
+            begin(world.ann, run)
+        doer = Doer(world, R1)
+        asks = StartRun(started(), IfExists.CANCEL)
+        assert [of(doer.get(asks), "run") for _ in range(2)] == [f"{CHILD}-3", f"{CHILD}-4"]
+        told = {run: len(list(world.ann.inbox(run, 0))) for run in (CHILD, other, f"{CHILD}-3")}
+        assert told == {CHILD: 1, other: 0, f"{CHILD}-3": 1}
+
     def test_whoever_waits_for_a_run_gets_its_result(self, world: World) -> None:
         parent = Doer(world, R1)
         parent.ask(StartRun(started()))

@@ -22,6 +22,7 @@ import pytest
 from flowmetal.errors import Conflict, RunError, StoreError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store.chain import KeyRing, beginning, extended
+from flowmetal.store.inputs import encode_input
 from flowmetal.store.memory import MemoryStore
 from flowmetal.store.postgres import PostgresStore
 from flowmetal.store.protocol import (
@@ -45,6 +46,7 @@ from tests.postgres import Server
 R1, R2, R3 = RunId("run-1"), RunId("run-2"), RunId("run-3")
 ANN, BOB = InterpreterId("ann"), InterpreterId("bob")
 PROGRAM = ProgramHash("f" * 64)
+INPUT = encode_input("shop/main", [], 1)
 LEASE_US = 10_000_000
 EVENT = NewEvent("effect/requested", "http/request", 1, b"\x81\x01")
 STOPPED = [RunState.PAUSED, RunState.EXPORTING, *sorted(ENDED, key=lambda state: state.value)]
@@ -84,7 +86,7 @@ class World(Protocol):
 
 
 def new(run: RunId = R1, **more: object) -> NewRun:
-    fields = {"program": PROGRAM, "input": b"input", "grants": b"grants", **more}
+    fields = {"program": PROGRAM, "input": INPUT, "grants": b"grants", **more}
     return NewRun(run, **fields)  # type: ignore[arg-type]
 
 
@@ -128,7 +130,7 @@ class StoreContract:
         assert is_new
         assert made == row(world.bob)
         assert (made.state, made.epoch, made.seq, made.owner) == (RunState.READY, 0, 0, None)
-        assert (made.input, made.grants, made.program) == (b"input", b"grants", PROGRAM)
+        assert (made.input, made.grants, made.program) == (INPUT, b"grants", PROGRAM)
         assert (made.tags, made.parent) == ({"team": "a'b\"c"}, R2)
         assert (made.created_us, made.started_us, made.ended_us) == (
             world.clock.time_us,

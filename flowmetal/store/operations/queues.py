@@ -18,6 +18,7 @@ from itertools import islice
 from typing import ClassVar, Final
 
 from flowmetal.ids import RunId
+from flowmetal.store.inputs import in_place_of
 from flowmetal.store.operations.answers import Answer, Asker, answer, bad_name, refuse
 from flowmetal.store.operations.records import (
     TAB,
@@ -360,6 +361,7 @@ def _copy(records: Records, asker: Asker | None, run: RunId, queue: str) -> NewR
         new = records.again(run, RunId(f"{run}-{count}"), queue)
         if new is None:
             return None
+        new = replace(new, input=in_place_of(new.input, run))
         if asker is not None:
             new = replace(new, parent=asker.run)
         if records.create_run(new):

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from flowmetal.ids import RunId
 from flowmetal.store import rules
+from flowmetal.store.inputs import in_place_of, replaces
 from flowmetal.store.operations.answers import (
     Answer,
     Asker,
@@ -135,7 +136,14 @@ def _start_in_place(records: Records, new: NewRun, tie: Callable[[NewRun], None]
 
 
 def _numbered(new: NewRun) -> Iterator[NewRun]:
-    return (replace(new, id=RunId(f"{new.id}-{count}")) for count in range(2, _ANEW))
+    input = in_place_of(new.input, new.id)
+    return (replace(new, id=RunId(f"{new.id}-{count}"), input=input) for count in range(2, _ANEW))
+
+
+def _is_in_place(records: Records, candidate: RunId, id: RunId) -> bool:
+    """Say whether a run with a number was started in the place of ``id``: others may be called so, too."""
+    made = records.again(candidate, candidate, "")
+    return made is not None and replaces(made.input, id)
 
 
 def _start_anew(
@@ -154,7 +162,8 @@ def _start_anew(
             cancel(records, latest.id, f"replaced by run {candidate.id}")
             tie(candidate)
             return answer(run=candidate.id, made=True)
-        latest = candidate
+        if _is_in_place(records, candidate.id, new.id):
+            latest = candidate
     return _too_often(new.id)
 
 
