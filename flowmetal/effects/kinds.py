@@ -54,7 +54,7 @@ _ROWS = (
     EffectKind("run/await",      _S,   None,       "Wait for the end of a run: {:run :timeout :else}."),
     EffectKind("run/cancel",     _S,   None,       "Ask a run to stop: {:run :reason}."),
     EffectKind("run/query",      _C,   None,       "Ask a run for what it tells: {:run :name :args}."),
-    EffectKind("signal/send",    _S,   None,       "Send a signal to a run: {:run :name :value :id}."),
+    EffectKind("signal/send",    _S,   None,       "Send a signal to a run: {:run :name :value :id :whole}."),
     EffectKind("callback/open",  _S,   None,       "Make a one-time address: {:timeout :heartbeat :name}; {:id :url :token :expires}."),
     EffectKind("callback/await", _S,   None,       "Wait for the answer of a callback: {:id :timeout :else}."),
     EffectKind("promise/await",  _S,   None,       "Wait for a promise that runs share: {:name :timeout :else}."),

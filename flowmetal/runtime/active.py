@@ -19,6 +19,7 @@ from flowmetal.effects.errors import no_data
 from flowmetal.effects.kinds import KINDS, EffectClass
 from flowmetal.effects.requests import EffectRequest, EffectResult
 from flowmetal.ids import ProgramHash
+from flowmetal.runtime.entering import signal_name
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.heap import Heap
 from flowmetal.runtime.host import Host
@@ -49,6 +50,7 @@ _VALUE = keyword("value")
 _ERROR = keyword("error")
 _FUEL = keyword("fuel")
 _QUEUE = keyword("queue")
+_ID = keyword("id")
 
 
 class Arrival(NamedTuple):
@@ -394,3 +396,8 @@ class ActiveRun:
     def key_of(self, request: EffectRequest) -> str:
         """Return the idempotency key of an effect, the same for every attempt."""
         return idempotency_key(self.machine.run, self.machine.generation, request)
+
+    def signal_id_of(self, request: EffectRequest) -> str:
+        """Return the id under which a signal comes in once: the one that is given, or the key."""
+        given = request.args.get(_ID)
+        return self.key_of(request) if given is None else signal_name(given)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _ERROR: Final = keyword("error")
 _NAME: Final = keyword("name")
 _ELSE: Final = keyword("else")
+_WHOLE: Final = keyword("whole")
 _RETRYABLE: Final = keyword("retryable?")
 _TASK_FAILED: Final = keyword("task/failed")
 _MISSING: Final = object()
@@ -118,6 +119,11 @@ def _without_result(run: Value, state: Value) -> str:
 
 def _nothing(active: ActiveRun, pending: Pending, found: Map) -> Value:
     return None
+
+
+def _sent(active: ActiveRun, pending: Pending, found: Map) -> Value:
+    request = pending.request
+    return active.signal_id_of(request) if request.args.get(_WHOLE) is True else None
 
 
 def _value(active: ActiveRun, pending: Pending, found: Map) -> Value:
@@ -313,7 +319,7 @@ _READ: Final[dict[str, Callable[[ActiveRun, Pending, Map], Value]]] = {
     "run/start": _started,
     "run/await": _ended,
     "run/cancel": _nothing,
-    "signal/send": _nothing,
+    "signal/send": _sent,
     "callback/open": _opened,
     "callback/await": _called_back,
     "promise/await": _promised,

@@ -187,10 +187,9 @@ def _cancel(active: ActiveRun, args: _Arguments) -> Operation:
 
 
 def _signal(active: ActiveRun, args: _Arguments) -> Operation:
-    id_ = args.get("id")
-    key = active.key_of(args.request) if id_ is None else signal_name(id_)
+    id_ = active.signal_id_of(args.request)
     return SendMessage(
-        args.run("run"), Message(key, "signal", args.name("name"), args.body("value"))
+        args.run("run"), Message(id_, "signal", args.name("name"), args.body("value"))
     )
 
 

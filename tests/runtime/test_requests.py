@@ -92,6 +92,27 @@ def test_a_request_of_the_same_id_gets_the_same_reply(engine) -> None:
     assert result(engine, text) == "[{:sold 2} {:sold 2} {:sold 4}]"
 
 
+def test_a_retried_body_asks_once_until_it_is_rejected(engine) -> None:
+    text = """
+      (defn desk [] (loop [seen []]
+        (let [r (event/receive-request! :sell)
+              seen (conj seen (:value r))]
+          (if (= "close" (:value r))
+            seen
+            (do (if (= seen [:b]) (event/reject! r (ex-info "busy" {})) (event/reply! r (count seen)))
+                (recur seen))))))
+      (defn main []
+        (let [t (start! desk [])
+              replies (step! "sell" {:retry {:max-attempts 4 :backoff #dur "1ms"}}
+                        (let [b (event/ask! t :sell :b)
+                              c (event/ask! t :sell :c)]
+                          (event/ask! t :sell (attempt) {:timeout #dur "1h"})
+                          (if (< (attempt) 4) (throw (ex-info "again" {})) [b c])))]
+          (event/signal! t :sell "close")
+          [replies (await! t)]))"""
+    assert result(engine, text) == '[[2 3] [:b :b :c 2 3 4 "close"]]'
+
+
 def test_only_the_first_word_about_a_request_counts(engine) -> None:
     text = """(defn main []
                 (event/signal! (:run (run-info)) :x 1 {:id "x"})
