@@ -62,6 +62,8 @@ _OUTCOME_UNKNOWN: Final = frozenset(
 """Errors after which nobody knows whether the effect was performed."""
 
 STATUS: Final = "run/status"
+UNSUBSCRIBE: Final = "topic/unsubscribe"
+TOPIC: Final = "topic"
 _VALUE = keyword("value")
 _FLUSH_US: Final = 250_000
 _CHECKPOINT_US: Final = 10_000_000
@@ -400,6 +402,8 @@ def _let_facts_in(active: ActiveRun, now_us: int) -> None:
                 _take_word(active, pending, row, now_us)
                 continue
             result = result_of(active, pending, row)
+            if pending.request.kind == UNSUBSCRIBE:
+                _drop_messages(active, pending)
         elif _is_behind(active.machine, entering):
             break  # what came before may end the wait: then the signal is for the next one
         else:
@@ -413,6 +417,15 @@ def _let_facts_in(active: ActiveRun, now_us: int) -> None:
                 row.time_us,
             )
         active.resolve(pending.request, result.value, result.error, entering.at_us)
+
+
+def _drop_messages(active: ActiveRun, unsubscribing: Pending) -> None:
+    """Drop what has come by a subscription that is over: nobody wants it, and it would be kept as long as the run."""
+    name = unsubscribing.request.args.get(keyword("subscription"))
+    for row in [row for row in active.mailbox if row.message.kind == TOPIC]:
+        if row.message.name == name:
+            active.mailbox.remove(row)
+            active.consumed.append(row.number)
 
 
 def _is_behind(machine: Machine, entering: Entering) -> bool:

@@ -18,6 +18,7 @@ import pytest
 import flowmetal
 from flowmetal.embed.views import RunView
 from flowmetal.errors import RefusedError, RunError
+from flowmetal.ids import RunId
 from flowmetal.runtime.family import pause_s
 from flowmetal.store.protocol import Claim, Commit, NewEvent, RunState
 from flowmetal.values import ErrorValue, Value, hash_map, keyword, pr_str
@@ -479,6 +480,19 @@ def test_a_topic(engine) -> None:
          (event/unsubscribe! now) (event/publish! :t 2)
          (event/receive! now {:timeout #dur "1ms" :else :none})]))"""
     assert result(engine, text) == "[1 0 1 true 1 :none]"
+
+
+def test_what_has_come_by_a_subscription_is_gone_with_it(engine) -> None:
+    text = """(defn main []
+      (let [one (event/subscribe! :t) other (event/subscribe! :t)
+            get! (fn [s] (event/receive! s {:timeout #dur "1ms" :else :none}))]
+        (event/signal! (run-id) :go)
+        (dotimes [n 3] (event/publish! :t n))
+        [(event/receive! one) (event/unsubscribe! one) (get! one) (get! other) (event/receive! :go)
+         (get! other)]))"""
+    run, _ = engine.start(program(text))
+    assert pr_str(engine.drive(run).result) == "[0 true :none 0 nil 1]"
+    assert [row.message.name for row in engine.store.inbox(RunId(run), 0)] == ["0.2"]
 
 
 # Locks
