@@ -565,6 +565,13 @@ def test_permits_rates_and_debouncing(engine) -> None:
     assert result(engine, text) == "[:full nil :too-many :called]"
 
 
+def test_a_debounce_that_is_cancelled_leaves_nothing(engine) -> None:
+    text = """(defn main []
+      [(flow.async/with-timeout! #dur "1ms" {:else :late} (lock/debounce! "d" #dur "1h" (fn [] :called)))
+       (state/scan! "")])"""
+    assert result(engine, text) == "[:late []]"
+
+
 # State
 
 
