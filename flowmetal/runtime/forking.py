@@ -258,6 +258,8 @@ class _Forking:
         if self.is_latest:
             cancelled = self.notes.cancelled
             self.progress.status = self.notes.status
+            if not self.choices.perform:  # what was given up may have been done, as what is held
+                self.progress.doubtful = self.notes.doubtful
         else:
             self.progress.status = self._status()
             for event in self.events:

@@ -242,7 +242,11 @@ def _choose(active: ActiveRun, revival: Revival, granted: RunGrants | None) -> N
     try:
         applied.apply(machine)
     except FlowError as error:
-        raise RefusedError("FM1132", f"run {machine.run}: {error.error.message}") from None
+        raise RefusedError(
+            "FM1132",
+            f"run {machine.run}: {error.error.message}",
+            hint=f"`fmvm show {machine.run}` says where it stands and what it offers",
+        ) from None
     if isinstance(applied, Retry) and failed is not None:
         active.ask_anew(failed)
     data = hash_map((*applied.data().items(), (_FUEL, fuel)))

@@ -47,16 +47,30 @@ def test_any_other_effect_is_asked_for_again_under_its_key() -> None:
     assert keys == keys[:1] * 2
 
 
+WAITS = """
+  (defn main []
+    (step! "pay" {:retry policy}
+      (try (flow.async/with-timeout! #dur "50ms" (pay 1))
+           (catch :timeout e (receive! :go) (throw (ex-info "again" {})))
+           (catch :effect/in-doubt e :in-doubt))))"""
+
+
+def test_what_was_given_up_is_in_doubt_in_a_fork_unless_it_is_to_be_performed() -> None:
+    keys: list[str] = []
+    with engine("memory:", keys, hanging=1) as made:
+        run, _ = made.start(flowmetal.compile(HEAD + PAY + WAITS))
+        made.interpret(until_idle=True)
+        for perform, result, performed in ((False, ":in-doubt", 1), (True, "1", 2)):
+            fork = made.fork(run, perform=perform).id
+            made.signal(fork, "go")
+            assert str(made.result(fork)) == result
+            assert len(set(keys)) == len(keys) == performed
+
+
 def test_what_was_given_up_is_in_doubt_after_a_restart_and_at_another_place(tmp_path: Path) -> None:
     keys: list[str] = []
-    source = """
-      (defn main []
-        (step! "pay" {:retry policy}
-          (try (flow.async/with-timeout! #dur "50ms" (pay 1))
-               (catch :timeout e (receive! :go) (throw (ex-info "again" {})))
-               (catch :effect/in-doubt e :in-doubt))))"""
     with engine("memory:", keys, hanging=1) as made:
-        run, _ = made.start(flowmetal.compile(HEAD + PAY + source))
+        run, _ = made.start(flowmetal.compile(HEAD + PAY + WAITS))
         made.interpret(until_idle=True)
         file = made.export(run, str(tmp_path / "run.fms"))
     with engine(f"sqlite:{tmp_path / 'runs.db'}", keys, hanging=1) as made:
@@ -76,7 +90,7 @@ def test_what_is_verified_is_looked_for_once_and_then_done() -> None:
       (def asked (atom 0))
       (defn done? [e] (swap! asked inc) nil)
       (defn main []
-        [(step! "pay" {:retry policy :timeout #dur "50ms"}
+        [(step! "pay" {:retry policy :timeout #dur "700ms"}
            (flow.core/-effect! "pay" {:args [1]} {:verify done?} #{}
              (fn [args] (perform :t/pay args))))
          @asked])"""
