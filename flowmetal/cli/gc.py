@@ -66,7 +66,9 @@ def command(
         f" {found.snapshots} snapshots ({found.snapshot_bytes} bytes) and {found.chunks} chunks {verb}"
     )
     if found.busy:
-        complain(f"left for the next time, since they are being driven: {', '.join(found.busy)}")
+        complain(
+            f"left for the next time, since somebody has them just now: {', '.join(found.busy)}"
+        )
 
 
 def _snapshots(text: str) -> str | int:

@@ -16,7 +16,7 @@ from flowmetal.runtime.past import events_of
 from flowmetal.snapshot.chunks import references
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store.chain import beginning, extended, length
-from flowmetal.store.protocol import ENDED, Claim, RunQuery, RunRow, RunState, Store, Trim
+from flowmetal.store.protocol import ENDED, Claim, Event, RunQuery, RunRow, RunState, Store, Trim
 
 DAY_US = 86_400_000_000
 _PAGE = 500
@@ -112,7 +112,11 @@ def _trim(
         return
     kept = store.kept_snapshots(row.id)
     staying = _staying([seq for seq, _ in kept], policy)
-    events, anchor = _old_events(host, row, policy, now_us, staying)
+    try:
+        events, anchor = _old_events(host, row, policy, now_us, staying)
+    except _TrimmedMeanwhile:
+        found.busy.append(row.id)
+        return
     staying = {seq for seq in staying if seq > events}
     going = [(seq, size) for seq, size in kept if seq not in staying]
     stored = store.chunk_names(row.id)
@@ -125,7 +129,9 @@ def _trim(
             found.busy.append(row.id)
             return
         try:
-            if claim.seq != row.seq:  # it went on meanwhile
+            now = store.run(row.id)
+            # It went on meanwhile, or was trimmed: an older anchor would stand before a gap.
+            if now is None or (now.seq, now.anchor) != (row.seq, row.anchor):
                 found.busy.append(row.id)
                 return
             last = max((seq for seq, _ in going), default=0)
@@ -163,7 +169,7 @@ def _old_events(
     head = row.anchor or row.chain[:4] + beginning(host.keys)[4:]
     last = 0
     oldest = now_us - policy.history_us
-    for event in events_of(host, row.id, before, length(row.chain)):
+    for event in _of_now(events_of(host, row.id, before, length(row.chain)), before):
         if event.time_us > oldest:
             break
         last = event.seq
@@ -172,7 +178,21 @@ def _old_events(
         last = max((seq for seq in staying if seq <= last), default=0) - 1
     if last <= before:
         return 0, b""
-    return last, extended(head, row.id, events_of(host, row.id, before, last), host.keys)
+    gone = _of_now(events_of(host, row.id, before, last), before)
+    return last, extended(head, row.id, gone, host.keys)
+
+
+class _TrimmedMeanwhile(Exception):
+    """Somebody else has trimmed the run while it was looked at."""
+
+
+def _of_now(events: Iterator[Event], after: int) -> Iterator[Event]:
+    """Yield events, the first of which follows number ``after``. Raises _TrimmedMeanwhile if it is gone."""
+    for event in events:
+        if event.seq != after + 1:
+            raise _TrimmedMeanwhile
+        after = event.seq
+        yield event
 
 
 def _needed(host: Host, row: RunRow, staying: set[int]) -> set[str]:

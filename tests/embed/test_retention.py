@@ -267,6 +267,25 @@ def test_a_history_that_is_trimmed_while_it_is_read_is_read_again(
         assert trims[-1] > 5
 
 
+@pytest.mark.parametrize("when", ["events", "claim"])
+def test_of_two_who_trim_a_run_at_one_moment_one_leaves_it_for_the_next_time(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    run = waiting(engine, 10)
+    look = getattr(engine.store, when)
+
+    def after_the_other(*words: object, **named: object) -> object:
+        monkeypatch.undo()
+        assert engine.collect(Retention(history_us=0, snapshots="latest")).events > 10
+        return look(*words, **named)
+
+    monkeypatch.setattr(engine.store, when, after_the_other)
+    assert engine.collect(Retention(history_us=0, snapshots=5)).busy == [run]
+    assert engine.verify(run).problems == []
+    engine.signal(run, "go")
+    assert engine.result(run) == 300
+
+
 def test_a_run_that_has_moved_is_not_said_to_be_driven(engine: Engine, tmp_path) -> None:
     run = waiting(engine)
     engine.export(run, str(tmp_path / "run.fms"))
