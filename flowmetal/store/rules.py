@@ -229,4 +229,8 @@ def or_conflict(load: Callable[[Claim], Loaded], claim: Claim) -> Loaded | Confl
 
 
 def still_driven(run: RunId, description: str) -> Conflict:
-    return Conflict("FM1014", f"run {run} is being driven by {description}")
+    return Conflict(
+        "FM1014",
+        f"run {run} is being driven by {description}",
+        hint=f"try again when that has let go of it; `fmvm why {run}` says how it stands",
+    )

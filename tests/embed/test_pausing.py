@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import flowmetal
+from flowmetal.errors import Conflict
 from tests.stores import url_of
 
 SOURCE = """
@@ -94,6 +95,18 @@ def test_a_pause_waits_for_what_is_done_at_most_once(driven, bank: Bank, url: st
         assert list(again.result("r")) == [1, 2]
         assert again.verify("r").problems == []
     assert bank.calls == [1, 2]
+
+
+def test_a_pause_that_still_waits_is_taken_back_later(driven, bank: Bank) -> None:
+    engine = driven("main")
+    engine.pause("r")
+    with pytest.raises(Conflict) as refused:
+        engine.unpause("r")
+    (hint,) = refused.value.diagnostics[0].help
+    assert "try again when that has let go of it" in hint
+    bank.end()
+    driven.wait()
+    assert engine.unpause("r") == "ready"
 
 
 def test_a_pause_breaks_off_what_may_be_performed_again(driven, bank: Bank) -> None:
