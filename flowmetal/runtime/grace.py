@@ -6,7 +6,8 @@ or a run that cannot be cancelled. After the grace a fiber loses what it waits
 for (``Overdue``), and its outer finally blocks have a grace of their own; a run that
 was cancelled as a whole ends where it stands. Who has caught the cancellation
 and goes on is not cleaning up, and has all the time it wants; what is cancelled in it later is
-cleaned up as in any run, and if it lets the cancellation go on in the end, the grace begins then.
+cleaned up as in any run, and if it lets the cancellation go on in the end, the grace begins then. So it does for
+those who have waited for it: the grace of a run begins anew when somebody cleans up where nobody did.
 
 Time in which nobody was there to drive the run does not count.
 """
@@ -24,17 +25,15 @@ GRACE_US: Final = 30_000_000
 
 def update_grace(progress: Progress, machine: Machine, now_us: int) -> None:
     """Note since when fibers are cleaning up, and when a cancelled run is out of grace."""
-    cleaning = {
-        number
-        for number in machine.stopping
-        if number in machine.fibers and is_cleaning_up(machine, machine.fibers[number])
-    }
+    cleaning = _cleaning(machine)
     stops = progress.cancelled is not None and is_stopping(machine)
-    if stops and not progress.stops:
+    if stops and cleaning and not progress.stops:
         assert progress.cancelled is not None
         progress.cancelled = (now_us, progress.cancelled[1])
         progress.changed = True
-    progress.stops, progress.stop_us = stops, None
+    # Who computes may be cleaning up: then it does so still.
+    progress.stops = stops and bool(cleaning or (progress.stops and machine.ready))
+    progress.stop_us = None
     if stops and cleaning:
         assert progress.cancelled is not None
         progress.stop_us = progress.cancelled[0] + GRACE_US
@@ -44,6 +43,19 @@ def update_grace(progress: Progress, machine: Machine, now_us: int) -> None:
             n: progress.cleaning.get(n, now_us + GRACE_US) for n in sorted(cleaning)
         }
         progress.changed = True
+
+
+def is_ending(progress: Progress, machine: Machine) -> bool:
+    """Say whether a run was cancelled as a whole, and somebody cleans up."""
+    return progress.cancelled is not None and is_stopping(machine) and bool(_cleaning(machine))
+
+
+def _cleaning(machine: Machine) -> set[int]:
+    return {
+        number
+        for number in machine.stopping
+        if number in machine.fibers and is_cleaning_up(machine, machine.fibers[number])
+    }
 
 
 def overdue(progress: Progress, now_us: int) -> list[tuple[int, int]]:

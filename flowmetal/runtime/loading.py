@@ -12,7 +12,7 @@ from flowmetal.ids import RunId
 from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.committing import carry_out, commit_step
 from flowmetal.runtime.crashes import answered, counted, forgiven, put_aside
-from flowmetal.runtime.grace import extend
+from flowmetal.runtime.grace import extend, is_ending
 from flowmetal.runtime.grants import decode_grants
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.inheriting import inherited_of
@@ -30,7 +30,6 @@ from flowmetal.values import hash_map, keyword
 from flowmetal.values.codec import encode_data
 from flowmetal.vm.machine import start
 from flowmetal.vm.state import Machine
-from flowmetal.vm.unwinding import is_stopping
 
 _STANDING: Final = frozenset(
     (kinds.PAUSED, kinds.UNPAUSED, kinds.UPGRADED, kinds.EXPORTED, kinds.STAYED, kinds.IMPORTED)
@@ -91,7 +90,7 @@ def open_run(
     active.progress.recounted = notes != noted
     active.progress.cleaning, active.progress.status = kept.cleaning, kept.status
     active.progress.doubtful = kept.doubtful
-    active.progress.stops = active.progress.cancelled is not None and is_stopping(machine)
+    active.progress.stops = is_ending(active.progress, machine)
     if active.progress.cancelled is not None or active.progress.cleaning:
         absent_us = now - (row.wake_at_us or _last_us(host, row))
         if absent_us > 0:

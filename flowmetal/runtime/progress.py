@@ -71,7 +71,7 @@ class Progress:
     # Keys of at-most-once effects of retried steps that were given up when they may have been performed: whoever asks
     # under such a key again has to hear that, once.
     doubtful: set[str] = field(default_factory=set)
-    stops: bool = False  # it was cancelled as a whole, and ends; not kept
+    stops: bool = False  # it was cancelled as a whole, and somebody cleans up; not kept
     stop_us: int | None = None  # when a cancelled run is out of grace; not kept (grace.py)
 
     def encode(self) -> bytes:

@@ -18,7 +18,7 @@ from flowmetal.values import Map, Value, encode_data, keyword
 from flowmetal.vm.link import Linker
 from tests.runtime.hosts import Bench
 
-HEAD = """(ns t (:require [flow.async :refer [race! with-timeout!]] [flow.event :refer [receive!]])) (defforeign note [x])
+HEAD = """(ns t (:require [flow.async :refer [all! race! with-timeout!]] [flow.event :refer [receive!]])) (defforeign note [x])
 """
 
 
@@ -178,6 +178,29 @@ def test_the_time_for_clean_up_begins_when_the_cancellation_goes_on() -> None:
     )
     assert row.state is RunState.CANCELLED
     assert notes == [keyword("done")]
+
+
+@pytest.mark.parametrize("seconds", [20, 60])
+def test_the_time_for_clean_up_begins_when_who_has_caught_the_cancellation_is_done(
+    seconds: int,
+) -> None:
+    row, notes, _ = cancelled(
+        f"""(defn main []
+              (try (all! (try (receive! :x) (catch :flow/cancelled e (sleep! #dur "{seconds}s") (note :caught))))
+                   (finally (sleep! #dur "29s") (note :done))))"""
+    )
+    assert row.state is RunState.CANCELLED
+    assert notes == [keyword("caught"), keyword("done")]
+
+
+def test_clean_up_that_computes_between_its_waits_has_half_a_minute_in_all() -> None:
+    row, notes, took = cancelled(
+        """(defn main []
+             (try (receive! :x)
+                  (finally (dotimes [n 20] (sleep! #dur "2s") (reduce + (range 200000))) (note :never))))"""
+    )
+    assert row.state is RunState.CANCELLED
+    assert (notes, 31_000_000 <= took < 40_000_000) == ([], True)
 
 
 @pytest.mark.parametrize(
