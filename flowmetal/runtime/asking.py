@@ -232,7 +232,9 @@ def _settle(active: ActiveRun, args: _Arguments) -> Operation:
 
 
 def _publish(active: ActiveRun, args: _Arguments) -> Operation:
-    return Publish(args.name("topic"), args.body("value"))
+    # In a retried body, it is the same message in every attempt.
+    id_ = active.key_of(args.request) if "." in args.request.key else ""
+    return Publish(args.name("topic"), args.body("value"), id_)
 
 
 def _subscribe(active: ActiveRun, args: _Arguments) -> Operation:

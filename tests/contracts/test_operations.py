@@ -739,6 +739,17 @@ class OperationsContract:
         two.end()
         assert of(world.ann.operate(Publish("t", b"1")), "told") == 0
 
+    def test_what_is_published_under_an_id_is_told_once(self, world: World) -> None:
+        one = Doer(world, R1)
+        one.get(Subscribe("t", "a"))
+        for body, id_ in ((b"1", "x"), (b"2", "x"), (b"3", "y")):
+            assert of(one.get(Publish("t", body, id_)), "told") == 1
+        assert one.kinds("topic") == [b"1", b"3"]
+        world.clock.advance(7 * 86_400 * SECOND)
+        assert world.ann.attend()
+        one.get(Publish("t", b"4", "x"))
+        assert one.kinds("topic") == [b"1", b"3", b"4"]
+
     def test_what_was_published_is_kept_for_a_week(self, world: World) -> None:
         world.ann.operate(Publish("t", b"0"))
         world.clock.advance(7 * 86_400 * SECOND)

@@ -482,6 +482,18 @@ def test_a_topic(engine) -> None:
     assert result(engine, text) == "[1 0 1 true 1 :none]"
 
 
+def test_a_retried_body_publishes_once(engine) -> None:
+    text = """(defn main []
+      (let [s (event/subscribe! :t)
+            told (step! "tell" {:retry {:max-attempts 3 :backoff #dur "1ms"}}
+                   (let [told (event/publish! :t :same)]
+                     (event/publish! :t (attempt))
+                     (if (< (attempt) 3) (throw (ex-info "again" {})) told)))
+            get! (fn [] (event/receive! s {:timeout #dur "1ms" :else :none}))]
+        [told (get!) (get!) (get!) (get!) (get!)]))"""
+    assert result(engine, text) == "[1 :same 1 2 3 :none]"
+
+
 def test_what_has_come_by_a_subscription_is_gone_with_it(engine) -> None:
     text = """(defn main []
       (let [one (event/subscribe! :t) other (event/subscribe! :t)

@@ -343,6 +343,7 @@ _DUE: Final[dict[str, Callable[[Records, str], None]]] = {
     callbacks.Callback.SPACE: callbacks.expire,
     callbacks.Promise.SPACE: callbacks.forget_promise,
     topics.Published.SPACE: topics.forget,
+    topics.Once.SPACE: topics.forget_once,
     queues.Queue.SPACE: queues.serve,
     queues.Delayed.SPACE: queues.end_delay,
     tasks.Task.SPACE: tasks.attend,

@@ -48,6 +48,15 @@ class Published(Kept):
 
 
 @dataclass(slots=True)
+class Once(Kept):
+    """What was published under an id. Key: topic, id."""
+
+    SPACE: ClassVar[str] = "published-once"
+    number: int
+    told: int
+
+
+@dataclass(slots=True)
 class Subscription(Kept):
     """Key: topic, run, subscription."""
 
@@ -59,6 +68,10 @@ def publish(records: Records, operation: Publish) -> Answer:
     wrong = bad_name(operation.topic, "topic")
     if wrong is not None:
         return wrong
+    once = TAB.join((operation.topic, operation.id))
+    known = find(records, Once, once) if operation.id else None
+    if known is not None:
+        return answer(number=known.number, told=known.told)
     topic = find(records, Topic, operation.topic) or Topic(0)
     topic.number += 1
     keep(records, operation.topic, topic)
@@ -70,6 +83,8 @@ def publish(records: Records, operation: Publish) -> Answer:
         _, run, subscription = parts_of(key, 3)
         _tell(records, run, subscription, topic.number, operation.body)
         told += 1
+    if operation.id:
+        keep(records, once, Once(topic.number, told), due_us=now + KEPT_US)
     return answer(number=topic.number, told=told)
 
 
@@ -110,6 +125,11 @@ def end_subscription(records: Records, key: str) -> None:
 def forget(records: Records, key: str) -> None:
     """What was published is kept no longer."""
     drop(records, Published, key)
+
+
+def forget_once(records: Records, key: str) -> None:
+    """What was published under an id is kept no longer, and so is the id."""
+    drop(records, Once, key)
 
 
 def _tell(records: Records, run: str, subscription: str, number: int, body: bytes) -> None:

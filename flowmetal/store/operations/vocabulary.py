@@ -289,10 +289,12 @@ class ShowPromise:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Tell all subscribers. ``{:number n :told count}``. Kept for ``{:from :start}``."""
+    """Tell all subscribers. ``{:number n :told count}``. Kept for ``{:from :start}``. The same ``id`` tells
+    nobody again."""
 
     topic: str
     body: bytes
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
