@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
 
 import flowmetal
+from flowmetal.ids import InterpreterId
 from flowmetal.runtime.grants import RunGrants
+from flowmetal.store.sqlite.locks import InterpreterLocks
 
 SOURCE = """(ns p (:require [flow.http :as http]))
 (defn main [url]
@@ -55,3 +61,24 @@ def test_a_thread_that_has_driven_its_run_closes_no_connection_of_another() -> N
         Server.may_answer.set()
         server.shutdown()
         server.server_close()
+
+
+def test_threads_that_begin_to_drive_at_one_moment_are_one_interpreter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each took the others for another process that has its name, or freed the runs that they had claimed."""
+    take = InterpreterLocks.take
+
+    def takes_its_time(self: InterpreterLocks, interpreter: InterpreterId) -> None:
+        time.sleep(0.05)
+        take(self, interpreter)
+        time.sleep(0.05)
+
+    monkeypatch.setattr(InterpreterLocks, "take", takes_its_time)
+    program = flowmetal.compile('(ns p) (defn main [n] (sleep! #dur "1ms") (* 2 n))')
+    with (
+        flowmetal.Engine(f"sqlite:{tmp_path}/runs.db") as engine,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        runs = [engine.start(program, [n])[0] for n in range(4)]
+        assert list(pool.map(engine.result, runs)) == [0, 2, 4, 6]

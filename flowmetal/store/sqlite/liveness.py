@@ -37,6 +37,15 @@ class Liveness:
         """Take the interpreter's lock and enter it in the table, if that is not done. No transaction is open."""
         if owner in self._recorded:
             return
+        # One of several threads: the others would take each other for another process, and free its runs.
+        self._session.hold()
+        try:
+            if owner not in self._recorded:
+                self._enter(owner)
+        finally:
+            self._session.let_go()
+
+    def _enter(self, owner: InterpreterId) -> None:
         if not self._locks.has(owner):
             self._locks.take(owner)
         with self._session.writing("enter"):
