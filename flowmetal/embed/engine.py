@@ -11,6 +11,7 @@ A run is named by its id, or the beginning of one wherever ``find`` is asked.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -87,6 +88,7 @@ class Engine(Looker, Mover, Sharer, Steerer):
         self._limits = limits
         self._observer = Observing(on_output, on_log, on_held, on_trouble, self._long_waits)
         self._host: Host | None = None
+        self._making = threading.RLock()
         self._callback_url: str | None = None
         self._performs = True
         self._stops: set[Callable[[], None]] = set()  # of what interprets at the moment
@@ -416,9 +418,10 @@ class Engine(Looker, Mover, Sharer, Steerer):
     @property
     def host(self) -> Host:
         """Return what the runtime stands on; linked when it is first needed."""
-        if self._host is None:
-            self._host = self._make_host()
-        return self._host
+        with self._making:  # two would not know what each other's threads drive
+            if self._host is None:
+                self._host = self._make_host()
+            return self._host
 
     def _make_host(self) -> Host:
         from flowmetal.bytecode.file import read_program

@@ -23,7 +23,6 @@ from flowmetal.runtime.host import Host
 from flowmetal.runtime.loading import open_run
 from flowmetal.runtime.looping import in_a_loop
 from flowmetal.runtime.telling import tell_waits
-from flowmetal.snapshot.format import VERSION
 from flowmetal.store.protocol import ENDED, LIVING, Claim, Held, RunQuery, RunRow, RunState
 from flowmetal.values import keyword
 
@@ -83,8 +82,8 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
     Interrupted (KeyboardInterrupt), the run stays in the store, released. A lost lease
     or an unknown outcome of a commit drops the machine and claims again.
 
-    Raises RunError FM1101 for an unknown run, FM1107 if another process drives it
-    (unless ``wait_for_others``), UsageError FM1139 if it needs an event loop and is called in one.
+    Raises RunError FM1101 for an unknown run, FM1107 if another process or thread drives it
+    (unless ``wait_for_others``) or this thread does, UsageError FM1139 if it needs an event loop and is called in one.
     """
     troubles = 0
     told: set[str] = set()
@@ -94,7 +93,7 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
         with contextlib.suppress(StoreError):
             host.store.attend()
         try:
-            claim = host.store.claim(run, host.owner, host.lease_us, snapshot_format=VERSION)
+            claim = host.claim(run)
         except StoreError:
             if not 0 < troubles < PATIENCE:  # at the beginning, whoever asked is told at once
                 raise
@@ -146,10 +145,13 @@ def _drive_claimed(host: Host, claim: Claim, taken_us: int) -> tuple[EffectReque
         waits = active.left is RunState.WAITING
         return active.offered() if waits else ()
     finally:
-        if active is None or active.is_driven():
-            # If the store does not answer, the run is free again when the lease ends.
-            with contextlib.suppress(StoreError):
-                host.store.release(claim if active is None else active.claim)
+        try:
+            if active is None or active.is_driven():
+                # If the store does not answer, the run is free again when the lease ends.
+                with contextlib.suppress(StoreError):
+                    host.store.release(claim if active is None else active.claim)
+        finally:
+            host.leave(claim.run)
 
 
 def _drive_without_loop(active: ActiveRun) -> bool:

@@ -17,7 +17,6 @@ from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.loading import open_run
 from flowmetal.runtime.waiting import called_kinds
-from flowmetal.snapshot.format import VERSION
 from flowmetal.store.protocol import LIVING, Claim, RunQuery, RunRow, RunState
 
 MOST: Final = 100
@@ -114,7 +113,7 @@ class Family:
         return taken
 
     def _can_go_on(self, row: RunRow) -> bool:
-        if row.id == self._root or row.id in self._driving or row.id in self._troubled:
+        if row.id == self._root or row.id in self._host.driven or row.id in self._troubled:
             return False
         if row.owner == self._host.owner and row.lease_expires_us > self._host.clock.now_us():
             return False  # else it was claimed here, and nobody was told
@@ -131,7 +130,7 @@ class Family:
     def _take(self, run: RunId) -> int:
         host = self._host
         taken_us = host.clock.monotonic_us()
-        claim = host.store.claim(run, host.owner, host.lease_us, snapshot_format=VERSION)
+        claim = host.claim(run)
         if not isinstance(claim, Claim):
             return 0
         task = asyncio.get_running_loop().create_task(self._drive(claim, taken_us))
@@ -140,7 +139,8 @@ class Family:
         return 1
 
     def _ended(self, run: RunId, task: asyncio.Task[None]) -> None:
-        self._driving.pop(run, None)
+        if self._driving.pop(run, None) is not None:
+            self._host.leave(run)
         self._left.set()
         if not task.cancelled() and task.exception() is not None:
             self._crash = self._crash or task.exception()

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from flowmetal.bytecode.code import Program
 from flowmetal.effects.world import World
-from flowmetal.errors import RunError
-from flowmetal.ids import InterpreterId, ProgramHash
+from flowmetal.errors import RunError, RunStateError
+from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.runtime.clock import Clock
 from flowmetal.runtime.entropy import Entropy, SystemEntropy
 from flowmetal.runtime.heap import resident_bytes
 from flowmetal.runtime.observer import Observer, Silent
 from flowmetal.runtime.threads import Threads
+from flowmetal.snapshot.format import VERSION
 from flowmetal.store.chain import KeyRing
-from flowmetal.store.protocol import Store
+from flowmetal.store.protocol import Claim, Held, Store
 from flowmetal.values.meter import DEFAULT, Limits
 from flowmetal.vm.link import Image, Linker
 
@@ -49,6 +51,37 @@ class Host:
     history_bytes: int = HISTORY_BYTES
     threads: Threads = field(default_factory=Threads)  # of functions that take long
     stored: set[ProgramHash] = field(default_factory=set)  # programs that the store has
+    driven: dict[RunId, tuple[int]] = field(default_factory=dict)  # by the threads of this process
+
+    def enter(self, run: RunId) -> bool:
+        """Say that this thread is going to drive a run; False if somebody here does.
+
+        The store takes all threads for one holder, to whom it gives a run again: none may take it out of the
+        hands of another, which would perform its effects twice.
+        """
+        mark = (threading.get_ident(),)
+        return self.driven.setdefault(run, mark) is mark
+
+    def leave(self, run: RunId) -> None:
+        """Say that it is driven here no more."""
+        self.driven.pop(run, None)
+
+    def claim(self, run: RunId) -> Claim | Held | None:
+        """Claim a run for this thread, until ``leave`` if that succeeds. Raises RunStateError FM1107."""
+        if not self.enter(run):
+            row = self.store.run(run)
+            if self.driven.get(run) == (threading.get_ident(),):
+                why = "by the thread that asks for it, which would wait for ever"
+                raise RunStateError("FM1107", f"run {run} is being driven {why}")
+            who = "another thread of this process"
+            return row and Held(row.state, self.owner, who, row.lease_expires_us)
+        claim = None
+        try:
+            claim = self.store.claim(run, self.owner, self.lease_us, snapshot_format=VERSION)
+            return claim
+        finally:
+            if not isinstance(claim, Claim):
+                self.leave(run)
 
     def performs(self, kind: str) -> bool:
         """Say whether effects of a kind are performed in this process."""

@@ -34,6 +34,7 @@ from flowmetal.store.protocol import ANY_ATTEMPTS, Claim, Loaded
 _LOOK_S: Final = 0.5
 """A hint may be lost: the store is looked at this often anyway."""
 
+_BUSY_S: Final = 0.05
 _TROUBLE_S: Final = 1.0
 """Between two tries while the store does not answer."""
 
@@ -293,6 +294,15 @@ class Interpreter:
         """Drive one run until it is left; give it back whatever happens."""
         host = self._host
         active, keep = None, False
+        if not host.enter(
+            claim.run
+        ):  # another thread is about to drive it, or it is being cleaned up
+            try:
+                await asyncio.sleep(_BUSY_S)  # or it would be claimed again at once
+            finally:
+                _release(host, claim)
+                self._end_trial(claim.run)
+            return
         try:
             active = open_run(host, claim, taken_us, loaded=loaded)
             active.lease.join(self._leases, claim)
@@ -327,6 +337,7 @@ class Interpreter:
                 active.lease.leave()
             if not keep and (active is None or active.is_driven()):
                 _release(host, claim if active is None else active.claim)
+            host.leave(claim.run)
             self._end_trial(claim.run)
 
     async def _bear(self, trouble: StoreError) -> None:

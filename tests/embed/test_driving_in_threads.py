@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import flowmetal
+from flowmetal.errors import RefusedError
 from flowmetal.ids import InterpreterId
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.store.sqlite.locks import InterpreterLocks
@@ -82,3 +83,80 @@ def test_threads_that_begin_to_drive_at_one_moment_are_one_interpreter(
     ):
         runs = [engine.start(program, [n])[0] for n in range(4)]
         assert list(pool.map(engine.result, runs)) == [0, 2, 4, 6]
+
+
+TWICE = "(ns p) (defforeign f [n]) (defn main [n] [(f n) (f (inc n))])"
+
+
+class Function:
+    """A function of the host that is under way until it may end, and knows how often it was called."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self.begun, self.may_end = threading.Event(), threading.Event()
+
+        @flowmetal.foreign("p/f", slow=True)
+        def f(n: int, idempotency_key: str) -> int:
+            self.keys.append(idempotency_key)
+            self.begun.set()
+            assert self.may_end.wait(20)
+            return n
+
+        self.f = f
+
+
+STORES = pytest.mark.parametrize("store", ["memory:", "sqlite:{}/runs.db"])
+
+
+@STORES
+def test_threads_that_wait_for_one_run_perform_its_effects_once(store: str, tmp_path: Path) -> None:
+    """Each took the run out of the hands of the one before: one effect was performed 79 times."""
+    function = Function()
+    with (
+        flowmetal.Engine(store.format(tmp_path), functions=[function.f]) as engine,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        run = engine.start(flowmetal.compile(TWICE), [1])[0]
+        waiting = [pool.submit(engine.result, run) for _ in range(4)]
+        assert function.begun.wait(20)
+        time.sleep(0.3)
+        function.may_end.set()
+        assert [list(each.result(20)) for each in waiting] == [[1, 2]] * 4
+    assert function.keys == [f"{run}/0/1", f"{run}/0/2"]
+
+
+@STORES
+def test_who_asks_for_what_a_service_drives_waits_for_it(store: str, tmp_path: Path) -> None:
+    function = Function()
+    with flowmetal.Engine(store.format(tmp_path), functions=[function.f]) as engine:
+        service = threading.Thread(target=engine.interpret)
+        service.start()
+        try:
+            run = engine.start(flowmetal.compile(TWICE), [1])[0]
+            assert function.begun.wait(20)
+            with pytest.raises(RefusedError, match="driven by another thread of this process"):
+                engine.drive(run, attach=False)
+            threading.Timer(0.3, function.may_end.set).start()
+            assert list(engine.result(run)) == [1, 2]
+        finally:
+            function.may_end.set()
+            engine.stop()
+            service.join()
+    assert function.keys == [f"{run}/0/1", f"{run}/0/2"]
+
+
+def test_a_function_that_waits_for_its_own_run_is_told_that_it_would_wait_for_ever() -> None:
+    found: list[str] = []
+
+    @flowmetal.foreign("p/f")
+    def f(n: int) -> int:
+        with pytest.raises(RefusedError) as caught:
+            engine.result("me")
+        found.append(caught.value.message)
+        return n
+
+    with flowmetal.Engine("memory:", functions=[f]) as engine:
+        engine.start(flowmetal.compile(TWICE), [1], id="me")
+        assert list(engine.result("me")) == [1, 2]
+    why = "by the thread that asks for it, which would wait for ever"
+    assert found == [f"run me is being driven {why}"] * 2
