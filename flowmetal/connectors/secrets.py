@@ -91,8 +91,11 @@ def _found(value: Secret, environment: Mapping[str, str] | None) -> str:
             try:
                 with open(os.path.join(folder, value.name), encoding="utf-8") as file:
                     return file.read().rstrip("\r\n")
-            except (OSError, UnicodeDecodeError):
+            except FileNotFoundError:
                 pass
+            except (OSError, UnicodeDecodeError) as problem:
+                why = getattr(problem, "strerror", None) or "it is no text in UTF-8"
+                remedy = f"the file {value.name} in $FLOWMETAL_SECRETS cannot be read: {why}"
     raise EffectFailed(
         effect_error(
             "FM0707",

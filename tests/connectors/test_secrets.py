@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from flowmetal.connectors.secrets import without
+from flowmetal.connectors.secrets import reveal, without
 from flowmetal.effects.errors import effect_error
-from flowmetal.values import from_json, hash_map, vector
+from flowmetal.effects.requests import EffectFailed
+from flowmetal.values import Secret, from_json, hash_map, vector
 
 
 @pytest.mark.parametrize(
@@ -34,3 +37,18 @@ def test_an_error_is_freed_of_it_too() -> None:
 
 def test_a_longer_secret_is_replaced_before_one_that_it_holds() -> None:
     assert without("abcdefgh", {"abcd": "short", "abcdefgh": "long"}) == "#secret long"
+
+
+def test_a_file_of_a_secret_that_cannot_be_read_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "latin").write_bytes(b"p\xe4ss")
+    for name, why in (("folder", "Is a directory"), ("latin", "it is no text in UTF-8")):
+        with pytest.raises(EffectFailed) as caught:
+            reveal(Secret(name), {"FLOWMETAL_SECRETS": str(tmp_path)})
+        said = f"the file {name} in $FLOWMETAL_SECRETS cannot be read: {why}"
+        assert (
+            caught.value.error.message
+            == f"this interpreter does not have the secret {name!r}: {said}"
+        )
+    with pytest.raises(EffectFailed, match="set FLOWMETAL_SECRET_NONE"):
+        reveal(Secret("none"), {"FLOWMETAL_SECRETS": str(tmp_path)})
