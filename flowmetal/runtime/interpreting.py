@@ -359,7 +359,9 @@ class Interpreter:
                 wait = _LOOK_S
                 # What is due and was not taken belongs to a queue of which enough is driven here:
                 # it has to wait for a change.
-                if due is not None and (self._taken or due > self._host.clock.now_us()):
+                is_for_here = self._taken or (due or 0) > self._host.clock.now_us()
+                # And where there is no room it waits for a run to be left, which is looked after anyway.
+                if due is not None and is_for_here and not self._is_full():
                     wait = min(wait, max(0.0, (due - self._host.clock.now_us()) / 1e6))
                 await loop.run_in_executor(pool, store.wait_for_change, wait)
             except StoreError:

@@ -228,3 +228,39 @@ def test_a_service_stops_what_interprets_in_a_thread_and_its_runs_go_on_elsewher
     with flowmetal.Engine(f"sqlite:{tmp_path}/runs.db") as engine:
         engine.signal(run, "go", 7)
         assert engine.result(run) == 7
+
+
+def test_an_interpreter_without_room_does_not_look_for_what_is_due(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    @flowmetal.foreign("p/work", slow=True)
+    def work() -> None:
+        begun.set()
+        may_end.wait(20)
+
+    program = flowmetal.compile("(ns p) (defforeign work []) (defn main [] (work) (work) 7)")
+    with flowmetal.Engine("memory:", functions=[work]) as engine:
+        runs = [engine.start(program)[0] for _ in range(2)]
+        looks = []
+        look = engine.store.next_wake_us
+
+        def counted(**options: int) -> int | None:
+            looks.append(begun.is_set())
+            return look(**options)
+
+        monkeypatch.setattr(engine.store, "next_wake_us", counted)
+        thread = threading.Thread(target=engine.interpret, kwargs={"concurrency": 1})
+        thread.start()
+        try:
+            assert begun.wait(20)
+            assert engine.wait(runs[1], 300_000) is None  # it is due, and there is no room
+            assert sum(looks) < 10
+            may_end.set()
+            for run in runs:
+                assert engine.wait(run, 20_000_000).result == 7
+        finally:
+            may_end.set()
+            engine.stop()
+            thread.join()

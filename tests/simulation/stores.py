@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 READS = frozenset((
     "program", "run", "runs", "driver", "load", "load_all", "snapshot", "kept_snapshot", "kept_snapshots",
-    "chunk_names", "chunks", "inbox", "events", "next_wake_us", "export_run",
+    "chunk_names", "chunks", "inbox", "events", "next_wake_us", "has_calls", "export_run",
 ))  # fmt: skip
 OWN = frozenset(("url", "is_remote", "now_us", "wait_for_change", "close"))
 WRITES = frozenset(name for name in vars(Store) if not name.startswith("_")) - READS - OWN
