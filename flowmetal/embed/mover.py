@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from flowmetal.errors import RunError
-from flowmetal.ids import InterpreterId, RunId
+from flowmetal.ids import RunId
 from flowmetal.store.protocol import Message, Store
 from flowmetal.values import Value, encode_data, hash_map, keyword
 
@@ -57,7 +57,7 @@ class Mover(ABC):
         """
         from flowmetal.embed.moving import abandon_export
 
-        abandon_export(self.store, InterpreterId(self.name), RunId(run))
+        abandon_export(self.host, RunId(run))
 
     def fork(
         self,

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from flowmetal.effects import events as kinds
@@ -27,13 +27,12 @@ from flowmetal.embed import arriving
 from flowmetal.embed.believing import SEAL, believed, is_sealed, sealed
 from flowmetal.embed.files import read_bytes, write_bytes
 from flowmetal.errors import RefusedError, RunError, RunStateError, StoreError, UsageError
-from flowmetal.ids import InterpreterId, ProgramHash, RunId
+from flowmetal.ids import ProgramHash, RunId
 from flowmetal.runtime.forking import Choices, Fork, fork
 from flowmetal.runtime.grants import RunGrants
-from flowmetal.runtime.host import LEASE_US, Host
+from flowmetal.runtime.host import Host
 from flowmetal.runtime.inheriting import leaving, name_of_tie
 from flowmetal.runtime.progress import asking_again, decode_progress
-from flowmetal.snapshot.format import VERSION
 from flowmetal.store import rules
 from flowmetal.store.operations.vocabulary import RestoreCallback, RestoreEnds, ShowTies
 from flowmetal.store.protocol import (
@@ -84,10 +83,14 @@ def export_run(
     ``in_doubt``: although an at-most-once effect is in flight. ``force``: although it is tied to others.
     Raises StoreError FM1001 if no place would take it in: it stays.
     """
-    store = host.store
     path = path or f"{run}{SUFFIX}"
     _refuse_other_file(run, path)
-    claim = _claim(store, host.owner, run)
+    with _claimed(host, run) as claim:
+        return _export(host, claim, path, in_doubt, force)
+
+
+def _export(host: Host, claim: Claim, path: str, in_doubt: bool, force: bool) -> str:
+    store, run = host.store, claim.run
     row = store.load(claim).row
     try:
         ties = Ties.of(store, run)
@@ -140,26 +143,27 @@ def _check_sound(host: Host, run: RunId, parts: Mapping[str, bytes]) -> None:
         ) from None
 
 
-def abandon_export(store: Store, owner: InterpreterId, run: RunId) -> None:
+def abandon_export(host: Host, run: RunId) -> None:
     """Let a run go on here whose export stopped half-way, because its process died.
 
     The file may be there and whole: nobody can know it here, and it must not be imported.
     Raises RunError FM1101, FM1103 if no export of it is under way, RefusedError FM1107 if somebody drives it.
     """
-    claim = _claim(store, owner, run)
-    row = store.load(claim).row
-    if row.state is not RunState.EXPORTING:
-        store.release(claim)
-        standing = store.run(run)
-        state = row.state if standing is None else standing.state
-        raise RunStateError(
-            "FM1103",
-            f"run {run} is {state.value}: there is no export of it to abandon",
-            hint=f"see `fmvm why {run}`",
-        )
-    parts = store.export_run(claim)
-    before = RunState.QUEUED if is_queued(parts) else unpack_image(parts).row.state
-    _stay(store, claim, row._replace(state=before), Ties.of(store, run).doubtful)
+    store = host.store
+    with _claimed(host, run) as claim:
+        row = store.load(claim).row
+        if row.state is not RunState.EXPORTING:
+            store.release(claim)
+            standing = store.run(run)
+            state = row.state if standing is None else standing.state
+            raise RunStateError(
+                "FM1103",
+                f"run {run} is {state.value}: there is no export of it to abandon",
+                hint=f"see `fmvm why {run}`",
+            )
+        parts = store.export_run(claim)
+        before = RunState.QUEUED if is_queued(parts) else unpack_image(parts).row.state
+        _stay(store, claim, row._replace(state=before), Ties.of(store, run).doubtful)
 
 
 def _stay(store: Store, claim: Claim, row: RunRow, doubtful: Sequence[int]) -> None:
@@ -389,8 +393,14 @@ def _refuse_other_file(run: RunId, path: str) -> None:
     )
 
 
-def _claim(store: Store, owner: InterpreterId, run: RunId) -> Claim:
-    match store.claim(run, owner, LEASE_US, even=_EXPORTABLE, snapshot_format=VERSION):
+@contextmanager
+def _claimed(host: Host, run: RunId) -> Iterator[Claim]:
+    with host.claimed(run, even=_EXPORTABLE) as found:
+        yield _exportable(run, found)
+
+
+def _exportable(run: RunId, found: Claim | Held | None) -> Claim:
+    match found:
         case Claim() as claim:
             return claim
         case Held(state=RunState.MOVED):

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from flowmetal.ids import RunId
-from flowmetal.runtime.host import LEASE_US, Host
+from flowmetal.runtime.host import Host
 from flowmetal.runtime.past import events_of
 from flowmetal.snapshot.chunks import references
-from flowmetal.snapshot.format import VERSION
 from flowmetal.store.chain import beginning, extended, length
 from flowmetal.store.protocol import ENDED, Claim, Event, RunQuery, RunRow, RunState, Store, Trim
 
@@ -124,21 +123,21 @@ def _trim(
         return
     needed = _needed(host, row, staying) if stored else set()
     if not dry_run:
-        claim = store.claim(row.id, host.owner, LEASE_US, even=_EVEN, snapshot_format=VERSION)
-        if not isinstance(claim, Claim):
-            found.busy.append(row.id)
-            return
-        try:
-            now = store.run(row.id)
-            # It went on meanwhile, or was trimmed: an older anchor would stand before a gap.
-            if now is None or (now.seq, now.anchor) != (row.seq, row.anchor):
+        with host.claimed(row.id, even=_EVEN) as claim:
+            if not isinstance(claim, Claim):
                 found.busy.append(row.id)
                 return
-            last = max((seq for seq, _ in going), default=0)
-            chunks = frozenset(needed) if stored else None
-            store.trim(claim, Trim(events, anchor, last, frozenset(staying), chunks))
-        finally:
-            store.release(claim)
+            try:
+                now = store.run(row.id)
+                # It went on meanwhile, or was trimmed: an older anchor would stand before a gap.
+                if now is None or (now.seq, now.anchor) != (row.seq, row.anchor):
+                    found.busy.append(row.id)
+                    return
+                last = max((seq for seq, _ in going), default=0)
+                chunks = frozenset(needed) if stored else None
+                store.trim(claim, Trim(events, anchor, last, frozenset(staying), chunks))
+            finally:
+                store.release(claim)
     found.events += events - (length(row.anchor) if events and row.anchor else 0)
     found.snapshots += len(going)
     found.snapshot_bytes += sum(size for _, size in going)

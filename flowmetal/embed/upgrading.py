@@ -14,7 +14,6 @@ from flowmetal.runtime.past import machine_at
 from flowmetal.runtime.starting import decode_input
 from flowmetal.runtime.upgrading import Upgrading, upgraded_event, upgrading_of
 from flowmetal.snapshot import encode
-from flowmetal.snapshot.format import VERSION
 from flowmetal.store.protocol import Claim, Commit, Held, NewEvent, RunRow, RunState
 from flowmetal.vm.machine import start
 
@@ -98,29 +97,29 @@ def upgrade(host: Host, run: RunId, program: Program, *, dry_run: bool = False) 
             return _view(row, *_look(host, row, program))
         except FlowmetalError as error:
             return UpgradeView.refused(run, error)
-    claim = host.store.claim(run, host.owner, host.lease_us, even=_LIVING, snapshot_format=VERSION)
-    if isinstance(claim, Held):
-        _check_living(run, claim.state)
-        raise RefusedError(
-            "FM1107",
-            f"run {run} is being driven by {claim.owner_description}",
-            hint=f"stop that, or `fmvm pause {run}` first",
-        )
-    assert isinstance(claim, Claim)
-    try:
-        row = host.store.load(claim).row
-        has_begun, upgrading = _look(host, row, program)
-        view = _view(row, has_begun, upgrading)
-        if view.outcome == "unchanged":
+    with host.claimed(run, even=_LIVING) as claim:
+        if isinstance(claim, Held):
+            _check_living(run, claim.state)
+            raise RefusedError(
+                "FM1107",
+                f"run {run} is being driven by {claim.owner_description}",
+                hint=f"stop that, or `fmvm pause {run}` first",
+            )
+        assert isinstance(claim, Claim)
+        try:
+            row = host.store.load(claim).row
+            has_begun, upgrading = _look(host, row, program)
+            view = _view(row, has_begun, upgrading)
+            if view.outcome == "unchanged":
+                host.store.release(claim)
+                return view
+            upgrading.check(run)
+            host.store.put_program(upgrading.program.hash, upgrading.data)
+            host.store.commit(claim, _commit(row, has_begun, upgrading))
+        except BaseException:
             host.store.release(claim)
-            return view
-        upgrading.check(run)
-        host.store.put_program(upgrading.program.hash, upgrading.data)
-        host.store.commit(claim, _commit(row, has_begun, upgrading))
-    except BaseException:
-        host.store.release(claim)
-        raise
-    return view
+            raise
+        return view
 
 
 def _check_living(run: RunId, state: RunState) -> None:

@@ -108,7 +108,7 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
             case Held(state=RunState.QUEUED) if wait_for_others:
                 host.store.attend()
                 host.clock.wait(host.store, POLL_US)
-            case Held() as held if not wait_for_others:
+            case Held() as held if not wait_for_others or host.is_entered_here(run):
                 raise RunStateError(
                     "FM1107", f"run {run} is being driven by {held.owner_description}"
                 )

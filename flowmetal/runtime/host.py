@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from flowmetal.bytecode.code import Program
 from flowmetal.effects.world import World
-from flowmetal.errors import RunError, RunStateError
+from flowmetal.errors import RunError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.runtime.clock import Clock
 from flowmetal.runtime.entropy import Entropy, SystemEntropy
@@ -17,7 +18,7 @@ from flowmetal.runtime.observer import Observer, Silent
 from flowmetal.runtime.threads import Threads
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store.chain import KeyRing
-from flowmetal.store.protocol import Claim, Held, Store
+from flowmetal.store.protocol import Claim, Held, RunState, Store
 from flowmetal.values.meter import DEFAULT, Limits
 from flowmetal.vm.link import Image, Linker
 
@@ -66,21 +67,39 @@ class Host:
         """Say that it is driven here no more."""
         self.driven.pop(run, None)
 
-    def claim(self, run: RunId) -> Claim | Held | None:
-        """Claim a run for this thread, until ``leave`` if that succeeds. Raises RunStateError FM1107."""
+    def is_entered_here(self, run: RunId) -> bool:
+        """Say whether it is this very thread that drives a run, and would wait for itself."""
+        return self.driven.get(run) == (threading.get_ident(),)
+
+    def claim(
+        self, run: RunId, *, even: Collection[RunState] = (), snapshot_format: int = VERSION
+    ) -> Claim | Held | None:
+        """Claim a run as ``Store.claim`` does, but for this thread alone: until ``leave``, if that succeeds."""
         if not self.enter(run):
             row = self.store.run(run)
-            if self.driven.get(run) == (threading.get_ident(),):
-                why = "by the thread that asks for it, which would wait for ever"
-                raise RunStateError("FM1107", f"run {run} is being driven {why}")
-            who = "another thread of this process"
+            own = "the thread that asks for it"
+            who = own if self.is_entered_here(run) else "another thread of this process"
             return row and Held(row.state, self.owner, who, row.lease_expires_us)
         claim = None
         try:
-            claim = self.store.claim(run, self.owner, self.lease_us, snapshot_format=VERSION)
+            claim = self.store.claim(
+                run, self.owner, self.lease_us, even=even, snapshot_format=snapshot_format
+            )
             return claim
         finally:
             if not isinstance(claim, Claim):
+                self.leave(run)
+
+    @contextmanager
+    def claimed(
+        self, run: RunId, *, even: Collection[RunState] = (), snapshot_format: int = VERSION
+    ) -> Iterator[Claim | Held | None]:
+        """``claim`` a run for as long as a block lasts. What it is released with is the block's business."""
+        found = self.claim(run, even=even, snapshot_format=snapshot_format)
+        try:
+            yield found
+        finally:
+            if isinstance(found, Claim):
                 self.leave(run)
 
     def performs(self, kind: str) -> bool:

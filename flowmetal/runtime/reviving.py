@@ -18,6 +18,8 @@ With ``:grants`` beside it, what the run may do to the world from then on.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -30,7 +32,6 @@ from flowmetal.runtime.committing import commit_step
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.loading import open_run
-from flowmetal.snapshot.format import VERSION
 from flowmetal.store.protocol import Claim, Commit, Held, NewEvent, RunState
 from flowmetal.values import (
     ErrorValue,
@@ -175,22 +176,22 @@ def revive(
     changed.
     """
     taken = host.clock.monotonic_us()
-    claim = _claim(host, run)
     active = None
     is_kept = False
-    try:
-        loaded = host.store.load(claim)
-        if loaded.row.state is not RunState.FAILED:  # somebody was faster
-            raise _not_failed(run, loaded.row.state)
-        active = open_run(host, claim, taken, loaded=loaded, patient=True)
-        granted = None if grants is None else active.grants.union(grants)
-        _choose(active, revival, granted)
-        data = None if granted is None else granted.encode()
-        commit_step(active, Step(RunState.RUNNING, leave=not here, revived=True, grants=data))
-        is_kept = here
-    finally:
-        if not is_kept and (active is None or active.is_driven()):
-            host.store.release(claim if active is None else active.claim)
+    with _claimed(host, run) as claim:
+        try:
+            loaded = host.store.load(claim)
+            if loaded.row.state is not RunState.FAILED:  # somebody was faster
+                raise _not_failed(run, loaded.row.state)
+            active = open_run(host, claim, taken, loaded=loaded, patient=True)
+            granted = None if grants is None else active.grants.union(grants)
+            _choose(active, revival, granted)
+            data = None if granted is None else granted.encode()
+            commit_step(active, Step(RunState.RUNNING, leave=not here, revived=True, grants=data))
+            is_kept = here
+        finally:
+            if not is_kept and (active is None or active.is_driven()):
+                host.store.release(claim if active is None else active.claim)
 
 
 def end(host: Host, run: RunId, reason: str) -> bool:
@@ -199,38 +200,37 @@ def end(host: Host, run: RunId, reason: str) -> bool:
     No finally block runs. Nothing is loaded, so it does not matter whether that could be.
     """
     even = (RunState.FAILED, RunState.PAUSED)
-    claim = host.store.claim(run, host.owner, host.lease_us, even=even, snapshot_format=_ANY)
-    if not isinstance(claim, Claim):
-        return False
-    commit = Commit(
-        events=(NewEvent(kinds.CANCELLED, "", 0, encode_data(reason)),),
-        state=RunState.CANCELLED,
-        error=encode_data(cancelled(reason)),
-        release=True,
-    )
-    host.store.commit(claim, commit)
-    return True
+    with host.claimed(run, even=even, snapshot_format=_ANY) as claim:
+        if not isinstance(claim, Claim):
+            return False
+        commit = Commit(
+            events=(NewEvent(kinds.CANCELLED, "", 0, encode_data(reason)),),
+            state=RunState.CANCELLED,
+            error=encode_data(cancelled(reason)),
+            release=True,
+        )
+        host.store.commit(claim, commit)
+        return True
 
 
-def _claim(host: Host, run: RunId) -> Claim:
+@contextmanager
+def _claimed(host: Host, run: RunId) -> Iterator[Claim]:
     row = host.store.run(run)
     if row is None:
         raise RunError("FM1101", f"there is no run {run}", hint="`fmvm ps` lists the runs")
     if row.state is not RunState.FAILED:
         raise _not_failed(run, row.state)
-    claim = host.store.claim(
-        run, host.owner, host.lease_us, even=(RunState.FAILED,), snapshot_format=VERSION
-    )
-    if isinstance(claim, Held):
-        if claim.owner is None:
-            raise _not_failed(run, claim.state)
-        raise RefusedError(
-            "FM1107",
-            f"run {run} is being driven by {claim.owner_description}",
-            hint=f"see `fmvm show {run}` again",
-        )
-    assert isinstance(claim, Claim)
-    return claim
+    with host.claimed(run, even=(RunState.FAILED,)) as claim:
+        if isinstance(claim, Held):
+            if claim.owner is None:
+                raise _not_failed(run, claim.state)
+            raise RefusedError(
+                "FM1107",
+                f"run {run} is being driven by {claim.owner_description}",
+                hint=f"see `fmvm show {run}` again",
+            )
+        assert isinstance(claim, Claim)
+        yield claim
 
 
 def _choose(active: ActiveRun, revival: Revival, granted: RunGrants | None) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import flowmetal
-from flowmetal.errors import RefusedError
+from flowmetal.embed.retention import Retention
+from flowmetal.errors import RefusedError, RunError
 from flowmetal.ids import InterpreterId
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.store.sqlite.locks import InterpreterLocks
@@ -158,5 +159,51 @@ def test_a_function_that_waits_for_its_own_run_is_told_that_it_would_wait_for_ev
     with flowmetal.Engine("memory:", functions=[f]) as engine:
         engine.start(flowmetal.compile(TWICE), [1], id="me")
         assert list(engine.result("me")) == [1, 2]
-    why = "by the thread that asks for it, which would wait for ever"
-    assert found == [f"run me is being driven {why}"] * 2
+    assert found == ["run me is being driven by the thread that asks for it"] * 2
+
+
+@STORES
+def test_what_another_thread_drives_is_not_moved_upgraded_or_trimmed_meanwhile(
+    store: str, tmp_path: Path
+) -> None:
+    """The run was taken out of its hands, and what it had begun was performed a second time, or in two places."""
+    function = Function()
+    with flowmetal.Engine(store.format(tmp_path), functions=[function.f]) as engine:
+        service = threading.Thread(target=engine.interpret)
+        service.start()
+        try:
+            run = engine.start(flowmetal.compile(TWICE), [1])[0]
+            assert function.begun.wait(20)
+            for act in (
+                lambda: engine.export(run, f"{tmp_path}/run.fms"),
+                lambda: engine.upgrade(run, flowmetal.compile(TWICE.replace("inc", "dec"))),
+                lambda: engine.abandon_export(run),
+            ):
+                with pytest.raises(RefusedError, match="driven by another thread of this process"):
+                    act()
+            with pytest.raises(RunError, match="only a run that has failed"):
+                engine.retry(run)
+            assert engine.collect(Retention(history_us=0)).busy == [run]
+            function.may_end.set()
+            assert list(engine.wait(run, 20_000_000).result) == [1, 2]
+        finally:
+            function.may_end.set()
+            engine.stop()
+            service.join()
+    assert function.keys == [f"{run}/0/1", f"{run}/0/2"]
+
+
+def test_a_function_that_moves_its_own_run_is_refused(tmp_path: Path) -> None:
+    found: list[str] = []
+
+    @flowmetal.foreign("p/f")
+    def f(n: int) -> int:
+        with pytest.raises(RefusedError) as caught:
+            engine.export("me", f"{tmp_path}/me.fms")
+        found.append(caught.value.message)
+        return n
+
+    with flowmetal.Engine("memory:", functions=[f]) as engine:
+        engine.start(flowmetal.compile(TWICE), [1], id="me")
+        assert list(engine.result("me")) == [1, 2]
+    assert found == ["run me is being driven by the thread that asks for it"] * 2

@@ -50,7 +50,7 @@ def test_any_other_effect_is_asked_for_again_under_its_key() -> None:
 WAITS = """
   (defn main []
     (step! "pay" {:retry policy}
-      (try (flow.async/with-timeout! #dur "50ms" (pay 1))
+      (try (flow.async/with-timeout! #dur "700ms" (pay 1))
            (catch :timeout e (receive! :go) (throw (ex-info "again" {})))
            (catch :effect/in-doubt e :in-doubt))))"""
 

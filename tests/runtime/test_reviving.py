@@ -352,14 +352,14 @@ def test_of_two_operators_who_revive_a_run_at_one_moment_one_does(
     engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = failed(engine, '(defn main [] [(throw (ex-info "no" {})) (receive! :go)])')
-    claim = engine.store.claim
+    claim = Host.claim
 
     def claim_after_the_other(*args: object, **words: object) -> object:
         monkeypatch.undo()
         engine.supply(run, 1)
         return claim(*args, **words)
 
-    monkeypatch.setattr(engine.store, "claim", claim_after_the_other)
+    monkeypatch.setattr(Host, "claim", claim_after_the_other)
     with pytest.raises(RunError) as refused:
         engine.supply(run, 2)
     assert (refused.value.code, refused.value.exit_status) == ("FM1103", 3)
