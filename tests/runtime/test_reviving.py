@@ -9,6 +9,7 @@ import pytest
 
 from flowmetal import Engine, compile, foreign
 from flowmetal.errors import FlowmetalError, RefusedError, RunError
+from flowmetal.runtime.host import Host
 from flowmetal.values import Value, keyword, pr_str
 from tests.stores import url_of
 
