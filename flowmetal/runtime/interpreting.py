@@ -35,6 +35,8 @@ _LOOK_S: Final = 0.5
 """A hint may be lost: the store is looked at this often anyway."""
 
 _BUSY_S: Final = 0.05
+"""Before a run is given back that another thread of this process drives."""
+
 _TROUBLE_S: Final = 1.0
 """Between two tries while the store does not answer."""
 
@@ -294,9 +296,8 @@ class Interpreter:
         """Drive one run until it is left; give it back whatever happens."""
         host = self._host
         active, keep = None, False
-        if not host.enter(
-            claim.run
-        ):  # another thread is about to drive it, or it is being cleaned up
+        if not host.enter(claim.run):
+            # Another thread is about to drive it, or has just done so.
             try:
                 await asyncio.sleep(_BUSY_S)  # or it would be claimed again at once
             finally:
@@ -359,10 +360,11 @@ class Interpreter:
                 wait = _LOOK_S
                 # What is due and was not taken belongs to a queue of which enough is driven here:
                 # it has to wait for a change.
-                is_for_here = self._taken or (due or 0) > self._host.clock.now_us()
                 # And where there is no room it waits for a run to be left, which is looked after anyway.
-                if due is not None and is_for_here and not self._is_full():
-                    wait = min(wait, max(0.0, (due - self._host.clock.now_us()) / 1e6))
+                if due is not None and not self._is_full():
+                    left_us = due - self._host.clock.now_us()
+                    if self._taken or left_us > 0:
+                        wait = min(wait, max(0.0, left_us / 1e6))
                 await loop.run_in_executor(pool, store.wait_for_change, wait)
             except StoreError:
                 await asyncio.sleep(_TROUBLE_S)

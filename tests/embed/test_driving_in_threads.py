@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -106,6 +108,22 @@ class Function:
         self.f = f
 
 
+@contextmanager
+def service(engine: flowmetal.Engine, function: Function) -> Iterator[str]:
+    """Interpret in a thread, and yield a run that is under way in ``function``, which was called for it alone."""
+    thread = threading.Thread(target=engine.interpret)
+    thread.start()
+    try:
+        run = engine.start(flowmetal.compile(TWICE), [1])[0]
+        assert function.begun.wait(20)
+        yield run
+    finally:
+        function.may_end.set()
+        engine.stop()
+        thread.join()
+    assert function.keys == [f"{run}/0/1", f"{run}/0/2"]
+
+
 STORES = pytest.mark.parametrize("store", ["memory:", "sqlite:{}/runs.db"])
 
 
@@ -129,21 +147,14 @@ def test_threads_that_wait_for_one_run_perform_its_effects_once(store: str, tmp_
 @STORES
 def test_who_asks_for_what_a_service_drives_waits_for_it(store: str, tmp_path: Path) -> None:
     function = Function()
-    with flowmetal.Engine(store.format(tmp_path), functions=[function.f]) as engine:
-        service = threading.Thread(target=engine.interpret)
-        service.start()
-        try:
-            run = engine.start(flowmetal.compile(TWICE), [1])[0]
-            assert function.begun.wait(20)
-            with pytest.raises(RefusedError, match="driven by another thread of this process"):
-                engine.drive(run, attach=False)
-            threading.Timer(0.3, function.may_end.set).start()
-            assert list(engine.result(run)) == [1, 2]
-        finally:
-            function.may_end.set()
-            engine.stop()
-            service.join()
-    assert function.keys == [f"{run}/0/1", f"{run}/0/2"]
+    with (
+        flowmetal.Engine(store.format(tmp_path), functions=[function.f]) as engine,
+        service(engine, function) as run,
+    ):
+        with pytest.raises(RefusedError, match="driven by another thread of this process"):
+            engine.drive(run, attach=False)
+        threading.Timer(0.3, function.may_end.set).start()
+        assert list(engine.result(run)) == [1, 2]
 
 
 def test_a_function_that_waits_for_its_own_run_is_told_that_it_would_wait_for_ever() -> None:
@@ -168,29 +179,22 @@ def test_what_another_thread_drives_is_not_moved_upgraded_or_trimmed_meanwhile(
 ) -> None:
     """The run was taken out of its hands, and what it had begun was performed a second time, or in two places."""
     function = Function()
-    with flowmetal.Engine(store.format(tmp_path), functions=[function.f]) as engine:
-        service = threading.Thread(target=engine.interpret)
-        service.start()
-        try:
-            run = engine.start(flowmetal.compile(TWICE), [1])[0]
-            assert function.begun.wait(20)
-            for act in (
-                lambda: engine.export(run, f"{tmp_path}/run.fms"),
-                lambda: engine.upgrade(run, flowmetal.compile(TWICE.replace("inc", "dec"))),
-                lambda: engine.abandon_export(run),
-            ):
-                with pytest.raises(RefusedError, match="driven by another thread of this process"):
-                    act()
-            with pytest.raises(RunError, match="only a run that has failed"):
-                engine.retry(run)
-            assert engine.collect(Retention(history_us=0)).busy == [run]
-            function.may_end.set()
-            assert list(engine.wait(run, 20_000_000).result) == [1, 2]
-        finally:
-            function.may_end.set()
-            engine.stop()
-            service.join()
-    assert function.keys == [f"{run}/0/1", f"{run}/0/2"]
+    with (
+        flowmetal.Engine(store.format(tmp_path), functions=[function.f]) as engine,
+        service(engine, function) as run,
+    ):
+        for act in (
+            lambda: engine.export(run, f"{tmp_path}/run.fms"),
+            lambda: engine.upgrade(run, flowmetal.compile(TWICE.replace("inc", "dec"))),
+            lambda: engine.abandon_export(run),
+        ):
+            with pytest.raises(RefusedError, match="driven by another thread of this process"):
+                act()
+        with pytest.raises(RunError, match="only a run that has failed"):
+            engine.retry(run)
+        assert engine.collect(Retention(history_us=0)).busy == [run]
+        function.may_end.set()
+        assert list(engine.wait(run, 20_000_000).result) == [1, 2]
 
 
 def test_a_function_that_moves_its_own_run_is_refused(tmp_path: Path) -> None:
