@@ -18,7 +18,7 @@ from flowmetal.ids import ProgramHash, RunId
 from flowmetal.runtime.arguments import Arguments
 from flowmetal.runtime.entering import signal_name
 from flowmetal.runtime.grants import RunGrants, decode_grants
-from flowmetal.runtime.options import AT_MOST_ONCE
+from flowmetal.runtime.options import AT_MOST_ONCE, is_of_a_step
 from flowmetal.runtime.retry import ONCE, policy_of
 from flowmetal.runtime.starting import checked_id
 from flowmetal.store.inputs import encode_input, first_event
@@ -102,7 +102,7 @@ def _start(active: ActiveRun, args: _Arguments) -> Operation:
 
 def _if_exists(args: _Arguments) -> tuple[IfExists, bool]:
     """Say what is to be done if the id is taken, and whether it may be by an earlier attempt."""
-    again = "." in args.request.key
+    again = is_of_a_step(args.request)
     if args.has("if-exists"):
         wish = _IF_EXISTS[args.one_of("if-exists", _IF_EXISTS)]
         # To attach to a run means that run, whatever became of it.
@@ -233,7 +233,7 @@ def _settle(active: ActiveRun, args: _Arguments) -> Operation:
 
 def _publish(active: ActiveRun, args: _Arguments) -> Operation:
     # In a retried body, it is the same message in every attempt.
-    id_ = active.key_of(args.request) if "." in args.request.key else ""
+    id_ = active.key_of(args.request) if is_of_a_step(args.request) else ""
     return Publish(args.name("topic"), args.body("value"), id_)
 
 
