@@ -206,7 +206,7 @@ async def drive_in_loop(
             if ends:  # what is in flight ends, and nothing begins
                 attempts.check()
                 woken.clear()
-                await clock.pause(woken, min(poll_us, _patience_us(active)))
+                await clock.pause(woken, poll_us)  # what is due meanwhile is for others
                 active.lease.keep(active.claim)
                 await carry_out(active, take_in(active))
                 continue
@@ -281,7 +281,7 @@ def _patience_us(active: ActiveRun) -> int:
     waits = [_LONGEST_WAIT_US, max(active.lease.left_us(), 1000)]
     if any(p.effect_class in _ATTENDED for p in active.progress.effects.values()):
         waits.append(ATTEND_US)
-    due = active.progress.next_due_us()
+    due = active.progress.next_due_us(and_attempts=active.pausing is None)
     if due is not None:
         waits.append(max(0, due - active.host.clock.now_us()))
     return min(waits)

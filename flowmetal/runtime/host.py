@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 from flowmetal.bytecode.code import Program
 from flowmetal.effects.world import World
@@ -23,6 +24,11 @@ from flowmetal.values.meter import DEFAULT, Limits
 from flowmetal.vm.link import Image, Linker
 
 LEASE_US = 10_000_000
+
+_LEAVING_US: Final = 1_000_000
+"""How long a thread may take to leave a run that it has given back: others of its loop have their turns meanwhile."""
+
+_LOOK_US: Final = 2_000
 
 HISTORY_BYTES = 512
 """Bytes of kept snapshots for each event, at most: a snapshot of a few hundred bytes is kept with
@@ -94,13 +100,28 @@ class Host:
     def claimed(
         self, run: RunId, *, even: Collection[RunState] = (), snapshot_format: int = VERSION
     ) -> Iterator[Claim | Held | None]:
-        """``claim`` a run for as long as a block lasts. What it is released with is the block's business."""
-        found = self.claim(run, even=even, snapshot_format=snapshot_format)
+        """``claim`` a run for as long as a block lasts. What it is released with is the block's business.
+
+        Who sees a run that waits in the store does not know that the thread that has driven it is still on its way out.
+        """
+        end = self.clock.monotonic_us() + _LEAVING_US
+        while True:
+            found = self.claim(run, even=even, snapshot_format=snapshot_format)
+            if not self._is_being_left(run, found) or self.clock.monotonic_us() >= end:
+                break
+            self.clock.wait(self.store, _LOOK_US)
         try:
             yield found
         finally:
             if isinstance(found, Claim):
                 self.leave(run)
+
+    def _is_being_left(self, run: RunId, found: Claim | Held | None) -> bool:
+        """Say whether a run is held by a thread of this process alone, which has given it back in the store."""
+        if not isinstance(found, Held) or run not in self.driven or self.is_entered_here(run):
+            return False
+        row = self.store.run(run)
+        return row is not None and row.owner is None
 
     def performs(self, kind: str) -> bool:
         """Say whether effects of a kind are performed in this process."""

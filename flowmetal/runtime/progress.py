@@ -38,6 +38,9 @@ _CANCEL: Final = keyword("cancel")
 _CLEANING: Final = keyword("cleaning")
 _DOUBTFUL: Final = keyword("doubtful")
 
+_ATTEMPTED: Final = (EffectClass.CONNECTOR, EffectClass.CALL)
+"""The classes of effects that are due when an attempt at them may begin."""
+
 
 @dataclass(slots=True)
 class Pending:
@@ -90,9 +93,14 @@ class Progress:
             pairs.append((_DOUBTFUL, vector(sorted(self.doubtful))))
         return encode_data(hash_map(pairs)) if pairs else b""
 
-    def next_due_us(self) -> int | None:
-        """Return when the first of them is due."""
-        dues = [p.due_us for p in self.effects.values() if p.due_us is not None]
+    def next_due_us(self, *, and_attempts: bool = True) -> int | None:
+        """Return when the first of them is due: a wait that is over then, or, too, an attempt that may begin."""
+        dues = [
+            pending.due_us
+            for pending in self.effects.values()
+            if pending.due_us is not None
+            and (and_attempts or pending.effect_class not in _ATTEMPTED)
+        ]
         dues += self.cleaning.values()
         if self.stop_us is not None:
             dues.append(self.stop_us)

@@ -15,7 +15,7 @@ import pytest
 import flowmetal
 from flowmetal.embed.retention import Retention
 from flowmetal.errors import RefusedError, RunError
-from flowmetal.ids import InterpreterId
+from flowmetal.ids import InterpreterId, RunId
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.store.sqlite.locks import InterpreterLocks
 
@@ -195,6 +195,32 @@ def test_what_another_thread_drives_is_not_moved_upgraded_or_trimmed_meanwhile(
         assert engine.collect(Retention(history_us=0)).busy == [run]
         function.may_end.set()
         assert list(engine.wait(run, 20_000_000).result) == [1, 2]
+
+
+@STORES
+def test_a_run_that_waits_is_moved_though_who_drove_it_has_not_quite_left(
+    store: str, tmp_path: Path
+) -> None:
+    """The store has it back already: whoever saw that was refused for a moment."""
+    program = flowmetal.compile("(defn main [] (flow.event/receive! :go))")
+    with flowmetal.Engine(store.format(tmp_path)) as engine:
+        run = engine.start(program)[0]
+        engine.interpret(until_idle=True)
+        entered, left = threading.Event(), threading.Event()
+
+        def lag() -> None:
+            assert engine.host.enter(RunId(run))
+            entered.set()
+            left.wait(20)
+            engine.host.leave(RunId(run))
+
+        lags = threading.Thread(target=lag)
+        lags.start()
+        assert entered.wait(20)
+        threading.Timer(0.05, left.set).start()
+        engine.export(run, f"{tmp_path}/run.fms")
+        lags.join()
+        assert engine.view(run).state == "moved"
 
 
 def test_a_function_that_moves_its_own_run_is_refused(tmp_path: Path) -> None:
