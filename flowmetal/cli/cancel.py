@@ -37,12 +37,18 @@ def command(
         store_url, modules=modules, sync=sync, limits=limits, as_json=True, must_exist=True
     ) as engine:
         found = engine.find(run)
+        before = engine.view(found).is_stopping
         state = engine.cancel(found, reason, now=now, drive=not leave)
         unserved = () if now or leave or state == "cancelled" else engine.unserved(found)
     if as_json:
         say_json({"id": found, "state": state})
     elif state == "cancelled":
         say(f"run {found} is cancelled")
+    elif before:
+        say(
+            f"run {found} has been asked to stop before, and is told so once: "
+            f"`fmvm cancel --now {found}` ends it whatever it does"
+        )
     else:
         say(f"run {found} is asked to stop: its `finally` blocks run as soon as somebody drives it")
     if unserved:

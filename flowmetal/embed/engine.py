@@ -272,7 +272,7 @@ class Engine(Looker, Mover, Sharer, Steerer):
         """Send a signal; the same id twice is the same signal. It is durable when this returns.
 
         ``name`` is that of the keyword the program receives, with or without its colon.
-        Raises UsageError FM1320 for a name that no keyword has.
+        Raises UsageError FM1320 for a name that no keyword has, and for an empty id.
         """
         plain = name.removeprefix(":")
         if not reads_as_keyword(plain):
@@ -280,6 +280,12 @@ class Engine(Looker, Mover, Sharer, Steerer):
                 "FM1320",
                 f"{name!r} cannot be the name of a signal",
                 hint="write a name without spaces and brackets: `approved` is received as :approved",
+            )
+        if id == "":  # a variable that is not set, most often: it would be another signal each time
+            raise UsageError(
+                "FM1320",
+                "the id of a signal cannot be empty",
+                hint="say what makes it this one and no other (`approval-17`), or leave the id out",
             )
         return self._send(run, "signal", plain, encode_data(value), id)
 
@@ -457,7 +463,9 @@ class Engine(Looker, Mover, Sharer, Steerer):
         )
 
     def _send(self, run: str, kind: str, name: str, body: bytes, id: str | None) -> Receipt:
-        row = self.store.send(RunId(run), Message(id or os.urandom(8).hex(), kind, name, body))
+        row = self.store.send(
+            RunId(run), Message(os.urandom(8).hex() if id is None else id, kind, name, body)
+        )
         if row is None:
             raise no_such_run(RunId(run))
         return Receipt(row)

@@ -152,6 +152,10 @@ def _living(row: RunRow, view: RunView, store: Store, *, is_driven: bool) -> lis
         )
     elif row.owner is not None and not view.waiting:
         sentences.append("It computes, and waits for nothing.")
+    if view.is_stopping:
+        sentences.append(
+            f"It was asked to stop, and cleans up or has caught that: `fmvm cancel --now {row.id}` ends it."
+        )
     deaths = _deaths(row, store, is_driven=is_driven)
     if deaths > (row.owner is not None and not is_driven):  # which is said above
         sentences.append(f"Who drove it has died {_times(deaths)} since its last step, at least.")

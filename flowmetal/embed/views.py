@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from flowmetal.effects.errors import CANCELLED
 from flowmetal.errors import Diagnostic, Label
 from flowmetal.errors.remedies import remedies_of
-from flowmetal.store.protocol import Event, RunRow, RunState
+from flowmetal.store.protocol import ENDED, Event, RunRow, RunState
 from flowmetal.values import (
     DataError,
     ErrorValue,
@@ -22,6 +22,7 @@ from flowmetal.values import (
     Value,
     Vector,
     decode_data,
+    hash_map,
     keyword,
     pr_str,
 )
@@ -135,6 +136,7 @@ class RunView(NamedTuple):
     ended_us: int | None
     fibers: tuple[FiberView, ...] = ()
     status: Value = None
+    is_stopping: bool = False  # it goes on, and has been told that it is to stop
 
     @property
     def reason(self) -> str:
@@ -232,6 +234,8 @@ class EventView(NamedTuple):
 def run_view(row: RunRow, fibers: tuple[FiberView, ...] = ()) -> RunView:
     """Return the view of a row."""
     given = _decoded(row.input)
+    progress = _decoded(row.progress)
+    said = progress if isinstance(progress, Map) else hash_map(())
     entry = given.get(keyword("entry")) if isinstance(given, Map) else None
     return RunView(
         id=row.id,
@@ -247,7 +251,8 @@ def run_view(row: RunRow, fibers: tuple[FiberView, ...] = ()) -> RunView:
         started_us=row.started_us,
         ended_us=row.ended_us,
         fibers=fibers,
-        status=_status(row.progress),
+        status=said.get(keyword("status")),
+        is_stopping=row.state not in ENDED and keyword("cancel") in said,
     )
 
 
@@ -257,12 +262,6 @@ def _error(data: bytes | None) -> ErrorValue | None:
     if found is None or isinstance(found, ErrorValue):
         return found
     return ErrorValue(keyword("store/damaged"), f"the error is damaged: {pr_str(found)}")
-
-
-def _status(progress: bytes) -> Value:
-    """Return what the program said of itself last (set-status!)."""
-    found = _decoded(progress)
-    return found.get(keyword("status")) if isinstance(found, Map) else None
 
 
 _WAITING = frozenset({RunState.WAITING, RunState.READY, RunState.RUNNING, RunState.PAUSED})

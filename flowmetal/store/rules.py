@@ -138,7 +138,8 @@ def check_open(run: RunId, stored: RunState) -> None:
         raise RunStateError(
             "FM1103",
             f"run {run} is being exported and takes no messages now",
-            hint="send it again when the export has ended, to the store where the run then is",
+            hint="send it again when the export has ended, to the store where the run then is; if the export has died, "
+            f"`fmvm export {run} --abandon` lets the run go on here",
         )
 
 

@@ -59,6 +59,14 @@ def test_a_name_that_no_keyword_has_is_no_signal(shell) -> None:
         assert "FM1320" in shown.err
 
 
+def test_an_empty_id_is_none(shell) -> None:
+    """It was taken for no id at all: a variable that is not set made two signals of one."""
+    parked(shell)
+    for more in ((), ("--wait", "--timeout", "1s")):
+        shown = shell("fmvm", "signal", "w", "go", "1", "--id", "", *more)
+        assert (shown.status, "FM1320" in shown.err) == (2, True), shown.err
+
+
 def in_flight(shell) -> None:
     shell.write("w.flow", WAITING)
     made = shell(

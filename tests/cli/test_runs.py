@@ -370,6 +370,26 @@ def test_cancel_now_runs_none(shell) -> None:
     assert "output" not in kinds
 
 
+CATCHES = """(ns p (:require [flow.event :refer [receive!]]))
+(defn main [] (try (receive! :go) (catch :flow/cancelled _ (receive! :more))))
+"""
+
+
+def test_a_run_that_has_caught_its_cancellation_is_not_told_again(shell) -> None:
+    shell.write("catches.flow", CATCHES)
+    shell("fmvm", "start", "catches.flow", "--id", "c")
+    shell("fmvm", "interpreter", "--until-idle")
+    stopping = "was asked to stop, and cleans up or has caught that: `fmvm cancel --now c` ends it"
+    assert stopping not in shell("fmvm", "why", "c").out
+    assert "is asked to stop" in shell("fmvm", "cancel", "c", "--leave").out
+    shell("fmvm", "interpreter", "--until-idle")
+    assert stopping in shell("fmvm", "why", "c").out
+    shown = shell("fmvm", "cancel", "c", "--leave")
+    assert "run c has been asked to stop before, and is told so once" in shown.out
+    assert shell("fmvm", "cancel", "c", "--now").out == "run c is cancelled\n"
+    assert stopping not in shell("fmvm", "why", "c").out
+
+
 def test_a_run_that_cannot_be_loaded_is_ended_at_once(shell) -> None:
     begin_waiting(shell)
     with opened(os.environ["FLOWMETAL_STORE"].removeprefix("sqlite:")) as database:
