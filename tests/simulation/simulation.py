@@ -47,6 +47,7 @@ LEASE_US = 3 * SECOND_US
 FAULTY_US = 25 * SECOND_US
 LONGEST_US = 900 * SECOND_US
 MOST_STEPS = 400_000
+MOST_STEPS_AT_ONCE = 50_000  # at one moment: a whole seed takes a tenth of that, most often
 MOST_WAITS = 20  # above somebody who stands still meanwhile
 
 
@@ -160,6 +161,7 @@ class Simulation:
         self._lives = 0
         self._hints = 0
         self._depth = 0
+        self._moment_us, self._steps_at_once = 0, 0
         self.is_peace = False
         # Runs are driven by some processes, and effects performed by others.
         self.is_apart = random.Random(f"apart {seed}").random() < 0.2
@@ -373,6 +375,13 @@ class Simulation:
             self.clock.passed_us = max(now_us, soonest_us)
             return self.clock.passed_us < until_us
         self.steps += 1
+        if now_us == self._moment_us:
+            self._steps_at_once += 1
+            if self._steps_at_once > MOST_STEPS_AT_ONCE:
+                busy = ", ".join(process.name for process in ready)
+                self.ledger.problem(f"{busy}: busy without end at {now_us / 1e6} s")
+        else:
+            self._moment_us, self._steps_at_once = now_us, 0
         process = ready[0] if len(ready) == 1 else self.chance.choice(ready)
         self._depth += 1
         try:
