@@ -176,7 +176,7 @@ def _print_held(run: str, holder: str) -> None:
 
 
 def _print_trouble(run: str, problem: str) -> None:
-    complain(f"run {run}: {problem[:1].lower()}{problem[1:]}")
+    complain(plain(f"run {run}: {problem[:1].lower()}{problem[1:]}"))
 
 
 def _print_log(run: str, line: str) -> None:

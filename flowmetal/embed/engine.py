@@ -62,8 +62,8 @@ class Engine(Looker, Mover, Sharer, Steerer):
     may use. ``on_output(run, text)`` and ``on_log(run, line)`` are called when what a run
     printed or logged is durable, ``on_held(run, holder)`` when a run is to be driven that
     another process drives: its end is waited for. ``on_trouble(run, text)`` is called when something
-    keeps a run from going on here, such as a function that this engine does not have,
-    and with what it, or a child that it awaits, has waited for since a second.
+    keeps a run from going on here, such as a function that this engine does not have, when ``interpret`` has left one
+    that failed, and with what it, or a child that it awaits, has waited for since a second.
     """
 
     def __init__(

@@ -54,6 +54,12 @@ class Observing:
                 self._told.add(wait[:2])
                 self._on_trouble(wait.run, wait.text)
 
+    def failed(self, run: RunId, message: str) -> None:
+        if self._on_trouble:
+            first, _, more = message.partition("\n")
+            what = first + " ..." if more else first
+            self._on_trouble(run, f"it has failed: {what}; `fmvm show {run}` shows where")
+
     def wrote(self, run: RunId, text: str) -> None:
         if self._on_output:
             self._on_output(run, text)

@@ -29,7 +29,7 @@ from flowmetal.runtime.looping import in_a_loop
 from flowmetal.runtime.performer import Performer
 from flowmetal.runtime.signals import stopped_by_signals
 from flowmetal.snapshot.format import VERSION
-from flowmetal.store.protocol import ANY_ATTEMPTS, Claim, Loaded
+from flowmetal.store.protocol import ANY_ATTEMPTS, Claim, Loaded, RunState
 
 _LOOK_S: Final = 0.5
 """A hint may be lost: the store is looked at this often anyway."""
@@ -310,6 +310,8 @@ class Interpreter:
             active.is_crowded = self._is_full
             active.when_committed = partial(self._end_trial, claim.run)
             await drive_in_loop(active, self._committer, let_go=True, stopping=self._stopping)
+            if active.left is RunState.FAILED and active.error is not None:
+                host.observer.failed(claim.run, active.error.message or active.error.type.text)
         except Conflict:
             return  # somebody else has it now; this machine never was
         except StoreError as trouble:

@@ -23,6 +23,9 @@ class Observer(Protocol):
     def waits(self, run: RunId) -> None:
         """The run only waits, for a second or more: the store says for what."""
 
+    def failed(self, run: RunId, message: str) -> None:
+        """An interpreter leaves the run parked: nobody caught its error."""
+
     def wrote(self, run: RunId, text: str) -> None:
         """The run printed ``text``."""
 
@@ -43,6 +46,9 @@ class Silent:
         pass
 
     def waits(self, run: RunId) -> None:
+        pass
+
+    def failed(self, run: RunId, message: str) -> None:
         pass
 
     def wrote(self, run: RunId, text: str) -> None:

@@ -15,6 +15,7 @@ SOURCE = """
 (defn signal [] (receive! :go))
 (defn child [] (receive! :go))
 (defn parent [] (await! (start! child [])))
+(defn fails [message] (throw (ex-info message {})))
 """
 
 
@@ -45,3 +46,18 @@ def test_what_lasts_is_told_once(tmp_path: Path, entry: str, told: str) -> None:
     ((whose, text),) = notes
     assert told in text
     assert (whose == run) is (entry != "parent")
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [("no\nmoney", "no ..."), ("no paper", "no paper"), (None, "user")],
+)
+def test_an_interpreter_tells_of_a_run_that_it_leaves_parked(
+    message: str | None, told: str
+) -> None:
+    notes: list[tuple[str, str]] = []
+    with flowmetal.Engine("memory:", on_trouble=lambda *note: notes.append(note)) as engine:
+        program = flowmetal.compile(SOURCE)
+        run, _ = engine.start(program, [message], entry="fails", id="f")
+        engine.interpret(until_idle=True)
+        assert notes == [(run, f"it has failed: {told}; `fmvm show f` shows where")]
