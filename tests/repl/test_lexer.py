@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -48,9 +49,8 @@ def test_every_source_of_the_tree_is_cut_without_errors_and_without_loss(path: P
     text = path.read_text("utf-8")
     found = list(FlowLexer().get_tokens_unprocessed(text))
     assert "".join(value for _, _, value in found) == text
-    assert [offset for offset, _, _ in found] == [
-        sum(len(value) for _, _, value in found[:index]) for index in range(len(found))
-    ]
+    lengths = [len(value) for _, _, value in found]
+    assert [offset for offset, _, _ in found] == list(accumulate(lengths, initial=0))[:-1]
     assert [value for _, kind, value in found if kind is Error] == []
 
 
