@@ -8,7 +8,7 @@ from flowmetal.compiler.compile import compile_module
 from flowmetal.source import Source
 from tests.compiler.support import Compilation, problem, read
 
-DEEP = 20_000
+DEEP = 6_000
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ DEEP = 20_000
     ],
 )
 def test_forms_may_be_nested_deeply(opening, middle, closing):
-    depth = DEEP if opening != "(when 1 " else DEEP // 10
+    depth = DEEP if opening != "(when 1 " else DEEP // 6
     text = f"(ns demo) (defn f [] {opening * depth}{middle}{closing * depth})"
     compilation = Compilation()
     made = compile_module(

@@ -1,8 +1,7 @@
 """What the expressions of the corpus print here: one machine for all of them.
 
 Every file of the corpus is a namespace. Its expressions become functions of
-one module, which is compiled once; an expression that does not compile is
-found by halving, so that a few of them cost a few compilations more.
+one module, which is compiled once, and again without those that do not compile.
 """
 
 from __future__ import annotations
@@ -47,18 +46,24 @@ class Evaluation:
                 yield refused[index] if index in refused else self._printed(namespace, index)
 
     def _refused(self, namespace: str, batch: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-        try:
-            self._compile(
-                "\n".join(f"(defn -e{index} [] (pr-str {text}\n))" for index, text in batch),
-                namespace,
-            )
-        except (CompileError, ReadError) as error:
-            if len(batch) == 1:
-                yield batch[0][0], f"{ERROR} {error}".splitlines()[0]
+        """Compile what can be; yield the others and their errors."""
+        while batch:
+            functions = [f"(defn -e{index} [] (pr-str {text}\n))\n" for index, text in batch]
+            try:
+                self._compile("".join(functions), namespace)
                 return
-            middle = len(batch) // 2
-            yield from self._refused(namespace, batch[:middle])
-            yield from self._refused(namespace, batch[middle:])
+            except (CompileError, ReadError) as error:
+                lines = {one.labels[0].span.line: one.message for one in error.diagnostics}
+            first, wrong = 1, {}
+            for (index, _), function in zip(batch, functions, strict=True):
+                after = first + function.count("\n")
+                for line in range(first, after):
+                    if line in lines:
+                        wrong[index] = f"{ERROR} {lines[line]}"
+                first = after
+            assert wrong, lines
+            yield from wrong.items()
+            batch = [one for one in batch if one[0] not in wrong]
 
     def _printed(self, namespace: str, index: int) -> str:
         try:
