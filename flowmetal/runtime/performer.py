@@ -55,7 +55,9 @@ MOST_WORDS: Final = 50
 _TOO_LARGE: Final = "FM1021"
 
 _VALUE, _LOST, _AWAY = keyword("value"), keyword("lost"), keyword("away")
-_PARTS = tuple(keyword(name) for name in ("id", "claim", "run", "kind", "body", "again", "suspect"))
+_PARTS = tuple(
+    keyword(name) for name in ("id", "claim", "offer", "run", "kind", "body", "again", "suspect")
+)
 
 
 T = TypeVar("T")
@@ -64,6 +66,7 @@ T = TypeVar("T")
 class _Taken(NamedTuple):
     id: str
     claim: int
+    offer: int
     run: RunId
     kind: str
     body: bytes
@@ -87,7 +90,7 @@ class _UnderWay:
 
     def goes_on_as(self, taken: _Taken) -> bool:
         """Say whether what is under way is the attempt that was claimed now."""
-        return not self.is_lost and self.taken.body == taken.body
+        return not self.is_lost and self.taken.offer == taken.offer
 
 
 class Performer:

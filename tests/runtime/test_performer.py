@@ -7,18 +7,21 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+import pytest
+
 from flowmetal.bytecode.file import write_program
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.functions import ForeignFunction
-from flowmetal.effects.requests import Call, Connector
+from flowmetal.effects.requests import Call, Connector, EffectFailed
 from flowmetal.errors import StoreError
 from flowmetal.ids import RunId
 from flowmetal.runtime.driving import drive
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.interpreting import Interpreter, interpret
 from flowmetal.runtime.performer import LOOK_US, Performer
+from flowmetal.runtime.reviving import Retry, revive
 from flowmetal.runtime.starting import start_run
-from flowmetal.store.operations.vocabulary import ClaimCalls, EndCall, EndCalls, ShowCall
+from flowmetal.store.operations.vocabulary import ClaimCalls, EndCall, EndCalls, Operation, ShowCall
 from flowmetal.store.protocol import RunRow, RunState
 from flowmetal.testing.world import ScriptedWorld
 from flowmetal.values import Map, Value, decode_data, encode_data, hash_map, keyword, vector
@@ -186,6 +189,47 @@ def test_the_next_attempt_begins_when_the_one_before_has_come_to_its_end() -> No
     asyncio.run(freezes())
     assert result(apart.drive()) == vector([vector([1, 2])])
     assert apart.worker.most_at_once == 1
+
+
+def test_a_word_of_which_nobody_knows_whether_it_was_heard_does_not_end_what_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was said again to the call that an operator's retry had made, which was not performed then."""
+
+    async def is_not_heard() -> None:
+        performer = apart.performer()
+        await performer.take(1)
+        await until(lambda: told)
+        assert (await asyncio.to_thread(apart.drive)).state is RunState.FAILED
+        revive(apart.bench.current, R, Retry())
+        await asyncio.to_thread(apart.drive)
+        apart.bench.clock.advance(LOOK_US)
+        assert await performer.take(1) == 1
+        await until(lambda: not performer)
+        await performer.stop(0)
+
+    async def work(call: Call) -> Value:
+        if apart.worker.begun == 1:
+            raise EffectFailed(effect_error("FM0705", "t/no", "not yet", retryable=False))
+        return "done"
+
+    told: list[Operation] = []
+    apart = Apart(work)
+    apart.offer()
+    operate = apart.bench.store.operate
+
+    def unsure(operation: Operation) -> Map:
+        answer = operate(operation)
+        if isinstance(operation, EndCalls):
+            told.append(operation)
+            if len(told) == 1:
+                raise StoreError("FM1008", "nobody knows what became of it")
+        return answer
+
+    monkeypatch.setattr(apart.bench.store, "operate", unsure)
+    asyncio.run(is_not_heard())
+    assert result(apart.drive()) == vector(["done"])
+    assert apart.worker.begun == 2
 
 
 async def _vector(work: Work, call: Call) -> Value:

@@ -190,6 +190,7 @@ def claim(records: Records, operation: ClaimCalls) -> Answer:
             answer(
                 id=key,
                 claim=call.claim,
+                offer=call.claim >> _CLAIM_BITS,
                 kind=call.kind,
                 run=run,
                 body=record.body,

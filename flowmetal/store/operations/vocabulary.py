@@ -472,9 +472,9 @@ class RecallCall:
 class ClaimCalls:
     """Take calls of some kinds (``mail/send``, ``mail/*``) that nobody performs, the oldest first, with a lease.
 
-    ``{:value [{:id :claim :kind :run :body :again :suspect} ...]}``. A call whose performers died more than once is
-    suspected of that, unless its kind is ``trusted``: of those one at most is taken, of the fewest deaths, and none if
-    not ``tries``.
+    ``{:value [{:id :claim :offer :kind :run :body :again :suspect} ...]}``; ``:offer`` is that of all claims of one offer.
+    A call whose performers died more than once is suspected of that, unless its kind is ``trusted``: of those one at
+    most is taken, of the fewest deaths, and none if not ``tries``.
     """
 
     kinds: Sequence[str]
