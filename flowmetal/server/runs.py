@@ -130,7 +130,8 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
         wait_s = _number(request.query_params, "wait", 0, 0, LONGEST_WAIT_S)
         name, value, id_ = fields.text("name"), fields.value("value"), fields.maybe_text("id")
         if wait_s:
-            return await _reply(run, name, value, id_ or os.urandom(8).hex(), wait_s)
+            fresh = os.urandom(8).hex() if id_ is None else id_
+            return await _reply(run, name, value, fresh, wait_s)
         receipt = await desk.ask(lambda engine: engine.signal(run, name, value, id=id_))
         return answer({"run": run, "name": name, "id": receipt.id, "number": receipt.number})
 

@@ -84,6 +84,14 @@ def test_a_signal_may_wait_for_the_reply_of_the_run(served: Served) -> None:
     assert (rejected.status_code, rejected.json()["error"]["message"]) == (422, "closed")
 
 
+@pytest.mark.parametrize("params", [{}, {"wait": 1}])
+def test_the_id_of_a_signal_is_not_empty(served: Served, params) -> None:
+    run = start(served)
+    asked = {"name": "sell", "id": ""}
+    sent = served.client.post(f"/v1/runs/{run}/signals", params=params, json=asked)
+    refused(sent, 400, "FM1320")
+
+
 def test_a_request_that_is_not_replied_to_in_time_is_accepted(served: Served) -> None:
     run = start(served)
     asked = {"name": "nothing", "id": "a"}
