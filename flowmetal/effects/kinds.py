@@ -8,7 +8,7 @@ program declares itself (``defforeign``) are not here; they travel with it.
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class EffectClass(Enum):
@@ -21,6 +21,10 @@ class EffectClass(Enum):
     TASK = "task"
     WAITING = "waiting"
     STORE = "store"
+
+
+ATTEMPTED: Final = (EffectClass.CONNECTOR, EffectClass.CALL)
+"""The classes of what is attempted, and may be again: it is due when the next attempt may begin."""
 
 
 class EffectKind(NamedTuple):

@@ -410,11 +410,7 @@ def _exportable(run: RunId, found: Claim | Held | None) -> Claim:
                 hint="`fmvm import FILE.fms` takes it out of its file",
             )
         case Held() as held:
-            raise RefusedError(
-                "FM1107",
-                f"run {run} is being driven by {held.owner_description}",
-                hint=f"stop that, or `fmvm pause {run}` first",
-            )
+            raise rules.driven(run, held.owner_description)
         case _:
             raise RunError("FM1101", f"there is no run {run}", hint="`fmvm ps` lists the runs")
 

@@ -14,6 +14,7 @@ from flowmetal.runtime.past import machine_at
 from flowmetal.runtime.starting import decode_input
 from flowmetal.runtime.upgrading import Upgrading, upgraded_event, upgrading_of
 from flowmetal.snapshot import encode
+from flowmetal.store import rules
 from flowmetal.store.protocol import Claim, Commit, Held, NewEvent, RunRow, RunState
 from flowmetal.vm.machine import start
 
@@ -100,11 +101,7 @@ def upgrade(host: Host, run: RunId, program: Program, *, dry_run: bool = False) 
     with host.claimed(run, even=_LIVING) as claim:
         if isinstance(claim, Held):
             _check_living(run, claim.state)
-            raise RefusedError(
-                "FM1107",
-                f"run {run} is being driven by {claim.owner_description}",
-                hint=f"stop that, or `fmvm pause {run}` first",
-            )
+            raise rules.driven(run, claim.owner_description)
         assert isinstance(claim, Claim)
         try:
             row = host.store.load(claim).row

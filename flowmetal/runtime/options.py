@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from flowmetal.effects.errors import bad_argument
-from flowmetal.effects.kinds import EffectClass
+from flowmetal.effects.kinds import ATTEMPTED, EffectClass
 from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.ids import RunId
 from flowmetal.runtime.retry import DEFAULT, ONCE, RetryPolicy, duration_us, policy_of
@@ -23,7 +23,6 @@ from flowmetal.values import Keyword, keyword, kind_of, pr_str
 from flowmetal.values.kinds import UUID
 
 AT_MOST_ONCE: Final = keyword("at-most-once")
-_OF_CONNECTORS: Final = (EffectClass.CONNECTOR, EffectClass.CALL)
 _TIMEOUT = keyword("timeout")
 _RETRY = keyword("retry")
 _NONE = keyword("none")
@@ -54,7 +53,7 @@ def options_of(
     """Read the options of a request, ``of_host`` for a function. Raises EffectFailed (:effect/bad-argument)."""
     args = request.args
     at_most_once = bool(args.get(AT_MOST_ONCE))
-    usual = ONCE if of_host or effect_class not in _OF_CONNECTORS else DEFAULT
+    usual = ONCE if of_host or effect_class not in ATTEMPTED else DEFAULT
     asked = args.get(_RETRY)
     once = (at_most_once or is_of_a_step(request)) and asked is not True
     _own_key(request)

@@ -25,7 +25,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from flowmetal.effects.kinds import EffectClass
+from flowmetal.effects.kinds import ATTEMPTED, EffectClass
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.runtime.options import Options
 from flowmetal.values import DataError, Map, Value, Vector, hash_map, keyword, vector
@@ -37,9 +37,6 @@ _STATUS: Final = keyword("status")
 _CANCEL: Final = keyword("cancel")
 _CLEANING: Final = keyword("cleaning")
 _DOUBTFUL: Final = keyword("doubtful")
-
-_ATTEMPTED: Final = (EffectClass.CONNECTOR, EffectClass.CALL)
-"""The classes of effects that are due when an attempt at them may begin."""
 
 
 @dataclass(slots=True)
@@ -99,7 +96,7 @@ class Progress:
             pending.due_us
             for pending in self.effects.values()
             if pending.due_us is not None
-            and (and_attempts or pending.effect_class not in _ATTEMPTED)
+            and (and_attempts or pending.effect_class not in ATTEMPTED)
         ]
         dues += self.cleaning.values()
         if self.stop_us is not None:

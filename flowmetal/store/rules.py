@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping
 
-from flowmetal.errors import Conflict, RunError, RunStateError, StoreError
+from flowmetal.errors import Conflict, RefusedError, RunError, RunStateError, StoreError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store.protocol import (
     ENDED,
@@ -227,6 +227,15 @@ def or_conflict(load: Callable[[Claim], Loaded], claim: Claim) -> Loaded | Confl
         return load(claim)
     except Conflict as lost:
         return lost
+
+
+def driven(run: RunId, description: str) -> RefusedError:
+    """Return what somebody is told who would take a run as a whole that is being driven."""
+    return RefusedError(
+        "FM1107",
+        f"run {run} is being driven by {description}",
+        hint=f"stop that, or `fmvm pause {run}` first",
+    )
 
 
 def still_driven(run: RunId, description: str) -> Conflict:
