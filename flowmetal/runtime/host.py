@@ -19,14 +19,14 @@ from flowmetal.runtime.observer import Observer, Silent
 from flowmetal.runtime.threads import Threads
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store.chain import KeyRing
-from flowmetal.store.protocol import Claim, Held, RunState, Store
+from flowmetal.store.protocol import ENDED, Claim, Held, RunState, Store
 from flowmetal.values.meter import DEFAULT, Limits
 from flowmetal.vm.link import Image, Linker
 
 LEASE_US = 10_000_000
 
 _LEAVING_US: Final = 1_000_000
-"""How long a thread may take to leave a run that it has given back: others of its loop have their turns meanwhile."""
+"""How long an interpreter may take to leave a run that waits: others of its loop have their turns meanwhile."""
 
 _LOOK_US: Final = 2_000
 
@@ -102,12 +102,18 @@ class Host:
     ) -> Iterator[Claim | Held | None]:
         """``claim`` a run for as long as a block lasts. What it is released with is the block's business.
 
-        Who sees a run that waits in the store does not know that the thread that has driven it is still on its way out.
+        Who sees in the store that a run waits does not know that who has driven it is still about to leave it.
         """
         end = self.clock.monotonic_us() + _LEAVING_US
+        has_waited = False
         while True:
             found = self.claim(run, even=even, snapshot_format=snapshot_format)
-            if not self._is_being_left(run, found) or self.clock.monotonic_us() >= end:
+            if not isinstance(found, Held) or self.is_entered_here(run):
+                break
+            # What waits is often committed once or twice before it is given back.
+            has_waited = has_waited or found.state is RunState.WAITING
+            is_on_the_way = has_waited and found.state not in ENDED
+            if not (is_on_the_way or self._is_given_back(run)) or self.clock.monotonic_us() >= end:
                 break
             self.clock.wait(self.store, _LOOK_US)
         try:
@@ -116,11 +122,9 @@ class Host:
             if isinstance(found, Claim):
                 self.leave(run)
 
-    def _is_being_left(self, run: RunId, found: Claim | Held | None) -> bool:
-        """Say whether a run is held by a thread of this process alone, which has given it back in the store."""
-        if not isinstance(found, Held) or run not in self.driven or self.is_entered_here(run):
-            return False
-        row = self.store.run(run)
+    def _is_given_back(self, run: RunId) -> bool:
+        """Say whether a run that a thread here drives has been given back in the store: it only has to be left."""
+        row = self.store.run(run) if run in self.driven else None
         return row is not None and row.owner is None
 
     def performs(self, kind: str) -> bool:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from flowmetal.embed.retention import Retention
 from flowmetal.errors import RefusedError, RunError
 from flowmetal.ids import InterpreterId, RunId
 from flowmetal.runtime.grants import RunGrants
+from flowmetal.store.protocol import Claim, Commit, RunState
 from flowmetal.store.sqlite.locks import InterpreterLocks
 
 SOURCE = """(ns p (:require [flow.http :as http]))
@@ -205,6 +206,44 @@ def test_a_run_that_waits_is_moved_though_who_drove_it_has_not_quite_left(
         engine.export(run, f"{tmp_path}/run.fms")
         lags.join()
         assert engine.view(run).state == "moved"
+
+
+@pytest.mark.parametrize(
+    ("store", "mover"),
+    [("memory:", "a thread"), ("sqlite:{}/runs.db", "a thread"), ("sqlite:{}/runs.db", "another")],
+)
+def test_a_run_that_waits_is_moved_though_it_is_about_to_be_given_back(
+    store: str, mover: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits is often committed once before it is given back; who saw that was refused."""
+    program = flowmetal.compile(
+        "(defn main [] (flow.event/await-callback! (flow.event/callback!)))"
+    )
+    path = store.format(tmp_path)
+    with flowmetal.Engine(path) as engine, ExitStack() as others:
+        moves = engine if mover == "a thread" else others.enter_context(flowmetal.Engine(path))
+        run = engine.start(program)[0]
+        waits = threading.Event()
+        commit = engine.store.commit
+
+        def slow(claim: Claim, step: Commit) -> Claim:
+            committed = commit(claim, step)
+            row = engine.store.run(RunId(run))
+            if row is not None and row.state is RunState.WAITING and row.owner is not None:
+                waits.set()
+                time.sleep(0.1)
+            return committed
+
+        monkeypatch.setattr(engine.store, "commit", slow)
+        interpreter = threading.Thread(target=engine.interpret)
+        interpreter.start()
+        try:
+            assert waits.wait(20)
+            moves.export(run, f"{tmp_path}/run.fms")
+        finally:
+            engine.stop()
+            interpreter.join(20)
+        assert moves.view(run).state == "moved"
 
 
 @pytest.mark.parametrize("act", ["waits for", "moves"])

@@ -10,14 +10,13 @@ from flowmetal.testing.clock import START_US
 
 
 class SimulatedClock:
-    """The store's clock and the runtime's. ``wait`` lets the others go on meanwhile."""
+    """The store's clock."""
 
     boot_id = "simulated"
 
     def __init__(self) -> None:
         self.passed_us = 0
         self.shift_us = 0
-        self.wait_for: Callable[[int], None] | None = None
 
     def now_us(self) -> int:
         return START_US + self.shift_us + self.passed_us
@@ -28,9 +27,17 @@ class SimulatedClock:
     def monotonic_us(self) -> int:
         return self.passed_us
 
+
+class ProcessClock:
+    """The runtime's, for one process: while that waits, the others go on."""
+
+    def __init__(self, clock: SimulatedClock, wait_for: Callable[[int], None]) -> None:
+        self.now_us = clock.now_us
+        self.monotonic_us = clock.monotonic_us
+        self._wait_for = wait_for
+
     def wait(self, store: Store, timeout_us: int) -> None:
-        assert self.wait_for is not None
-        self.wait_for(timeout_us)
+        self._wait_for(timeout_us)
 
     async def pause(self, woken: asyncio.Event, timeout_us: int) -> None:
         try:

@@ -15,7 +15,7 @@ import io
 import random
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from flowmetal.bytecode.code import Program
@@ -33,7 +33,7 @@ from flowmetal.runtime.verifying import verify
 from flowmetal.store.protocol import ENDED, RunQuery, Store
 from flowmetal.testing.dying import Death
 from flowmetal.vm.link import Linker
-from tests.simulation.clock import SimulatedClock
+from tests.simulation.clock import ProcessClock, SimulatedClock
 from tests.simulation.faults import SECOND_US, Faults, faults_of
 from tests.simulation.ledger import Broken, Ledger
 from tests.simulation.loops import SteppedLoop
@@ -89,7 +89,7 @@ class Process:
             store=self.store,  # type: ignore[arg-type]
             linker=linker(),
             world=SeenWorld(self.simulation, self),
-            clock=self.simulation.clock,
+            clock=ProcessClock(self.simulation.clock, partial(self.simulation.wait, self)),
             owner=InterpreterId(self.name),
             read_program=read_once,
             entropy=self.simulation.chance,
@@ -232,8 +232,8 @@ class Simulation:
 
     @contextlib.contextmanager
     def _loops_of(self, process: Process) -> Iterator[None]:
-        """Let ``asyncio.run`` of a process be a loop of ours, and its waits let others go on."""
-        usual, usual_wait = asyncio.run, self.clock.wait_for
+        """Let ``asyncio.run`` of a process be a loop of ours."""
+        usual = asyncio.run
 
         def run(main: Coroutine[Any, Any, Any]) -> Any:
             outer = process.loop
@@ -252,13 +252,12 @@ class Simulation:
                 process.loop = outer
 
         asyncio.run = run
-        self.clock.wait_for = lambda us: self._wait(process, us)
         try:
             yield
         finally:
-            asyncio.run, self.clock.wait_for = usual, usual_wait
+            asyncio.run = usual
 
-    def _wait(self, process: Process, us: int) -> None:
+    def wait(self, process: Process, us: int) -> None:
         """Wait for a change of the store, as a process does that has nothing else to do.
 
         Whoever is in the middle of something below stands still meanwhile, and it may be the one
@@ -270,7 +269,7 @@ class Simulation:
         below = any(other.loop.busy for other in self.processes if other is not process)
         process.waits = process.waits + 1 if below else 0
         in_vain = self.clock.passed_us > LONGEST_US  # who looks on from below can say so
-        if (process.waits > MOST_WAITS or in_vain) and not process.dead:
+        if (process.waits > MOST_WAITS or in_vain) and process.mortal and not process.dead:
             self.kill(process)
         self.at_call(process, "waited")
 
@@ -428,7 +427,6 @@ class Simulation:
         )
 
     def _run(self) -> None:
-        self.clock.wait_for = self.go_on_for
         outside = Outside(self, self._process("outside", mortal=False))
         fate = self._process("fate", mortal=False)
         plays = play_all(outside)
