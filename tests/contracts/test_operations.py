@@ -46,6 +46,7 @@ from flowmetal.store.operations.vocabulary import (
     ScanState,
     SendMessage,
     SettlePromise,
+    ShowPermit,
     ShowPromise,
     ShowTask,
     ShowTies,
@@ -299,6 +300,24 @@ class OperationsContract:
         waits = two.ask(AcquirePermit("l"))
         one.end(state)
         assert of(two.answer(waits), "token") == 2
+
+    @pytest.mark.parametrize(
+        "state", [RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED, RunState.MOVED]
+    )
+    def test_a_run_that_ends_leaves_a_lock_that_it_holds_and_waits_for(
+        self, world: World, state: RunState
+    ) -> None:
+        """Its fibers wait for each other; it must not get the lock back that it gives back."""
+        one, two = Doer(world, R1), Doer(world, R2)
+        one.ask(AcquirePermit("s", 3, 2))
+        for permits in (3, 1, 2):
+            one.ask(AcquirePermit("s", 3, permits))
+        waits = two.ask(AcquirePermit("s", 3, 3))
+        one.end(state)
+        token = of(two.answer(waits), "token")
+        assert token == 2
+        shown = world.ann.operate(ShowPermit("s"))
+        assert (of(shown, "waiting"), [of(each, "run") for each in of(shown, "value")]) == (0, [R2])
 
     def test_a_run_that_ends_leaves_the_line(self, world: World) -> None:
         one, two, three = (Doer(world, run) for run in (R1, R2, R3))

@@ -282,10 +282,10 @@ def cut_ties(records: Records, run: Standing, hanging: Sequence[tuple[str, str, 
     run that starts others for years has ties to those that live.
     """
     parked = run.state is RunState.FAILED
+    of_permits = [each for each in hanging if each[2].kind == permits.PERMIT]
+    permits.leave_all(records, run.id, of_permits, parked=parked)
     for what, key, tie in hanging:
-        if parked and what in _KEPT_BY_PARKED:
-            if what == OPEN and tie.kind == permits.PERMIT:
-                permits.step_aside(records, Asker(run.id, key), tie.place)
+        if tie.kind == permits.PERMIT or (parked and what in _KEPT_BY_PARKED):
             continue
         unbind(records, run.id, what, key)
         _cut(records, run, what, key, tie)
@@ -315,8 +315,6 @@ def _cut(records: Records, run: Standing, what: str, key: str, tie: Tie) -> None
         _stop_waiting(records, Asker(run.id, key), tie)
         return
     match what:
-        case permits.HOLD:
-            permits.give_back(records, tie.place)
         case runs.WATCH:
             runs.tell_watcher(records, key, run)
         case runs.CHILD:

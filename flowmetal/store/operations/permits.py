@@ -13,6 +13,7 @@ places of a rate are moved by as much as is seen of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -232,14 +233,29 @@ def leave_line(records: Records, place: str) -> None:
         serve(records, name_of(place))
 
 
-def step_aside(records: Records, asker: Asker, place: str) -> None:
-    """A parked run makes way for the others in line."""
-    ticket = find(records, Ticket, place)
-    if ticket is not None:
-        lease = "" if ticket.lease_us is None else str(ticket.lease_us)
-        note = f"{ticket.permits} {lease}"
-        bind(records, asker.run, OPEN, asker.effect, Tie(ASIDE, name_of(place), note))
-        leave_line(records, place)
+def leave_all(
+    records: Records, run: RunId, hanging: Sequence[tuple[str, str, Tie]], *, parked: bool
+) -> None:
+    """Give back and leave all that hangs on a run by a tie of the kind PERMIT; then the lines move.
+
+    Not one by one: a run that holds something, and waits for it in another fiber, would get it back. A parked run
+    notes what it has waited for.
+    """
+    for what, effect, tie in hanging:
+        if what == HOLD:
+            unbind(records, run, what, effect)
+            drop(records, Holder, tie.place)
+            continue
+        ticket = find(records, Ticket, tie.place)
+        drop(records, Ticket, tie.place)
+        if parked and ticket is not None:
+            lease = "" if ticket.lease_us is None else str(ticket.lease_us)
+            aside = Tie(ASIDE, name_of(tie.place), f"{ticket.permits} {lease}")
+            bind(records, run, what, effect, aside)
+        else:
+            unbind(records, run, what, effect)
+    for name in dict.fromkeys(name_of(tie.place) for _, _, tie in hanging):
+        serve(records, name)
 
 
 def return_to_line(records: Records, asker: Asker, tie: Tie) -> None:
@@ -250,20 +266,13 @@ def return_to_line(records: Records, asker: Asker, tie: Tie) -> None:
         _stand_in_line(records, asker, tie.place, semaphore, ticket)
 
 
-def give_back(records: Records, place: str) -> None:
-    """A holder has ended, or does not want what it was given meanwhile."""
-    holder = find(records, Holder, place)
-    if holder is not None:
-        _let_go(records, place, holder)
-        serve(records, name_of(place))
-
-
-def withdraw_held(records: Records, asker: Asker) -> bool:
+def withdraw_held(records: Records, asker: Asker) -> None:
     """Give back what was granted to an effect after it had stopped waiting."""
     tie = tie_of(records, asker.run, HOLD, asker.effect)
-    if tie is not None:
-        give_back(records, tie.place)
-    return tie is not None
+    holder = None if tie is None else find(records, Holder, tie.place)
+    if tie is not None and holder is not None:
+        _let_go(records, tie.place, holder)
+        serve(records, name_of(tie.place))
 
 
 def throttle(records: Records, operation: Throttle) -> Answer:
