@@ -35,6 +35,7 @@ from flowmetal.ids import InterpreterId, RunId
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.host import Host
 from flowmetal.store import open_store
+from flowmetal.store.inputs import checked_signal_id
 from flowmetal.store.protocol import ENDED, Message, RunQuery, RunRow, RunState
 from flowmetal.store.rules import no_such_run
 from flowmetal.values import Value, encode_data, keyword
@@ -272,7 +273,7 @@ class Engine(Looker, Mover, Sharer, Steerer):
         """Send a signal; the same id twice is the same signal. It is durable when this returns.
 
         ``name`` is that of the keyword the program receives, with or without its colon.
-        Raises UsageError FM1320 for a name that no keyword has, and for an empty id.
+        Raises UsageError FM1320 for a name that no keyword has, and for an id that is none.
         """
         plain = name.removeprefix(":")
         if not reads_as_keyword(plain):
@@ -281,13 +282,8 @@ class Engine(Looker, Mover, Sharer, Steerer):
                 f"{name!r} cannot be the name of a signal",
                 hint="write a name without spaces and brackets: `approved` is received as :approved",
             )
-        if id == "":  # a variable that is not set, most often: it would be another signal each time
-            raise UsageError(
-                "FM1320",
-                "the id of a signal cannot be empty",
-                hint="say what makes it this one and no other (`approval-17`), or leave the id out",
-            )
-        return self._send(run, "signal", plain, encode_data(value), id)
+        given = None if id is None else checked_signal_id(id)
+        return self._send(run, "signal", plain, encode_data(value), given)
 
     def ask(
         self,

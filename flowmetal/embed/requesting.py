@@ -14,6 +14,7 @@ from flowmetal.embed.patience import wait_until
 from flowmetal.embed.sharing import perform
 from flowmetal.errors import RunError
 from flowmetal.ids import RunId
+from flowmetal.store.inputs import checked_signal_id
 from flowmetal.store.operations.vocabulary import ShowPromise
 from flowmetal.store.protocol import ENDED, Store
 from flowmetal.values import ErrorValue, Value, decode_data, keyword
@@ -50,7 +51,7 @@ def ask(
     """Send a signal and wait for the reply. See ``Engine.ask``."""
     if id is None:
         id = os.urandom(8).hex()
-    elif (known := reply_to(engine.store, run, id)) is not None:
+    elif (known := reply_to(engine.store, run, checked_signal_id(id))) is not None:
         return known
     engine.signal(run, name, value, id=id)
 

@@ -68,7 +68,7 @@ CODES = (
               "`fmc doc` knows special forms, the library, and the namespaces below `--path`, $FLOW_PATH, the :paths of flow.edn, else this folder. A function is named as `ns/name`, or by its last word alone if it is the library's.",
               "fmc doc str/jion", "fmc doc str/join"),
     ErrorCode("FM1320", "A signal cannot have this name or id",
-              "A program receives a signal by a keyword, so its name is that of a keyword, with or without the colon. Its id says that it is the same signal when it is sent again, and cannot be empty.",
+              "A program receives a signal by a keyword, so its name is that of a keyword, with or without the colon. Its id says that it is the same signal when it is sent again: 1 to 255 printable characters, not beginning as the store's own messages do.",
               "fmvm signal RUN 'a b'", "fmvm signal RUN approved"),
     ErrorCode("FM1325", "A limit is not understood",
               "Limits are bits (of an integer), characters (of a text), items (that one instruction goes through), frames (of a fiber), heap (bytes of the state of a run) and snapshot (bytes from which on a warning is logged). `untrusted` lowers them for programs of strangers. They stand in :limits of flow.edn, too, and each has a least value.",

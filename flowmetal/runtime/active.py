@@ -30,6 +30,7 @@ from flowmetal.runtime.progress import Pending, Progress
 from flowmetal.runtime.waiting import encode_waiting
 from flowmetal.store.chain import extended
 from flowmetal.store.protocol import Claim, Commit, Event, InboxRow, NewEvent, RunState
+from flowmetal.store.rules import kept
 from flowmetal.values import DataError, ErrorValue, Map, Value, hash_map, keyword
 from flowmetal.values.codec import decode_data, encode_data
 from flowmetal.values.kinds import KINDS as KINDS_OF_VALUES
@@ -196,7 +197,7 @@ class ActiveRun:
         """Return the step in which the run ends with an error; its machine stays as it is."""
         self.error = error
         data = encode_data(error)
-        self.record(kinds.FAILED, error.type.text, 0, data)
+        self.record(kinds.FAILED, kept(error.type.text), 0, data)
         return Step(RunState.FAILED, leave=True, error=data)
 
     def _leaves(self, step: Step) -> bool:

@@ -21,7 +21,7 @@ from flowmetal.runtime.grants import RunGrants, decode_grants
 from flowmetal.runtime.options import AT_MOST_ONCE, is_of_a_step
 from flowmetal.runtime.retry import ONCE, policy_of
 from flowmetal.runtime.starting import checked_id
-from flowmetal.store.inputs import encode_input, first_event
+from flowmetal.store.inputs import SIGNAL_ID, encode_input, first_event, is_signal_id
 from flowmetal.store.operations.vocabulary import (
     AcquirePermit,
     Asked,
@@ -63,6 +63,8 @@ if TYPE_CHECKING:
 _HEARTBEAT_US: Final = 60_000_000
 _SCAN: Final = 1000
 _TOKEN_BYTES: Final = 32
+_MOST: Final = 1_000_000_000
+"""Attempts at a task: as many as never are made, and as fit into a column of any store."""
 
 
 def asked_by(active: ActiveRun, request: EffectRequest, due_us: int | None) -> Asked:
@@ -188,6 +190,8 @@ def _cancel(active: ActiveRun, args: _Arguments) -> Operation:
 
 def _signal(active: ActiveRun, args: _Arguments) -> Operation:
     id_ = active.signal_id_of(args.request)
+    if args.get("id") is not None and not is_signal_id(id_):
+        raise args.wrong(f":id is {SIGNAL_ID}")
     return SendMessage(
         args.run("run"), Message(id_, "signal", args.name("name"), args.body("value"))
     )
@@ -360,7 +364,7 @@ def _task(active: ActiveRun, request: EffectRequest, due_us: int | None) -> Oper
         key=active.key_of(request),
         heartbeat_us=args.span_us_or_none("heartbeat") or _HEARTBEAT_US,
         expires_us=due_us,
-        max_attempts=policy.max_attempts,
+        max_attempts=None if policy.max_attempts is None else min(policy.max_attempts, _MOST),
         first_wait_us=policy.initial_us,
         factor=policy.factor if policy.shape == "exponential" else 1.0,
         most_wait_us=policy.cap_us,

@@ -140,6 +140,8 @@ def write(store: Store, steps: Sequence[tuple[Claim, Commit]]) -> list[Claim | E
     except StoreError as trouble:
         if trouble.code in rules.OUTCOME_UNKNOWN:
             return [trouble] * len(steps)
+    except Exception:  # ours to mend: of one of them, most likely, which is to fail alone
+        pass
     return list(_singly(store, steps))
 
 
@@ -158,3 +160,5 @@ def _singly(store: Store, steps: Sequence[tuple[Claim, Commit]]) -> Iterator[Cla
             if refused.code not in rules.OF_ONE_STEP:
                 trouble = refused
             yield refused
+        except Exception as crash:
+            yield crash

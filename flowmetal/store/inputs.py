@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from flowmetal.effects import events as kinds
+from flowmetal.errors import UsageError
 from flowmetal.ids import ProgramHash, RunId
 from flowmetal.store.protocol import NewEvent
 from flowmetal.values import DataError, Map, Value, hash_map, keyword, vector
@@ -20,12 +21,41 @@ ARGS = keyword("args")
 SEED = keyword("seed")
 _REPLACES = keyword("replaces")
 LONGEST_ID = 200
+LONGEST_SIGNAL_ID = 255
+_OF_THE_STORE = ("effect/", "topic/", "cancel/", "late/")
+"""How the ids of messages begin that stores make: one from outside would be taken for theirs, which then does not come in."""
+SIGNAL_ID = (
+    f"1 to {LONGEST_SIGNAL_ID} printable characters, not beginning with {', '.join(_OF_THE_STORE)}"
+)
 
 
 def is_run_id(id: str) -> bool:
     """Say whether a text can be the id of a run: printable, without spaces, not too long."""
     plain = id.isprintable() and not any(c.isspace() for c in id)
     return plain and 0 < len(id) <= LONGEST_ID and not id.startswith("-")
+
+
+def is_signal_id(id: str) -> bool:
+    """Say whether a text can be the id of a signal: it is SIGNAL_ID.
+
+    A reply is a promise whose name has the run's id in it and the signal's, so it is bounded.
+    """
+    own = id.startswith(_OF_THE_STORE)
+    return 0 < len(id) <= LONGEST_SIGNAL_ID and id.isprintable() and not own
+
+
+def checked_signal_id(id: str) -> str:
+    """Return the id of a signal. Raises UsageError FM1320 if it cannot be one."""
+    if not id:  # a variable that is not set, most often: it would be another signal each time
+        raise UsageError(
+            "FM1320",
+            "the id of a signal cannot be empty",
+            hint="say what makes it this one and no other (`approval-17`), or leave the id out",
+        )
+    if not is_signal_id(id):
+        said = f"{id[:60]!a} cannot be the id of a signal"
+        raise UsageError("FM1320", said, hint=f"use {SIGNAL_ID}")
+    return id
 
 
 def encode_input(entry: str, arguments: Sequence[Value], seed: int) -> bytes:

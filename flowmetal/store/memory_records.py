@@ -116,6 +116,9 @@ class MemoryRecords:
 
     def deliver(self, run: RunId, message: Message) -> InboxRow | None:
         found = self._store.found(run)
-        if found is None or not rules.takes(found.state, message.kind):
+        if found is None:
             return None
+        receipt = found.receipts.get(message.id)
+        if receipt is not None or not rules.takes(found.state, message.kind):
+            return receipt
         return self._store.put_message(found, message)

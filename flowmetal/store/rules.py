@@ -172,19 +172,33 @@ def again(
     return NewRun(id, program, input, grants, tags, event, queue=queue)
 
 
+def is_kept(text: str) -> bool:
+    """Say whether every store can keep a text: a run may move from one to another."""
+    if "\0" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair: JSON and a command line can bring such
+        return False
+    return True
+
+
+def kept(text: str) -> str:
+    """Return a text that people read as every store can keep it."""
+    return text if is_kept(text) else text.encode(errors="replace").decode().replace("\0", "?")
+
+
 def check_text(*names: str) -> None:
-    """Raise FM1021 for a name that cannot be written as UTF-8: a command line can bring such."""
+    """Raise FM1021 for a name that no store can keep."""
     for name in names:
-        try:
-            name.encode()
-        except UnicodeEncodeError as error:
-            raise no_text(error) from None
+        if not is_kept(name):
+            raise no_text(name)
 
 
-def no_text(error: UnicodeEncodeError) -> StoreError:
-    """Return the error for a text that no store can write."""
-    said = f"{error.object!a} is not text in UTF-8"
-    return StoreError("FM1021", said, hint="write it in other characters")
+def no_text(text: str) -> StoreError:
+    """Return the error for a text that no store can keep."""
+    why = "holds NUL, which PostgreSQL cannot keep" if "\0" in text else "is not text in UTF-8"
+    return StoreError("FM1021", f"{text!a} {why}", hint="write it in other characters")
 
 
 def no_such_run(run: RunId) -> RunError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -632,6 +633,27 @@ class OperationsContract:
         assert error(doer.get(SendMessage(RunId("nobody"), signal("s")))) == "run/unknown"
         Doer(world, R2).end()
         assert error(doer.get(SendMessage(R2, signal("t")))) == "run/ended"
+        assert of(doer.get(SendMessage(R2, signal("s"))), "value") == 1  # the first receipt
+
+    @pytest.mark.parametrize("text", ["a\0b", "\ud800"], ids=["nul", "half"])
+    def test_a_text_that_no_store_can_keep_is_refused_and_not_raised(
+        self, world: World, text: str
+    ) -> None:
+        """What is raised would be raised again by each interpreter that takes the run up."""
+        doer = Doer(world, R1)
+        tagged = replace(started(), tags={"customer": text})
+        for operation in (
+            GetState(text),
+            DeleteState(text),
+            ScanState("a", after=text),
+            SendMessage(RunId(text), signal("s")),
+            SendMessage(R1, signal(text)),
+            AwaitRun(RunId(text)),
+            ReleasePermit(text, 1),
+            DeadLetters(text),
+            StartRun(tagged),
+        ):
+            assert error(doer.get(operation)) == "effect/bad-argument"
 
     # Callbacks
 

@@ -41,7 +41,7 @@ SESSIONS = {
         fmvm export order-17 -o order-17.fms
         fmvm import damaged.fms --store sqlite:there.db
     """,
-    "FM1021": f"{WAITING}\nfmvm signal order-17 paid --id '\udce9'",
+    "FM1021": "fmvm start shop.flow --id order-17 --tag customer='\udce9'",
     "FM1030": "fmvm ps --store sqlite:typo.db",
 }
 

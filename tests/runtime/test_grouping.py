@@ -107,9 +107,16 @@ def test_a_member_that_has_lost_its_run_harms_nobody(bench: Bench) -> None:
     check(bench)
 
 
-def test_a_group_that_was_certainly_not_written_is_written_member_by_member(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [StoreError("FM1021", "one of them is too big"), RuntimeError("ours to mend")],
+    ids=repr,
+)
+def test_a_group_that_was_certainly_not_written_is_written_member_by_member(
+    bench: Bench, error: Exception
+) -> None:
     begin(bench)
-    hook = FailOnce("within commit_all", lambda: StoreError("FM1021", "one of them is too big"))
+    hook = FailOnce("within commit_all", lambda: error)
     bench.store.hooks = hook
     interpret(bench.current, until_idle=True)
     check(bench)

@@ -85,11 +85,24 @@ def test_a_signal_may_wait_for_the_reply_of_the_run(served: Served) -> None:
 
 
 @pytest.mark.parametrize("params", [{}, {"wait": 1}])
-def test_the_id_of_a_signal_is_not_empty(served: Served, params) -> None:
+@pytest.mark.parametrize(
+    "id_", ["", "a\tb", "a\x00b", "\ud800", "x" * 256, "effect/0.4", "cancel/it", "late/1"]
+)
+def test_the_id_of_a_signal_is_one_that_can_be_replied_to_and_is_not_of_the_store(
+    served: Served, params, id_: str
+) -> None:
+    """A run that replied to such a signal failed; one of the store's own kept an answer from its run."""
     run = start(served)
-    asked = {"name": "sell", "id": ""}
-    sent = served.client.post(f"/v1/runs/{run}/signals", params=params, json=asked)
+    asked = json.dumps({"name": "sell", "id": id_})
+    sent = served.client.post(f"/v1/runs/{run}/signals", params=params, content=asked, headers=JSON)
     refused(sent, 400, "FM1320")
+
+
+def test_an_id_as_long_as_it_may_be_is_replied_to(served: Served) -> None:
+    run = start(served, entry="till", id="r" * 200)
+    asked = {"name": "sell", "value": 21, "id": "x" * 255}
+    sent = served.client.post(f"/v1/runs/{run}/signals", params={"wait": 10}, json=asked)
+    assert (sent.status_code, sent.json()["reply"]) == (200, 42)
 
 
 def test_a_request_that_is_not_replied_to_in_time_is_accepted(served: Served) -> None:
@@ -448,12 +461,9 @@ def test_a_name_that_postgresql_cannot_keep_is_the_fault_of_who_sent_it(postgres
     """Neither 503, which says that another try may help, nor an error of ours."""
     with serving(postgres.new_store(), only=["api"]) as served:
         served.engine.deploy(flowmetal.compile(SHOP), "shop")
-        run = start(served)
         sent = [
             ("/v1/runs", {"program": text}),
             ("/v1/runs", {"program": "shop", "tags": {"customer": text}}),
-            (f"/v1/runs/{run}/signals", {"name": "order", "id": text}),
-            (f"/v1/runs/{run}/signals?wait=1", {"name": "order", "id": text}),
             ("/v1/tasks/claim", {"queue": text, "worker": "w"}),
             ("/v1/tasks/complete", {"id": text, "attempt": 1}),
         ]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from typing import Final, NamedTuple
 
 from flowmetal.effects.errors import effect_error
 from flowmetal.ids import RunId
 from flowmetal.store.operations.records import TAB, Records
 from flowmetal.store.protocol import Message, RunState
+from flowmetal.store.rules import is_kept
 from flowmetal.values import ErrorValue, Map, Value, hash_map, keyword
 from flowmetal.values.codec import encode_data
 
@@ -57,6 +60,32 @@ def bad_name(name: str, what: str) -> Answer | None:
         f"the name of a {what} is 1 to {_LONGEST_NAME} printable characters, got {name[:40]!r}",
         name=name,
     )
+
+
+def bad_text(operation: object) -> Answer | None:
+    """Return the refusal of an operation in which there is a text that no store can keep, None if there is none."""
+    for text in _texts(operation):
+        if not is_kept(text):
+            return refuse(
+                "FM1021",
+                "effect/bad-argument",
+                f"{text[:40]!a} holds a character that no store can keep: NUL, or half of a surrogate pair",
+            )
+    return None
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple | list):
+        for each in value:
+            yield from _texts(each)
+    elif isinstance(value, dict):
+        for pair in value.items():
+            yield from _texts(pair)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _texts(getattr(value, field.name))
 
 
 def reply(

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from flowmetal.bytecode.arities import takes
-from flowmetal.errors import FlowmetalError, StoreError
+from flowmetal.errors import FlowmetalError
 from flowmetal.ids import ProgramHash, RunId
 from flowmetal.store.inputs import encode_input, first_event, is_run_id
 from flowmetal.store.operations import runs
@@ -24,7 +24,7 @@ from flowmetal.store.operations.deployments import Deployment
 from flowmetal.store.operations.records import Record, Records, read
 from flowmetal.store.operations.vocabulary import SendMessage, StartRun
 from flowmetal.store.protocol import Message, NewRun
-from flowmetal.store.rules import check_text
+from flowmetal.store.rules import is_kept
 from flowmetal.values import ErrorValue, FlowError, Map, Value, keyword
 from flowmetal.values.codec import decode_data, encode_data
 from flowmetal.values.json_mapping import from_json, json_loads
@@ -134,7 +134,7 @@ def _start(records: Records, key: str, order: Mapping[str, Any]) -> dict[str, An
     entry = _entry(decode_data(record.body or b""), order, len(arguments))
     tags = order.get("tags", {})
     if not isinstance(tags, dict) or not all(
-        _is_kept(each) for pair in tags.items() for each in pair
+        isinstance(each, str) and is_kept(each) for pair in tags.items() for each in pair
     ):
         raise _Wrong("`tags` is not an object of texts")
     seed = int.from_bytes(os.urandom(8), "big")
@@ -177,20 +177,9 @@ def _text(order: Mapping[str, Any], name: str) -> str:
     found = order.get(name)
     if not isinstance(found, str) or not found:
         raise _Wrong(f"`{name}` is not a text")
-    if not _is_kept(found):
+    if not is_kept(found):
         raise _Wrong(f"`{name}` holds a character that no store can keep")
     return found
-
-
-def _is_kept(found: object) -> bool:
-    """Say whether something is a text that every store can keep: the one that holds the order may not be the last."""
-    if not isinstance(found, str) or "\0" in found:
-        return False
-    try:
-        check_text(found)
-    except StoreError:
-        return False
-    return True
 
 
 def _accepted(found: Answer) -> Answer:

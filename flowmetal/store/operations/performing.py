@@ -21,7 +21,15 @@ from flowmetal.store.operations import (
     tasks,
     topics,
 )
-from flowmetal.store.operations.answers import Answer, Asker, answer, answer_id, refuse, reply
+from flowmetal.store.operations.answers import (
+    Answer,
+    Asker,
+    answer,
+    answer_id,
+    bad_text,
+    refuse,
+    reply,
+)
 from flowmetal.store.operations.records import TAB, Records, Standing
 from flowmetal.store.operations.ties import OPEN, Tie, tie_of, ties, unbind
 from flowmetal.store.operations.vocabulary import (
@@ -83,14 +91,14 @@ def perform_all(records: Records, run: RunId, asked: Sequence[Asked]) -> None:
     """Perform the operations of a step, in order, and answer those that can be answered now."""
     for one in asked:
         asker = Asker(run, one.effect)
-        found = _perform_for(records, asker, one.operation)
+        found = bad_text(one.operation) or _perform_for(records, asker, one.operation)
         if found is not None:
             reply(records, run, one.effect, found, at_once=True)
 
 
 def operate(records: Records, operation: Operation) -> Answer:
     """Perform an operation for somebody who is no run, and return the answer."""
-    found = _perform(records, None, operation)
+    found = bad_text(operation) or _perform(records, None, operation)
     if found is None:
         name = type(operation).__name__
         return refuse("FM0703", "effect/bad-argument", f"only a run can ask for {name}")
@@ -369,7 +377,7 @@ def attend_to(records: Records, due: Sequence[tuple[str, str]]) -> None:
                 raise
             raise Unattended(space, key, trouble) from None
         except UnicodeEncodeError as half:
-            raise Unattended(space, key, rules.no_text(half)) from None
+            raise Unattended(space, key, rules.no_text(half.object)) from None
     delayed = [key for space, key in due if space == queues.Delayed.SPACE]
     for name in dict.fromkeys(map(queues.queue_of, delayed)):
         queues.serve(records, name)

@@ -20,7 +20,7 @@ from typing import ClassVar
 from flowmetal.ids import RunId
 from flowmetal.store.operations.answers import Answer, Asker, answer, bad_name, refuse, reply
 from flowmetal.store.operations.records import TAB, Kept, Records, drop, each, find, first, keep
-from flowmetal.store.operations.ties import OPEN, Tie, bind, tie_of, unbind, wait_at, waits_no_more
+from flowmetal.store.operations.ties import Tie, bind, tie_of, unbind, wait_at, waits_no_more
 from flowmetal.store.operations.vocabulary import (
     AcquirePermit,
     ReleasePermit,

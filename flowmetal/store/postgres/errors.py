@@ -34,6 +34,8 @@ _STATES = {
     "55P03": ("FM1009", "a row in {place} is locked for too long",                    "see who is waiting: pg_stat_activity"),
     "40":    ("FM1009", "the server of {place} gave the transaction up: {detail}",    "try again"),
     "54":    ("FM1021", "a part of the run is too big for {place}: {detail}",         "keep big values outside of the run"),
+    "22003": ("FM1021", "a number is too big for {place}: {detail}",                  "keep such values outside of the run"),
+    "22P02": ("FM1021", "a value is none that {place} can keep: {detail}",            "keep such values outside of the run"),
     "22021": ("FM1021", "a name is not text that {place} can keep: {detail}",         "the database must have the encoding UTF8"),
     "22P05": ("FM1021", "a name is not text that {place} can keep: {detail}",         "the database must have the encoding UTF8"),
 }

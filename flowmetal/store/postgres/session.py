@@ -122,7 +122,7 @@ class Session:
         except psycopg.Error as error:
             raise from_psycopg(error, self.address.place) from error
         except UnicodeEncodeError as error:
-            raise no_text(error) from error
+            raise no_text(error.object) from error
         finally:
             self._pool.give_back(connection)
 

@@ -211,10 +211,13 @@ class SqliteRecords:
         found = self._execute(
             "SELECT number, state FROM run JOIN head USING (number) WHERE id = ?", (run,)
         ).fetchone()
-        if found is None or not rules.takes(rules.state_of(found[1]), message.kind):
+        if found is None:
             return None
         number = int(found[0])
-        return self.receipt(number, message.id) or self.put_message(number, message)
+        receipt = self.receipt(number, message.id)
+        if receipt is not None or not rules.takes(rules.state_of(found[1]), message.kind):
+            return receipt
+        return self.put_message(number, message)
 
     def forget(self, run: RunId, message: str) -> None:
         self._execute(

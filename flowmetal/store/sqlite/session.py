@@ -147,12 +147,12 @@ class Session:
             ours = from_sqlite(error, self.path)
             if ours is not error:
                 raise ours from error
+        if isinstance(error, UnicodeEncodeError):  # by what was to be written
+            raise no_text(error.object) from error
         if isinstance(error, UnicodeDecodeError | OverflowError):  # by what was found there
             raise damaged(self.path) from error
         if isinstance(error, _OF_SHAPE) and not self._is_sound():
             raise damaged(self.path) from error
-        if isinstance(error, UnicodeEncodeError):
-            raise no_text(error) from error
 
     def _is_sound(self) -> bool:
         """Say whether SQLite finds its file in order; it reads all of it."""

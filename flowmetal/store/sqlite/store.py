@@ -141,6 +141,7 @@ class SqliteStore:
         return None if found is None else found[0]
 
     def create_run(self, new: NewRun) -> tuple[RunRow, bool]:
+        rules.check_text(new.id, *new.tags, *new.tags.values())
         with self._session.writing("create_run"):
             made = self._records.create_run(new)
             row = self._row(new.id)
@@ -150,6 +151,8 @@ class SqliteStore:
         return row, made
 
     def create_runs(self, new: Sequence[NewRun]) -> list[bool]:
+        for each in new:
+            rules.check_text(each.id, *each.tags, *each.tags.values())
         with self._session.writing("create_runs"):
             made = [self._records.create_run(each) for each in new]
         if any(made):
@@ -503,6 +506,7 @@ class SqliteStore:
     # Messages and history
 
     def send(self, run: RunId, message: Message) -> InboxRow | None:
+        rules.check_text(message.id, message.kind, message.name)
         with self._session.writing("send"):
             head = self._head(run)
             if head is None:
