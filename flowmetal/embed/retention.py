@@ -121,7 +121,8 @@ def _trim(
     stored = store.chunk_names(row.id)
     if not events and not going and not stored:
         return
-    needed = _needed(host, row, staying) if stored else set()
+    latest = store.snapshot(row.id)
+    needed = _needed(host, row, latest, staying) if stored else set()
     if not dry_run:
         with host.claimed(row.id, even=_EVEN) as claim:
             if not isinstance(claim, Claim):
@@ -129,8 +130,10 @@ def _trim(
                 return
             try:
                 now = store.run(row.id)
-                # It went on meanwhile, or was trimmed: an older anchor would stand before a gap.
-                if now is None or (now.seq, now.anchor) != (row.seq, row.anchor):
+                # It went on meanwhile, or was trimmed: an older anchor would stand before a gap. What
+                # computes without an event needs other chunks than it did, at the same number.
+                is_other = now is None or (now.seq, now.anchor) != (row.seq, row.anchor)
+                if is_other or store.snapshot(row.id) != latest:
                     found.busy.append(row.id)
                     return
                 last = max((seq for seq, _ in going), default=0)
@@ -194,12 +197,9 @@ def _of_now(events: Iterator[Event], after: int) -> Iterator[Event]:
         yield event
 
 
-def _needed(host: Host, row: RunRow, staying: set[int]) -> set[str]:
+def _needed(host: Host, row: RunRow, latest: bytes | None, staying: set[int]) -> set[str]:
     """Return the chunks that the latest snapshot and those that stay refer to, directly or not."""
-    datas = []
-    latest = host.store.snapshot(row.id)
-    if latest is not None:
-        datas.append(latest)
+    datas = [] if latest is None else [latest]
     for seq in staying:
         kept = host.store.kept_snapshot(row.id, seq)
         if kept is not None:

@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 
 from flowmetal import Engine, compile
+from flowmetal.embed import retention
 from flowmetal.embed.retention import Retention
 from flowmetal.errors import RunError
+from flowmetal.ids import RunId
+from flowmetal.runtime.active import Step
+from flowmetal.runtime.advance import advance
+from flowmetal.runtime.committing import carry_out, commit_step
+from flowmetal.runtime.loading import open_run
+from flowmetal.store.protocol import Claim, RunState
 from flowmetal.values import pr_str
 from tests.stores import url_of
 
@@ -285,6 +292,48 @@ def test_of_two_who_trim_a_run_at_one_moment_one_leaves_it_for_the_next_time(
     assert engine.verify(run).problems == []
     engine.signal(run, "go")
     assert engine.result(run) == 300
+
+
+COMPUTING = """
+(ns c (:require [flow.event :refer [receive!]]))
+(defn main [n]
+  (let [sent (atom (vec (range 2000)))]
+    (receive! :go)
+    (loop [i 0]
+      (if (< i n) (do (swap! sent conj i) (recur (inc i))) (count @sent)))))
+"""
+
+
+def compute(engine: Engine, run: str) -> None:
+    """Let a run compute for a while, and give it back: it saves its state, and there is no event."""
+    host = engine.host
+    with host.claimed(RunId(run)) as claim:
+        assert isinstance(claim, Claim)
+        active = open_run(host, claim, host.clock.monotonic_us())
+        carry_out(active, advance(active, turns=3))
+        commit_step(active, Step(RunState.READY, leave=True))
+
+
+def test_what_a_run_has_saved_while_it_was_looked_at_stays_though_nothing_has_happened(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = engine.start(compile(COMPUTING), [100_000])
+    engine.interpret(until_idle=True)
+    engine.signal(run, "go")
+    compute(engine, run)
+    needed = retention._needed
+
+    def computing_meanwhile(*words: object) -> object:
+        found = needed(*words)  # type: ignore[arg-type]
+        compute(engine, run)
+        return found
+
+    monkeypatch.setattr(retention, "_needed", computing_meanwhile)
+    seqs = [engine.store.run(RunId(run)).seq]  # type: ignore[union-attr]
+    assert engine.collect(Retention(snapshots="latest")).busy == [run]
+    seqs.append(engine.store.run(RunId(run)).seq)  # type: ignore[union-attr]
+    assert seqs[0] == seqs[1]
+    assert engine.result(run) == 102_000
 
 
 def test_a_run_that_has_moved_is_not_said_to_be_driven(engine: Engine, tmp_path) -> None:
