@@ -37,7 +37,6 @@ _GENERATION = keyword("generation")
 _REASON = keyword("reason")
 _REVIVED = keyword("revived")
 _AGAIN = keyword("again")
-_ENTERING: Final = (kinds.RESOLVED, kinds.EFFECT_FAILED, kinds.CANCELLING, kinds.OVERDUE)
 _PAGE: Final = 1000
 
 
@@ -105,10 +104,9 @@ def machine_at(host: Host, row: RunRow, at: int | None = None, image: Image | No
         feed(past, event)
     if past.seq < at:
         raise _trimmed(past.seq + 1)
-    following = next(_facts(events_of(host, row.id, at, row.seq)), None)
-    if following is not None:
-        past.run_to(following)
-    elif completed:  # so it ends, from here on
+    if any(_approach(past, event) for event in events_of(host, row.id, at, row.seq)):
+        return past
+    if completed:  # so it ends, from here on
         past.run_to(UNLIMITED)
     else:
         past.run_as_far_as(_latest(host, row, data, None).machine)
@@ -138,11 +136,11 @@ def feed(past: Past, event: Event) -> None:
     if event.seq != past.seq + 1:
         raise _trimmed(past.seq + 1, f": the history goes on with {event.seq}")
     past.seq = event.seq
+    _approach(past, event)
     machine = past.machine
     match event.kind:
         case kinds.RESOLVED | kinds.EFFECT_FAILED:
             data = _data(event)
-            past.run_to(data.get(_FUEL))
             if event.effect not in machine.open:
                 past.take_in()
             if event.effect not in machine.open:
@@ -152,19 +150,12 @@ def feed(past: Past, event: Event) -> None:
             deliver(machine, result, event.time_us, event.effect)
         case kinds.CANCELLING:
             data = _data(event)
-            fuel = data.get(_FUEL)
-            if not past.is_revived or fuel > machine.fuel_used:  # else it came with the revival
-                past.run_to(fuel)
             if not data.get(_AGAIN):
                 deliver(machine, Cancel(str(data.get(_REASON) or "")), event.time_us)
         case kinds.OVERDUE:
-            data = _data(event)
-            past.run_to(data.get(_FUEL))
-            deliver(machine, Overdue(data.get(keyword("fiber"))), event.time_us)
+            deliver(machine, Overdue(_data(event).get(keyword("fiber"))), event.time_us)
         case kinds.REVIVED:
-            revival = revival_of(_data(event))
-            past.run_to(_data(event).get(_FUEL) if isinstance(revival, Resume) else UNLIMITED)
-            revival.apply(machine)
+            revival_of(_data(event)).apply(machine)
             past.is_revived = True
         case kinds.UPGRADED:
             _upgrade(past, _data(event))
@@ -176,17 +167,41 @@ def feed(past: Past, event: Event) -> None:
             pass
 
 
+def _approach(past: Past, event: Event) -> bool:
+    """Compute up to where an event found the machine. Say whether it is one that found it somewhere.
+
+    An upgrade does as what enters does: from there on another program has computed.
+    """
+    match event.kind:
+        case kinds.RESOLVED | kinds.EFFECT_FAILED | kinds.OVERDUE:
+            past.run_to(_data(event).get(_FUEL))
+        case kinds.CANCELLING:
+            fuel = _data(event).get(_FUEL)
+            if (
+                not past.is_revived or fuel > past.machine.fuel_used
+            ):  # else it came with the revival
+                past.run_to(fuel)
+        case kinds.REVIVED:
+            data = _data(event)
+            past.run_to(data.get(_FUEL) if isinstance(revival_of(data), Resume) else UNLIMITED)
+        case kinds.UPGRADED:
+            data = _data(event)
+            fuel = data.get(_FUEL)
+            if fuel is not None and not data.get(_REVIVED):  # None: the run had not begun
+                past.run_to(fuel)
+        case _:
+            return False
+    return True
+
+
 def _upgrade(past: Past, data: Map) -> None:
     """Let the machine go on in another program, as it did."""
     image = past.image_of(ProgramHash(data.get(keyword("to"))))
-    fuel = data.get(_FUEL)
-    if fuel is None:  # the run had not begun
+    if data.get(_FUEL) is None:  # the run had not begun
         old = past.machine
         past.machine = start(image, old.entry, old.arguments, old.run, old.random)
-        return
-    if not data.get(_REVIVED):
-        past.run_to(fuel)
-    past.machine = moved(past.machine, image)
+    else:
+        past.machine = moved(past.machine, image)
 
 
 def has_ended(events: Iterable[Event]) -> bool:
@@ -245,13 +260,6 @@ def events_of(host: Host, run: RunId, after: int, last: int) -> Iterator[Event]:
     while after < last and (page := host.store.events(run, after, min(_PAGE, last - after))):
         yield from page
         after = page[-1].seq
-
-
-def _facts(events: Iterator[Event]) -> Iterator[int]:
-    """Yield the fuel at which each fact entered."""
-    for event in events:
-        if event.kind in _ENTERING:
-            yield _data(event).get(_FUEL)
 
 
 def _data(event: Event) -> Map:

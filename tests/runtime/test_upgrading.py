@@ -8,6 +8,11 @@ import pytest
 
 import flowmetal
 from flowmetal.errors import RefusedError
+from flowmetal.runtime.active import Step
+from flowmetal.runtime.advance import advance
+from flowmetal.runtime.committing import carry_out, commit_step
+from flowmetal.runtime.loading import open_run
+from flowmetal.store.protocol import RunState
 from flowmetal.values import pr_str
 from tests.stores import url_of
 
@@ -61,6 +66,52 @@ def test_states_of_both_sides_of_an_upgrade_can_be_looked_at(engine) -> None:
     ended(engine, run, 3, 4)
     assert engine.eval(run, "(u/price 5)", at=before) == 5
     assert engine.eval(run, "(u/price 5)") == 500
+
+
+COUNTING = (
+    "(ns u) (defn more? [i] {v}) (defn main [] (loop [i 0] (if (more? i) (recur (inc i)) i)))"
+)
+ENDLESS, ENDING = COUNTING.replace("{v}", "true"), COUNTING.replace("{v}", "(< i 9)")
+
+
+def computing(engine, source: str) -> str:
+    """Start a run, and let it go while it computes."""
+    run, _ = engine.start(flowmetal.compile(source))
+    host = engine.host
+    with host.claimed(run) as claim:
+        active = open_run(host, claim, host.clock.monotonic_us())
+        carry_out(active, advance(active, turns=1))
+        commit_step(active, Step(RunState.READY, leave=True))
+    return run
+
+
+def test_what_a_run_was_before_an_upgrade_is_computed_no_further_than_that(engine) -> None:
+    run = computing(engine, ENDLESS)
+    last = max(event.seq for event in engine.events(run))
+    stood = engine.eval(run, "i")
+    assert stood > 1000
+    engine.upgrade(run, flowmetal.compile(ENDING))
+    result = ended(engine, run)
+    assert engine.eval(run, "i", at=last) == stood
+    made = engine.fork(run, at=last, program=flowmetal.compile(ENDING))
+    assert ended(engine, made.id) == result
+
+
+def test_a_run_that_was_upgraded_before_it_began_was_nowhere_in_the_old_program(engine) -> None:
+    run, _ = engine.start(flowmetal.compile(ENDLESS))
+    engine.upgrade(run, flowmetal.compile(ENDING))
+    assert ended(engine, run) == "9"
+    assert engine.eval(run, "(u/more? 10)", at=1) is True
+    made = engine.fork(run, at=1, program=flowmetal.compile(ENDING))
+    assert ended(engine, made.id) == "9"
+
+
+def test_a_fork_of_what_computes_was_where_it_got_its_program(engine) -> None:
+    run = computing(engine, ENDLESS)
+    made = engine.fork(run, program=flowmetal.compile(ENDING))
+    forked = next(event.seq for event in engine.events(made.id) if event.kind == "forked")
+    ended(engine, made.id)
+    assert engine.eval(made.id, "i", at=forked) == engine.eval(run, "i")
 
 
 def test_a_frame_in_a_changed_function_keeps_its_code_until_it_returns(engine) -> None:
