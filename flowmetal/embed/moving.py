@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from flowmetal.effects import events as kinds
 from flowmetal.embed import arriving
@@ -84,7 +85,6 @@ def export_run(
     Raises StoreError FM1001 if no place would take it in: it stays.
     """
     path = path or f"{run}{SUFFIX}"
-    _refuse_other_file(run, path)
     with _claimed(host, run) as claim:
         return _export(host, claim, path, in_doubt, force)
 
@@ -93,12 +93,13 @@ def _export(host: Host, claim: Claim, path: str, in_doubt: bool, force: bool) ->
     store, run = host.store, claim.run
     row = store.load(claim).row
     try:
+        _refuse_other_file(run, path, partial(_is_older, row))
         ties = Ties.of(store, run)
         if not in_doubt:
             _refuse_in_doubt(row, ties)
         if not force:
             _refuse_ties(run, ties)
-    except RefusedError:
+    except (RefusedError, UsageError):
         store.release(claim)
         raise
     body = encode_data(hash_map(((keyword("copy"), False),)))
@@ -293,7 +294,7 @@ def copy_run(
     Return the path and the fork. It is made by the rules of ``fmvm fork`` (runtime/forking.py).
     """
     path = path or f"{id}{SUFFIX}"
-    _refuse_other_file(id, path)
+    _refuse_other_file(id, path, _is_copy)
     made = fork(host, run, id, at, choices)
     parts = made.parts | _earlier(host.store, made.events)
     write_bytes(path, pack(sealed(parts, host.keys)))
@@ -374,23 +375,35 @@ def unpack(data: bytes, path: str) -> dict[str, bytes]:
     return found
 
 
-def _refuse_other_file(run: RunId, path: str) -> None:
-    """Refuse to write over anything but an older export of ``run``.
+def _refuse_other_file(run: RunId, path: str, is_older: Callable[[RunImage], bool]) -> None:
+    """Refuse to write over anything but an older file of ``run``.
 
     A run that has moved away is in its file and nowhere else.
     """
     if not os.path.isfile(path):
         return
     try:
-        if unpack_image(_own(unpack(read_bytes(path), path))).row.id == run:
+        there = unpack_image(_own(unpack(read_bytes(path), path)))
+        if there.row.id == run and is_older(there):
             return
     except StoreError:
         pass  # not an export, or damaged: it is somebody's file all the same
     raise UsageError(
         "FM1312",
-        f"{path} cannot be written: it is there already and is no export of run {run}",
+        f"{path} cannot be written: it is there already and is no older export of this run {run}",
         hint="name another file with -o",
     )
+
+
+def _is_older(row: RunRow, there: RunImage) -> bool:
+    """Say whether a file holds what a run here has been: another store may have given the id again."""
+    return there.row.created_us == row.created_us and there.row.seq <= row.seq
+
+
+def _is_copy(there: RunImage) -> bool:
+    """Say whether a file holds a fork as it was made, and no run that has left a store."""
+    made_or_left = (e.kind for e in there.events if e.kind in (kinds.FORKED, kinds.EXPORTED))
+    return next(reversed(list(made_or_left)), None) == kinds.FORKED
 
 
 @contextmanager

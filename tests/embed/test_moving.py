@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,55 @@ def test_an_export_never_takes_the_place_of_another_file(engine, tmp_path: Path)
     with pytest.raises(UsageError):
         engine.export(second, str(note))
     assert note.read_text() == "mine"
+
+
+def test_an_export_never_takes_the_place_of_another_run_that_has_its_name(
+    engine, tmp_path: Path
+) -> None:
+    file = tmp_path / "nightly.fms"
+    program = flowmetal.compile(SOURCE)
+    engine.start(program, [3], id="nightly")
+    engine.export("nightly", str(file))
+    held = file.read_bytes()
+    with flowmetal.Engine("memory:") as there:
+        there.start(program, [5], id="nightly")
+        there.start(program, [7], id="other")
+        for write in (
+            lambda: there.export("nightly", str(file)),
+            lambda: there.export_copy("other", str(file), id="nightly"),
+        ):
+            with pytest.raises(UsageError, match="is no older export of this run nightly"):
+                write()
+            assert file.read_bytes() == held
+        assert there.result("nightly") == 25
+    engine.import_run(str(file))
+    assert engine.result("nightly") == 9
+
+
+def test_an_older_state_never_takes_the_place_of_a_later_one(tmp_path: Path) -> None:
+    file, store, backup = str(tmp_path / "r.fms"), tmp_path / "a.db", tmp_path / "b.db"
+    with flowmetal.Engine(f"sqlite:{store}") as engine:
+        engine.start(flowmetal.compile(SOURCE), [3], id="r")
+    shutil.copy(store, backup)
+    with flowmetal.Engine(f"sqlite:{store}") as engine:
+        engine.result("r")
+        engine.export("r", file)
+    with flowmetal.Engine(f"sqlite:{backup}") as engine, pytest.raises(UsageError, match="FM1312"):
+        engine.export("r", file)
+
+
+def test_a_copy_takes_the_place_of_a_copy(engine, tmp_path: Path) -> None:
+    file = str(tmp_path / "twin.fms")
+    run, _ = engine.start(flowmetal.compile(WAITS), [3])
+    engine.export_copy(run, file, id="twin")
+    engine.interpret(until_idle=True)
+    engine.export_copy(run, file, id="twin")
+    with flowmetal.Engine("memory:") as there:
+        there.import_run(file)
+        assert "effect-requested" in [event.kind for event in there.events("twin")]
+        there.export("twin", file)
+    with pytest.raises(UsageError, match="FM1312"):
+        engine.export_copy(run, file, id="twin")
 
 
 def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
