@@ -54,18 +54,20 @@ def ask(
     elif (known := reply_to(engine.store, run, checked_signal_id(id))) is not None:
         return known
     engine.signal(run, name, value, id=id)
+    return wait_until(engine.store, lambda: find_reply(engine.store, run, name, id), timeout_us)
 
-    def look() -> Reply | None:
-        row = engine.store.run(RunId(run))
-        found = reply_to(
-            engine.store, run, id
-        )  # read after the run: an end comes after its replies
-        if found is None and (row is None or row.state in ENDED):
-            raise RunError(
-                "FM1137",
-                f"run {run} has ended without a reply to {name}",
-                hint=f"see `fmvm show {run}` for how it ended",
-            )
-        return found
 
-    return wait_until(engine.store, look, timeout_us)
+def find_reply(store: Store, run: str, name: str, id: str) -> Reply | None:
+    """Return the reply to the signal ``name`` that was sent as ``id``, None if there is none yet.
+
+    Raises asking.Thrown as above, RunError FM1137 if the run has ended without one.
+    """
+    row = store.run(RunId(run))
+    found = reply_to(store, run, id)  # read after the run: an end comes after its replies
+    if found is None and (row is None or row.state in ENDED):
+        raise RunError(
+            "FM1137",
+            f"run {run} has ended without a reply to {name}",
+            hint=f"see `fmvm show {run}` for how it ended",
+        )
+    return found

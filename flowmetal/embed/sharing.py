@@ -22,6 +22,7 @@ from flowmetal.store.operations.vocabulary import (
     Deploy,
     Deployments,
     EndTask,
+    FindTask,
     Operation,
     Publish,
     ShowCallback,
@@ -128,6 +129,8 @@ def beat_callback(store: Store, callback: str) -> CallbackBeat:
 
 
 def claim_task(store: Store, queue: str, worker: str, names: Sequence[str]) -> TaskClaim | None:
+    if not _of(perform(store, FindTask(queue, tuple(names))), "value"):
+        return None  # who waits for a task asks often, and keeps no writer waiting
     found = perform(store, ClaimTask(queue, worker, tuple(names)))
     if _of(found, "id") is None:
         return None

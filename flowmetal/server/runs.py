@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from flowmetal.embed import Beginning
 from flowmetal.embed.engine import Engine
+from flowmetal.embed.requesting import find_reply
 from flowmetal.embed.sharing import stored_program
 from flowmetal.embed.views import RunView, to_json
 from flowmetal.errors import FlowmetalError
@@ -140,17 +141,14 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
         said = {"run": run, "name": name, "id": id_}
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
-        while True:
-            # Asked again with the same id, it is the same request.
-            found = await desk.ask(
-                lambda engine: engine.ask(run, name, value, id=id_, timeout_us=0), long=True
-            )
-            if found is not None:
-                return answer({**said, "reply": to_json(found.value)})
+        found = await desk.ask(lambda engine: engine.ask(run, name, value, id=id_, timeout_us=0))
+        while found is None:
             left = deadline - loop.time()
             if left <= 0 or desk.stopping.is_set():
                 return answer(said, 202)
             await desk.change(left)
+            found = await desk.ask(lambda engine: find_reply(engine.store, run, name, id_))
+        return answer({**said, "reply": to_json(found.value)})
 
     def told(known: tuple[str, ...], act: Callable[[Engine, str, Fields], object]) -> Any:
         """Return the handler of a verb that changes a run's state and says it."""

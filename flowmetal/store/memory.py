@@ -19,7 +19,15 @@ from flowmetal.store.chain import length
 from flowmetal.store.clock import Clock, SetBack, SystemClock
 from flowmetal.store.memory_records import MemoryRecords
 from flowmetal.store.memory_run import MemoryRun, describe, in_order, matches
-from flowmetal.store.operations import attend, end_run, look_again, operate, perform_all, revive_run
+from flowmetal.store.operations import (
+    attend,
+    end_run,
+    is_a_look,
+    look_again,
+    operate,
+    perform_all,
+    revive_run,
+)
 from flowmetal.store.protocol import (
     ANY_ATTEMPTS,
     ENDED,
@@ -422,7 +430,7 @@ class MemoryStore:
 
     def send(self, run: RunId, message: Message) -> InboxRow | None:
         rules.check_text(message.id, message.kind, message.name)
-        with self._writing("send"):
+        with self._writing("send", announces=False):
             found = self._runs.get(run)
             if found is None:
                 return None
@@ -431,6 +439,7 @@ class MemoryStore:
                 return receipt
             rules.check_open(run, found.state)
             self._within("send")
+            self._announce()
             return self.put_message(found, message)
 
     def put_message(self, run: MemoryRun, message: Message) -> InboxRow:
@@ -446,9 +455,15 @@ class MemoryStore:
         return receipt
 
     def operate(self, operation: Operation) -> Map:
-        with self._writing("operate"):
+        if is_a_look(operation):
+            with self._reading():
+                return operate(self._records, operation)[0]
+        with self._writing("operate", announces=False):
             self._within("operate")
-            return operate(self._records, operation)
+            found, written = operate(self._records, operation)
+            if written:
+                self._announce()
+            return found
 
     def has_calls(self, kinds: Collection[str]) -> bool:
         from flowmetal.store.operations.calls import are_offered
@@ -572,16 +587,21 @@ class MemoryStore:
             yield
 
     @contextmanager
-    def _writing(self, name: str) -> Iterator[None]:
-        """One write transaction: hooks around it, and whoever waits is told."""
+    def _writing(self, name: str, *, announces: bool = True) -> Iterator[None]:
+        """One write transaction: hooks around it, and whoever waits is told. Not ``announces``: the block does."""
         with self._reading():
             if self.hooks is not None:
                 self.hooks(f"before {name}")
             yield
-            self._changes += 1
-            self._changed.notify_all()
+            if announces:
+                self._announce()
             if self.hooks is not None:
                 self.hooks(f"after {name}")
+
+    def _announce(self) -> None:
+        """Wake whoever waits; they see what has changed when the transaction is over."""
+        self._changes += 1
+        self._changed.notify_all()
 
     def _within(self, name: str) -> None:
         """Called when all checks are passed and nothing is changed yet."""

@@ -6,6 +6,7 @@ For a store of your own, subclass ``OperationsContract`` with a ``world`` as for
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
@@ -31,6 +32,7 @@ from flowmetal.store.operations.vocabulary import (
     Deployments,
     EndTask,
     Enqueue,
+    FindTask,
     GetState,
     IfExists,
     OnParentEnd,
@@ -47,6 +49,8 @@ from flowmetal.store.operations.vocabulary import (
     ScanState,
     SendMessage,
     SettlePromise,
+    ShowCall,
+    ShowCallback,
     ShowPermit,
     ShowPromise,
     ShowTask,
@@ -59,7 +63,7 @@ from flowmetal.store.operations.vocabulary import (
     Unsubscribe,
     Withdraw,
 )
-from flowmetal.store.protocol import Claim, Held, Message, NewEvent, NewRun, RunState
+from flowmetal.store.protocol import Claim, Held, Message, NewEvent, NewRun, RunState, Store
 from flowmetal.values import Map, hash_map, keyword
 from flowmetal.values.codec import decode_data
 from tests.contracts.test_store import (
@@ -158,6 +162,13 @@ def started(run: RunId = CHILD, **more: object) -> NewRun:
     return new(run, **more)
 
 
+def is_quiet(store: Store) -> bool:
+    """Say whether nobody wakes who waits for a change of the store."""
+    began = time.monotonic()
+    store.wait_for_change(0.2)
+    return time.monotonic() - began > 0.15
+
+
 class OperationsContract:
     """The promises. A test is a promise."""
 
@@ -192,6 +203,68 @@ class OperationsContract:
         world.ann.commit(doer.claim, step(RunState.WAITING, release=True, operations=asked))
         assert row(world.ann).state is RunState.READY
         assert [claim.run for claim in world.bob.claim_ready(BOB, LEASE_US, 9)] == [R1]
+
+    def test_an_operation_that_changes_nothing_wakes_nobody(self, world: World) -> None:
+        doer = Doer(world, R1)
+        doer.get(OpenCallback("c-1", "hash"))
+        doer.ask(AcquirePermit("l"))
+        number = int(self.task(doer).rpartition(".")[2])
+        world.bob.operate(SettlePromise("p", b"x"))
+        world.ann.send(R1, signal("m"))
+        looks = (
+            GetState("a"),
+            ScanState("a"),
+            ShowPermit("l"),
+            ShowCallback("c-1"),
+            ShowPromise("p"),
+            ShowTies(R1),
+            ShowTask(R1, number),
+            ShowCall(R1, 1),
+            DeadLetters("q"),
+            Deployments(),
+            FindTask("images"),
+            FindTask("images", ["crop"]),
+            ClaimTask("images", "w", ["crop"]),  # what is there is for others
+            ClaimTask("nothing", "w"),
+            BeatTask("nothing", 1),
+            SettlePromise("p", b"y"),
+            Undeploy("shop"),
+        )
+        while not (is_quiet(world.ann) and is_quiet(world.bob)):
+            pass
+        for operation in looks:
+            world.ann.operate(operation)
+        world.ann.send(R1, signal("m"))
+        assert is_quiet(world.bob)
+        assert is_quiet(world.ann)
+        world.ann.operate(PutState("a", b"x"))
+        assert not is_quiet(world.bob)
+
+    def test_an_operation_that_only_looks_is_no_transaction_that_writes(self, world: World) -> None:
+        doer = Doer(world, R1)
+        number = int(self.task(doer).rpartition(".")[2])
+        said: list[str] = []
+        world.ann.hooks = said.append
+        for operation in (ShowPromise("p"), FindTask("images"), ShowTask(R1, number)):
+            world.ann.operate(operation)
+        assert said == []
+
+    def test_whether_there_is_a_task_is_seen_without_claiming_it(self, world: World) -> None:
+        doer = Doer(world, R1)
+        waits = self.task(doer, max_attempts=2, first_wait_us=SECOND)
+
+        def finds(*names: str) -> object:
+            return of(world.bob.operate(FindTask("images", names)), "value")
+
+        assert (finds(), finds("crop", "resize"), finds("crop")) == (True, True, False)
+        got = world.ann.operate(ClaimTask("images", "w", ["resize"]))
+        assert finds() is False
+        world.ann.operate(EndTask(str(of(got, "id")), 1, "{}", failed=True))
+        assert finds() is False
+        world.clock.advance(SECOND)
+        assert finds() is True
+        doer.ask(Withdraw(waits))
+        assert finds() is False
 
     def test_what_a_step_before_its_commit_would_do_is_not_done(self, world: World) -> None:
         doer = Doer(world, R1)

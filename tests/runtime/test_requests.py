@@ -139,6 +139,14 @@ def test_a_program_asks_and_may_ask_again_after_the_end(engine) -> None:
     assert pr_str(ask(engine, 4, id="a").value) == "{:sold 4}"
 
 
+def test_who_waits_for_a_reply_does_not_look_all_the_time(engine, monkeypatch) -> None:
+    open_till(engine)
+    looks, look = [], engine.store.operate
+    monkeypatch.setattr(engine.store, "operate", lambda asked: looks.append(asked) or look(asked))
+    assert engine.ask("till", "sell", "wait", timeout_us=600_000) is None
+    assert len(looks) < 10
+
+
 def test_who_asks_in_vain_is_told_in_time(engine) -> None:
     open_till(engine)
     assert engine.ask("till", "sell", "wait", timeout_us=1000) is None

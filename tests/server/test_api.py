@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2 as httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -326,6 +327,43 @@ def test_a_worker_of_a_run_that_has_moved_is_told_so(served: Served, tmp_path: P
     attempt = {"id": task["id"], "attempt": task["attempt"]}
     for verb in ("heartbeat", "complete", "fail"):
         refused(served.client.post(f"/v1/tasks/{verb}", json=attempt), 410, "FM1356")
+
+
+def looks(served: Served, requests: list[tuple[str, dict[str, Any]]]) -> list[str]:
+    """Return what the store is asked while requests wait for something that does not come."""
+    asked: list[str] = []
+    store, operate, send = (
+        served.engine.store,
+        served.engine.store.operate,
+        served.engine.store.send,
+    )
+
+    def wait(path: str, body: dict[str, Any]) -> None:
+        with httpx.Client(base_url=served.url, timeout=20) as client:
+            assert client.post(path, json=body).status_code in (202, 204)
+
+    threads = [threading.Thread(target=wait, args=request) for request in requests]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "operate", lambda op: asked.append(type(op).__name__) or operate(op))
+        patch.setattr(store, "send", lambda *at: asked.append("send") or send(*at))
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return asked
+
+
+def test_requests_that_wait_do_not_look_all_the_time(served: Served) -> None:
+    run = start(served)
+    served.until(run, lambda view: view.state == "waiting")
+    claim = {"queue": "nothing", "worker": "w", "wait": 1}
+    claims = looks(served, [("/v1/tasks/claim", claim)] * 2)
+    assert set(claims) == {"FindTask"}
+    assert len(claims) < 20
+    ask = {"name": "nobody-listens", "value": 1}
+    replies = looks(served, [(f"/v1/runs/{run}/signals?wait=1", ask)] * 2)
+    assert replies.count("send") == 2  # each says it once
+    assert len(replies) < 20
 
 
 def test_no_task_is_no_content(served: Served) -> None:

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Final
 
 from flowmetal.errors import StoreError
 from flowmetal.ids import RunId
-from flowmetal.store.operations.records import Records
+from flowmetal.store.operations.records import Noting, Records
 from flowmetal.store.operations.ties import ties
 
 if TYPE_CHECKING:
@@ -60,11 +60,19 @@ def perform_all(records: Records, run: RunId, asked: Sequence[Asked]) -> None:
         performing.perform_all(records, run, asked)
 
 
-def operate(records: Records, operation: Operation) -> Answer:
-    """Perform an operation for somebody who is no run, and return the answer."""
+def is_a_look(operation: Operation) -> bool:
+    """Say whether an operation only reads: then it needs no transaction that writes."""
+    from flowmetal.store.operations.vocabulary import LOOKS
+
+    return isinstance(operation, LOOKS)
+
+
+def operate(records: Records, operation: Operation) -> tuple[Answer, bool]:
+    """Perform an operation for somebody who is no run; return the answer, and whether anything was written."""
     from flowmetal.store.operations import performing
 
-    return performing.operate(records, operation)
+    noting = Noting(records)
+    return performing.operate(noting, operation), noting.written
 
 
 def end_run(records: Records, run: RunId) -> None:

@@ -52,6 +52,7 @@ from flowmetal.store.operations.vocabulary import (
     EndCalls,
     EndTask,
     Enqueue,
+    FindTask,
     GetState,
     GiveBackCall,
     OfferCall,
@@ -188,6 +189,8 @@ def _perform(records: Records, asker: Asker | None, operation: Operation) -> Ans
             return queues.redrive(records, asker, operation)
         case ClaimTask():
             return tasks.claim(records, operation)
+        case FindTask():
+            return tasks.look(records, operation)
         case ShowTask():
             return tasks.show(records, operation)
         case BeatTask():

@@ -30,6 +30,8 @@ TASKS = "task"
 
 _PAGE = 100
 
+T = TypeVar("T")
+
 
 class Record(NamedTuple):
     """A row. ``due_us`` None: nobody has to look at it."""
@@ -85,6 +87,45 @@ class Records(Protocol):
 
     def forget(self, run: RunId, message: str) -> None:
         """Forget a message that the run has consumed, so that one with its id is new."""
+
+
+class Noting:
+    """The open transaction of a store, noting whether anything is ``written`` in it: nobody is to be woken for nothing."""
+
+    def __init__(self, records: Records) -> None:
+        self.written = False
+        self._records = records
+        self.now_us = records.now_us
+        self.get = records.get
+        self.scan = records.scan
+        self.due = records.due
+        self.run = records.run
+        self.again = records.again
+
+    def put(self, space: str, record: Record) -> None:
+        self.written = True
+        self._records.put(space, record)
+
+    def delete(self, space: str, key: str) -> bool:
+        return self._noted(self._records.delete(space, key))
+
+    def create_run(self, new: NewRun) -> bool:
+        return self._noted(self._records.create_run(new))
+
+    def admit(self, run: RunId) -> None:
+        self.written = True
+        self._records.admit(run)
+
+    def deliver(self, run: RunId, message: Message) -> InboxRow | None:
+        return self._noted(self._records.deliver(run, message))
+
+    def forget(self, run: RunId, message: str) -> None:
+        self.written = True
+        self._records.forget(run, message)
+
+    def _noted(self, done: T) -> T:
+        self.written = self.written or bool(done)
+        return done
 
 
 @dataclass(slots=True)

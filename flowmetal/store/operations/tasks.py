@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -32,7 +33,14 @@ from flowmetal.store.operations.answers import (
 from flowmetal.store.operations.records import TAB, TASKS, Kept, Records, drop, each, find, keep
 from flowmetal.store.operations.ties import OPEN as OPEN_TIE
 from flowmetal.store.operations.ties import ties, wait_at, waits_no_more
-from flowmetal.store.operations.vocabulary import BeatTask, ClaimTask, EndTask, OpenTask, ShowTask
+from flowmetal.store.operations.vocabulary import (
+    BeatTask,
+    ClaimTask,
+    EndTask,
+    FindTask,
+    OpenTask,
+    ShowTask,
+)
 from flowmetal.store.protocol import RunState
 from flowmetal.values import DataError, hash_map, keyword
 from flowmetal.values.codec import encode_data
@@ -161,26 +169,16 @@ def _place(key: str, task: Task) -> str:
 
 
 def claim(records: Records, operation: ClaimTask) -> Answer:
-    now = records.now_us()
-    for hint, line in each(records, Line, f"{operation.queue}{TAB}"):
-        if int(hint.split(TAB)[1], 16) > now:
-            break
+    for hint, key, task in _in_line(records, operation.queue, operation.names):
         drop(records, Line, hint)
-        task = find(records, Task, line.task)
-        if task is None or task.state != OPEN or task.ready_us > now:
-            continue
-        if task.expires_us is not None and task.expires_us <= now:
-            continue  # nobody waits for it any more
-        other = operation.names and task.name not in operation.names
-        if other or _is_leaving(records, line.task):
-            keep(records, hint, line)
+        if task is None:
             continue
         task.state, task.worker = CLAIMED, operation.worker
         task.attempt += 1
-        task.lease_expires_us = now + task.lease_us
-        keep(records, line.task, task, due_us=task.due_us())
+        task.lease_expires_us = records.now_us() + task.lease_us
+        keep(records, key, task, due_us=task.due_us())
         return answer(
-            id=line.task,
+            id=key,
             attempt=task.attempt,
             name=task.name,
             args=task.args,
@@ -189,6 +187,31 @@ def claim(records: Records, operation: ClaimTask) -> Answer:
             lease=task.lease_us,
         )
     return answer(id=None)
+
+
+def look(records: Records, operation: FindTask) -> Answer:
+    found = _in_line(records, operation.queue, operation.names)
+    return answer(value=any(task is not None for _, _, task in found))
+
+
+def _in_line(
+    records: Records, queue: str, names: Sequence[str]
+) -> Iterator[tuple[str, str, Task | None]]:
+    """Yield hint, key and task of those in the line of a queue that can be claimed now; None: a hint at nothing.
+
+    What stands there for others is left as it is, for whoever waits for a task looks again and again.
+    """
+    now = records.now_us()
+    for hint, line in each(records, Line, f"{queue}{TAB}"):
+        if int(hint.split(TAB)[1], 16) > now:
+            return
+        task = find(records, Task, line.task)
+        if task is None or task.state != OPEN or task.ready_us > now:
+            yield hint, line.task, None
+        elif task.expires_us is not None and task.expires_us <= now:
+            yield hint, line.task, None  # nobody waits for it any more
+        elif (not names or task.name in names) and not _is_leaving(records, line.task):
+            yield hint, line.task, task
 
 
 def show(records: Records, operation: ShowTask) -> Answer:

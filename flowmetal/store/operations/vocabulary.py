@@ -409,6 +409,14 @@ class ClaimTask:
 
 
 @dataclass(frozen=True, slots=True)
+class FindTask:
+    """Look whether ``ClaimTask`` would find a task. ``{:value bool}``."""
+
+    queue: str
+    names: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ShowTask:
     """Say how the task of an effect stands, as far as it is known.
 
@@ -590,6 +598,7 @@ Operation = (
     | OpenTask
     | StopTask
     | ClaimTask
+    | FindTask
     | ShowTask
     | BeatTask
     | EndTask
@@ -604,6 +613,21 @@ Operation = (
     | Undeploy
     | Deployments
 )
+
+LOOKS = (
+    GetState,
+    ScanState,
+    ShowPermit,
+    ShowCallback,
+    ShowPromise,
+    DeadLetters,
+    FindTask,
+    ShowTask,
+    ShowCall,
+    Deployments,
+)
+"""Those that only read. ``ShowTies`` stands in line with those that write: what hangs on a run that is about to move has
+to be all of it, and what others have begun on PostgreSQL is not to be seen yet."""
 
 
 @dataclass(frozen=True, slots=True)

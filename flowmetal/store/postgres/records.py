@@ -27,6 +27,7 @@ LOCK: Final = "SELECT pg_advisory_xact_lock('flowmetal.record'::regclass::oid::i
 _ABOVE_ALL: Final = "\U0010ffff"  # in no key: names are printable
 _TASK: Final = tuple(field.name for field in fields(Task))
 _TASK_COLUMNS: Final = ", ".join(_TASK)
+_SELECT_TASK: Final = f"SELECT {_TASK_COLUMNS} FROM flowmetal.task WHERE id = %s"
 _PUT_TASK: Final = (
     f"INSERT INTO flowmetal.task (id, {_TASK_COLUMNS})"
     f" VALUES (%s, {', '.join('%s' for _ in _TASK)}) ON CONFLICT (id) DO UPDATE SET "
@@ -72,8 +73,10 @@ TIED: Final = """
 class PostgresRecords:
     """See ``operations.records.Records``. Made for one transaction."""
 
-    def __init__(self, execute: Execute) -> None:
+    def __init__(self, execute: Execute, *, only_reads: bool = False) -> None:
+        """``only_reads``: the transaction is one that cannot write, nor keep others from writing a task."""
         self._execute = execute
+        self._select_task = _SELECT_TASK if only_reads else f"{_SELECT_TASK} FOR UPDATE"
         self._now_us: int | None = None
 
     def now_us(self) -> int:
@@ -118,8 +121,7 @@ class PostgresRecords:
         return [(space, key) for space, key in found]
 
     def _task(self, key: str) -> Record | None:
-        select = f"SELECT {_TASK_COLUMNS} FROM flowmetal.task WHERE id = %s FOR UPDATE"
-        found = self._execute(select, (key,))
+        found = self._execute(self._select_task, (key,))
         if not found:
             return None
         return Record(key, json.dumps(dict(zip(_TASK, found[0], strict=True))))

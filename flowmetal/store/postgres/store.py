@@ -19,6 +19,7 @@ from flowmetal.store.operations import (
     Unattended,
     attend,
     end_run,
+    is_a_look,
     look_again,
     operate,
     perform_all,
@@ -417,10 +418,14 @@ class PostgresStore:
         return written
 
     def operate(self, operation: Operation) -> Map:
+        if is_a_look(operation):
+            with self._session.reading() as execute:
+                return operate(PostgresRecords(execute, only_reads=True), operation)[0]
         with self._session.writing("operate") as execute:
             execute(LOCK, None)
-            found = operate(PostgresRecords(execute), operation)
-        self._session.announce()
+            found, written = operate(PostgresRecords(execute), operation)
+        if written:
+            self._session.announce()
         return found
 
     def has_calls(self, kinds: Collection[str]) -> bool:

@@ -22,6 +22,7 @@ from flowmetal.store.operations import (
     Unattended,
     attend,
     end_run,
+    is_a_look,
     look_again,
     operate,
     perform_all,
@@ -520,9 +521,13 @@ class SqliteStore:
         return receipt
 
     def operate(self, operation: Operation) -> Map:
+        if is_a_look(operation):
+            with self._session.reading():
+                return operate(self._records, operation)[0]
         with self._session.writing("operate"):
-            found = operate(self._records, operation)
-        self._session.announce()
+            found, written = operate(self._records, operation)
+        if written:
+            self._session.announce()
         return found
 
     def has_calls(self, kinds: Collection[str]) -> bool:
