@@ -18,6 +18,7 @@ from flowmetal.errors import Conflict
 from flowmetal.ids import ProgramHash, RunId
 from flowmetal.store.operations.vocabulary import (
     AcquirePermit,
+    AskAnew,
     Asked,
     AwaitCallback,
     AwaitPromise,
@@ -1203,6 +1204,104 @@ class OperationsContract:
             pass
         assert of(world.ann.operate(ClaimTask("images", "w")), "id") is None
         assert (of(doer.answer(waits), "failed"), of(doer.answer(waits), "doubt")) == (True, True)
+
+    def asked_again(self, doer: Doer, waits: str, **more: object) -> None:
+        """Ask for a task again that has failed: its answer is consumed."""
+        seen = [row.number for row in doer.world.ann.inbox(doer.run, 0)]
+        fields = {"queue": "images", "name": "resize", "args": "[1]", "key": "k", **more}
+        again = OpenTask(heartbeat_us=2 * SECOND, **fields)  # type: ignore[arg-type]
+        asked = (Asked(waits, AskAnew()), Asked(waits, again))
+        doer.claim = doer.world.ann.commit(doer.claim, step(consumed=seen))
+        doer.claim = doer.world.ann.commit(doer.claim, step(operations=asked))
+
+    def lost(self, world: World) -> None:
+        """Let the worker that has a task lose it."""
+        world.clock.advance(3 * SECOND)
+        while world.bob.attend():
+            pass
+
+    @pytest.mark.parametrize("later_us", [0, 40 * DAY])
+    def test_a_worker_that_has_lost_a_task_has_no_word_when_it_is_asked_for_again(
+        self, world: World, later_us: int
+    ) -> None:
+        doer = Doer(world, R1)
+        waits = self.task(doer)
+        id_ = str(of(world.ann.operate(ClaimTask("images", "lost")), "id"))
+        self.lost(world)
+        assert of(doer.answer(waits), "failed") is True
+        world.clock.advance(later_us)
+        self.lost(world)
+        self.asked_again(doer, waits)
+        assert of(world.ann.operate(ClaimTask("images", "w")), "attempt") == 2
+        world.clock.advance(SECOND)
+        assert of(world.bob.operate(BeatTask(id_, 1)), "value") is False
+        assert of(world.bob.operate(EndTask(id_, 1, "1")), "value") is False
+        assert of(world.bob.operate(EndTask(id_, 1, "{}", failed=True)), "value") is False
+        assert of(world.ann.operate(EndTask(id_, 2, "2")), "value") is True
+        assert of(doer.answer(waits), "json") == "2"
+
+    def test_a_task_that_is_asked_for_again_fails_as_before_and_is_heard(
+        self, world: World
+    ) -> None:
+        doer = Doer(world, R1)
+        policy = {"max_attempts": 2, "first_wait_us": SECOND}
+        waits = self.task(doer, **policy)
+        boom = '{"type":"boom"}'
+        attempt = 0
+        for _ in range(12):  # its pauses begin anew each time
+            got = world.ann.operate(ClaimTask("images", "w"))
+            assert of(got, "attempt") == attempt + 1
+            self.lost(world)
+            world.clock.advance(SECOND)
+            assert of(world.ann.operate(ClaimTask("images", "w")), "attempt") == attempt + 2
+            end = EndTask(str(of(got, "id")), attempt + 2, boom, failed=True)
+            assert of(world.ann.operate(end), "value") is True
+            assert of(world.bob.operate(end), "value") is True
+            assert of(doer.answer(waits), "json") == boom
+            self.asked_again(doer, waits, **policy)
+            attempt += 2
+        got = world.ann.operate(ClaimTask("images", "w"))
+        world.ann.operate(EndTask(str(of(got, "id")), attempt + 1, boom, failed=True))
+        world.clock.advance(SECOND - 1)
+        assert of(world.ann.operate(ClaimTask("images", "w")), "id") is None
+        world.clock.advance(1)
+        assert of(world.ann.operate(ClaimTask("images", "w")), "attempt") == attempt + 2
+
+    def test_a_task_whose_time_was_up_counts_on_when_it_is_asked_for_again(
+        self, world: World
+    ) -> None:
+        doer = Doer(world, R1)
+        waits = self.task(doer)
+        world.bob.operate(ClaimTask("images", "w"))
+        assert of(self.stopped(doer, waits), "doubt") is True
+        self.asked_again(doer, waits)
+        assert of(world.bob.operate(ClaimTask("images", "w")), "attempt") == 2
+        doer.ask(Withdraw(waits))
+        self.task(doer)  # another effect
+        assert of(world.bob.operate(ClaimTask("images", "w")), "attempt") == 1
+
+    def test_a_task_of_a_run_that_comes_back_counts_on_and_one_of_a_run_that_has_ended_does_not(
+        self, world: World
+    ) -> None:
+        doer = Doer(world, R1)
+        self.task(doer)
+        world.bob.operate(ClaimTask("images", "w"))
+        doer.claim = world.ann.commit(doer.claim, step(RunState.EXPORTING))
+        parts = world.ann.export_run(doer.claim)
+        doer.end(RunState.MOVED, events=[])
+        self.lost(world)
+        world.ann.import_run(parts)
+        back = Doer(world, R1)
+        waits = self.task(back)
+        assert of(world.bob.operate(ClaimTask("images", "w")), "attempt") == 2
+        world.clock.advance(40 * DAY)
+        self.lost(world)
+        self.asked_again(back, waits)
+        assert of(world.bob.operate(ClaimTask("images", "w")), "attempt") == 3
+        back.end()
+        world.ann.forget(R1)
+        self.task(Doer(world, R1))
+        assert of(world.bob.operate(ClaimTask("images", "w")), "attempt") == 1
 
     def stopped(self, doer: Doer, waits: str) -> Map | None:
         """Take a task back whose time is up, and return what its run is answered."""

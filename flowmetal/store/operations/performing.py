@@ -305,7 +305,7 @@ def cut_ties(records: Records, run: Standing, hanging: Sequence[tuple[str, str, 
 
 
 _KEPT_BY_PARKED: Final = frozenset(
-    {OPEN, runs.CHILD, runs.END, callbacks.CALLBACK, topics.TOPIC, queues.LETTER}
+    {OPEN, runs.CHILD, runs.END, callbacks.CALLBACK, topics.TOPIC, queues.LETTER, tasks.PAST}
 )
 
 
@@ -336,6 +336,8 @@ def _cut(records: Records, run: Standing, what: str, key: str, tie: Tie) -> None
             callbacks.close(records, key)
         case topics.TOPIC:
             topics.end_subscription(records, key)
+        case tasks.PAST:
+            tasks.end_past(records, run)
         case queues.QUEUE:
             queues.leave(records, key, tie, run)
         case queues.LETTER:
@@ -357,6 +359,7 @@ _DUE: Final[dict[str, Callable[[Records, str], None]]] = {
     queues.Delayed.SPACE: queues.end_delay,
     tasks.Task.SPACE: tasks.attend,
     tasks.Word.SPACE: tasks.forget_word,
+    tasks.Past.SPACE: tasks.forget_past,
     calls.OfferedCall.SPACE: calls.attend,
     orders.SPACE: orders.obey,
 }

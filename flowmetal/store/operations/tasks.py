@@ -7,6 +7,8 @@ row; ``attend`` brings what it has said to the run.
 A task is ``open`` until a worker claims it, ``claimed`` as long as its lease is kept up by heartbeats, then
 ``done`` or ``failed`` by the worker's word. Each claim raises ``attempt``, and only the word of the
 latest attempt counts. A lost lease is a failed attempt; of an at-most-once task it is the last one, in doubt.
+A task that is asked for again, for it has failed or its run has come back, counts on from above every attempt of before:
+who was lost then has no word now.
 
 A worker that did not hear that it was heard says it again: the word of an attempt is remembered for a day.
 While a run is written to a file nobody claims its tasks and no word is taken, for it would be lost.
@@ -30,9 +32,19 @@ from flowmetal.store.operations.answers import (
     reply,
     tell_late,
 )
-from flowmetal.store.operations.records import TAB, TASKS, Kept, Records, drop, each, find, keep
+from flowmetal.store.operations.records import (
+    TAB,
+    TASKS,
+    Kept,
+    Records,
+    Standing,
+    drop,
+    each,
+    find,
+    keep,
+)
 from flowmetal.store.operations.ties import OPEN as OPEN_TIE
-from flowmetal.store.operations.ties import ties, wait_at, waits_no_more
+from flowmetal.store.operations.ties import Tie, bind, ties, wait_at, waits_no_more
 from flowmetal.store.operations.vocabulary import (
     BeatTask,
     ClaimTask,
@@ -41,17 +53,21 @@ from flowmetal.store.operations.vocabulary import (
     OpenTask,
     ShowTask,
 )
-from flowmetal.store.protocol import RunState
+from flowmetal.store.protocol import ENDED, RunState
 from flowmetal.values import DataError, hash_map, keyword
 from flowmetal.values.codec import encode_data
 from flowmetal.values.json_mapping import json_loads
 
 TASK: Final = "task"
+PAST: Final = "past"
 OPEN, CLAIMED, DONE, FAILED = "open", "claimed", "done", "failed"
 SAID = (DONE, FAILED)
 _LONGEST_WAIT_US: Final = 366 * 86_400_000_000
 _REMEMBERED_US: Final = 86_400_000_000
 """How long a worker may go on saying the same."""
+_AWAY_US: Final = 30 * 86_400_000_000
+"""How long a run that has moved may be away, so that who was lost before has no word when it is back."""
+_MOST_ATTEMPTS: Final = 1 << 40
 
 
 @dataclass(slots=True)
@@ -102,6 +118,26 @@ class Once(Kept):
 
 
 @dataclass(slots=True)
+class CountsOn(Kept):
+    """Key: that of a task that is asked for again. Its first attempt comes after ``attempt``."""
+
+    SPACE: ClassVar[str] = "task-again"
+    attempt: int
+
+
+@dataclass(slots=True)
+class Past(Kept):
+    """Key: run. What its tasks have come to that are no more: the highest attempt and the highest number of an effect.
+
+    One row for all of them, for a run may have a million. An effect that is not above ``effect`` may have been a task before.
+    """
+
+    SPACE: ClassVar[str] = "task-past"
+    attempt: int
+    effect: int
+
+
+@dataclass(slots=True)
 class Word(Kept):
     """Key: task, attempt. What was said of it and heard."""
 
@@ -115,7 +151,7 @@ def open_task(records: Records, asker: Asker, operation: OpenTask) -> Answer | N
         return wrong
     now = records.now_us()
     key = f"{asker.run}{TAB}{asker.effect}"
-    before = _attempts_before(records, key)
+    before = _attempts_before(records, asker)
     most = operation.max_attempts
     task = Task(
         queue=operation.queue,
@@ -134,27 +170,71 @@ def open_task(records: Records, asker: Asker, operation: OpenTask) -> Answer | N
         lease_expires_us=None,
         result=None,
         max_attempts=None if most is None else before + most,
-        first_wait_us=int(operation.first_wait_us / operation.factor**before),
+        first_wait_us=operation.first_wait_us,
         factor=operation.factor,
         most_wait_us=operation.most_wait_us,
     )
     if operation.at_most_once:
         keep(records, key, Once())
+    if before:
+        keep(records, key, CountsOn(before))
     _offer(records, key, task)
     wait_at(records, asker, TASK, key)
     return None
 
 
-def _attempts_before(records: Records, key: str) -> int:
-    """Return how often workers have spoken of a task that failed and is asked for again.
+def _attempts_before(records: Records, asker: Asker) -> int:
+    """Return the attempt that a task counts on from; 0 for one that is asked for the first time."""
+    past = find(records, Past, asker.run)
+    return past.attempt if past is not None and _number_of(asker.effect) <= past.effect else 0
 
-    Its attempts go on from there: a word of before is not taken for one of now, nor one of now for
-    a repetition.
+
+def _note_past(records: Records, key: str, task: Task) -> None:
+    """Remember how far the attempts at a task have come that is withdrawn: it may be asked for again.
+
+    Not of a run that is over. One that has moved may come back.
     """
-    count = 0
-    while find(records, Word, f"{key}{TAB}{count + 1}") is not None:
-        count += 1
-    return count
+    run, _, effect = key.partition(TAB)
+    attempt = task.attempt if isinstance(task.attempt, int) else 0  # plain SQL may say anything
+    standing = records.run(RunId(run)) if attempt > 0 else None
+    if standing is None or standing.state in (RunState.COMPLETED, RunState.CANCELLED):
+        return
+    known = find(records, Past, run) or Past(0, 0)
+    highest = max(known.attempt, min(attempt, _MOST_ATTEMPTS))
+    found = Past(highest, max(known.effect, _number_of(effect)))
+    if found != known:
+        _keep_past(records, standing, found)
+
+
+def _keep_past(records: Records, run: Standing, past: Past) -> None:
+    has_moved = run.state is RunState.MOVED
+    keep(records, run.id, past, due_us=records.now_us() + _AWAY_US if has_moved else None)
+    if not has_moved:
+        bind(records, run.id, PAST, "", Tie(PAST, run.id))
+
+
+def end_past(records: Records, run: Standing) -> None:
+    """Forget what the tasks of a run have come to, for it has ended; of one that has moved, not yet."""
+    past = find(records, Past, run.id)
+    if past is not None and run.state is RunState.MOVED:
+        _keep_past(records, run, past)
+    else:
+        drop(records, Past, run.id)
+
+
+def forget_past(records: Records, run: str) -> None:
+    """A run that has moved did not come back; or it did, and its row is needed as long as it is here."""
+    past, standing = find(records, Past, run), records.run(RunId(run))
+    if past is None or standing is None or standing.state in ENDED:
+        drop(records, Past, run)
+    else:
+        _keep_past(records, standing, past)
+
+
+def _number_of(effect: str) -> int:
+    """Return the number of an effect, GENERATION.NUMBER."""
+    number = effect.rpartition(".")[2]
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else 0
 
 
 def _offer(records: Records, key: str, task: Task) -> None:
@@ -249,9 +329,10 @@ def end(records: Records, operation: EndTask) -> Answer:
     said = f"{'failed' if operation.failed else 'done'} {operation.result}"
     word = Word(hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest())
     place = f"{operation.id}{TAB}{operation.attempt}"
-    if find(records, Word, place) == word:
-        return answer(value=True)
     task = _claimed(records, operation.id, operation.attempt)
+    # A repetition is what comes of an attempt that is over; one that goes on has said nothing yet.
+    if task is None and find(records, Word, place) == word:
+        return answer(value=True)
     try:
         json.loads(operation.result)
     except (ValueError, RecursionError) as problem:
@@ -337,7 +418,7 @@ def _heed(records: Records, key: str, task: Task, *, doubt: bool = False) -> Non
     """Deliver what was said of a task, or offer it again by its policy, unless that is in ``doubt``."""
     drop(records, Line, _place(key, task))  # it is there if the task was claimed by SQL
     if task.state == FAILED and not doubt:
-        again_us = _next_attempt_us(records, task)
+        again_us = _next_attempt_us(records, key, task)
         if again_us is not None:
             task.state, task.ready_us = OPEN, again_us
             task.worker = task.lease_expires_us = task.result = None
@@ -351,7 +432,7 @@ def _heed(records: Records, key: str, task: Task, *, doubt: bool = False) -> Non
     reply(records, task.run, task.effect, found)
 
 
-def _next_attempt_us(records: Records, task: Task) -> int | None:
+def _next_attempt_us(records: Records, key: str, task: Task) -> int | None:
     if task.max_attempts is not None and task.attempt >= task.max_attempts:
         return None
     try:
@@ -360,14 +441,19 @@ def _next_attempt_us(records: Records, task: Task) -> int | None:
         said = None
     if isinstance(said, dict) and said.get("retryable") is False:
         return None
-    again = records.now_us() + _wait_us(task)
+    counts_on = find(records, CountsOn, key)
+    attempt = task.attempt - (0 if counts_on is None else counts_on.attempt)
+    again = records.now_us() + _wait_us(task, attempt)
     return None if task.expires_us is not None and again >= task.expires_us else again
 
 
-def _wait_us(task: Task) -> int:
-    """Return the pause before the next attempt; what a worker's SQL has made of the row is no reason to stop."""
+def _wait_us(task: Task, attempt: int) -> int:
+    """Return the pause after an attempt, of those since the task was asked for.
+
+    What a worker's SQL has made of the row is no reason to stop.
+    """
     try:
-        wait = task.first_wait_us * task.factor ** max(0, min(task.attempt - 1, 60))
+        wait = task.first_wait_us * task.factor ** max(0, min(attempt - 1, 60))
         return max(0, int(min(wait, task.most_wait_us, _LONGEST_WAIT_US)))
     except (ArithmeticError, ValueError, TypeError):  # 1e300 ** 60, not a number
         return max(0, min(task.most_wait_us, _LONGEST_WAIT_US))
@@ -378,5 +464,7 @@ def withdraw(records: Records, key: str) -> None:
     task = find(records, Task, key)
     if task is not None:
         drop(records, Line, _place(key, task))
+        _note_past(records, key, task)
     drop(records, Task, key)
     drop(records, Once, key)
+    drop(records, CountsOn, key)
