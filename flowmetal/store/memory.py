@@ -189,9 +189,16 @@ class MemoryStore:
             takeable = self._takeable(snapshot_format, attempts)
             self._within("claim_ready")
             claims: list[Claim] = []
+            full: set[str] = set()  # what is taken on the way makes no room
             for run in takeable:
-                if len(claims) < limit and self._has_room(run, owner):
+                # What it has lost is one more of no queue.
+                queue = "" if run.owner == owner else run.queue
+                if len(claims) == limit or queue in full:
+                    continue
+                if self._has_room(queue, owner):
                     claims.append(self._take(run, owner, lease_us))
+                else:
+                    full.add(queue)
             return claims
 
     def renew(self, claims: Sequence[Claim], lease_us: int) -> list[Claim]:
@@ -234,16 +241,16 @@ class MemoryStore:
             return run.state in rules.CLAIMABLE and not self._is_driven(run)
         return run.due_us is not None and run.due_us <= now_us
 
-    def _has_room(self, run: MemoryRun, owner: InterpreterId) -> bool:
-        """Say whether an interpreter may drive one more run of this one's queue, if it is one more."""
-        if not run.queue or run.owner == owner:
+    def _has_room(self, queue: str, owner: InterpreterId) -> bool:
+        """Say whether an interpreter may drive one more run of a queue."""
+        if not queue:
             return True
         from flowmetal.store.operations.queues import per_worker
 
-        most = per_worker(self._records, run.queue)
+        most = per_worker(self._records, queue)
         if most is None:
             return True
-        held = [r for r in self._runs.values() if r.owner == owner and r.queue == run.queue]
+        held = [r for r in self._runs.values() if r.owner == owner and r.queue == queue]
         return len(held) < most
 
     def _is_driven(self, run: MemoryRun) -> bool:

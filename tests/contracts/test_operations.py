@@ -1108,6 +1108,26 @@ class OperationsContract:
         world.clock.advance(LEASE_US + 1)
         assert [claim.run for claim in world.ann.claim_ready(ANN, LEASE_US, 9)] == ["a"]
 
+    def test_a_run_of_a_queue_that_an_interpreter_cannot_read_takes_no_room(
+        self, world: World
+    ) -> None:
+        self.put(world, "a", QueuePolicy(per_worker=1))
+        newer = step(RunState.READY, snapshot_format=2, release=True)
+        world.ann.commit(take(world.ann, RunId("a")), newer)
+        self.put(world, "b", QueuePolicy(per_worker=1))
+        claimed = world.bob.claim_ready(BOB, LEASE_US, 9, snapshot_format=1)
+        assert [claim.run for claim in claimed] == ["b"]
+
+    def test_what_waits_in_one_queue_keeps_nobody_from_the_others(self, world: World) -> None:
+        for number in range(150):
+            self.put(world, f"a{number:03}", QueuePolicy(per_worker=1))
+        for run in ("b0", "b1"):
+            world.ann.operate(Enqueue("other", QueuePolicy(per_worker=1), new(RunId(run))))
+        begin(world.ann, R1)
+        taken = {claim.run for claim in world.ann.claim_ready(ANN, LEASE_US, 9)}
+        assert taken == {"a000", "b0", R1}
+        assert world.ann.claim_ready(ANN, LEASE_US, 9) == []
+
     # Tasks
 
     def task(self, doer: Doer, **more: object) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
+from flowmetal.store.operations.vocabulary import Enqueue, QueuePolicy
 from flowmetal.store.postgres import PostgresStore, claims, rows, steps
 from flowmetal.store.postgres.arrays import BigInts, Texts
 from flowmetal.store.protocol import Claim, Commit, NewEvent, NewRun, RunState
@@ -86,3 +87,26 @@ def test_the_work_of_a_group_grows_with_its_size_and_not_with_its_square(postgre
         store.close()
     removed = [line for line in plan if "Removed by Join Filter" in line]
     assert removed == [], "\n".join(plan)
+
+
+def test_the_work_of_a_claim_grows_with_a_full_queue_and_not_with_its_square(
+    postgres: Server,
+) -> None:
+    owner = InterpreterId("ann")
+    with postgres.empty_store() as url:
+        store = PostgresStore(url)
+        policy = QueuePolicy(per_worker=2)
+        new = [NewRun(RunId(f"r{n}"), ProgramHash("f"), b"", b"", queue="q") for n in range(300)]
+        store.operate(Enqueue("q", policy, new[0]))
+        store.create_runs(new[1:])
+        schema = url.rpartition("=")[2]
+        postgres.execute(f"UPDATE {schema}.head SET state = 'ready', due_us = 0; ANALYZE")
+        lock_class = store._session.liveness.lock_class
+        values = CLAIM | {"owner": owner, "lock_class": lock_class}
+        explain = f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {claims.CLAIM_READY}"
+        for room in (1, 0):  # it has one of two, and then both
+            store.claim_ready(owner, 10_000_000, 1)
+            plan = [row[0] for row in store._session.read(explain, values)]
+            removed = [line for line in plan if "Removed by Join Filter" in line]
+            assert removed == [], f"room {room}:\n" + "\n".join(plan)
+        store.close()

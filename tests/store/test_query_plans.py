@@ -32,7 +32,7 @@ class Planner:
                 f"{row[3]}: {sql}"
                 for row in plan.fetchall()
                 if row[3].startswith("SCAN") and "USING INDEX" not in row[3] and "holder" not in row[3]
-                and "CONSTANT" not in row[3] and "COVERING" not in row[3]
+                and "CONSTANT" not in row[3] and "COVERING" not in row[3] and "VIRTUAL" not in row[3]
             ]  # fmt: skip
         return self._execute(sql, parameters)  # type: ignore[arg-type]
 
@@ -93,7 +93,8 @@ def test_runs_that_an_interpreter_may_not_take_yet_cost_no_statement_each(
     enqueue(store, QueuePolicy(per_worker=1), 300)
     counter = Counter(store)
     assert len(store.claim_ready(ANN, 10_000_000, 10)) == 1
-    assert counter.count < 60
+    assert store.claim_ready(ANN, 10_000_000, 10) == []
+    assert counter.count < 40
 
 
 def test_a_queue_without_slots_reads_none(store: SqliteStore) -> None:

@@ -66,42 +66,48 @@ _READY = """
         SELECT count(*) FROM flowmetal.head JOIN flowmetal.run USING (number)
         WHERE head.owner = %(owner)s AND run.queue = record.key) AS room
     FROM flowmetal.record WHERE space = 'queue' AND record.fields::jsonb ->> 'per_worker' IS NOT NULL
-  ), beyond AS MATERIALIZED (
-    -- Those of such queues that would be too many, those of the dead first. What the claimer has lost is none more.
-    SELECT number FROM (
-      SELECT number, room, row_number() OVER (PARTITION BY queue ORDER BY turn, due_us, number) AS place
-      FROM (
-        SELECT head.number, queue, room, 0 AS turn, 0::bigint AS due_us
-        FROM gone JOIN flowmetal.head ON head.owner = gone.id
-          JOIN flowmetal.run USING (number) JOIN busy USING (queue)
-        WHERE head.owner IS NOT NULL AND head.owner <> %(owner)s
-        UNION
-        SELECT head.number, queue, room, 0, 0
-        FROM flowmetal.head JOIN flowmetal.run USING (number) JOIN busy USING (queue)
-        WHERE owner IS NOT NULL AND lease_expires_us <= (SELECT us FROM clock) AND owner <> %(owner)s
-        UNION
-        SELECT head.number, queue, room, 1, due_us
-        FROM flowmetal.head JOIN flowmetal.run USING (number) JOIN busy USING (queue)
-        WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= (SELECT us FROM clock)) AS line) AS placed
-    WHERE place > room
+  ), lost AS MATERIALIZED (
+    -- Runs of such queues that are to be taken over, which come first. What the claimer has lost is none more.
+    SELECT number, queue, room, row_number() OVER (PARTITION BY queue ORDER BY number) AS place
+    FROM (
+      SELECT head.number, queue, room
+      FROM gone JOIN flowmetal.head ON head.owner = gone.id
+        JOIN flowmetal.run USING (number) JOIN busy USING (queue)
+      WHERE head.owner IS NOT NULL AND head.owner <> %(owner)s AND {can_go_on}
+      UNION
+      SELECT head.number, queue, room
+      FROM flowmetal.head JOIN flowmetal.run USING (number) JOIN busy USING (queue)
+      WHERE owner IS NOT NULL AND lease_expires_us <= (SELECT us FROM clock) AND owner <> %(owner)s
+        AND {can_go_on}) AS line
+  ), first AS MATERIALIZED (
+    -- Of those that are due, as many of each such queue as there is room for then, which may be none.
+    SELECT line.number FROM busy, LATERAL (
+      SELECT head.number FROM flowmetal.head JOIN flowmetal.run USING (number)
+      WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= (SELECT us FROM clock) AND {can_be_read}
+        AND run.queue = busy.queue
+      ORDER BY due_us, number
+      LIMIT greatest(0, room - (SELECT count(*) FROM lost WHERE lost.queue = busy.queue))) AS line
   ), orphan AS MATERIALIZED (
     SELECT head.number FROM gone JOIN flowmetal.head ON head.owner = gone.id
-    WHERE head.owner IS NOT NULL AND {can_go_on}
+    WHERE head.owner IS NOT NULL AND {can_go_on} AND {has_room}
     LIMIT %(limit)s {lock}
   ), late AS MATERIALIZED (
     SELECT number FROM flowmetal.head
-    WHERE owner IS NOT NULL AND lease_expires_us <= (SELECT us FROM clock) AND {can_go_on}
+    WHERE owner IS NOT NULL AND lease_expires_us <= (SELECT us FROM clock) AND {can_go_on} AND {has_room}
     ORDER BY lease_expires_us LIMIT %(limit)s - (SELECT count(*) FROM orphan) {lock}
   ), due AS MATERIALIZED (
-    SELECT number FROM flowmetal.head
+    SELECT head.number FROM flowmetal.head JOIN flowmetal.run USING (number)
     WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= (SELECT us FROM clock) AND {can_be_read}
+      AND ((run.queue IN (SELECT queue FROM busy)) IS NOT TRUE OR head.number IN (SELECT number FROM first))
     ORDER BY due_us
     LIMIT greatest(0, %(limit)s - (SELECT count(*) FROM orphan) - (SELECT count(*) FROM late)) {lock}
   ), ready AS MATERIALIZED (
     SELECT number FROM orphan UNION SELECT number FROM late UNION SELECT number FROM due
   )"""
-_CAN_BE_READ = """snapshot_format <= %(format)s AND attempts <= %(attempts)s
-      AND NOT EXISTS (SELECT 1 FROM beyond WHERE beyond.number = head.number)"""
+_CAN_BE_READ = "snapshot_format <= %(format)s AND attempts <= %(attempts)s"
+# All that a queue has let begin may be due. A join with it would be a loop in a loop; with IS NOT TRUE, or under OR,
+# IN is a look into a hash table.
+_HAS_ROOM = "(head.number IN (SELECT number FROM lost WHERE place > room)) IS NOT TRUE"
 # The server may get to a statement when its sender has died, and would find what that held free: a claim in
 # the name of the dead, and a death that is counted twice.
 _LIVES = "NOT EXISTS (SELECT 1 FROM gone WHERE gone.id = %(owner)s)"
@@ -110,7 +116,13 @@ _LIVES = "NOT EXISTS (SELECT 1 FROM gone WHERE gone.id = %(owner)s)"
 def _ready(lock: str, condition: str) -> str:
     can_be_read = f"{_CAN_BE_READ} AND {condition}"
     can_go_on = f"state IN ('ready', 'waiting') AND {can_be_read}"
-    return _READY.format(is_gone=_IS_GONE, can_go_on=can_go_on, can_be_read=can_be_read, lock=lock)
+    return _READY.format(
+        is_gone=_IS_GONE,
+        can_go_on=can_go_on,
+        can_be_read=can_be_read,
+        has_room=_HAS_ROOM,
+        lock=lock,
+    )
 
 
 CLAIM_READY = (

@@ -7,6 +7,7 @@ of ``head`` or nothing at all.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain, islice
@@ -80,6 +81,7 @@ _TAKEABLE = """
   SELECT number, id, queue, due_us FROM head JOIN run USING (number)
   WHERE due_us IS NOT NULL AND owner IS NULL AND due_us <= ? AND snapshot_format <= ?
     AND attempts <= ? AND (due_us, number) > (?, ?)
+    AND queue NOT IN (SELECT value FROM json_each(?))
   ORDER BY due_us, number LIMIT ?"""
 
 
@@ -254,7 +256,7 @@ class SqliteStore:
         full: set[str] = set()  # what is taken on the way makes no room
         for number, run, queue in chain(
             self._liveness.orphans(owner, size, snapshot_format, attempts),
-            self._due(size, snapshot_format, attempts),
+            self._due(size, snapshot_format, attempts, full),
         ):
             if queue in full:
                 continue
@@ -264,14 +266,17 @@ class SqliteStore:
             yield number, run
 
     def _due(
-        self, size: int, snapshot_format: int, attempts: int
+        self, size: int, snapshot_format: int, attempts: int, full: Collection[str]
     ) -> Iterator[tuple[int, RunId, str]]:
-        """Yield number, id and queue of runs that nobody has and that are due, the earliest first."""
+        """Yield number, id and queue of runs that nobody has and that are due, the earliest first.
+
+        ``full``: queues that nothing more is wanted of. It may grow on the way, and each page leaves out what
+        is in it by then: many may wait in one of them.
+        """
         after = (-1, -1)
         while True:
-            page = self._execute(
-                _TAKEABLE, (self.now_us(), snapshot_format, attempts, *after, size)
-            ).fetchall()
+            values = (self.now_us(), snapshot_format, attempts, *after, json.dumps([*full]), size)
+            page = self._execute(_TAKEABLE, values).fetchall()
             for number, run, queue, due_us in page:
                 after = (due_us, number)
                 yield number, run, queue
