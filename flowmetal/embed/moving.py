@@ -33,7 +33,7 @@ from flowmetal.runtime.forking import Choices, Fork, fork
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.inheriting import leaving, name_of_tie
-from flowmetal.runtime.progress import asking_again, decode_progress
+from flowmetal.runtime.progress import asking_again, decode_progress, leaving_notes
 from flowmetal.store import rules
 from flowmetal.store.operations.vocabulary import RestoreCallback, RestoreEnds, ShowTies
 from flowmetal.store.protocol import (
@@ -178,10 +178,11 @@ def _stay(store: Store, claim: Claim, row: RunRow, doubtful: Sequence[int]) -> N
 def _leaving(store: Store, parts: dict[str, bytes], ties: Ties) -> dict[str, bytes]:
     """Return the parts of a run with what it needs at another place, and without what it leaves."""
     image = unpack_image(parts)
+    progress = image.row.progress
     row = image.row._replace(
         ended_us=_ended_us(image),
-        progress=asking_again(image.row.progress, begun=ties.doubtful),
-        input=leaving(image.row.input, ties.left()),
+        progress=leaving_notes(asking_again(progress, begun=ties.doubtful)),
+        input=leaving(image.row.input, ties.left(), decode_progress(progress).anew),
     )
     moved = _parts_of(image, row)
     moved[_CALLBACKS] = encode_data(ties.callbacks)

@@ -23,6 +23,7 @@ from flowmetal.runtime.entering import signal_name
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.heap import Heap
 from flowmetal.runtime.host import Host
+from flowmetal.runtime.inheriting import made_anew
 from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.local import Locals, LogLine
 from flowmetal.runtime.options import asks_for_retries, idempotency_key
@@ -98,7 +99,7 @@ class ActiveRun:
     seen: int = 0
     looked_after: Claim | None = None  # the commit after which messages were looked for
     pausing: InboxRow | None = None  # a pause that waits for what must not be broken off
-    inherited: frozenset[str] = frozenset()  # of a fork: what is not its own (inheriting.py)
+    inherited: frozenset[str] = frozenset()  # what is not its own (inheriting.py)
     arrivals: list[Arrival] = field(default_factory=list)
     set_aside: ErrorValue | None = None  # why the run is to stand still, its machine as it is
 
@@ -385,6 +386,8 @@ class ActiveRun:
                 # so it is the same when it happens again.
                 value = decode_data(data).get(_VALUE)
             result = EffectResult(number, value)
+            if self.inherited:
+                self._take_over(made_anew(self.inherited, request.kind, value))
         else:
             data = encode_data(hash_map(((_ERROR, error), (_FUEL, self.machine.fuel_used))))
             self.record(kinds.EFFECT_FAILED, request.kind, number, data, at_us)
@@ -393,6 +396,13 @@ class ActiveRun:
             self.progress.changed = True
         deliver(self.machine, result, at_us, number)
         self.undurable = True
+
+    def _take_over(self, names: frozenset[str]) -> None:
+        """Hold for the run's own what has been made under these names."""
+        if names:
+            self.inherited -= names
+            self.progress.anew |= names
+            self.progress.changed = True
 
     def key_of(self, request: EffectRequest) -> str:
         """Return the idempotency key of an effect, the same for every attempt."""

@@ -18,6 +18,7 @@ from flowmetal.ids import ProgramHash, RunId
 from flowmetal.runtime.arguments import Arguments
 from flowmetal.runtime.entering import signal_name
 from flowmetal.runtime.grants import RunGrants, decode_grants
+from flowmetal.runtime.inheriting import last_token
 from flowmetal.runtime.options import AT_MOST_ONCE, is_of_a_step
 from flowmetal.runtime.retry import ONCE, policy_of
 from flowmetal.runtime.starting import checked_id
@@ -257,11 +258,13 @@ def _unsubscribe(active: ActiveRun, args: _Arguments) -> Operation:
 
 
 def _acquire(active: ActiveRun, args: _Arguments) -> Operation:
+    name = args.name("name")
     return AcquirePermit(
-        args.name("name"),
+        name,
         args.count("limit", 1),
         args.count("permits", 1),
         args.span_us_or_none("lease"),
+        last_token(active.inherited, name) if active.inherited else 0,
     )
 
 

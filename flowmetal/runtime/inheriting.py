@@ -8,11 +8,16 @@ They are found in the history up to the fork point and kept in the ``:inherited`
 fork's input as texts such as ``callback w.3`` or ``lock stock 7``. If the history has been trimmed, what
 the cut part told is found in the store, where it still hangs on the run, or in what the run did after
 the fork point: it can have let go only of what it had.
+
+A run that has moved knows by such names, with ``left`` before them, what it had to leave. What it makes anew
+may have a name of those: a child that is started under the same id is its own from then on. A lock
+has another token.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from flowmetal.effects import events as kinds
@@ -28,6 +33,9 @@ LEFT: Final = "left "
 """Before the name of what a run had to leave behind when it moved."""
 
 _PAGE: Final = 500
+_TOKEN_TEXT: Final = re.compile("[0-9]{1,18}")
+"""A file may come from anybody: what no store has counted to is no token."""
+
 _INHERITED: Final = keyword("inherited")
 _INHERITED_BYTES: Final = b"inherited"
 _VALUE, _ID, _RUN, _NAME = map(keyword, ("value", "id", "run", "name"))
@@ -48,6 +56,7 @@ def found_in(events: Iterable[Event], before: Iterable[str] = ()) -> frozenset[s
                 made = _MAKE[name](value)
                 if made is not None:
                     owned[made] = None
+                    owned.pop(f"{LEFT}{made}", None)
             elif event.effect in asked:
                 owned.pop(str(_GIVE_UP[name](asked[event.effect])), None)
     return frozenset(owned)
@@ -112,10 +121,29 @@ def inherited_of(input_: bytes) -> frozenset[str]:
     return frozenset(decode_data(input_).get(_INHERITED) or ())
 
 
-def leaving(input_: bytes, what: Iterable[str]) -> bytes:
-    """Return the input of a run that moves without what hangs on it."""
-    left = {f"{LEFT}{name}" for name in what}
-    return with_inherited(input_, inherited_of(input_) | left) if left else input_
+def leaving(input_: bytes, what: Iterable[str], anew: Collection[str] = ()) -> bytes:
+    """Return the input of a run that moves without what hangs on it. ``anew``: what had become its own again."""
+    before = inherited_of(input_)
+    after = before.difference(anew).union(f"{LEFT}{name}" for name in what)
+    return input_ if after == before else with_inherited(input_, after)
+
+
+def made_anew(inherited: frozenset[str], kind: str, value: Value) -> frozenset[str]:
+    """Return the names of what an effect has made that stand for something which is not the run's own."""
+    make = _MAKE.get(kind)
+    made = None if make is None else make(value)
+    return frozenset() if made is None else inherited & {made, f"{LEFT}{made}"}
+
+
+def last_token(inherited: frozenset[str], lock: str) -> int:
+    """Return the highest token of a lock that is not the run's own; 0: none is.
+
+    Another store may count from 1, and permits are told apart by their tokens.
+    """
+    ours = (f"lock {lock}", f"{LEFT}lock {lock}")
+    found = (name.rpartition(" ") for name in inherited)
+    tokens = (token for name, _, token in found if name in ours and _TOKEN_TEXT.fullmatch(token))
+    return max(map(int, tokens), default=0)
 
 
 def refuse_inherited(request: EffectRequest, inherited: frozenset[str]) -> None:

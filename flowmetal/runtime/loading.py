@@ -82,6 +82,8 @@ def open_run(
         told = hash_map(((keyword("attempts"), row.attempts), (keyword("interpreter"), host.owner)))
         active.record(kinds.RECOVERED, "", 0, encode_data(told))
     kept = decode_progress(row.progress)
+    active.progress.anew = kept.anew
+    active.inherited -= kept.anew
     noted, active.progress.cancelled = kept.effects, kept.cancelled
     notes = forgiven(noted) if patient else counted(active, noted, crashes, now)
     if not patient and (step := put_aside(active, notes, crashes)) is not None:

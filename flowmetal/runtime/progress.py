@@ -8,6 +8,7 @@ the runtime's own note, committed in the same transaction:
  :cancel   [us reason]                                   ; once a cancellation was taken in; since when it unwinds
  :cleaning {fiber due-us}                                ; in finally blocks, and until when
  :doubtful [key ...]                                     ; given up while nobody knew whether it was done
+ :anew     [name ...]                                    ; not its own by its input, and made anew (inheriting.py)
  :status   value}                                        ; what the program says of itself
 ```
 
@@ -37,6 +38,7 @@ _STATUS: Final = keyword("status")
 _CANCEL: Final = keyword("cancel")
 _CLEANING: Final = keyword("cleaning")
 _DOUBTFUL: Final = keyword("doubtful")
+_ANEW: Final = keyword("anew")
 
 
 @dataclass(slots=True)
@@ -71,6 +73,7 @@ class Progress:
     # Keys of at-most-once effects of retried steps that were given up when they may have been performed: whoever asks
     # under such a key again has to hear that, once.
     doubtful: set[str] = field(default_factory=set)
+    anew: set[str] = field(default_factory=set)  # what it had inherited or left, and is its own now
     stops: bool = False  # it was cancelled as a whole, and somebody cleans up; not kept
     stop_us: int | None = None  # when a cancelled run is out of grace; not kept (grace.py)
 
@@ -88,6 +91,8 @@ class Progress:
             pairs.append((_CLEANING, hash_map(self.cleaning.items())))
         if self.doubtful:
             pairs.append((_DOUBTFUL, vector(sorted(self.doubtful))))
+        if self.anew:
+            pairs.append((_ANEW, vector(sorted(self.anew))))
         return encode_data(hash_map(pairs)) if pairs else b""
 
     def next_due_us(self, *, and_attempts: bool = True) -> int | None:
@@ -125,26 +130,31 @@ class Notes(NamedTuple):
     cleaning: dict[int, int]
     doubtful: set[str]
     status: Value
+    anew: set[str]
 
 
 def decode_progress(data: bytes) -> Notes:
     """Read what ``Progress.encode`` wrote. Raises DataError FM0331 if it is damaged."""
     if not data:
-        return Notes({}, None, {}, set(), None)
+        return Notes({}, None, {}, set(), None, set())
     found = _decoded(data)
-    effects, cancel, cleaning, doubtful = map(found.get, (_EFFECTS, _CANCEL, _CLEANING, _DOUBTFUL))
+    effects, cancel, cleaning = map(found.get, (_EFFECTS, _CANCEL, _CLEANING))
     try:
         notes = {} if effects is None else {n: Note(*row) for n, row in effects.items()}
         cancelled = None if cancel is None else (cancel.nth(0), cancel.nth(1))
     except (AttributeError, IndexError, TypeError):
         raise _damaged() from None
-    keys: set[str] = set()
-    if doubtful is not None:
-        if not isinstance(doubtful, Vector) or not all(isinstance(key, str) for key in doubtful):
-            raise _damaged()
-        keys.update(doubtful)
+    doubtful, anew = (_texts(found.get(name)) for name in (_DOUBTFUL, _ANEW))
     cleans = dict(cleaning.items()) if isinstance(cleaning, Map) else {}
-    return Notes(notes, cancelled, cleans, keys, found.get(_STATUS))
+    return Notes(notes, cancelled, cleans, doubtful, found.get(_STATUS), anew)
+
+
+def _texts(found: Value) -> set[str]:
+    if found is None:
+        return set()
+    if not isinstance(found, Vector) or not all(isinstance(text, str) for text in found):
+        raise _damaged()
+    return set(found)
 
 
 def _damaged(more: str = "") -> DataError:
@@ -175,6 +185,11 @@ def asking_again(data: bytes, but: Collection[int] = (), *, begun: Collection[in
         for is_begun in (n.begun or number in begun,)
     ]
     return encode_data(found.assoc(_EFFECTS, hash_map(rows))) if rows else data
+
+
+def leaving_notes(data: bytes) -> bytes:
+    """Return the notes of a run that moves: what is not its own is said by its input alone."""
+    return encode_data(_decoded(data).dissoc(_ANEW)) if data else data
 
 
 def _row(pending: Pending) -> Value:

@@ -357,6 +357,12 @@ class OperationsContract:
         assert of(two.get(ReleasePermit("l", 2)), "value") is True
         assert of(three.answer(third), "token") == 3
 
+    def test_a_token_is_above_one_that_its_run_has_from_another_store(self, world: World) -> None:
+        one, two = Doer(world, R1), Doer(world, R2)
+        for doer, above, token in ((one, 7, 8), (two, 0, 9), (one, 7, 10)):
+            assert of(doer.get(AcquirePermit("l", above=above)), "token") == token
+            assert of(doer.get(ReleasePermit("l", token)), "value") is True
+
     def test_a_run_that_waits_for_a_lock_is_woken_by_the_release(self, world: World) -> None:
         one, two = Doer(world, R1), Doer(world, R2)
         one.ask(AcquirePermit("l"))

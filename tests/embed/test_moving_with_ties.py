@@ -7,6 +7,7 @@ import pytest
 import flowmetal
 from flowmetal.errors import RefusedError, RunError
 from flowmetal.ids import RunId
+from flowmetal.runtime.inheriting import last_token
 from flowmetal.store.operations.vocabulary import ShowTies
 from flowmetal.store.protocol import RunQuery
 from flowmetal.values import RunRef, keyword, pr_str
@@ -240,6 +241,112 @@ def test_a_child_of_that_name_that_was_started_here_is_meant_before_one_that_has
     b.signal(run, "go")
     b.interpret(until_idle=True)
     assert b.result(run) == 2
+
+
+def test_a_lock_that_is_taken_anew_is_not_the_one_that_was_left_behind(a, b, tmp_path) -> None:
+    source = """
+    (defn main []
+      (let [seen (atom [])]
+        (swap! seen conj (kind #(with-lock! :l (receive! :go))))
+        (swap! seen conj (kind #(with-lock! :l :again)))
+        (flow.event/set-status! @seen)
+        (receive! :end)))"""
+    run = parked(a, source)
+    move(a, b, run, tmp_path, force=True)
+    b.signal(run, "go")
+    b.interpret(until_idle=True)
+    assert pr_str(b.view(run).status) == "[:moved/left-behind :again]"
+    other = parked(b, "(defn main [] (with-lock! :l :free))")
+    assert pr_str(b.result(other)) == ":free"
+
+
+def test_who_is_in_line_for_a_lock_that_its_own_run_has_left_keeps_it_there(a, b, tmp_path) -> None:
+    source = """
+    (require '[flow.async :refer [all!]])
+    (defn main []
+      (all! (kind #(with-lock! :l (receive! :go)))
+            (kind #(with-lock! :l (receive! :end)))))"""
+    run = parked(a, source)
+    move(a, b, run, tmp_path, force=True)
+    b.signal(run, "go")
+    other = parked(b, "(defn main [] (with-lock! :l :free))")
+    assert b.view(other).state == "waiting"
+    b.signal(run, "end", 5)
+    assert pr_str(b.result(run)) == "[:moved/left-behind 5]"
+    assert pr_str(b.result(other)) == ":free"
+
+
+def test_a_copy_takes_a_lock_of_its_own_in_another_store(a, b, tmp_path) -> None:
+    source = """
+    (defn main []
+      [(kind #(with-lock! :l (receive! :go))) (kind #(with-lock! :l :again))])"""
+    run = parked(a, source)
+    path, copy = a.export_copy(run, str(tmp_path / "copy.fms"))
+    b.import_run(path)
+    b.signal(copy.id, "go")
+    assert pr_str(b.result(copy.id)) == "[:fork/inherited :again]"
+
+
+def test_a_file_of_anybody_makes_no_token_that_cannot_be_counted_on() -> None:
+    names = ["lock l 3", "left lock l 12", "lock l m 99", f"left lock l {10**30}", "lock l -1"]
+    assert last_token(frozenset(names), "l") == 12
+    assert last_token(frozenset(names), "other") == 0
+
+
+def test_a_child_that_is_started_anew_is_not_the_one_that_was_left_behind(a, b, tmp_path) -> None:
+    source = """
+    (defn one [n] (receive! :go) n)
+    (defn main []
+      [(kind #(await! (start! one [1] {:id "the-one"})))
+       (kind #(await! (start! one [2] {:id "the-one"})))])"""
+    run = parked(a, source)
+    move(a, b, run, tmp_path, force=True)
+    b.signal("the-one", "go")
+    assert pr_str(b.result(run)) == "[:moved/left-behind 2]"
+    assert b.verify(run).problems == []
+
+
+def test_what_was_started_anew_and_left_behind_again_is_no_more_the_runs_own(
+    a, b, tmp_path
+) -> None:
+    source = """
+    (defn one [n] (receive! :go) n)
+    (defn main []
+      (mapv (fn [n] (kind #(await! (start! one [n] {:id "the-one"})))) [1 2 3]))"""
+    run = parked(a, source)
+    move(a, b, run, tmp_path, force=True)
+    with flowmetal.Engine("memory:") as c:
+        move(b, c, run, tmp_path, force=True)
+        c.signal("the-one", "go")
+        assert pr_str(c.result(run)) == "[:moved/left-behind :moved/left-behind 3]"
+
+
+def test_each_attempt_of_a_step_awaits_the_child_that_it_has_started(a, b, tmp_path) -> None:
+    source = """
+    (require '[flow.retry :refer [constant with-retry!]])
+    (defn one [] (receive! :go))
+    (defn main []
+      (with-retry! {:max-attempts 3 :backoff (constant #dur "1ms")}
+        (let [k (start! one)]
+          (try (await! k) (catch :moved/left-behind e (throw (ex-info "anew" {})))))))"""
+    run = parked(a, source)
+    move(a, b, run, tmp_path, force=True)
+    while not (children := b.store.runs(RunQuery(parents=(RunId(run),)))):
+        b.interpret(until_idle=True)
+    b.signal(children[0].id, "go", 7)
+    assert b.result(run) == 7
+
+
+def test_a_fork_of_what_has_started_a_child_anew_has_inherited_that(a, b, tmp_path) -> None:
+    source = """
+    (defn one [n] (receive! :go) n)
+    (defn main []
+      [(kind #(await! (start! one [1] {:id "the-one"})))
+       (kind #(await! (start! one [2] {:id "the-one"})))])"""
+    run = parked(a, source)
+    move(a, b, run, tmp_path, force=True)
+    made = b.fork(run, perform=True)
+    assert pr_str(b.result(made.id)) == "[:moved/left-behind :fork/inherited]"
 
 
 def test_who_waits_for_a_moved_run_is_told(a, b, tmp_path) -> None:

@@ -89,6 +89,7 @@ def acquire(records: Records, asker: Asker, operation: AcquirePermit) -> Answer 
         return wrong
     semaphore = find(records, Semaphore, name) or Semaphore(operation.limit)
     semaphore.limit = operation.limit
+    semaphore.token = max(semaphore.token, operation.above)
     ticket = Ticket(asker.run, asker.effect, operation.permits, operation.lease_us)
     _stand_in_line(records, asker, name, semaphore, ticket)
     return None

@@ -89,13 +89,15 @@ class AcquirePermit:
     """Wait in line for permits of a semaphore; a lock is one of limit 1.
 
     ``{:name :token n :expires us-or-nil}``: tokens of a name only grow. After ``lease_us`` (None:
-    the run's life) another that waits gets the permit. The limit asked for last counts.
+    the run's life) another that waits gets the permit. The limit asked for last counts. Tokens go on ``above`` one
+    that the run has from another store.
     """
 
     name: str
     limit: int = 1
     permits: int = 1
     lease_us: int | None = None
+    above: int = 0
 
 
 @dataclass(frozen=True, slots=True)
