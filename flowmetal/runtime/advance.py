@@ -218,8 +218,9 @@ def _perform_quick(active: ActiveRun, let_go: bool) -> Steps[None]:
     careful = [request for request in active.quick if request.args.get(AT_MOST_ONCE)]
     now = active.host.clock.now_us()
     for request in careful:
-        open_effect(active, request, EffectClass.IN_PROCESS, now)
-    if active.undurable or careful:
+        if open_effect(active, request, EffectClass.IN_PROCESS, now) is None:
+            active.quick.remove(request)
+    if active.quick and (active.undurable or careful):
         yield Step(RunState.RUNNING)
     for request in active.quick:
         value, error = _call(active, request)

@@ -289,3 +289,26 @@ def test_tags_that_are_no_texts_are_refused(tags) -> None:
     with flowmetal.Engine("memory:") as engine, pytest.raises(UsageError) as caught:
         engine.start(flowmetal.compile(SOURCE), tags=tags)
     assert caught.value.code == "FM1309"
+
+
+def test_a_quick_function_is_not_called_with_an_option_that_is_refused() -> None:
+    called: list[str] = []
+
+    @flowmetal.foreign("p/f")
+    def f() -> None:
+        called.append("f")
+
+    @flowmetal.foreign("p/g")
+    def g() -> int:
+        called.append("g")
+        return 2
+
+    source = """(ns p (:require [flow.async :refer [all!]]))
+      (defforeign f {:at-most-once true :timeout 5} [])
+      (defforeign g {:at-most-once true} [])
+      (defn main [] (all! (try (f) (catch :effect/bad-argument _ 1)) (g)))"""
+    with flowmetal.Engine("memory:", functions=[f, g]) as engine:
+        run, _ = engine.start(flowmetal.compile(source))
+        assert str(engine.result(run)) == "[1 2]"
+        assert engine.verify(run).problems == []
+    assert called == ["g"]

@@ -98,3 +98,23 @@ def test_what_is_verified_is_looked_for_once_and_then_done() -> None:
         run, _ = made.start(flowmetal.compile(HEAD + "(defforeign pay [x])" + source))
         assert str(made.result(run)) == "[1 1]"
     assert keys == keys[:1] * 2
+
+
+def test_what_was_given_up_elsewhere_is_in_doubt_for_a_quick_function(tmp_path: Path) -> None:
+    url, called = f"sqlite:{tmp_path / 'runs.db'}", []
+
+    @flowmetal.foreign("t/pay")
+    def pay(x: int) -> int:
+        called.append(x)
+        return x
+
+    with flowmetal.Engine(url) as made:  # its call is offered to others, and given up
+        run, _ = made.start(flowmetal.compile(HEAD + PAY + WAITS))
+        while not any(wait.name == "go" for wait in made.view(run).waiting):
+            made.store.wait_for_change(0.05)
+            made.interpret(until_idle=True)
+    with flowmetal.Engine(url, functions=[pay]) as made:
+        made.signal(run, "go")
+        assert str(made.result(run)) == ":in-doubt"
+        assert not made.verify(run).problems
+    assert called == []
