@@ -105,10 +105,10 @@ def _ways_on(view: RunView) -> str:
 
     effect = next((fiber.failed for fiber in view.fibers if fiber.failed is not None), None)
     retry = f"`fmvm retry {view.id}`"
-    if view.error is not None and keyword("compensated") in view.error.data:
-        return f"it was compensated: `fmvm fork {view.id} --at N`, or start it again"
     if effect is not None:
         return f"{retry} performs effect #{effect[0]} ({effect[1]}) again, --value, --skip, --restart and --throw do something else"
+    if view.error is not None and keyword("compensated") in view.error.data:
+        return f"it was compensated: `fmvm fork {view.id} --at N`, or start it again"
     if view.error is not None and view.error.code in ("FM1108", "FM1138"):
         return f"{retry} takes it up again where it stands"
     return f"{retry} with --value, --skip, --restart or --throw; an error that is no effect's cannot be tried again"

@@ -279,22 +279,22 @@ def _check(machine: Machine, run: RunId, revival: Revival) -> None:
             f"run {run} was put aside, and no error was raised in it: there is nothing to replace",
             hint=f"`fmvm retry {run}` lets it go on as it stands",
         )
-    if not isinstance(revival, Retry):
+    if not isinstance(revival, Retry) or fiber.failed is not None:
         return
+    # Of an effect's error it would say nothing: that of a child tells what the child has undone.
     if fiber.error is not None and _COMPENSATED in fiber.error.data:
         raise RefusedError(
             "FM1132",
             f"run {run} has failed and was compensated: there is nothing to try again",
             hint="compensated: fork or start again",
         )
-    if fiber.failed is None:
-        offered = " ".join(pr_str(each.name) for each in restarts.restarts(machine))
-        restart = f" or `--restart NAME` (it offers {offered})" if offered else ""
-        raise RefusedError(
-            "FM1132",
-            f"run {run} did not fail in an effect: there is nothing to perform again",
-            hint=f"`--value JSON` goes on with a value in its place{restart}; `fmvm show {run}` says where",
-        )
+    offered = " ".join(pr_str(each.name) for each in restarts.restarts(machine))
+    restart = f" or `--restart NAME` (it offers {offered})" if offered else ""
+    raise RefusedError(
+        "FM1132",
+        f"run {run} did not fail in an effect: there is nothing to perform again",
+        hint=f"`--value JSON` goes on with a value in its place{restart}; `fmvm show {run}` says where",
+    )
 
 
 def _not_failed(run: RunId, state: RunState) -> RunStateError:

@@ -148,3 +148,16 @@ def test_grants_that_cannot_be_leave_the_run_as_it_was(shell) -> None:
         )
         == 0
     )
+
+
+def test_show_says_that_a_parent_can_be_tried_again_whose_child_has_compensated(shell) -> None:
+    shell.write(
+        "family.flow",
+        """(ns family (:require [flow.saga :refer [compensate! saga!]]))
+        (defn kid [] (saga! (compensate! println 1) (throw (ex-info "ill" {}))))
+        (defn main [] (await! (start! kid [] {:id "kid"})))""",
+    )
+    assert shell("fmvm", "run", "family.flow", "--id", "p").status == 1
+    assert "go on    it was compensated: `fmvm fork kid" in shell("fmvm", "show", "kid").out
+    shown = shell("fmvm", "show", "p").out
+    assert "go on    `fmvm retry p` performs effect #2 (run/await) again" in shown

@@ -13,12 +13,15 @@ from flowmetal.values import keyword
 from tests.stores import url_of
 
 PROGRAM = compile("""
-(ns p (:require [flow.event :refer [await-callback! callback! receive! signal!]]))
+(ns p (:require [flow.event :refer [await-callback! callback! receive! signal!]]
+                      [flow.saga :refer [compensate! saga!]]))
 (defforeign resize {:queue "images" :retry 2} [x])
 (defn kid [x] (if (= x :good) :grown (throw (ex-info "ill" {}))))
 (defn sender [] (signal! #flow/run "later" :go 1) :sent)
 (defn tasker [] (resize 1))
 (defn parent [] (await! (start! kid [:bad] {:id "kid"})))
+(defn undone [x] (saga! (compensate! println x) (throw (ex-info "ill" {}))))
+(defn guarded [] (saga! {:park true} (compensate! println 1) (await! (start! undone [2] {:id "kid"}))))
 (defn caller [] (await-callback! (callback! {:name "x"})))
 (defn later [] (receive! :go))
 """)
@@ -79,6 +82,19 @@ def test_a_parent_gets_what_its_child_came_to_when_both_go_on(engine: Engine) ->
     assert driven(engine, "p") == "failed"
     engine.retry("p")
     assert driven(engine, "p") == "failed"  # the child is what it was
+    engine.supply("kid", 7)
+    assert driven(engine, "kid") == "completed"
+    engine.retry("p")
+    assert driven(engine, "p") == "completed"
+    assert engine.view("p").result == 7
+    assert engine.verify("p").problems == []
+
+
+def test_a_parent_that_has_compensated_nothing_is_tried_again_when_its_child_has(
+    engine: Engine,
+) -> None:
+    engine.start(PROGRAM, entry="guarded", id="p")
+    assert driven(engine, "p") == "failed"
     engine.supply("kid", 7)
     assert driven(engine, "kid") == "completed"
     engine.retry("p")
