@@ -107,6 +107,10 @@ def _ways_on(view: RunView) -> str:
     retry = f"`fmvm retry {view.id}`"
     if effect is not None:
         return f"{retry} performs effect #{effect[0]} ({effect[1]}) again, --value, --skip, --restart and --throw do something else"
+    looked_at = next((fiber.looked_at for fiber in view.fibers if fiber.looked_at), None)
+    if looked_at is not None:
+        handled = f"effect #{looked_at[0]} ({looked_at[1]})"
+        return f"{retry} with --skip or --value lets the handler go on that looked at the error of {handled}, which can be tried again then"
     if view.error is not None and keyword("compensated") in view.error.data:
         return f"it was compensated: `fmvm fork {view.id} --at N`, or start it again"
     if view.error is not None and view.error.code in ("FM1108", "FM1138"):

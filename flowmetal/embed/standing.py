@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from flowmetal.effects.kinds import KINDS
+from flowmetal.effects.requests import EffectRequest
 from flowmetal.embed.views import FiberView, FrameLocals
 from flowmetal.ids import ProgramHash
 from flowmetal.runtime.host import Host
 from flowmetal.store.protocol import RunRow, RunState, Store
 from flowmetal.values import keyword, pr_str
 from flowmetal.vm.restarts import failed_fiber, restarts
+from flowmetal.vm.reviving import effect_looked_at, failed_effect
 from flowmetal.vm.scopes import waited_for
 from flowmetal.vm.state import Fiber, Machine
 from flowmetal.vm.tracing import backtrace
@@ -29,6 +31,7 @@ def fibers_of(host: Host, row: RunRow) -> tuple[FiberView, ...]:
     store = host.store
     machine = decode(data, host.image(row.program), lambda names: store.chunks(row.id, names))
     failed = failed_fiber(machine)
+    is_failed = row.state is RunState.FAILED
     return tuple(
         FiberView(
             fiber.number,
@@ -37,8 +40,9 @@ def fibers_of(host: Host, row: RunRow) -> tuple[FiberView, ...]:
             "" if row.state is RunState.CANCELLED else _waits_for(machine, fiber),
             _spawned(fiber),
             _locals(fiber) if fiber is failed else (),
-            _restarts(machine) if fiber is failed and row.state is RunState.FAILED else (),
-            _failed_effect(fiber) if row.state is RunState.FAILED else None,
+            _restarts(machine) if fiber is failed and is_failed else (),
+            _named(failed_effect(machine)) if fiber is failed and is_failed else None,
+            _named(effect_looked_at(machine)) if fiber is failed and is_failed else None,
         )
         for _, fiber in sorted(machine.fibers.items())
         if fiber.frames
@@ -74,8 +78,7 @@ def _locals(fiber: Fiber) -> tuple[FrameLocals, ...]:
     )
 
 
-def _failed_effect(fiber: Fiber) -> tuple[int, str] | None:
-    request = fiber.failed if fiber.error is not None else None
+def _named(request: EffectRequest | None) -> tuple[int, str] | None:
     return None if request is None else (int(request.number), request.kind)
 
 

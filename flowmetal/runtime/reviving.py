@@ -279,7 +279,7 @@ def _check(machine: Machine, run: RunId, revival: Revival) -> None:
             f"run {run} was put aside, and no error was raised in it: there is nothing to replace",
             hint=f"`fmvm retry {run}` lets it go on as it stands",
         )
-    if not isinstance(revival, Retry) or fiber.failed is not None:
+    if not isinstance(revival, Retry) or reviving.failed_effect(machine) is not None:
         return
     # Of an effect's error it would say nothing: that of a child tells what the child has undone.
     if fiber.error is not None and _COMPENSATED in fiber.error.data:
@@ -287,6 +287,13 @@ def _check(machine: Machine, run: RunId, revival: Revival) -> None:
             "FM1132",
             f"run {run} has failed and was compensated: there is nothing to try again",
             hint="compensated: fork or start again",
+        )
+    looked_at = reviving.effect_looked_at(machine)
+    if looked_at is not None:
+        raise RefusedError(
+            "FM1132",
+            f"run {run} failed in a handler for the error of effect #{looked_at.number} ({looked_at.kind})",
+            hint="`--skip` or `--value JSON` lets the handler go on; if it takes no way on, the effect can be tried again then",
         )
     offered = " ".join(pr_str(each.name) for each in restarts.restarts(machine))
     restart = f" or `--restart NAME` (it offers {offered})" if offered else ""

@@ -32,19 +32,28 @@ from flowmetal.vm.state import (
     MachineStatus,
     OpenEffect,
 )
-from flowmetal.vm.unwinding import enter, error_of, raise_error
+from flowmetal.vm.unwinding import enter, error_of, is_asking, raise_error
 
 
 def failed_effect(machine: Machine) -> EffectRequest | None:
     """Return the effect whose error parked the machine, if it was one."""
     fiber = failed_fiber(machine)
-    return None if fiber is None else fiber.failed
+    return None if fiber is None or is_asking(fiber.frames) else fiber.failed
+
+
+def effect_looked_at(machine: Machine) -> EffectRequest | None:
+    """Return the effect about whose error a handler was asked that has parked the machine with one of its own.
+
+    The handler stands on top of what has failed. When it has returned, that is the failed effect.
+    """
+    fiber = failed_fiber(machine)
+    return fiber.failed if fiber is not None and is_asking(fiber.frames) else None
 
 
 def retry(machine: Machine) -> None:
     """Ask for the failed effect again, under its number and key. It must be there: ``failed_effect``."""
     fiber = _failed(machine)
-    request = fiber.failed
+    request = failed_effect(machine)
     assert request is not None, "only an effect can be performed again"
     machine.open[request.number] = OpenEffect(request, fiber.number)
     fiber.failed = None
@@ -116,7 +125,8 @@ def _leave(machine: Machine, fiber: Fiber, frame: Frame, value: Value) -> None:
 
 
 def _stand_up(machine: Machine, fiber: Fiber) -> None:
-    fiber.failed = None
+    if not is_asking(fiber.frames):
+        fiber.failed = None
     fiber.error = None
     wake(machine, fiber)
     machine.status = MachineStatus.READY

@@ -400,6 +400,11 @@ def _observes(machine: Machine, asked: Search) -> bool:
     return handler.kind is HandlerKind.OBSERVER
 
 
+def is_asking(frames: Sequence[Frame]) -> bool:
+    """Say whether one of some frames is that of a handler that was asked about an error further down."""
+    return any(isinstance(frame.then, Search) for frame in frames)
+
+
 def offers(frame: Frame, handler: Handler) -> list[Vector]:
     """Return the restarts that a handler of kind RESTART offers: [name description function]."""
     given = frame.stack[handler.operand]
@@ -408,10 +413,7 @@ def offers(frame: Frame, handler: Handler) -> list[Vector]:
 
 
 def go_to(machine: Machine, fiber: Fiber, verdict: Verdict) -> None:
-    """Unwind to where has been decided. An effect that failed is over, unless a predicate was asked
-    and this is an error of its own."""
-    if not any(isinstance(frame.then, Search) for frame in fiber.frames[: verdict.frame + 1]):
-        fiber.failed = None
+    """Unwind to where has been decided."""
     unwind(machine, fiber, verdict.error, verdict.frame, verdict.handler)
 
 
@@ -419,9 +421,12 @@ def unwind(machine: Machine, fiber: Fiber, error: ErrorValue, target: int, row: 
     """Drop frames down to handler ``row`` of frame ``target``, through the finally blocks.
 
     ``row`` -1 drops the target frame too and goes on with the search it was part
-    of; ``target`` -1 ends the fiber.
+    of; ``target`` -1 ends the fiber. An effect that failed is over, unless a handler was asked about
+    its error and this is one of the handler's own.
     """
     frames = fiber.frames
+    if fiber.failed is not None and not is_asking(frames[: target + 1]):
+        fiber.failed = None
     while frames:
         top = len(frames) - 1
         frame = frames[top]

@@ -161,3 +161,19 @@ def test_show_says_that_a_parent_can_be_tried_again_whose_child_has_compensated(
     assert "go on    it was compensated: `fmvm fork kid" in shell("fmvm", "show", "kid").out
     shown = shell("fmvm", "show", "p").out
     assert "go on    `fmvm retry p` performs effect #2 (run/await) again" in shown
+
+
+def test_show_says_how_an_effect_is_tried_again_whose_error_failed_in_a_handler(shell) -> None:
+    shell.write(
+        "handles.flow",
+        """(ns handles (:require [flow.fs :as fs]))
+        (defn main [] (with-handler [:default (fn [_] (/ 1 0))] (fs/slurp! "x.txt")))""",
+    )
+    assert shell("fmvm", "run", "handles.flow", "--id", "h", "-A").status == 1
+    ways = "with --skip or --value lets the handler go on that looked at the error of effect #1 (fs/read)"
+    assert ways in shell("fmvm", "show", "h").out
+    assert shell("fmvm", "retry", "h").status == 3
+    shell.write("x.txt", "here")
+    assert shell("fmvm", "retry", "h", "--skip").status == 1
+    assert "performs effect #1 (fs/read) again" in shell("fmvm", "show", "h").out
+    assert shell("fmvm", "retry", "h").out == '"here"\n'

@@ -286,6 +286,64 @@ def test_other_fibers_wait_while_one_has_failed_and_go_on_with_it(
     assert ended(engine, run) == "[3 1 :slept]"
 
 
+IN_A_HANDLER = "(defn main [] [(try (with-handler [:default (fn [e] (note :asked) {} (note :went-on))] (shaky 7)) (finally (note :end))) @log])"
+
+
+@pytest.mark.parametrize(
+    "body", ["(invoke-restart :nope)", "(now!)", "(with-handler [:default (fn [_] (/ 1 0))] (/ 1 0))"]
+)  # fmt: skip
+def test_an_effect_whose_error_a_handler_looks_at_is_tried_again_when_the_handler_has_returned(
+    engine: Engine, world: World, body: str
+) -> None:
+    run = failed(engine, IN_A_HANDLER.replace("{}", body))
+    stood = engine.show(run).fibers[0]
+    assert (stood.failed, stood.looked_at) == (None, (1, "p/shaky"))
+    with pytest.raises(RefusedError, match="in a handler for the error of effect #1") as refused:
+        engine.retry(run)
+    assert "--skip" in refused.value.diagnostics[0].help[0]
+    while engine.show(run).fibers[0].failed is None:
+        engine.supply(run, None)
+        assert engine.drive(run).state == "failed"
+    assert engine.show(run).fibers[0].looked_at is None
+    assert world.asked == [7]
+    world.broken = False
+    engine.retry(run)
+    assert ended(engine, run) == "[7 [:asked :went-on :end]]"
+    assert world.asked == [7, 7]
+
+
+def test_what_is_thrown_in_a_handler_and_taken_further_out_is_no_effect_any_more(
+    engine: Engine, world: World
+) -> None:
+    run = failed(
+        engine,
+        """(defn main []
+             (try (with-handler [:default (fn [e] (invoke-restart :nope))] (shaky 7))
+                  (catch :other e (throw (ex-info "mine" {})))))""",
+    )
+    engine.throw(run, "other", "no")
+    assert engine.drive(run).error.message == "mine"
+    stood = engine.show(run).fibers[0]
+    assert (stood.failed, stood.looked_at) == (None, None)
+    with pytest.raises(RefusedError, match="did not fail in an effect"):
+        engine.retry(run)
+
+
+def test_a_run_that_failed_in_a_handler_is_cancelled_and_what_fails_then_is_no_effect(
+    engine: Engine, world: World
+) -> None:
+    run = failed(
+        engine,
+        """(defn main []
+             (try (with-handler [:default (fn [e] (invoke-restart :nope))] (shaky 7))
+                  (finally (throw (ex-info "mine" {})))))""",
+    )
+    assert engine.cancel(run) == "failed"
+    assert engine.show(run).fibers[0].failed is None
+    with pytest.raises(RefusedError, match="did not fail in an effect"):
+        engine.retry(run)
+
+
 def test_a_delay_goes_on_from_where_its_body_failed(engine: Engine, world: World) -> None:
     body = "(defn main [] (let [d (delay (note :forced) [:got (shaky 1)])] [(force d) @d @log]))"
     run = failed(engine, body)
