@@ -12,12 +12,11 @@ from typing import Final
 from starlette.requests import ClientDisconnect, Request
 
 from flowmetal.server.answers import HttpError, bad_request
-from flowmetal.values import EMPTY_MAP, DataError, Keyword, Map, Value, Vector, keyword
+from flowmetal.values import DataError, Value
 from flowmetal.values.charsets import decode_text
-from flowmetal.values.json_mapping import json_loads
+from flowmetal.values.json_mapping import Json, from_json, json_text, read_json
 
 BODY_S: Final = 30.0
-_MISSING = object()
 
 
 async def read_body(request: Request, most: int) -> bytes:
@@ -73,10 +72,22 @@ def _too_large(most: int) -> HttpError:
 
 def parse_json(data: bytes) -> Value:
     """Return the value of a JSON text. Raises HttpError 400."""
+    return _value(_written(data))
+
+
+def _written(data: bytes) -> Json:
+    """Return what a JSON text has, as it is written there."""
     try:
-        return json_loads(data.decode("utf-8-sig"))
+        return read_json(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise bad_request(f"the body is not JSON: byte {error.start} is not UTF-8") from None
+    except DataError as error:
+        raise bad_request(f"the body is not JSON: {error.message}") from None
+
+
+def _value(written: Json) -> Value:
+    try:
+        return from_json(written)
     except DataError as error:
         raise bad_request(f"the body is not JSON: {error.message}") from None
 
@@ -110,12 +121,18 @@ def _charset(parameters: Iterable[str]) -> str:
 class Fields:
     """The fields of a JSON object; each is asked for with its type, and no other may be there."""
 
-    def __init__(self, found: Map) -> None:
-        self._found = found
+    def __init__(self, written: dict[str, Json], known: Collection[str]) -> None:
+        """Raises HttpError 400 for a field that is not among the ``known`` ones."""
+        for name in written:
+            if name not in known:
+                raise bad_request(
+                    f"there is no field `{name[:80]}`", f"the fields are {', '.join(sorted(known))}"
+                )
+        self._written = written
 
     def text(self, name: str, default: str | None = None) -> str:
         """Return a string. Without a default it has to be there."""
-        value = self._found.get(keyword(name), default)
+        value = self._written.get(name, default)
         if value is None:
             raise bad_request(f"`{name}` is missing")
         if not isinstance(value, str):
@@ -123,10 +140,10 @@ class Fields:
         return value
 
     def maybe_text(self, name: str) -> str | None:
-        return None if self._found.get(keyword(name)) is None else self.text(name)
+        return None if self._written.get(name) is None else self.text(name)
 
     def flag(self, name: str) -> bool:
-        value = self._found.get(keyword(name), False)
+        value = self._written.get(name, False)
         if not isinstance(value, bool):
             raise bad_request(f"`{name}` is neither true nor false")
         return value
@@ -135,57 +152,64 @@ class Fields:
         self, name: str, default: int | None = None, least: int = 0, most: int = 1 << 31
     ) -> int:
         """Return an integer within bounds."""
-        value = self._found.get(keyword(name), default)
+        value = self._written.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             raise bad_request(f"`{name}` is not an integer from {least} to {most}")
         return value
 
     def items(self, name: str) -> tuple[Value, ...]:
         """Return an array; () if it is not there."""
-        value = self._found.get(keyword(name))
-        if value is None:
-            return ()
-        if not isinstance(value, Vector):
-            raise bad_request(f"`{name}` is not an array")
-        return tuple(value)
+        return tuple(map(_value, self._array(name)))
 
     def texts(self, name: str) -> tuple[str, ...]:
-        found = tuple(item for item in self.items(name) if isinstance(item, str))
-        if len(found) != len(self.items(name)):
+        found = self._array(name)
+        if not all(isinstance(item, str) for item in found):
             raise bad_request(f"`{name}` is not an array of strings")
-        return found
+        return tuple(found)
 
     def objects(self, name: str, known: Collection[str]) -> tuple[Fields, ...]:
         """Return an array of objects, each with fields of its own."""
-        items = self.items(name)
-        if not all(isinstance(item, Map) for item in items):
+        found = self._array(name)
+        if not all(isinstance(item, dict) for item in found):
             raise bad_request(f"`{name}` is not an array of objects")
-        return tuple(_checked(item, known) for item in items if isinstance(item, Map))
+        return tuple(Fields(item, known) for item in found)
+
+    def _array(self, name: str) -> list[Json]:
+        found = self._written.get(name)
+        if found is None:
+            return []
+        if not isinstance(found, list):
+            raise bad_request(f"`{name}` is not an array")
+        return found
 
     def tags(self, name: str) -> dict[str, str]:
         """Return an object of strings."""
-        value = self._found.get(keyword(name))
-        if value is None:
+        found = self._written.get(name)
+        if found is None:
             return {}
-        if not isinstance(value, Map):
+        if not isinstance(found, dict):
             raise bad_request(f"`{name}` is not an object")
-        pairs = [(k.text if isinstance(k, Keyword) else k, v) for k, v in value.items()]
-        if not all(isinstance(k, str) and k and isinstance(v, str) for k, v in pairs):
+        if not all(key and isinstance(text, str) for key, text in found.items()):
             raise bad_request(f"`{name}` is not an object of strings")
-        return dict(pairs)
+        return found
 
     def value(self, name: str) -> Value:
-        return self._found.get(keyword(name))
+        return _value(self._written.get(name))
+
+    def json(self, name: str) -> str:
+        """Return the JSON of a value as it is written in the body: whoever reads it makes the same of it."""
+        self.value(name)  # it is one
+        return json_text(self._written.get(name))
 
     def has(self, name: str) -> bool:
-        return self._found.get(keyword(name), _MISSING) is not _MISSING
+        return name in self._written
 
 
 async def read_fields(request: Request, most: int, known: Collection[str]) -> Fields:
     """Return the fields of a body that is a JSON object; an empty body has none. Raises HttpError."""
     data = await read_body(request, most)
     if not data:
-        return Fields(EMPTY_MAP)
+        return Fields({}, known)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise HttpError(
@@ -194,19 +218,7 @@ async def read_fields(request: Request, most: int, known: Collection[str]) -> Fi
             f"the body is {kind or 'of no type'}",
             hint="send Content-Type: application/json",
         )
-    found = parse_json(data)
-    if not isinstance(found, Map):
+    written = _written(data)
+    if not isinstance(written, dict):
         raise bad_request("the body is not a JSON object")
-    return _checked(found, known)
-
-
-def _checked(found: Map, known: Collection[str]) -> Fields:
-    """Return the fields of an object that has no others."""
-    for key, _ in found.items():
-        name = getattr(key, "text", key)
-        if name not in known:
-            raise bad_request(
-                f"there is no field `{str(name)[:80]}`",
-                f"the fields are {', '.join(sorted(known))}",
-            )
-    return Fields(found)
+    return Fields(written, known)

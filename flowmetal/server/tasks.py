@@ -22,8 +22,6 @@ from flowmetal.server.answers import HttpError, answer
 from flowmetal.server.bodies import Fields, read_fields
 from flowmetal.server.desk import Desk
 from flowmetal.server.settings import Settings
-from flowmetal.values import Value
-from flowmetal.values.json_mapping import json_dumps
 
 LONGEST_WAIT_S: Final = 60
 _ATTEMPT: Final = ("id", "attempt")
@@ -57,18 +55,17 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
 
     async def complete(request: Request) -> Response:
         fields = await read_fields(request, most, (*_ATTEMPT, "result"))
-        return await end(fields, fields.value("result"), failed=False)
+        return await end(fields, fields.json("result"), failed=False)
 
     async def fail(request: Request) -> Response:
         fields = await read_fields(request, most, (*_ATTEMPT, "error"))
-        return await end(fields, fields.value("error"), failed=True)
+        return await end(fields, fields.json("error"), failed=True)
 
-    async def end(fields: Fields, said: Value, *, failed: bool) -> Response:
+    async def end(fields: Fields, said: str, *, failed: bool) -> Response:
         id_, attempt = _attempt(fields)
-        text = json_dumps(said)
 
         def ask(engine: Engine) -> bool:
-            return engine.end_task(id_, attempt, text, failed=failed)
+            return engine.end_task(id_, attempt, said, failed=failed)
 
         return await kept(id_, ask)
 

@@ -93,8 +93,13 @@ def json_text(found: Json, pretty: bool = False) -> str:
 
 def json_loads(text: str) -> Value:
     """Return the value of a JSON text; DataError FM0332, with the place, for any other text."""
+    return from_json(read_json(text))
+
+
+def read_json(text: str) -> Json:
+    """Return what ``from_json`` makes a value of; DataError FM0332, with the place, for what is not JSON."""
     try:
-        found = json.loads(
+        found: Json = json.loads(
             text, parse_int=_parse_int, parse_float=_parse_float, parse_constant=_no_constant
         )
     except json.JSONDecodeError as error:
@@ -105,7 +110,7 @@ def json_loads(text: str) -> Value:
         raise _too_deep() from None
     except FlowError as error:
         raise _bad(str(error)) from None
-    return from_json(found)
+    return found
 
 
 def _bad(what: str) -> DataError:

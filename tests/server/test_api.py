@@ -286,6 +286,29 @@ def test_a_worker_claims_beats_and_completes(served: Served) -> None:
     refused(served.client.post("/v1/tasks/complete", json=attempt), 409, "FM1356")
 
 
+def test_what_a_worker_says_is_what_json_md_says_that_it_is(served: Served) -> None:
+    """Over HTTP as by SQL and from Python: written forms are read once, by the program."""
+    source = """(ns says) (defforeign ask {:queue "says"} [n])
+                (defn main [] [(pr-str (ask 1)) (try (ask 2) (catch :pay/no e (pr-str (ex-data e))))])"""
+    run = served.engine.start(flowmetal.compile(source))[0]
+    result = (
+        '[{"$keyword":"paid"},{"$map":[["a",1]]},{"$set":[{"$keyword":"a"},"a"]},'
+        '{"$$keyword":"x"},{"$decimal":"1.50"},12345678901234567890,"\\ud800"]'
+    )
+    error = '{"type":{"$keyword":"pay/no"},"message":"no","data":{"state":{"$keyword":"open"}}}'
+    for field, said in (("result", result), ("error", error)):
+        asked = {"queue": "says", "worker": "w-1", "wait": 10}
+        task = served.client.post("/v1/tasks/claim", json=asked).json()
+        body = f'{{"id":{json.dumps(task["id"])},"attempt":{task["attempt"]},"{field}":{said}}}'
+        verb = "complete" if field == "result" else "fail"
+        json_type = {"content-type": "application/json"}
+        ended = served.client.post(f"/v1/tasks/{verb}", content=body, headers=json_type)
+        assert ended.status_code == 200, ended.text
+    done, data = served.ended(run).result
+    assert done == '[:paid {"a" 1} #{:a "a"} {:$keyword "x"} 1.50M 12345678901234567890 "\\ud800"]'
+    assert data.startswith("{:state :open")
+
+
 def test_a_worker_that_has_gone_claims_nothing(served: Served) -> None:
     """It waited for a task when it was stopped; the next task is for those that are there."""
     body = json.dumps({"queue": "images", "worker": "gone", "wait": 10}).encode()
