@@ -22,7 +22,7 @@ from flowmetal.store.inputs import (
     first_event,
     is_run_id,
 )
-from flowmetal.store.protocol import NewRun, RunRow
+from flowmetal.store.protocol import NewRun, RunRow, Store
 from flowmetal.values import DataError, Value, keyword
 from flowmetal.values.codec import decode_data, encode_data
 from flowmetal.vm.machine import start
@@ -90,20 +90,34 @@ def start_runs(
 ) -> list[tuple[RunId, bool]]:
     """Store many new runs, some hundreds in a transaction; return the id of each, and whether it is new.
 
-    If one of them could not begin none is stored; the error says which (``start_run`` has the errors).
+    If one of them could not begin none is stored; the error says which (``start_run`` has the errors). What is there
+    has begun, whatever the program asks for by now.
     """
     encoded = (grants or RunGrants()).encode()
-    new: list[NewRun] = []
-    for number, beginning in enumerate(beginnings, 1):
+    started: list[tuple[RunId, bool]] = []
+    new: dict[int, NewRun] = {}
+    for place, beginning in enumerate(beginnings):
         try:
-            new.append(_new_run(host, program, entry, beginning, encoded))
+            new[place] = _new_run(host, program, entry, beginning, encoded)
+            started.append((new[place].id, False))
         except FlowmetalError as problem:
-            raise problem.with_note(f"it is number {number} of {len(beginnings)}") from None
+            if not is_there(host.store, beginning):
+                raise problem.with_note(f"it is number {place + 1} of {len(beginnings)}") from None
+            started.append((RunId(str(beginning.id)), False))
     _keep_program(host, program, write)
-    made: list[bool] = []
-    for first in range(0, len(new), TOGETHER):
-        made += host.store.create_runs(new[first : first + TOGETHER])
-    return [(each.id, is_new) for each, is_new in zip(new, made, strict=True)]
+    places = list(new)
+    for first in range(0, len(places), TOGETHER):
+        some = places[first : first + TOGETHER]
+        made = host.store.create_runs([new[place] for place in some])
+        for place, is_new in zip(some, made, strict=True):
+            started[place] = (new[place].id, is_new)
+    return started
+
+
+def is_there(store: Store, beginning: Beginning) -> bool:
+    """Say whether a run has been started already: it was asked for under an id that a run has."""
+    id = beginning.id
+    return id is not None and is_run_id(id) and store.run(RunId(id)) is not None
 
 
 def _new_run(

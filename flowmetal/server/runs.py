@@ -26,7 +26,8 @@ from flowmetal.embed.engine import Engine
 from flowmetal.embed.requesting import find_reply
 from flowmetal.embed.sharing import stored_program
 from flowmetal.embed.views import RunView, to_json
-from flowmetal.errors import FlowmetalError
+from flowmetal.errors import FlowmetalError, RunError
+from flowmetal.runtime.starting import is_there
 from flowmetal.server.addresses import address_of, name_in
 from flowmetal.server.answers import answer, bad_request
 from flowmetal.server.bodies import Fields, read_fields
@@ -61,7 +62,13 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
         program, entry = fields.text("program"), fields.text("entry", "main")
 
         def begin(engine: Engine) -> list[tuple[str, bool]]:
-            found, grants = stored_program(engine.host, program)
+            try:
+                found, grants = stored_program(engine.host, program)
+            except RunError:
+                # Sent again, for its answer was lost, and undeployed meanwhile.
+                if beginnings and all(is_there(engine.store, each) for each in beginnings):
+                    return [(str(each.id), False) for each in beginnings]
+                raise
             return engine.start_many(found, beginnings, entry=entry, grants=grants)
 
         started = [{"id": run, "made": made} for run, made in await desk.ask(begin, long=True)]

@@ -44,6 +44,18 @@ def test_many_runs_are_started_together(engine) -> None:
     assert engine.view("r-3").tags == {"n": "3"}
 
 
+def test_runs_that_are_there_are_started_again_whatever_their_program_asks_for_now(engine) -> None:
+    engine.start(flowmetal.compile(SQUARE), [3], id="r-2")
+    now = flowmetal.compile("(ns square) (defn main [x y] (* x y))")
+    beginnings = [flowmetal.Beginning([1, 2], "r-1"), flowmetal.Beginning([3], "r-2")]
+    beginnings += [flowmetal.Beginning([2, 3], "r-3")]
+    assert engine.start_many(now, beginnings) == [("r-1", True), ("r-2", False), ("r-3", True)]
+    assert [engine.result(f"r-{n}") for n in (1, 2, 3)] == [2, 9, 6]
+    with pytest.raises(RunError) as refused:
+        engine.start_many(now, [*beginnings, flowmetal.Beginning([1])])
+    assert refused.value.diagnostics[0].notes == ("it is number 4 of 4",)
+
+
 def test_of_many_runs_none_is_started_if_one_could_not_begin(engine) -> None:
     program = flowmetal.compile(SQUARE)
     with pytest.raises(RunError) as refused:

@@ -71,6 +71,37 @@ def test_a_run_is_started_signalled_and_waited_for(served: Served) -> None:
     assert served.client.get(f"/v1/runs/{run}").json() == served.engine.show(run).as_json()
 
 
+def test_a_start_that_is_sent_again_is_answered_as_before_whatever_was_deployed_since(
+    served: Served,
+) -> None:
+    served.engine.deploy(flowmetal.compile("(ns brief) (defn go [] 1)"), "brief")
+    one = {"program": "brief", "entry": "go", "id": "brief-1"}
+    many = {"program": "brief", "entry": "go", "runs": [{"id": "brief-2"}, {"id": "brief-3"}]}
+    first = served.client.post("/v1/runs", json=one)
+    assert (first.status_code, first.json()) == (201, {"id": "brief-1", "made": True})
+    assert served.client.post("/v1/runs", json=many).status_code == 201
+    for change in ("arity", "entry", "undeployed"):
+        if change == "undeployed":
+            served.engine.undeploy("brief")
+        else:
+            now = "(ns brief) (defn go [x] x)" if change == "arity" else "(ns brief) (def a 1)"
+            served.engine.deploy(flowmetal.compile(now), "brief")
+        again = served.client.post("/v1/runs", json=one)
+        assert (again.status_code, again.json()) == (200, {"id": "brief-1", "made": False})
+        assert again.headers["location"] == first.headers["location"]
+        again = served.client.post("/v1/runs", json=many)
+        assert again.status_code == 200
+        assert again.json() == {"runs": [{"id": f"brief-{n}", "made": False} for n in (2, 3)]}
+        status, code = {
+            "arity": (400, "FM1121"),
+            "entry": (400, "FM1120"),
+            "undeployed": (404, "FM0732"),
+        }[change]
+        more = {**many, "runs": [*many["runs"], {"id": "brief-4"}]}
+        refused(served.client.post("/v1/runs", json=more), status, code)
+        refused(served.client.post("/v1/runs", json={**one, "id": "brief-5"}), status, code)
+
+
 def test_a_signal_may_wait_for_the_reply_of_the_run(served: Served) -> None:
     run = start(served, entry="till")
     asked = {"name": "sell", "value": 21, "id": "a"}
