@@ -22,7 +22,7 @@ from flowmetal.runtime.inheriting import last_token
 from flowmetal.runtime.options import AT_MOST_ONCE, is_of_a_step
 from flowmetal.runtime.retry import ONCE, policy_of
 from flowmetal.runtime.starting import checked_id
-from flowmetal.store.inputs import SIGNAL_ID, encode_input, first_event, is_signal_id
+from flowmetal.store.inputs import SIGNAL_ID, encode_input, first_event, fitted, is_signal_id
 from flowmetal.store.operations.vocabulary import (
     AcquirePermit,
     Asked,
@@ -166,7 +166,7 @@ def _child_id(active: ActiveRun, args: _Arguments) -> RunId:
         except FlowmetalError as problem:
             raise args.wrong(problem.message) from None
     generation = f"{active.machine.generation}." if active.machine.generation else ""
-    return RunId(f"{active.machine.run}.{generation}{args.request.key}")
+    return fitted(f"{active.machine.run}.{generation}{args.request.key}")
 
 
 def _tags(args: _Arguments) -> dict[str, str]:

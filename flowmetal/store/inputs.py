@@ -7,6 +7,7 @@ in the place of another has ``:replaces``, the id that was asked for.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 from flowmetal.effects import events as kinds
@@ -21,6 +22,7 @@ ARGS = keyword("args")
 SEED = keyword("seed")
 _REPLACES = keyword("replaces")
 LONGEST_ID = 200
+_HASH_DIGITS = 32
 LONGEST_SIGNAL_ID = 255
 _OF_THE_STORE = ("effect/", "topic/", "cancel/", "late/")
 """How the ids of messages begin that stores make: one from outside would be taken for theirs, which then does not come in."""
@@ -33,6 +35,15 @@ def is_run_id(id: str) -> bool:
     """Say whether a text can be the id of a run: printable, without spaces, not too long."""
     plain = id.isprintable() and not any(c.isspace() for c in id)
     return plain and 0 < len(id) <= LONGEST_ID and not id.startswith("-")
+
+
+def fitted(id: str) -> RunId:
+    """Return the id of a run that is made from the id of another. A long one keeps its beginning, and has a
+    hash instead of the rest: a run that starts its successor makes ids that grow."""
+    if len(id) <= LONGEST_ID:
+        return RunId(id)
+    digest = hashlib.sha256(id.encode()).hexdigest()[:_HASH_DIGITS]
+    return RunId(f"{id[: LONGEST_ID - _HASH_DIGITS - 1]}.{digest}")
 
 
 def is_signal_id(id: str) -> bool:

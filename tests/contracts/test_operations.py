@@ -561,6 +561,22 @@ class OperationsContract:
         world.clock.advance(5 * SECOND)
         assert of(world.ann.operate(throttle), "at") == now + 30 * SECOND
 
+    def test_a_rate_forgets_no_place_when_somebody_asks_by_another_policy(
+        self, world: World
+    ) -> None:
+        """A program that runs on beside a newer one asks by the policy of its day."""
+        now = world.clock.time_us
+        old, new = Throttle("r", 1, SECOND), Throttle("r", 10, 60 * SECOND)
+        first = [of(world.ann.operate(new), "at") for _ in range(10)]
+        between = of(world.ann.operate(old), "at")
+        then = [of(world.ann.operate(new), "at") for _ in range(10)]
+        assert first == [now] * 10
+        assert between == now + SECOND
+        assert then == [*[now + 60 * SECOND] * 9, now + 61 * SECOND]
+        world.clock.advance(121 * SECOND)
+        assert world.ann.attend()
+        assert world.ann.next_wake_us() is None
+
     def test_a_rate_is_forgotten_when_all_its_places_are_over(self, world: World) -> None:
         world.ann.operate(Throttle("r", 1, SECOND))
         world.clock.advance(SECOND)
@@ -596,6 +612,42 @@ class OperationsContract:
         assert [of(doer.get(asks), "run") for _ in range(2)] == [f"{CHILD}-3", f"{CHILD}-4"]
         told = {run: len(list(world.ann.inbox(run, 0))) for run in (CHILD, other, f"{CHILD}-3")}
         assert told == {CHILD: 1, other: 0, f"{CHILD}-3": 1}
+
+    def test_what_is_in_the_place_of_a_run_is_replaced_also_when_the_first_is_forgotten(
+        self, world: World
+    ) -> None:
+        """It went on for ever beside the one that took the id anew."""
+        doer = Doer(world, R1)
+        asks = StartRun(started(), IfExists.CANCEL)
+        assert [of(doer.get(asks), "run") for _ in range(2)] == [CHILD, f"{CHILD}-2"]
+        Doer(world, CHILD).end()
+        world.clock.advance(DAY)
+        world.ann.attend()
+        assert world.ann.forget(CHILD)
+        assert of(doer.get(asks), "run") == f"{CHILD}-3"
+        assert [each.message.kind for each in world.ann.inbox(RunId(f"{CHILD}-2"), 0)] == ["cancel"]
+        for number in (2, 3):
+            Doer(world, RunId(f"{CHILD}-{number}")).end()
+            assert world.ann.forget(RunId(f"{CHILD}-{number}"))
+        world.clock.advance(DAY)
+        assert world.ann.attend()
+        assert world.ann.next_wake_us() is None
+        assert of(doer.get(asks), "run") == CHILD
+
+    def test_a_run_is_replaced_any_number_of_times(self, world: World) -> None:
+        doer = Doer(world, R1)
+        asks = StartRun(started(), IfExists.CANCEL)
+        for _ in range(1101):
+            found = world.ann.operate(asks)
+        assert of(found, "run") == f"{CHILD}-1101"
+        assert of(doer.get(asks), "run") == f"{CHILD}-1102"
+
+    def test_an_id_that_would_be_too_long_ends_in_a_hash(self, world: World) -> None:
+        long = RunId("r" * 199)
+        asks = StartRun(started(long), IfExists.CANCEL)
+        made = [str(of(world.ann.operate(asks), "run")) for _ in range(3)]
+        assert [len(run) for run in made] == [199, 200, 200]
+        assert len(set(made)) == 3
 
     def test_whoever_waits_for_a_run_gets_its_result(self, world: World) -> None:
         parent = Doer(world, R1)

@@ -225,3 +225,16 @@ def test_what_runs_no_code_here_says_where_new_code_can_be_given(engine, tmp_pat
     assert "fmvm fork cancelled --at N" in found["cancelled"]
     assert "imported into" in found["moved"]
     assert "fmvm export exporting --abandon" in found["exporting"]
+
+
+def test_a_run_that_starts_its_successor_can_be_exported_for_ever(engine, tmp_path: Path) -> None:
+    """Their ids grew beyond what the id of a run may be."""
+    program = flowmetal.compile(
+        "(defn main [n] (if (pos? n) (await! (start! main [(dec n)] {:on-parent-end :keep})) (run-id)))"
+    )
+    run, _ = engine.start(program, [20], id="r" * 190)
+    engine.interpret(until_idle=True)
+    last = str(engine.result(run))
+    assert len(last) == 200
+    assert last != run
+    engine.export(last, str(tmp_path / "last.fms"))

@@ -361,6 +361,7 @@ _DUE: Final[dict[str, Callable[[Records, str], None]]] = {
     tasks.Word.SPACE: tasks.forget_word,
     tasks.Past.SPACE: tasks.forget_past,
     calls.OfferedCall.SPACE: calls.attend,
+    runs.Replaced.SPACE: runs.forget_replaced,
     orders.SPACE: orders.obey,
 }
 """Who looks at rows that are due, by space. Each either deletes the row or moves its time on."""

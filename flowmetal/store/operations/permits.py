@@ -75,11 +75,17 @@ class Ticket(Kept):
 
 @dataclass(slots=True)
 class Rate(Kept):
-    """``taken`` are the places given in the last ``per`` microseconds, oldest first; ``asked_us`` is when the last was."""
+    """``taken`` are the places that still count, oldest first; ``asked_us`` is when the last was given.
+
+    Who asks may ask by another policy than others (a program that runs on beside a newer one), so as many are
+    kept, and for as long, as any of them may ask for.
+    """
 
     SPACE: ClassVar[str] = "rate"
     taken: list[int]
     asked_us: int = 0
+    limit: int = 1
+    per_us: int = 1
 
 
 def acquire(records: Records, asker: Asker, operation: AcquirePermit) -> Answer | None:
@@ -286,16 +292,18 @@ def throttle(records: Records, operation: Throttle) -> Answer:
         )
     now = records.now_us()
     rate = find(records, Rate, operation.name) or Rate([])
+    limit, per_us = max(rate.limit, operation.limit), max(rate.per_us, operation.per_us)
     back = max(0, rate.asked_us - now)
-    taken = [at - back for at in rate.taken if at - back > now - operation.per_us]
+    taken = [at - back for at in rate.taken if at - back > now - per_us]
     at = now
     if len(taken) >= operation.limit:
         at = max(now, taken[-operation.limit] + operation.per_us)
     if operation.most_us is not None and at - now > operation.most_us:
         return answer(at=None, next=at)
-    # Places only grow, so the last ``limit`` of them decide about the next.
-    rate.taken, rate.asked_us = [*taken, at][-operation.limit :], now
-    keep(records, operation.name, rate, due_us=at + operation.per_us)
+    # The latest ``limit`` places decide about the next one, whichever it is.
+    kept = sorted((*taken, at))[-limit:]
+    rate = Rate(kept, now, limit, per_us)
+    keep(records, operation.name, rate, due_us=kept[-1] + per_us)
     return answer(at=at)
 
 

@@ -18,7 +18,7 @@ from itertools import islice
 from typing import ClassVar, Final
 
 from flowmetal.ids import RunId
-from flowmetal.store.inputs import in_place_of
+from flowmetal.store.inputs import fitted, in_place_of
 from flowmetal.store.operations.answers import Answer, Asker, answer, bad_name, refuse
 from flowmetal.store.operations.records import (
     TAB,
@@ -358,7 +358,7 @@ def redrive(records: Records, asker: Asker | None, operation: Redrive) -> Answer
 def _copy(records: Records, asker: Asker | None, run: RunId, queue: str) -> NewRun | None:
     """Make a queued run like the one that failed; None if that is gone."""
     for count in range(2, _COPIES):
-        new = records.again(run, RunId(f"{run}-{count}"), queue)
+        new = records.again(run, fitted(f"{run}-{count}"), queue)
         if new is None:
             return None
         new = replace(new, input=in_place_of(new.input, run))

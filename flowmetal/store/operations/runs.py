@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from flowmetal.ids import RunId
 from flowmetal.store import rules
-from flowmetal.store.inputs import in_place_of, replaces
+from flowmetal.store.inputs import fitted, in_place_of, replaces
 from flowmetal.store.operations.answers import (
     Answer,
     Asker,
@@ -30,6 +30,7 @@ from flowmetal.store.operations.records import (
     Records,
     Standing,
     drop,
+    find,
     keep,
     parts_of,
     read,
@@ -52,6 +53,7 @@ WATCH = "watch"
 CHILD = "child"
 END = "end"
 _ANEW = 1000
+_FORGETTING_US = 24 * 3_600_000_000
 
 
 @dataclass(slots=True)
@@ -60,6 +62,15 @@ class End(Kept):
 
     SPACE: ClassVar[str] = END
     state: str
+
+
+@dataclass(slots=True)
+class Replaced(Kept):
+    """Key: the id that is asked for again and again. ``latest`` is in its place now, under the number ``count``."""
+
+    SPACE: ClassVar[str] = "replaced"
+    latest: str
+    count: int
 
 
 def start_run(records: Records, asker: Asker | None, operation: StartRun) -> Answer:
@@ -84,6 +95,8 @@ def make_run(
         return wrong
     if asker is not None and wish.again and _succeeded_elsewhere(records, asker.run, new.id):
         return answer(run=new.id, made=False)
+    if wish.if_exists is IfExists.CANCEL and _replaced(records, new.id) is not None:
+        return _start_anew(records, new, wish, tie)
     if records.create_run(new):
         tie(new)
         return answer(run=new.id, made=True)
@@ -126,7 +139,7 @@ def _is_the_same(records: Records, new: NewRun) -> bool:
 
 def _start_in_place(records: Records, new: NewRun, tie: Callable[[NewRun], None]) -> Answer:
     """Start another child in the place of one that failed, unless an earlier attempt has done so."""
-    for candidate in _numbered(new):
+    for _, candidate in _numbered(new, 2):
         if records.create_run(candidate):
             tie(candidate)
             return answer(run=candidate.id, made=True)
@@ -135,9 +148,10 @@ def _start_in_place(records: Records, new: NewRun, tie: Callable[[NewRun], None]
     return _too_often(new.id)
 
 
-def _numbered(new: NewRun) -> Iterator[NewRun]:
+def _numbered(new: NewRun, first: int) -> Iterator[tuple[int, NewRun]]:
     input = in_place_of(new.input, new.id)
-    return (replace(new, id=RunId(f"{new.id}-{count}"), input=input) for count in range(2, _ANEW))
+    for count in range(first, first + _ANEW):
+        yield count, replace(new, id=fitted(f"{new.id}-{count}"), input=input)
 
 
 def _is_in_place(records: Records, candidate: RunId, id: RunId) -> bool:
@@ -153,18 +167,39 @@ def _start_anew(
 
     What an earlier attempt of the same step has started is taken, unless it came to nothing.
     """
-    latest = new
-    for candidate in _numbered(new):
+    replaced = _replaced(records, new.id) or Replaced(new.id, 1)
+    latest = replace(new, id=RunId(replaced.latest))
+    for count, candidate in _numbered(new, replaced.count + 1):
         is_last = wish.again and records.run(candidate.id) is None
         if is_last and _is_the_same(records, latest) and not _has_failed(records, latest):
             return answer(run=latest.id, made=False)
         if records.create_run(candidate):
             cancel(records, latest.id, f"replaced by run {candidate.id}")
             tie(candidate)
+            _keep_replaced(records, new.id, Replaced(candidate.id, count))
             return answer(run=candidate.id, made=True)
         if _is_in_place(records, candidate.id, new.id):
             latest = candidate
     return _too_often(new.id)
+
+
+def _replaced(records: Records, id: RunId) -> Replaced | None:
+    """Return what is in the place of an id. The one that first had it may be forgotten by then."""
+    found = find(records, Replaced, id)
+    return None if found is None or records.run(RunId(found.latest)) is None else found
+
+
+def _keep_replaced(records: Records, id: str, replaced: Replaced) -> None:
+    keep(records, id, replaced, due_us=records.now_us() + _FORGETTING_US)
+
+
+def forget_replaced(records: Records, id: str) -> None:
+    """Forget what was in the place of an id when that run is forgotten itself; look again later if it is not."""
+    found = _replaced(records, RunId(id))
+    if found is None:
+        drop(records, Replaced, id)
+    else:
+        _keep_replaced(records, id, found)
 
 
 def _too_often(run: RunId) -> Answer:
