@@ -57,8 +57,10 @@ def _check_scope(machine: Machine, scope: Scope) -> None:
 
 def _check_fiber(machine: Machine, fiber: Fiber) -> None:
     where = f"fiber {fiber.number}"
-    if fiber.verdict is not None:
+    if fiber.verdict is not None and _stands_at_wait(fiber):
         _check_verdict(fiber, len(fiber.frames), fiber.verdict, where)
+    else:
+        fiber.verdict = None  # of a wait that it has left already
     number, depth = fiber.scope, len(fiber.frames) - 1
     while number != fiber.home:
         scope = machine.scopes.get(number)
@@ -80,10 +82,15 @@ def _check_fiber(machine: Machine, fiber: Fiber) -> None:
             )
         case None:
             return
+    require(_stands_at_wait(fiber), where)
+
+
+def _stands_at_wait(fiber: Fiber) -> bool:
+    if not fiber.frames:
+        return False
     top = fiber.frames[-1]
     op, operand = top.body.body.instructions[top.pc]
-    require(op is Op.NATIVE, where)
-    require(top.body.owner.function.constants[operand][0] in WAITING_NATIVES, where)
+    return op is Op.NATIVE and (top.body.owner.function.constants[operand][0] in WAITING_NATIVES)
 
 
 def _check_verdict(fiber: Fiber, below: int, verdict: Verdict, where: str) -> None:

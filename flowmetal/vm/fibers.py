@@ -115,7 +115,11 @@ def settle(machine: Machine, promise: Promise, state: int, value: Value) -> bool
 
 
 def stop_waiting(machine: Machine, fiber: Fiber) -> None:
-    """Take a fiber away from what it waits for; its effect is abandoned, its ticket void."""
+    """Take a fiber away from what it waits for; its effect is abandoned, its ticket void.
+
+    What has been decided about an error that it was to get there does not count any more.
+    """
+    fiber.verdict = None
     if fiber.waiting_for is not None:
         del machine.open[fiber.waiting_for]
     on = fiber.blocked_on

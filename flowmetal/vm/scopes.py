@@ -18,7 +18,7 @@ from flowmetal.values import (
     seq,
     show,
 )
-from flowmetal.values.cells import BROKEN, KEPT, OPEN
+from flowmetal.values.cells import BROKEN, KEPT, OPEN, VOID
 from flowmetal.values.errors import flow_error
 from flowmetal.vm.errors import CANCELLED
 from flowmetal.vm.fibers import (
@@ -72,12 +72,12 @@ def _spawn(
 def _wait(machine: Machine, fiber: Fiber, promise: Value) -> Value:
     """Return the value of a promise or a fiber, raise its error, or wait for it."""
     wanted = need_promise("await!", promise)
-    if wanted.state == KEPT:
-        return wanted.value
-    if wanted.state == BROKEN:
+    if wanted.state in (KEPT, BROKEN):
         verdict, fiber.verdict = fiber.verdict, None
-        if verdict is not None:
-            raise Suspended(Verdict(wanted.value, verdict.frame, verdict.handler))
+        if wanted.state == KEPT:
+            return wanted.value
+        if verdict is not None and verdict.error is wanted.value:  # it did not end in another way
+            raise Suspended(verdict)
         raise FlowError(wanted.value)
     if (
         isinstance(wanted, FiberRef)
@@ -85,8 +85,13 @@ def _wait(machine: Machine, fiber: Fiber, promise: Value) -> Value:
         and not machine.sealed  # a copy has no other fibers, and waiting is refused there
     ):
         raise flow_error("FM0743", "fiber/unknown", f"fiber {wanted.number} is not of this run")
-    check_cancellation(machine, fiber)
-    return block(machine, fiber, wanted, "waiting")
+    try:
+        check_cancellation(machine, fiber)
+        return block(machine, fiber, wanted, "waiting")
+    except FlowError:
+        if wanted.ticket:
+            wanted.state = VOID  # it is in queues already: what it would be given is nobody's
+        raise
 
 
 def _wait_ticket(machine: Machine, fiber: Fiber, ticket: Value) -> Value:
@@ -185,12 +190,12 @@ def _go_on(machine: Machine, fiber: Fiber, scope: Scope) -> None:
         if pending is not None and pending.error.type not in _NO_FAILURES:
             scope.suppressed.append(pending.error)  # the body's own, of its clean-up
         error = with_suppressed(verdict.error, scope.suppressed)
-        _amend_scopes(machine, verdict.error, error)
+        _amend_verdicts(machine, verdict.error, error)
         raise Suspended(Verdict(error, verdict.frame, verdict.handler))
     if pending is not None and scope.suppressed:
         error = with_suppressed(pending.error, scope.suppressed)
         _amend_pending(fiber.frames[-1], pending.error, error)
-        _amend_scopes(machine, pending.error, error)
+        _amend_verdicts(machine, pending.error, error)
 
 
 def _pending_at(stack: list[Value]) -> int:
@@ -222,16 +227,18 @@ def _amend_failure(machine: Machine, fiber: Fiber, error: Value) -> None:
     if failing is None or not isinstance(error, ErrorValue):
         return
     _amend_pending(fiber.frames[-1], failing.error, error)
-    _amend_scopes(machine, failing.error, error)
+    _amend_verdicts(machine, failing.error, error)
 
 
-def _amend_scopes(machine: Machine, before: ErrorValue, error: ErrorValue) -> None:
-    """Let the scopes that an error has still to leave know it as another one, and their forms, which
-    unwind for it already."""
+def _amend_verdicts(machine: Machine, before: ErrorValue, error: ErrorValue) -> None:
+    """Let those whom an error has still to reach know it as another one: who awaits it, and the scopes that
+    it has to leave with their forms, which unwind for it already."""
+    for each in machine.fibers.values():
+        if each.verdict is not None and each.verdict.error is before:
+            each.verdict = each.verdict._replace(error=error)
     for scope in machine.scopes.values():
-        verdict = scope.verdict
-        if verdict is not None and verdict.error is before:
-            scope.verdict = Verdict(error, verdict.frame, verdict.handler)
+        if scope.verdict is not None and scope.verdict.error is before:
+            scope.verdict = scope.verdict._replace(error=error)
             _amend_pending(machine.fibers[scope.owner].frames[scope.depth], before, error)
 
 

@@ -106,6 +106,29 @@ def test_a_cancelled_taker_loses_no_value() -> None:
     assert value(text) == "[true :kept]"
 
 
+@pytest.mark.parametrize("wait", ["(<! c)", "(alts! [c (chan)])", "(select! (<! c) ([v] v))"])
+def test_a_taker_that_was_cancelled_before_it_could_wait_is_given_nothing(wait: str) -> None:
+    text = f"""(let [c (chan) go (promise!) f (spawn! (fn [] (await! go) {wait}))]
+      (sleep! (ms 1)) (deliver! go 1) (cancel! f) (sleep! (ms 1))
+      [(offer! c :kept) (realized? f)])"""
+    assert value(text) == "[nil true]"
+
+
+def test_the_value_of_a_put_that_was_cancelled_before_it_could_wait_is_not_taken() -> None:
+    for put in ("(>! c :x)", "(alts! [[c :x]])"):
+        text = f"""(let [c (chan) go (promise!) f (spawn! (fn [] (await! go) {put}))]
+          (sleep! (ms 1)) (deliver! go 1) (cancel! f) (sleep! (ms 1))
+          (poll! c))"""
+        assert value(text) == "nil"
+
+
+def test_who_is_refused_to_wait_at_a_channel_is_given_nothing() -> None:
+    text = (
+        "(let [c (chan)] (try (doall (map <! [c])) (catch :effect/refused e nil)) (offer! c :kept))"
+    )
+    assert value(text) == "nil"
+
+
 def test_a_choice_takes_one_thing_and_leaves_the_rest() -> None:
     text = """(let [a (chan 1) b (chan 1)]
       (all! (let [[v] (alts! [a b] :priority true)] v) (do (>! a 1) (>! b 2)))

@@ -486,3 +486,52 @@ def test_a_scope_does_not_wait_for_its_timers() -> None:
         (sleep! (ms 1))
         (cancel! s)))""")
     assert (world.output, world.now_us) == (":clean ", 1_001_000)
+
+
+SLOW = '(spawn! (fn [] (sleep! (seconds 2)) (try (throw (ex-info "no" {:type :x})) (finally (sleep! (seconds 120))))))'
+
+
+def test_a_fiber_whose_clean_up_took_too_long_has_left_what_was_decided_where_it_waited() -> None:
+    world = World(f"""(defn main []
+      (let [b {SLOW}]
+        (with-timeout! (seconds 1) {{:else :late}}
+          (try (sleep! (seconds 3600))
+               (finally (try (await! b) (catch :x e :ok)))))))""")
+    while world.now_us != 2_000_000:
+        world.step()
+    deliver(world.machine.state, Overdue(1), 31_000_000)
+    world.compute()  # and it goes through bytes
+    assert world.machine.state.fibers[1].status is FiberStatus.DONE
+    assert world.machine.state.fibers[1].verdict is None
+    assert world.finish().result == k("late")
+
+
+def test_an_error_reaches_the_await_that_waits_for_it_and_not_one_before() -> None:
+    text = """(let [p (promise!)
+                    b (spawn! (fn [] (try (throw (ex-info "no" {:type :x})) (finally (await! p)))))
+                    one (try (await! b) (catch :flow/deadlock e :deadlock) (catch :default e :no))]
+                (deliver! p 1)
+                [one (try (await! b) (catch :x e :second))])"""
+    assert value(text) == "[:deadlock :second]"
+
+
+@pytest.mark.parametrize(
+    ("end", "wanted"),
+    [
+        (":fine", "[:fine :other]"),
+        ("(sleep! (seconds 9))", "[:cancelled :other]"),
+    ],
+)
+def test_what_was_decided_about_an_error_does_not_hold_for_another_end(
+    end: str, wanted: str
+) -> None:
+    text = f"""(let [b (spawn! (fn []
+                           (try (try (throw (ex-info "no" {{:type :x}}))
+                                     (finally (throw (ex-info "too" {{:type :y}}))))
+                                (catch :y e nil))
+                           {end}))
+                     c (spawn! (fn [] (sleep! (seconds 1)) (cancel! b)))]
+                 [(try (try (await! b) (catch :x e :x)) (catch :fiber/cancelled e :cancelled))
+                  (try (await! (spawn! (fn [] (throw (ex-info "no" {{:type :z}})))))
+                       (catch :z e :other))])"""
+    assert value(text) == wanted
