@@ -31,6 +31,7 @@ def check_scopes(machine: Machine) -> None:
         require(fiber.handle.number == fiber.number and fiber.handle.state == OPEN, where)
         home.members[fiber.number] = None
         home.workers += not fiber.service
+        home.asked += fiber.asked
     for scope in machine.scopes.values():
         _check_scope(machine, scope)
         if scope.verdict is not None:

@@ -184,18 +184,16 @@ def _cancelled(fiber: Fiber, error: ErrorValue) -> ErrorValue:
 def _leave_home(machine: Machine, fiber: Fiber) -> None:
     scope = machine.scopes[fiber.home]
     del scope.members[fiber.number]
-    if not fiber.service:
-        scope.workers -= 1
+    scope.workers -= not fiber.service
+    scope.asked -= fiber.asked
     if scope.number == 0:
         if not scope.members:
             del machine.scopes[0]
         return
     owner = machine.fibers[scope.owner]
     waits = owner.status is FiberStatus.BLOCKED and owner.blocked_on == scope.number
-    if not waits or scope.workers:
-        return
-    # A scope that ends cancels its timers when its workers have ended, and then waits for all.
-    if not scope.closing or not fiber.service or not scope.members:
+    # A scope that ends wants to know when all have ended that it has asked to: then it asks the others.
+    if waits and not scope.workers and not (scope.closing and scope.asked):
         wake(machine, owner)
 
 
@@ -232,6 +230,15 @@ def _add_member(machine: Machine, member: Fiber) -> None:
         scope = machine.scopes[0] = Scope(0, 1, 0, -1)
     scope.members[member.number] = None
     scope.workers += not member.service
+    scope.asked += member.asked
+
+
+def note_asked(machine: Machine, fiber: Fiber) -> None:
+    """Note that a fiber has been asked to stop, in the scope that it belongs to, too."""
+    home = machine.scopes.get(fiber.home)
+    if not fiber.asked and home is not None and fiber.number in home.members:
+        home.asked += 1
+    fiber.asked = True
 
 
 def is_shielded(fiber: Fiber, above: int = -1) -> bool:

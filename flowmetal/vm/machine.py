@@ -50,6 +50,7 @@ from flowmetal.vm.state import (
 )
 from flowmetal.vm.unwinding import (
     cancel,
+    close,
     hurry,
     is_to_stop,
     raise_error,
@@ -169,11 +170,9 @@ def _ends(machine: Machine) -> bool:
     if scope is None:
         machine.status = _ENDED[main.status]
         return True
-    if scope.workers or scope.closing:
+    if scope.workers:
         return False
-    scope.closing = True
-    for number in list(scope.members):
-        cancel(machine, machine.fibers[number], Cancellation("the run has ended", 0))
+    close(machine, scope, Cancellation("the run has ended", 0))
     return _ends(machine) if machine.scopes.get(0) is None else bool(machine.ready)
 
 

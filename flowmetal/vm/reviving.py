@@ -20,7 +20,7 @@ from flowmetal.ids import EffectNumber
 from flowmetal.values import ErrorValue, Value
 from flowmetal.values.errors import flow_error
 from flowmetal.vm.errors import check_data
-from flowmetal.vm.fibers import wake
+from flowmetal.vm.fibers import note_asked, wake
 from flowmetal.vm.restarts import failed_fiber
 from flowmetal.vm.returning import finish_frame
 from flowmetal.vm.state import (
@@ -93,7 +93,7 @@ def cancel(machine: Machine, reason: str) -> None:
     fiber = _failed(machine)
     _stand_up(machine, fiber)
     machine.cancelled = reason  # before this fiber ends: with it the run ends as cancelled
-    fiber.asked = True
+    note_asked(machine, fiber)
     raise_error(machine, fiber, error_of(Cancellation(reason, 0)))
 
 

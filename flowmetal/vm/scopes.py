@@ -47,6 +47,7 @@ from flowmetal.vm.unwinding import (
     RESTART,
     cancel,
     check_cancellation,
+    close,
     forget_cancellation,
     is_to_stop,
     raise_error,
@@ -145,25 +146,14 @@ def _join(machine: Machine, fiber: Fiber, number: int) -> None:
 
 
 def _close(machine: Machine, fiber: Fiber, number: int) -> None:
-    """End a scope: cancel the members that are left, wait for them, and let its failure go on.
-
-    Timers go last: clean-up of the others may wait for them.
-    """
+    """End a scope: cancel the members that are left, wait for them, and let its failure go on."""
     scope = _innermost(machine, fiber, number)
     if scope.depth != len(fiber.frames) - 1:
         raise flow_error("FM0748", "scope/unknown", f"scope {number} is another form's")
-    over = Cancellation("its scope has ended", number)
-    if not scope.closing:
-        scope.closing = True
-        if scope.verdict is None:
-            # It ends because its body has failed: what its members fail with meanwhile goes along.
-            scope.verdict = _failing(fiber)
-        for member in [machine.fibers[each] for each in scope.members]:
-            if not member.timer:
-                cancel(machine, member, over)
-    if not scope.workers:
-        for member in [machine.fibers[each] for each in scope.members]:
-            cancel(machine, member, over)
+    if not scope.closing and scope.verdict is None:
+        # It ends because its body has failed: what its members fail with meanwhile goes along.
+        scope.verdict = _failing(fiber)
+    close(machine, scope, Cancellation("its scope has ended", number))
     if scope.members:
         block(machine, fiber, number, "a scope")
     del machine.scopes[number]

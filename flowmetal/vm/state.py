@@ -291,7 +291,7 @@ class Scope:
     """A form that starts fibers and does not end before they have ended.
 
     ``depth`` is the frame of ``owner`` that the form is. ``workers`` counts the members
-    that are no services. ``verdict`` is set once, by the first failure that somebody
+    that are no services, ``asked`` those that have been asked to stop. ``verdict`` is set once, by the first failure that somebody
     outside takes; ``suppressed`` are the failures after it.
     """
 
@@ -301,6 +301,7 @@ class Scope:
     depth: int
     members: dict[int, None] = field(default_factory=dict)
     workers: int = 0
+    asked: int = 0
     closing: bool = False
     verdict: Verdict | None = None
     suppressed: list[ErrorValue] = field(default_factory=list)

@@ -51,6 +51,7 @@ from flowmetal.vm.fibers import (
     end,
     hand_on_members,
     is_shielded,
+    note_asked,
     set_down,
     stop_waiting,
 )
@@ -233,7 +234,7 @@ def cancel(machine: Machine, fiber: Fiber, cancellation: Cancellation) -> None:
     if own is None or own.owner != fiber.number or own.number == 0:
         if fiber.asked:
             return
-        fiber.asked = True
+        note_asked(machine, fiber)
     machine.stopping.add(fiber.number)
     match fiber.status:
         case FiberStatus.DONE | FiberStatus.CANCELLED | FiberStatus.FAILED:
@@ -253,6 +254,23 @@ def cancel(machine: Machine, fiber: Fiber, cancellation: Cancellation) -> None:
     if waits and is_to_stop(machine, fiber):
         stop_waiting(machine, fiber)
         raise_error(machine, fiber, take_cancellation(machine, fiber))
+
+
+def close(machine: Machine, scope: Scope, over: Cancellation) -> None:
+    """Cancel the members of a scope that ends, and when those have ended what they have begun meanwhile.
+
+    Is asked again whenever nobody is left of those that have been asked to stop. Timers go last:
+    clean-up of the others may wait for them. Workers that clean-up has begun are waited for.
+    """
+    if not scope.closing:
+        scope.closing = True
+        for member in [machine.fibers[each] for each in scope.members]:
+            if not member.timer:
+                cancel(machine, member, over)
+    while scope.members and not scope.workers and not scope.asked:
+        members = [machine.fibers[each] for each in scope.members]
+        for member in [each for each in members if not each.timer] or members:
+            cancel(machine, member, over)
 
 
 def _reach(machine: Machine, fiber: Fiber, cancellation: Cancellation) -> int:

@@ -488,6 +488,53 @@ def test_a_scope_does_not_wait_for_its_timers() -> None:
     assert (world.output, world.now_us) == (":clean ", 1_001_000)
 
 
+ASKS = """(let [in (chan)]
+  (go! (loop [] (select! (<! in) ([v] (print v "")) :timeout (seconds 300) nil) (recur)))
+  (sleep! (ms 10))
+  (>! in :job)
+  :done)"""
+
+
+@pytest.mark.parametrize(
+    ("body", "output"),
+    [
+        (ASKS, ":job "),
+        ("(go! (sleep! (ms 10)) (timeout (seconds 300)) (sleep! (seconds 9))) (sleep! (ms 10)) :done", ""),
+        ("(go! (try (sleep! (seconds 9)) (finally (go! (sleep! (seconds 300)))))) (sleep! (ms 10)) :done", ""),
+        (
+            """(go! (try (sleep! (seconds 9))
+                      (finally (go! (try (sleep! (seconds 9)) (finally (go! (sleep! (seconds 300)))))))))
+               (sleep! (ms 10)) :done""",
+            "",
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["%s", "(scope! [s] %s)"])
+def test_what_a_service_begins_after_its_cancellation_is_cancelled_too(
+    form: str, body: str, output: str
+) -> None:
+    world = World(f"(defn main [] {form % body})")
+    assert world.finish().result == k("done")
+    assert (world.output, world.now_us) == (output, 10_000)
+
+
+@pytest.mark.parametrize("form", ["%s", "(scope! [s] %s)"])
+def test_what_the_clean_up_of_a_service_waits_for_is_not_cancelled_before_it(form: str) -> None:
+    for begun in (
+        "(alts! [(timeout (seconds 2))])",
+        "(let [c (chan)] (go! (sleep! (seconds 2)) (>! c 1)) (<! c))",
+        "(await! (spawn! (fn [] (sleep! (seconds 2)))))",
+        "(spawn! (fn [] (sleep! (seconds 2)) (print :clean)))",
+    ):
+        body = f"""(go! (try (sleep! (seconds 9)) (finally {begun} (print :clean))))
+                   (go! (try (sleep! (seconds 9)) (finally (sleep! (seconds 1)))))
+                   (sleep! (seconds 1)) :done"""
+        world = World(f"(defn main [] {form % body})")
+        assert world.finish().result == k("done"), begun
+        assert world.now_us == 3_000_000, begun
+        assert world.output.startswith(":clean"), begun
+
+
 SLOW = '(spawn! (fn [] (sleep! (seconds 2)) (try (throw (ex-info "no" {:type :x})) (finally (sleep! (seconds 120))))))'
 
 
