@@ -45,11 +45,14 @@ from flowmetal.vm.state import (
 from flowmetal.vm.tracing import backtrace, own_place
 from flowmetal.vm.unwinding import (
     RESTART,
+    SCOPE,
     cancel,
     check_cancellation,
     close,
+    failed_scopes,
     forget_cancellation,
     is_to_stop,
+    put_back,
     raise_error,
     take_cancellation,
     with_suppressed,
@@ -138,7 +141,7 @@ def _join(machine: Machine, fiber: Fiber, number: int) -> None:
     if scope.verdict is not None:
         if not is_to_stop(machine, fiber):
             # The body has caught its cancellation: the scope has failed anyway.
-            fiber.cancels = (*fiber.cancels, Cancellation("a fiber failed", number))
+            put_back(fiber, Cancellation("a fiber failed", number))
         raise FlowError(take_cancellation(machine, fiber))
     if scope.workers:
         check_cancellation(machine, fiber)
@@ -179,6 +182,8 @@ def _go_on(machine: Machine, fiber: Fiber, scope: Scope) -> None:
     if verdict is not None and (pending is None or pending.error is not verdict.error):
         if pending is not None and pending.error.type not in _NO_FAILURES:
             scope.suppressed.append(pending.error)  # the body's own, of its clean-up
+        if pending is not None:
+            _ask_again(machine, fiber, scope, pending.error)
         error = with_suppressed(verdict.error, scope.suppressed)
         _amend_verdicts(machine, verdict.error, error)
         raise Suspended(Verdict(error, verdict.frame, verdict.handler))
@@ -186,6 +191,18 @@ def _go_on(machine: Machine, fiber: Fiber, scope: Scope) -> None:
         error = with_suppressed(pending.error, scope.suppressed)
         _amend_pending(fiber.frames[-1], pending.error, error)
         _amend_verdicts(machine, pending.error, error)
+
+
+def _ask_again(machine: Machine, fiber: Fiber, scope: Scope, error: ErrorValue) -> None:
+    """Let what has unwound a fiber up to a failed scope be raised again where it next waits, if it has
+    to go further: a cancellation from outside, or the failure of a scope further out."""
+    if error.type is CANCELLED:
+        number = error.data.get(SCOPE, 0)
+        if number != scope.number and fiber.asked:
+            put_back(fiber, Cancellation(error.message or "", number))
+    for outer, verdict in failed_scopes(machine, fiber):
+        if verdict.error is error:
+            put_back(fiber, Cancellation("a fiber failed", outer.number))
 
 
 def _pending_at(stack: list[Value]) -> int:

@@ -21,12 +21,13 @@ choose a **restart**, one of the ways on that frames further out offer: an error
 
 A cancellation is an error that never leaves its fiber. When nobody takes it, it
 unwinds everything, so that finally blocks run, and the fiber ends; in the owner of a scope
-that has failed it unwinds as far as the form and turns into the failure there.
+that has failed it unwinds as far as the form and turns into the failure there. Any other
+error that would leave such a scope goes along with the failure, too (``:suppressed``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from flowmetal.bytecode.code import Handler, HandlerKind
@@ -73,7 +74,7 @@ from flowmetal.vm.tracing import place, trace, waiting_for
 
 RESTART = Keyword.of("flow", "restart")
 _NAME = keyword("name")
-_SCOPE = keyword("scope")
+SCOPE = keyword("scope")
 _SUPPRESSED = keyword("suppressed")
 
 
@@ -144,11 +145,19 @@ def _search_frames(
 ) -> bool:
     """Look for a handler in one fiber; say whether there was anything to act on."""
     frames = searched.frames
-    failed = _failed_scope(machine, searched, error)
+    failed = {
+        scope.depth: verdict
+        for scope, verdict in failed_scopes(machine, searched)
+        if error.type is not CANCELLED or error.data.get(SCOPE) == scope.number
+    }
     while frame >= 0:
-        if failed is not None and frame == failed.depth:
-            assert failed.verdict is not None
-            go_to(machine, fiber, failed.verdict)
+        if frame in failed:
+            # Where the scope goes on has been decided: a cancellation turns into its failure, any
+            # other error goes along with that.
+            verdict = failed[frame]
+            if error.type is not CANCELLED:
+                verdict = verdict._replace(error=error)
+            _decide(machine, fiber, verdict, searched)
             return True
         standing = frames[frame]
         pc = place(frames, frame)
@@ -181,13 +190,14 @@ def _search_frames(
     return False
 
 
-def _failed_scope(machine: Machine, fiber: Fiber, error: ErrorValue) -> Scope | None:
-    """Return the failed scope of ``fiber`` that a cancellation is about, if it is about one."""
-    if error.type is not CANCELLED:
-        return None
-    scope = machine.scopes.get(error.data.get(_SCOPE, 0))
-    owned = scope is not None and scope.owner == fiber.number and scope.verdict is not None
-    return scope if owned else None
+def failed_scopes(machine: Machine, fiber: Fiber) -> Iterator[tuple[Scope, Verdict]]:
+    """Go through the scopes of ``fiber``'s own that have failed, the innermost first."""
+    number = fiber.scope
+    while number != fiber.home:
+        scope = machine.scopes[number]
+        if scope.verdict is not None:
+            yield scope, scope.verdict
+        number = scope.parent
 
 
 def take_answer(machine: Machine, fiber: Fiber, then: Search, takes: bool) -> None:
@@ -250,7 +260,7 @@ def cancel(machine: Machine, fiber: Fiber, cancellation: Cancellation) -> None:
             waits = True
         case _:
             assert_never(fiber.status)
-    fiber.cancels = (*_others(fiber, cancellation.scope), cancellation)
+    put_back(fiber, cancellation)
     if waits and is_to_stop(machine, fiber):
         stop_waiting(machine, fiber)
         raise_error(machine, fiber, take_cancellation(machine, fiber))
@@ -281,6 +291,11 @@ def _reach(machine: Machine, fiber: Fiber, cancellation: Cancellation) -> int:
 
 def _others(fiber: Fiber, scope: int) -> list[Cancellation]:
     return [each for each in fiber.cancels if each.scope != scope]
+
+
+def put_back(fiber: Fiber, cancellation: Cancellation) -> None:
+    """Let a cancellation be raised where the fiber next waits, at most one of a scope."""
+    fiber.cancels = (*_others(fiber, cancellation.scope), cancellation)
 
 
 def _due(machine: Machine, fiber: Fiber) -> Cancellation | None:
@@ -318,7 +333,7 @@ def forget_cancellation(fiber: Fiber, scope: int) -> None:
 
 def error_of(cancellation: Cancellation) -> ErrorValue:
     """Return the error that a cancellation is raised as."""
-    data = hash_map(((_SCOPE, cancellation.scope),)) if cancellation.scope else EMPTY_MAP
+    data = hash_map(((SCOPE, cancellation.scope),)) if cancellation.scope else EMPTY_MAP
     reason = cancellation.reason or "the run was cancelled"
     return flow_error("FM0702", "flow/cancelled", reason, data).error
 
@@ -380,7 +395,7 @@ def _ends_with_run(fiber: Fiber) -> bool:
     return any(asked.scope == 0 for asked in fiber.cancels) or any(
         isinstance(value, Pending)
         and value.error.type is CANCELLED
-        and not value.error.data.get(_SCOPE, 0)
+        and not value.error.data.get(SCOPE, 0)
         for frame in fiber.frames
         for value in frame.stack
     )

@@ -3,6 +3,7 @@
 import pytest
 
 from flowmetal.values import Instant, pr_str
+from flowmetal.values.errors import flow_error
 from flowmetal.vm.machine import deliver
 from flowmetal.vm.state import FiberStatus, MachineStatus, Overdue
 from flowmetal.vm.unwinding import is_cleaning_up
@@ -582,3 +583,92 @@ def test_what_was_decided_about_an_error_does_not_hold_for_another_end(
                   (try (await! (spawn! (fn [] (throw (ex-info "no" {{:type :z}})))))
                        (catch :z e :other))])"""
     assert value(text) == wanted
+
+
+ASKING = "(defforeign ask [x])\n"
+
+
+def test_an_error_that_comes_behind_the_timeout_of_its_form_is_told_with_it() -> None:
+    """An interpreter that was down lets both in at once; the timeout came first."""
+    for catch in ("", "(catch :never e :never)", "(catch :boom e :boom)"):
+        made = machine(
+            f'{NS}{ASKING}(defn main [] (try (with-timeout! #dur "1s" {{:else :late}} (ask 1)) {catch}))'
+        )
+        made.deliver(made.run().requests[0].number, Instant(0))
+        ask, limit = made.run().requests
+        made.deliver(limit.number, at_us=2)
+        made.deliver(ask.number, error=flow_error("FM0704", "boom", "boom"), at_us=3)
+        assert pr_str(made.run().result) == ":late", catch
+
+
+RELEASES = '(try (sleep! (seconds 9)) (finally (throw (ex-info "release" {}))))'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        RELEASES,
+        f"(scope! [s] {RELEASES})",
+        '(try (sleep! (seconds 9)) (finally (await! (spawn! (fn [] (throw (ex-info "release" {})))))))',
+        '(try (sleep! (seconds 9)) (finally (scope! [s] (spawn! (fn [] (throw (ex-info "release" {})))))))',
+    ],
+)
+def test_clean_up_that_fails_does_not_take_the_place_of_what_has_been_decided(body: str) -> None:
+    assert value(f"(with-timeout! (ms 1) {{:else :late}} {body})") == ":late"
+    told = "(catch :timeout e (mapv ex-message (:suppressed (ex-data e))))"
+    assert value(f"(try (with-timeout! (ms 1) {body}) {told})") == '["release"]'
+    in_a_fiber = f"(await! (spawn! (fn [] (with-timeout! (ms 1) {{:else :late}} {body}))))"
+    assert value(in_a_fiber) == ":late"
+
+
+def test_an_error_of_a_form_that_has_failed_is_still_caught_within_it() -> None:
+    body = '(try (sleep! (seconds 9)) (finally (try (throw (ex-info "no" {:type :x})) (catch :x e (note! :in)))))'
+    world = logged(f"(with-timeout! (ms 1) {{:else :late}} {body})")
+    assert (world.turn.result, world.output) == (k("late"), ":in ")
+
+
+def test_a_cancellation_is_raised_after_an_error_that_came_while_it_unwound_a_scope() -> None:
+    world = logged("""(race!
+      (do (sleep! (ms 10)) :won)
+      (do (try (all! (do (sleep! (ms 10)) (throw (ex-info "no" {:type :x}))))
+               (catch :x e (note! :caught)))
+          (sleep! (seconds 3600))
+          (note! :charged)))""")
+    assert (world.turn.result, world.output) == (k("won"), ":caught ")
+    assert world.now_us == 10_000
+
+
+def test_a_run_that_is_cancelled_ends_though_its_clean_up_fails_and_that_is_caught() -> None:
+    world = World("""(defforeign receive [])
+(defn main []
+  (loop []
+    (try (all! (try (receive) (finally (throw (ex-info "release" {})))))
+         (catch Throwable e (print (ex-message e))))
+    (recur)))""")
+    world.machine.cancel("enough")
+    world.compute()
+    for _ in range(9):
+        if world.turn.status is MachineStatus.WAITING:
+            world.step()
+    assert (world.turn.status, world.output) == (MachineStatus.CANCELLED, "release")
+
+
+def test_a_timeout_is_not_lost_to_an_error_further_in_that_was_decided_before_it() -> None:
+    text = f"""{NS}{ASKING}(defn main []
+      (with-timeout! (seconds 1) {{:else :late}}
+        (try (scope! [s]
+               (spawn! (fn [] (ask 2) (throw (ex-info "no" {{:type :x}}))))
+               (ask 3)
+               (ask 4))
+             (catch :x e nil))
+        (ask 5)
+        :never))"""
+    made = machine(text)
+    made.deliver(made.run().requests[0].number, Instant(0))
+    three, limit, two = made.run().requests
+    assert limit.kind == "time/sleep"
+    made.deliver(two.number, at_us=1)
+    made.deliver(limit.number, at_us=2)
+    made.deliver(three.number, at_us=3)
+    turn = made.run()
+    assert (turn.status, turn.result) == (MachineStatus.COMPLETED, k("late"))
