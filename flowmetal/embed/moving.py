@@ -68,6 +68,9 @@ _STAY = frozenset({"hold", "topic"})
 _WAITS = frozenset({"watch", "promise"})
 """What stays in its store, as children do, and waits for what may never come anywhere else."""
 
+_OFFERED = frozenset({"task", "call"})
+"""What a worker, or another process, performs."""
+
 _MOST_CHILDREN = 1_000_000
 _MOST_SHOWN = 10
 
@@ -117,9 +120,12 @@ def _export(host: Host, claim: Claim, path: str, in_doubt: bool, force: bool) ->
         _check_sound(host, run, parts)
         data = pack(sealed(parts, host.keys))
         write_bytes(path, data)
+        # A worker that claims by SQL does not know that the run is leaving. The file says nothing of it.
+        if set(Ties.of(store, run).doubtful).difference(ties.doubtful):
+            raise _in_doubt(run)
     except BaseException:  # whatever it was, the run is still here: it goes on as before
         _take_back(path, data)
-        _stay(store, claim, row, ties.doubtful if in_doubt else ())
+        _stay(store, claim, row)
         raise
     store.commit(claim, _keeping(row, RunState.MOVED, (), release=True))
     return path
@@ -164,14 +170,17 @@ def abandon_export(host: Host, run: RunId) -> None:
             )
         parts = store.export_run(claim)
         before = RunState.QUEUED if is_queued(parts) else unpack_image(parts).row.state
-        _stay(store, claim, row._replace(state=before), Ties.of(store, run).doubtful)
+        _stay(store, claim, row._replace(state=before))
 
 
-def _stay(store: Store, claim: Claim, row: RunRow, doubtful: Sequence[int]) -> None:
-    """Give a run its state back. What was to come in meanwhile is asked for again."""
+def _stay(store: Store, claim: Claim, row: RunRow) -> None:
+    """Give a run its state back. What was to come in meanwhile is asked for again.
+
+    Not what others perform: who has begun it may go on, and what they say comes in now.
+    """
     stays = row.state is not RunState.EXPORTING  # another export may have left a file
     events = (NewEvent(kinds.STAYED, "", 0, encode_data(None)),) if stays else ()
-    progress = asking_again(row.progress, begun=doubtful)
+    progress = asking_again(row.progress, but=Ties.of(store, claim.run).offered)
     store.commit(claim, _keeping(row, row.state, events, release=True)._replace(progress=progress))
 
 
@@ -219,11 +228,12 @@ def _earlier(store: Store, events: Sequence[Event]) -> dict[str, bytes]:
 @dataclass(frozen=True, slots=True)
 class Ties:
     """What hangs on a run: (what, key), its callbacks, and what children came to in stores that it has left, which
-    move with it, and the numbers of its at-most-once tasks that a worker may have done."""
+    move with it, the numbers of its effects that others perform, and of those that are at-most-once and may have been done."""
 
     rows: tuple[tuple[str, str], ...]
     callbacks: Value
     ends: Value
+    offered: tuple[int, ...]
     doubtful: tuple[int, ...]
 
     @staticmethod
@@ -243,9 +253,13 @@ class Ties:
         waits = tuple(
             ("wait", place) for what, _, kind, place in rows if what == "open" and kind in _WAITS
         )
-        doubtful = tuple(int(key.rpartition(".")[2]) for key in found.get(keyword("doubtful")))
+        offered = (key for what, key, kind, _ in rows if what == "open" and kind in _OFFERED)
+        numbers = (
+            tuple(int(key.rpartition(".")[2]) for key in keys)
+            for keys in (offered, found.get(keyword("doubtful")))
+        )
         callbacks, ends = (found.get(keyword(name)) for name in ("callbacks", "ends"))
-        return Ties(named + waits, callbacks, ends, doubtful)
+        return Ties(named + waits, callbacks, ends, *numbers)
 
     def left(self) -> list[str]:
         """Return the names by which a run knows what it leaves (runtime/inheriting.py)."""
@@ -433,11 +447,15 @@ def _refuse_in_doubt(row: RunRow, ties: Ties) -> None:
     """Refuse to move an at-most-once effect whose outcome nobody knows (FM1202)."""
     notes = decode_progress(row.progress).effects
     if ties.doubtful or any(note.begun for note in notes.values()):
-        raise RefusedError(
-            "FM1202",
-            f"an at-most-once effect of run {row.id} is in flight",
-            hint="wait for its end, or export with --in-doubt: it then ends in an :effect/in-doubt error",
-        )
+        raise _in_doubt(row.id)
+
+
+def _in_doubt(run: RunId) -> RefusedError:
+    return RefusedError(
+        "FM1202",
+        f"an at-most-once effect of run {run} is in flight",
+        hint="wait for its end, or export with --in-doubt: it then ends in an :effect/in-doubt error",
+    )
 
 
 def _keeping(row: RunRow, state: RunState, events: tuple[NewEvent, ...], release: bool) -> Commit:

@@ -171,7 +171,7 @@ def _decoded(data: bytes) -> Map:
 def asking_again(data: bytes, but: Collection[int] = (), *, begun: Collection[int] = ()) -> bytes:
     """Return the notes of a run that will ask its store once more for what it waits for.
 
-    Not for the effects in ``but``. Those in ``begun`` are at-most-once, and may have been performed.
+    Not for the effects in ``but``, which go on. Those in ``begun`` are at-most-once, and may have been performed.
     """
     if not data:
         return data
@@ -179,10 +179,13 @@ def asking_again(data: bytes, but: Collection[int] = (), *, begun: Collection[in
     rows = [
         (
             number,
-            vector((n.attempts, n.first_us, n.due_us, is_begun, n.held, number not in but)),
+            vector(n)
+            if number in but
+            else vector(
+                (n.attempts, n.first_us, n.due_us, n.begun or number in begun, n.held, True)
+            ),
         )
         for number, n in decode_progress(data).effects.items()
-        for is_begun in (n.begun or number in begun,)
     ]
     return encode_data(found.assoc(_EFFECTS, hash_map(rows))) if rows else data
 

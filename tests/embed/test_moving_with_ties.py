@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 import flowmetal
-from flowmetal.errors import RefusedError, RunError
+from flowmetal.embed import moving
+from flowmetal.errors import RefusedError, RunError, UsageError
 from flowmetal.ids import RunId
 from flowmetal.runtime.inheriting import last_token
-from flowmetal.store.operations.vocabulary import ShowTies
-from flowmetal.store.protocol import RunQuery
+from flowmetal.store.operations.vocabulary import ClaimCalls, ShowCall, ShowTies
+from flowmetal.store.protocol import Claim, Commit, RunQuery, RunState
 from flowmetal.values import RunRef, keyword, pr_str
 
 HEAD = """
@@ -18,6 +22,9 @@ HEAD = """
 (defn child [] (receive! :never))
 (defn kind [f] (try (f) (catch :default e (:type e))))
 """
+
+
+VALUE = keyword("value")
 
 
 @pytest.fixture
@@ -397,6 +404,91 @@ def test_such_a_task_is_in_doubt_at_the_new_place_if_it_is_forced_there(a, b, tm
     move(a, b, run, tmp_path, in_doubt=True)
     assert b.claim_task("till", "w2") is None
     assert b.view(run).error.type.text == "effect/in-doubt"
+
+
+def taken_as_it_leaves(a, monkeypatch: pytest.MonkeyPatch, take) -> list[object]:
+    """Let ``take`` take something of a run between the first look at it and the moment from which nothing comes in."""
+    commit, found = a.store.commit, []
+
+    def after_it(claim: Claim, changed: Commit) -> Claim:
+        if changed.state is RunState.EXPORTING:
+            found.append(take())
+        return commit(claim, changed)
+
+    monkeypatch.setattr(a.store, "commit", after_it)
+    return found
+
+
+def test_a_task_that_is_claimed_as_its_run_leaves_is_not_given_to_a_second_worker(
+    a, tmp_path, monkeypatch
+) -> None:
+    run = parked(a, CAREFUL.replace("(pay 1)", "(receive! :go) (pay 1)"))
+    a.signal(run, "go")
+    a.interpret(until_idle=True)
+    found = taken_as_it_leaves(a, monkeypatch, lambda: a.claim_task("till", "w1"))
+    with pytest.raises(RefusedError, match="FM1202"):
+        a.export(run, str(tmp_path / "r.fms"))
+    a.interpret(until_idle=True)
+    assert a.claim_task("till", "w2") is None
+    assert a.end_task(found[0].id, found[0].attempt, "5")
+    assert a.result(run) == 5
+
+
+def test_a_call_that_is_taken_as_its_run_leaves_is_not_offered_to_a_second_process(
+    a, tmp_path, monkeypatch
+) -> None:
+    source = "(defforeign pay [x] {:at-most-once true}) (defn main [] (receive! :go) (pay 1))"
+    run = parked(a, source)
+    a.signal(run, "go")
+    a.interpret(until_idle=True)
+
+    def take(who: str) -> list[object]:
+        return list(a.store.operate(ClaimCalls(["m/pay"], who, 60_000_000, 9)).get(VALUE))
+
+    found = taken_as_it_leaves(a, monkeypatch, lambda: take("p1"))
+    with pytest.raises(RefusedError, match="FM1202"):
+        a.export(run, str(tmp_path / "r.fms"))
+    assert len(found[0]) == 1
+    a.interpret(until_idle=True)
+    assert take("p2") == []
+    assert a.store.operate(ShowCall(RunId(run), 2)).get(keyword("performer")) == "p1"
+
+
+def test_a_task_that_is_claimed_by_sql_while_the_file_is_written_keeps_its_run_here(
+    tmp_path, monkeypatch
+) -> None:
+    store, file = tmp_path / "a.db", tmp_path / "r.fms"
+    write = moving.write_bytes
+
+    def say(sql: str) -> None:
+        with closing(sqlite3.connect(store)) as worker, worker:
+            assert worker.execute(f"UPDATE task SET {sql}").rowcount == 1
+
+    def claimed_meanwhile(path: str, data: bytes) -> None:
+        say("state = 'claimed', attempt = attempt + 1, worker = 'w', lease_expires_us = 1 << 60")
+        write(path, data)
+
+    with flowmetal.Engine(f"sqlite:{store}") as engine:
+        run = parked(engine, CAREFUL)
+        monkeypatch.setattr(moving, "write_bytes", claimed_meanwhile)
+        with pytest.raises(RefusedError, match="FM1202"):
+            engine.export(run, str(file), in_doubt=True)
+        assert not file.exists()
+        engine.interpret(until_idle=True)
+        say("state = 'done', result = '5'")
+        assert engine.result(run) == 5
+
+
+def test_what_a_worker_has_goes_on_if_its_run_stays_because_the_file_cannot_be_written(
+    a, tmp_path
+) -> None:
+    run = parked(a, CAREFUL)
+    claimed = a.claim_task("till", "w1")
+    with pytest.raises(UsageError, match="FM1312"):
+        a.export(run, str(tmp_path / "nowhere" / "r.fms"), in_doubt=True)
+    a.interpret(until_idle=True)
+    assert a.end_task(claimed.id, claimed.attempt, "5")
+    assert a.result(run) == 5
 
 
 def test_an_at_most_once_task_that_nobody_has_taken_moves_like_any_other(a, b, tmp_path) -> None:
