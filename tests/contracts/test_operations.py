@@ -855,6 +855,21 @@ class OperationsContract:
         assert error(world.ann.operate(CompleteCallback(by_token, b"1"))) == "callback/unknown"
         assert world.ann.next_wake_us() is None
 
+    def test_the_week_of_a_receipt_begins_with_the_end_of_the_run(self, world: World) -> None:
+        doer = Doer(world, R1)
+        by_token = self.callback(doer)
+        world.ann.operate(CompleteCallback(by_token, b"1", delivery="x"))
+        world.clock.advance(8 * DAY)
+        doer.end()
+        for passed_us in (0, 7 * DAY - 1):
+            world.clock.advance(passed_us)
+            world.ann.attend()
+            assert of(world.bob.operate(CompleteCallback(by_token, b"1")), "delivery") == "x"
+        world.clock.advance(1)
+        assert world.ann.attend()
+        assert error(world.bob.operate(CompleteCallback(by_token, b"1"))) == "callback/unknown"
+        assert world.ann.next_wake_us() is None
+
     def test_a_callback_belongs_to_the_run_that_made_it(self, world: World) -> None:
         self.callback(Doer(world, R1))
         assert code(Doer(world, R2).get(AwaitCallback("c"))) == "FM0730"

@@ -67,6 +67,7 @@ class Callback(Kept):
     after: str = ""  # what it expired by
     run_ended: bool = False
     name: str = ""
+    run_ended_us: int = 0  # its receipt is kept from then on
 
     def expires_us(self) -> int | None:
         """Return when it expires, unless it is answered."""
@@ -74,6 +75,10 @@ class Callback(Kept):
         if self.heartbeat_us is not None:
             times.append(self.beat_us + self.heartbeat_us)
         return min(times, default=None) if self.state == OPEN else None
+
+    def forgotten_us(self) -> int:
+        """Return when nobody knows it any more, once its run has ended."""
+        return max(self.settled_us, self.run_ended_us) + REMEMBERED_US
 
 
 @dataclass(slots=True)
@@ -207,7 +212,7 @@ def expire(records: Records, id_: str) -> None:
     if found is None:
         return
     now = records.now_us()
-    if found.run_ended and found.settled_us + REMEMBERED_US <= now:
+    if found.run_ended and found.forgotten_us() <= now:
         drop(records, Token, found.token_hash)
         drop(records, Callback, id_)
         return
@@ -249,10 +254,11 @@ def close(records: Records, id_: str) -> None:
     if record is None:
         return
     found = read(Callback, record)
+    now = records.now_us()
     if found.state == OPEN:
-        found.state, found.settled_us = GONE, records.now_us()
-    found.run_ended = True
-    keep(records, id_, found, record.body, found.settled_us + REMEMBERED_US)
+        found.state, found.settled_us = GONE, now
+    found.run_ended, found.run_ended_us = True, now
+    keep(records, id_, found, record.body, found.forgotten_us())
 
 
 def _keep(records: Records, id_: str, callback: Callback, body: bytes | None = None) -> None:
