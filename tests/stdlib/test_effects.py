@@ -28,7 +28,7 @@ def program(body: str) -> str:
     return (
         "(ns main (:require [flow.retry :as retry] [flow.time :refer [seconds minutes]]"
         " [flow.http :as http] [flow.sh :as sh] [flow.fs :as fs] [flow.env :refer [env!]]"
-        " [flow.log :as log] [flow.event :refer [receive!]]))\n"
+        " [flow.log :as log] [flow.event :refer [receive!]] [flow.async :refer [all! pmap! scope!]]))\n"
         f"(defn main [& args] {body})"
     )
 
@@ -114,6 +114,43 @@ def test_what_is_in_doubt_is_not_done_again_whatever_a_policy_says() -> None:
         with pytest.raises(FlowError, match="who knows"):
             run(body, world)
         assert len(world.of("http/request")) == 1, body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '(all! (http/get! "busy") (http/post! "pay" {:at-most-once true}))',
+        '(pmap! (fn [url] (http/get! url)) ["busy" "pay"])',
+        '(scope! [_] (spawn! (fn [] (http/get! "pay"))) (http/get! "busy"))',
+        '(all! (http/get! "busy") (try (receive! :go) (finally (http/post! "pay" {:at-most-once true}))))',
+    ],
+)
+def test_what_is_in_doubt_beside_another_failure_is_not_done_again(body: str) -> None:
+    answers = {
+        "busy": failure("not now", "http/status"),
+        "pay": failure("who knows", "effect/in-doubt", False),
+    }
+    for form in (
+        'step! "s" {:retry {}}',
+        "retry/with-retry! {}",
+        'step! "s" {:retry {:max-elapsed (seconds 99)}}',
+    ):
+        world = World({"http/request": lambda request: answers[request.args.get(keyword("url"))]})
+        with pytest.raises(FlowError, match="not now") as caught:
+            run(f"({form} {body})", world)
+        others = caught.value.error.data.get(keyword("suppressed"))
+        assert [error.type.text for error in others] == ["effect/in-doubt"]
+        assert len(world.of("http/request")) == 2
+
+
+def test_what_an_error_says_of_its_own_about_others_is_no_reason_to_give_up() -> None:
+    for data in (
+        "{:suppressed 5}",
+        "{:suppressed [5 nil]}",
+        "{:type :async/all-failed :failures 5}",
+    ):
+        body = f'(if (= 1 (attempt)) (throw (ex-info "again" {data})) :done)'
+        assert run(f'(step! "s" {{:retry {{}}}} {body})') == keyword("done")
 
 
 def test_a_failing_step_that_nobody_catches_is_not_unwound() -> None:
