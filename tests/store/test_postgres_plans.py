@@ -31,9 +31,10 @@ RENEW = {"runs": Texts(["r1"]), "epochs": BigInts([1]), "owners": Texts(["ann"])
 STATEMENTS: dict[str, tuple[str, Any]] = {
     "one step": steps.statement(CLAIMED[:1]),
     "many steps": steps.statement(CLAIMED),
+    "many steps at once": steps.statement(CLAIMED, waits=False),
     "claims": (claims.CLAIM_READY, CLAIM),
     "send": (claims.SEND, SEND),
-    "renew": (claims.RENEW, RENEW),
+    "renew": (claims.RENEW_FREE, RENEW),
     "release": (claims.RELEASE, ("r1", 1, "ann")),
     "load": (rows.SELECT_LOADED, ("r1",)),
     "inbox": (rows.SELECT_INBOX, ("r1", 0)),
@@ -81,7 +82,7 @@ def test_the_work_of_a_group_grows_with_its_size_and_not_with_its_square(postgre
         store.create_runs([NewRun(RunId(f"r{n}"), ProgramHash("f"), b"", b"") for n in range(1000)])
         postgres.execute("ANALYZE")  # of a table of twenty rows it may read all, and rightly so
         claimed = store.claim_ready(InterpreterId("ann"), 10_000_000, len(CLAIMED))
-        sql, values = steps.statement([(claim, STEP) for claim in claimed])
+        sql, values = steps.statement([(claim, STEP) for claim in claimed], waits=False)
         explain = f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {sql}"
         plan = [row[0] for row in store._session.read(explain, values)]
         store.close()

@@ -14,6 +14,9 @@ from flowmetal.ids import InterpreterId
 from flowmetal.store.postgres.rows import Row
 from flowmetal.store.protocol import RunState
 
+# Who has this lock may wait for rows with rows in hand (records.py).
+ALONE = "pg_advisory_xact_lock('flowmetal.record'::regclass::oid::int, 0)"
+
 _IS_GONE = "pg_try_advisory_xact_lock_shared(%(lock_class)s::int, interpreter.number)"
 
 _FOUND = f"""found AS MATERIALIZED (
@@ -142,7 +145,7 @@ CLAIM_READY = (
 
 IS_SOMETHING_READY = _ready("", "true") + " SELECT 1 FROM ready LIMIT 1"
 
-RENEW = f"""
+_RENEW = f"""
   WITH {_SOON}, given AS MATERIALIZED (
     SELECT * FROM unnest(%(runs)s::text[], %(epochs)s::bigint[], %(owners)s::text[])
       AS given (id, epoch, owner)
@@ -150,11 +153,14 @@ RENEW = f"""
     SELECT head.number, given.id, given.epoch
     FROM given JOIN flowmetal.run USING (id) JOIN flowmetal.head USING (number)
     WHERE head.epoch = given.epoch AND head.owner = given.owner
-    ORDER BY given.id FOR UPDATE OF head
+    FOR UPDATE OF head{{or_skip}}
   )
   UPDATE flowmetal.head SET lease_expires_us = flowmetal.now_us() + %(lease_us)s
   FROM held, soon WHERE head.number = held.number
   RETURNING held.id, held.epoch"""
+RENEW_ONE = _RENEW.format(or_skip="")
+RENEW_FREE = _RENEW.format(or_skip=" SKIP LOCKED")
+"""Renew what nobody has locked just now: with many rows in hand nobody waits for one more."""
 
 RELEASE = """
   UPDATE flowmetal.head SET owner = NULL, lease_expires_us = 0, attempts = greatest(0, attempts - 1)
@@ -163,9 +169,10 @@ RELEASE = """
   RETURNING head.number"""
 
 # At the end of a process: its runs are for others, and so is its name.
-_GIVE_BACK = """
+_GIVE_BACK = f"""
+  WITH alone AS MATERIALIZED (SELECT {ALONE})
   UPDATE flowmetal.head SET owner = NULL, lease_expires_us = 0, attempts = greatest(0, attempts - 1)
-  WHERE owner = ANY (%s::text[])"""
+  FROM alone WHERE owner = ANY (%s::text[])"""
 LEAVE = (
     _GIVE_BACK,
     "DELETE FROM flowmetal.interpreter WHERE id = ANY (%s::text[])",

@@ -16,6 +16,7 @@ import time
 
 from flowmetal.errors import StoreError
 from flowmetal.ids import InterpreterId
+from flowmetal.store.postgres.claims import ALONE
 from flowmetal.store.postgres.connecting import Connection
 from flowmetal.store.postgres.schema import in_schema
 
@@ -72,6 +73,8 @@ class Liveness:
         number, is_locked = found
         assert is_locked, "a number that nobody had"
         with connection.transaction():
+            if not previous:  # it may have left many runs
+                connection.execute(self._sql(f"SELECT {ALONE}"))
             recorded = connection.execute(
                 self._sql(_RECORD), (owner, number, _description(), previous, self.lock_class)
             ).fetchone()

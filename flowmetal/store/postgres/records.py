@@ -1,9 +1,11 @@
 """The records of the PostgreSQL store: the table ``record``, and ``task`` for the space of that name.
 
 Transactions that use records come one after the other: each takes one advisory lock of the store
-before anything else, so that what is not there (a lock that is free, an empty line) can be relied on,
-and no two of them wait for each other in a circle. Steps that ask for nothing and do not end a run never
-take it.
+before anything else, so that what is not there (a lock that is free, an empty line) can be relied on.
+They lock the heads of runs in the order in which operations name them. Nobody waits in a circle with them, because
+without that lock nobody waits for the head of one run with that of another in hand: what changes many heads at once
+skips those that are locked, and does these one at a time, or all with the lock. Steps that ask for nothing and do not
+end a run take it for that alone.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from flowmetal.store.protocol import InboxRow, Message, NewRun, RunState
 
 Execute = Callable[[str, Any], list[rows.Row]]
 
-LOCK: Final = "SELECT pg_advisory_xact_lock('flowmetal.record'::regclass::oid::int, 0)"
+LOCK: Final = f"SELECT {claims.ALONE}"
 _ABOVE_ALL: Final = "\U0010ffff"  # in no key: names are printable
 _TASK: Final = tuple(field.name for field in fields(Task))
 _TASK_COLUMNS: Final = ", ".join(_TASK)

@@ -7,8 +7,8 @@ rows that still have the claim's owner, epoch and sequence number are changed, a
 only for those the rest is written. What it returns are the runs that were,
 with the number of messages that each has got.
 
-In a group the rows are locked in the order of their ids first: two groups that hold
-runs in common wait for each other and never in a circle.
+In a group the rows are locked first, in the order of their ids. Without the lock of the records (records.py) a group
+does not wait for a row: if it does not get all, it changes nothing, and is made again with that lock.
 
 What a statement leaves out (no chunks, say) is not in its text: there are a few
 texts, each of which the server plans once.
@@ -51,7 +51,10 @@ _TARGET = """, target AS MATERIALIZED (
   SELECT run.number, given.* FROM given JOIN flowmetal.run USING (id){locked}
 )"""
 _LOCKED = """
-    JOIN flowmetal.head USING (number) ORDER BY given.id FOR UPDATE OF head"""
+    JOIN flowmetal.head USING (number) ORDER BY given.id COLLATE "C" FOR UPDATE OF head"""
+_SKIPPED = " SKIP LOCKED"
+_ALL = """
+    AND (SELECT count(*) FROM target) = (SELECT count(*) FROM given)"""
 
 _STEP = """, step AS (
   UPDATE flowmetal.head SET seq = target.after,
@@ -70,7 +73,7 @@ _STEP = """, step AS (
     lease_expires_us = CASE WHEN NOT target.release THEN head.lease_expires_us ELSE 0 END
   FROM target, clock
   WHERE head.number = target.number
-    AND head.epoch = target.epoch AND head.seq = target.seq AND head.owner = target.owner
+    AND head.epoch = target.epoch AND head.seq = target.seq AND head.owner = target.owner{all}
   RETURNING target.id, head.received
 )"""
 
@@ -98,13 +101,14 @@ _TAKEN = """, taken AS (
 
 
 @cache
-def _sql(*, many: bool, events: bool, chunks: bool, consumed: bool) -> str:
+def _sql(*, many: bool, waits: bool, events: bool, chunks: bool, consumed: bool) -> str:
     """Return the statement that has these parts."""
+    locked = (_LOCKED if waits else _LOCKED + _SKIPPED) if many else ""
     return (
         "WITH clock AS MATERIALIZED (SELECT flowmetal.now_us() AS us)"
         f", given AS MATERIALIZED (SELECT * FROM {_unnest('given', _GIVEN)})"
-        + _TARGET.format(locked=_LOCKED if many else "")
-        + _STEP
+        + _TARGET.format(locked=locked)
+        + _STEP.format(all=_ALL if many and not waits else "")
         + (_part(_EVENTS, "event", _EVENT) if events else "")
         + (_part(_CHUNKS, "chunk", _CHUNK) if chunks else "")
         + (_part(_TAKEN, "read", _CONSUMED) if consumed else "")
@@ -122,8 +126,13 @@ def _unnest(name: str, columns: Sequence[tuple[str, str]]) -> str:
     return f"unnest({arrays}) AS {name} ({', '.join(column for column, _ in columns)})"
 
 
-def statement(steps: Sequence[tuple[Claim, Commit]]) -> tuple[str, dict[str, Array]]:
-    """Return the statement for these steps, no two of one run, and its parameters."""
+def statement(
+    steps: Sequence[tuple[Claim, Commit]], *, waits: bool = True
+) -> tuple[str, dict[str, Array]]:
+    """Return the statement for these steps, no two of one run, and its parameters.
+
+    ``waits``: for rows that others have locked; else several steps are made all or, if one of their rows is locked, none.
+    """
     given = [_given(claim, commit) for claim, commit in steps]
     values = _columns("given", _GIVEN, given)
     events = [row for claim, commit in steps for row in _events(claim, commit)]
@@ -138,7 +147,11 @@ def statement(steps: Sequence[tuple[Claim, Commit]]) -> tuple[str, dict[str, Arr
     if consumed:
         values |= _columns("read", _CONSUMED, consumed)
     sql = _sql(
-        many=len(steps) > 1, events=bool(events), chunks=bool(chunks), consumed=bool(consumed)
+        many=len(steps) > 1,
+        waits=waits,
+        events=bool(events),
+        chunks=bool(chunks),
+        consumed=bool(consumed),
     )
     return sql, values
 

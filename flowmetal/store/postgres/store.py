@@ -220,16 +220,26 @@ class PostgresStore:
             self._session.line.enter(owner)
 
     def renew(self, claims_: Sequence[Claim], lease_us: int) -> list[Claim]:
+        held = self._renew(claims.RENEW_FREE, claims_, lease_us)
+        left = [claim for claim in claims_ if claim not in held]
+        while left:  # locked just now, or lost: one is waited for, the others may be free by then
+            held |= self._renew(claims.RENEW_ONE, left[:1], lease_us)
+            held |= self._renew(claims.RENEW_FREE, left[1:], lease_us)
+            left = [claim for claim in left[1:] if claim not in held]
+        return [claim for claim in claims_ if claim in held]
+
+    def _renew(self, sql: str, claims_: Sequence[Claim], lease_us: int) -> set[Claim]:
+        """Return those of the claims that were renewed."""
         if not claims_:
-            return []
+            return set()
         values = {
             "runs": Texts(claim.run for claim in claims_),
             "epochs": BigInts(claim.epoch for claim in claims_),
             "owners": Texts(claim.owner for claim in claims_),
             "lease_us": lease_us,
         }
-        holding = {tuple(row) for row in self._session.write("renew", claims.RENEW, values)}
-        return [claim for claim in claims_ if (claim.run, claim.epoch) in holding]
+        holding = {tuple(row) for row in self._session.write("renew", sql, values)}
+        return {claim for claim in claims_ if (claim.run, claim.epoch) in holding}
 
     def release(self, claim: Claim) -> None:
         values = (claim.run, claim.epoch, claim.owner)
@@ -365,6 +375,7 @@ class PostgresStore:
             written = self._session.write("commit", *steps.statement([(claim, commit)]))
         else:
             with self._session.writing("commit") as execute:
+                execute(LOCK, None)
                 written = self._step_and_operate(execute, [(claim, commit)])
         if not written:
             raise rules.lost_claim(claim.run)
@@ -375,10 +386,12 @@ class PostgresStore:
         if not steps_:
             return []
         rounds = steps.rounds(steps_)
+        written: list[rows.Row] = []
         if len(rounds) == 1 and not any(_uses_records(commit) for _, commit in steps_):
-            written = self._session.write("commit_all", *steps.statement(steps_))
-        else:
+            written = self._session.write("commit_all", *steps.statement(steps_, waits=False))
+        if not written:  # it needs the lock: for what it asks, or to wait for a row
             with self._session.writing("commit_all") as execute:
+                execute(LOCK, None)
                 written = [row for some in rounds for row in self._step_and_operate(execute, some)]
         self._announce_steps([commit for _, commit in steps_])
         changed: dict[str, int] = dict(written)
@@ -392,9 +405,7 @@ class PostgresStore:
     def _step_and_operate(
         self, execute: Execute, steps_: Sequence[tuple[Claim, Commit]]
     ) -> list[rows.Row]:
-        """Write steps and perform what they ask for, in the open transaction."""
-        if any(_uses_records(commit) for _, commit in steps_):
-            execute(LOCK, None)
+        """Write steps and perform what they ask for, in the open transaction, which has the lock."""
         written = execute(*steps.statement(steps_))
         changed = {row[0] for row in written}
         done = [(claim.run, commit) for claim, commit in steps_ if claim.run in changed]
