@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from flowmetal.effects import events as kinds
 from flowmetal.errors import UsageError
 from flowmetal.ids import ProgramHash, RunId
-from flowmetal.store.protocol import NewEvent
+from flowmetal.store.protocol import NewEvent, NewRun
 from flowmetal.values import DataError, Map, Value, hash_map, keyword, vector
 from flowmetal.values.codec import decode_data, encode_data
 
@@ -109,3 +110,13 @@ def first_event(
         )
     )
     return NewEvent(kinds.STARTED, entry, 0, data)
+
+
+def told_anew(new: NewRun) -> NewRun:
+    """Return a run with the first event that it begins with: one made like another may have a program that the
+    other was moved to, and what is left of the other's history. One whose input is damaged is left as it is."""
+    found = _found(new.input)
+    if found is None:
+        return new
+    entry, arguments = str(found.get(ENTRY)), tuple(found.get(ARGS) or ())
+    return replace(new, first_event=first_event(new.program, entry, arguments, new.tags))

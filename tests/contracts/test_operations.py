@@ -1143,6 +1143,27 @@ class OperationsContract:
         assert (of(letter, "run"), of(letter, "body")) == ("a", b"again")
         assert self.states(world, "c") == ["ready"]
 
+    def test_a_dead_letter_that_is_tried_again_has_its_dedup_key_again(self, world: World) -> None:
+        """There were two of a key under way."""
+
+        def key() -> tuple[object, object]:
+            found = self.put(world, "x", QueuePolicy(), dedup_key="k")
+            return of(found, "run"), of(found, "made")
+
+        self.put(world, "a", QueuePolicy(), dedup_key="k")
+        Doer(world, RunId("a")).end(RunState.FAILED, error=b"e")
+        one = revived(world, RunId("a"))
+        assert key() == ("a", False)
+        one.end(RunState.FAILED, error=b"e")
+        (pair,) = of(world.ann.operate(Redrive("q")), "value")  # type: ignore[misc]
+        assert pair.nth(1) == "a-2"
+        assert key() == ("a-2", False)
+        Doer(world, RunId("a-2")).end(RunState.FAILED, error=b"e")
+        assert key() == ("x", True)
+        assert list(of(world.ann.operate(Redrive("q")), "value")) == []  # type: ignore[call-overload]
+        Doer(world, RunId("x")).end()
+        assert len(list(of(world.ann.operate(Redrive("q")), "value"))) == 1  # type: ignore[call-overload]
+
     def test_a_failed_run_that_was_driven_again_takes_no_slot_when_it_goes_on(
         self, world: World
     ) -> None:

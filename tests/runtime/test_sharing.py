@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import flowmetal
+from flowmetal.embed.retention import Retention
 from flowmetal.embed.views import RunView
 from flowmetal.errors import RefusedError, RunError
 from flowmetal.ids import RunId
@@ -642,6 +643,22 @@ def test_dead_letters_are_listed_and_driven_again(engine) -> None:
           [failed (mapv (fn [l] [(:run l) (ex-message (:error l))]) letters)
            (mapv await! (queue/redrive! jobs)) (queue/dead jobs)]))"""
     assert result(engine, text) == '[:failed [[#flow/run "a" "no"]] [1] []]'
+
+
+def test_a_dead_letter_is_driven_again_whatever_is_left_of_its_history(engine) -> None:
+    """The history of the new one began with an event of the old one's middle."""
+    text = """(defqueue jobs {:concurrency 1})
+      (defn job [x] (event/receive! :go) (throw (ex-info "no" {:type :bad})))
+      (defn main [] (queue/enqueue! jobs job [1] {:id "a"}))
+      (defn again [] (queue/redrive! jobs))"""
+    start(engine, text, "r")
+    assert engine.collect(Retention(history_us=0, snapshots="latest")).events > 0
+    engine.signal("a", "go")
+    engine.interpret(until_idle=True)
+    engine.start(program(text), entry="again")
+    engine.interpret(until_idle=True)
+    events = [event.kind for event in engine.events("a-2")]
+    assert events == ["started", "effect-requested"]
 
 
 # Tasks

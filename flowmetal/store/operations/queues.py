@@ -18,7 +18,7 @@ from itertools import islice
 from typing import ClassVar, Final
 
 from flowmetal.ids import RunId
-from flowmetal.store.inputs import fitted, in_place_of
+from flowmetal.store.inputs import fitted, in_place_of, told_anew
 from flowmetal.store.operations.answers import Answer, Asker, answer, bad_name, refuse
 from flowmetal.store.operations.records import (
     TAB,
@@ -113,6 +113,7 @@ class DeadLetter(Kept):
     run: str
     partition: str
     priority: int
+    dedup_key: str = ""
 
 
 def enqueue(records: Records, asker: Asker | None, operation: Enqueue) -> Answer:
@@ -280,7 +281,8 @@ def leave(records: Records, name: str, tie: Tie, run: Standing) -> None:
     if run.state is RunState.FAILED and gone is not None:
         priority = _HIGHEST - int(tie.note.split(TAB)[1], 16)
         key = f"{name}{TAB}{records.now_us():016x}{TAB}{run.id}"
-        keep(records, key, DeadLetter(run.id, gone.partition, priority), run.error)
+        letter = DeadLetter(run.id, gone.partition, priority, gone.dedup_key)
+        keep(records, key, letter, run.error)
         bind(records, run.id, LETTER, name, Tie(LETTER, key, tie.note))
     serve(records, name)
 
@@ -305,7 +307,12 @@ def revive(records: Records, run: RunId, tie: Tie) -> None:
     unbind(records, run, LETTER, name)
     if letter is not None:  # else it has been driven again
         drop(records, DeadLetter, tie.place)
-        keep(records, TAB.join((name, run)), Slot(letter.partition, "", records.now_us()))
+        dedup = TAB.join((name, letter.dedup_key))
+        is_free = letter.dedup_key and find(records, Dedup, dedup) is None
+        if is_free:
+            keep(records, dedup, Dedup(run))
+        slot = Slot(letter.partition, letter.dedup_key if is_free else "", records.now_us())
+        keep(records, TAB.join((name, run)), slot)
         bind(records, run, QUEUE, name, Tie(QUEUE, name, tie.note))
 
 
@@ -333,7 +340,10 @@ def _letter(record: Record) -> Answer:
 
 
 def redrive(records: Records, asker: Asker | None, operation: Redrive) -> Answer:
-    """Enqueue dead letters anew. A new run is named after the old one, and is a child of who asks."""
+    """Enqueue dead letters anew. A new run is named after the old one, and is a child of who asks.
+
+    One whose dedup key another run has by now stays a dead letter.
+    """
     name = operation.queue
     queue = find(records, Queue, name)
     renewed: list[tuple[str, str]] = []
@@ -342,12 +352,19 @@ def redrive(records: Records, asker: Asker | None, operation: Redrive) -> Answer
             break
         if operation.runs and letter.run not in operation.runs:
             continue
+        dedup = TAB.join((name, letter.dedup_key))
+        if letter.dedup_key and find(records, Dedup, dedup) is not None:
+            continue
         new = _copy(records, asker, RunId(letter.run), name)
         drop(records, DeadLetter, key)
         unbind(records, letter.run, LETTER, name)
         if new is None or queue is None:
             continue
-        wish = Enqueue(name, QueuePolicy(), new, letter.priority, partition=letter.partition)
+        if letter.dedup_key:
+            keep(records, dedup, Dedup(new.id))
+        wish = Enqueue(
+            name, QueuePolicy(), new, letter.priority, letter.dedup_key, letter.partition
+        )
         _put_entry(records, name, queue, new.id, wish)
         renewed.append((letter.run, new.id))
     if queue is not None:
@@ -361,7 +378,7 @@ def _copy(records: Records, asker: Asker | None, run: RunId, queue: str) -> NewR
         new = records.again(run, fitted(f"{run}-{count}"), queue)
         if new is None:
             return None
-        new = replace(new, input=in_place_of(new.input, run))
+        new = told_anew(replace(new, input=in_place_of(new.input, run)))
         if asker is not None:
             new = replace(new, parent=asker.run)
         if records.create_run(new):
