@@ -79,6 +79,12 @@ def test_a_fraction_of_failures_counts_against_all_items() -> None:
     assert value(text.format("0.25")) == "[(:error) (:ok) (:error) (:skipped)]"
 
 
+def test_as_many_failures_as_a_fraction_says_are_tolerated() -> None:
+    text = """(count (filter :error (pmap! (fn [x] (when (< x 29) (throw (ex-info "no" {})))) (range 100)
+                                         {:tolerate 0.29})))"""
+    assert value(text) == "29"
+
+
 def test_results_are_in_index_order_unless_asked_otherwise() -> None:
     assert value("(pmap! (fn [x] (sleep! (seconds x)) x) [3 1 2])") == "[3 1 2]"
     assert value("(pmap! (fn [x] (sleep! (seconds x)) x) [3 1 2] {:ordered false})") == "[1 2 3]"

@@ -672,3 +672,38 @@ def test_a_timeout_is_not_lost_to_an_error_further_in_that_was_decided_before_it
     made.deliver(three.number, at_us=3)
     turn = made.run()
     assert (turn.status, turn.result) == (MachineStatus.COMPLETED, k("late"))
+
+
+SPAWNS = "(spawn! (fn [] (sleep! (seconds 1)) (note! :saved)))"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        f"(with-timeout! (seconds 9) {SPAWNS} :ok)",
+        "(with-timeout! (seconds 9) (spawn! note! :saved) :ok)",
+        f'(step! "s" {{:timeout (seconds 9)}} {SPAWNS} :ok)',
+        f"(pmap! (fn [i] {SPAWNS} i) [1])",
+        f"(pmap! (fn [i] {SPAWNS} i) [1] {{:on-error :collect}})",
+        f"(pmap! (fn [i] {SPAWNS} i) [1] {{:tolerate 1}})",
+        f"(all! {SPAWNS})",
+        f"(any! (do {SPAWNS} 1))",
+        f"(let [from (chan) to (chan 1)] (spawn! (fn [] (>! from 1) (close! from))) (await! (pipeline! 1 to (map (fn [i] {SPAWNS} i)) from)))",
+    ],
+)  # fmt: skip
+def test_a_form_that_ends_well_waits_for_what_was_spawned_in_it(form: str) -> None:
+    world = logged(f"(do {form} (note! :ended))")
+    assert world.output == ":saved :ended "
+
+
+def test_what_was_spawned_in_a_timeout_has_no_longer_than_it() -> None:
+    body = "(spawn! (fn [] (sleep! (seconds 9)) (note! :never))) :ok"
+    world = logged(f"(note! (with-timeout! (seconds 2) {{:else :late}} {body}))")
+    assert (world.output, world.now_us) == (":late ", 2_000_000)
+
+
+def test_what_the_forms_of_a_race_have_spawned_ends_with_it() -> None:
+    spawned = "(spawn! (fn [] (sleep! (seconds 9)) (note! :never)))"
+    assert logged(f"(note! (race! (do {spawned} :won) (sleep! (seconds 99))))").output == ":won "
+    kept = "(scope! [s] (spawn! (fn [] (sleep! (seconds 9)) (note! :saved))) :won)"
+    assert logged(f"(note! (race! {kept} (sleep! (seconds 99))))").output == ":saved :won "
