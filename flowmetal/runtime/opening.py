@@ -15,7 +15,7 @@ from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.entering import SLEEP
 from flowmetal.runtime.inheriting import error_of, refuse_inherited
-from flowmetal.runtime.options import Options, is_of_a_step, options_of
+from flowmetal.runtime.options import Options, is_of_a_step, lasting_key, options_of
 from flowmetal.runtime.progress import Note, Pending
 from flowmetal.runtime.retry import duration_us
 from flowmetal.values import ErrorValue, Instant, keyword
@@ -39,8 +39,8 @@ def open_effect(
     except EffectFailed as failed:
         active.resolve(request, None, failed.error, now_us)
         return None
-    if options.at_most_once and request.key in active.progress.doubtful:
-        active.progress.doubtful.remove(request.key)
+    if options.at_most_once and lasting_key(request) in active.progress.doubtful:
+        active.progress.doubtful.remove(lasting_key(request))
         active.progress.changed = True
         active.resolve(request, None, in_doubt(request), now_us)
         return None
@@ -151,7 +151,7 @@ def given_up(active: ActiveRun, pending: Pending) -> None:
     """Remember an at-most-once effect of a retried step that may have been performed: nobody will hear of its end."""
     may_be_done = pending.in_flight or pending.offered or pending.effect_class is EffectClass.TASK
     if pending.options.at_most_once and may_be_done and is_of_a_step(pending.request):
-        active.progress.doubtful.add(pending.request.key)
+        active.progress.doubtful.add(lasting_key(pending.request))
 
 
 def in_doubt(request: EffectRequest, cause: ErrorValue | None = None) -> ErrorValue:

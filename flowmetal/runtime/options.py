@@ -12,6 +12,7 @@ and for everything that is not a connector's: functions of the host, too.
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 from flowmetal.effects.errors import bad_argument
@@ -21,12 +22,14 @@ from flowmetal.ids import RunId
 from flowmetal.runtime.retry import DEFAULT, ONCE, RetryPolicy, duration_us, policy_of
 from flowmetal.values import Keyword, keyword, kind_of, pr_str
 from flowmetal.values.kinds import UUID
+from flowmetal.vm.effects import print_of
 
 AT_MOST_ONCE: Final = keyword("at-most-once")
 _TIMEOUT = keyword("timeout")
 _RETRY = keyword("retry")
 _NONE = keyword("none")
 _KEY = keyword("idempotency-key")
+_OF_A_SAGA: Final = re.compile(r"\.saga-[0-9]+")
 
 
 class Options(NamedTuple):
@@ -45,6 +48,16 @@ def asks_for_retries(request: EffectRequest) -> bool:
 def is_of_a_step(request: EffectRequest) -> bool:
     """Say whether an effect is one of a body that is tried again, and keeps its key then."""
     return "." in request.key
+
+
+def lasting_key(request: EffectRequest) -> str:
+    """Return what an effect of a retried body is known by in every attempt: its key, but in a saga.
+
+    There each attempt asks under new keys, for what was undone is to be done anew; and since no attempt knows
+    what another has asked for in the place of an effect, what is asked for belongs to the name.
+    """
+    key, sagas = _OF_A_SAGA.subn("", request.key)
+    return f"{key}+{print_of(request.kind, request.args)}" if sagas else key
 
 
 def options_of(

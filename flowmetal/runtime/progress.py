@@ -70,8 +70,8 @@ class Progress:
     recounted: bool = False  # crashes were counted, which alone is no reason for a commit
     status: Value = None
     cleaning: dict[int, int] = field(default_factory=dict)  # fibers in their grace (grace.py)
-    # Keys of at-most-once effects of retried steps that were given up when they may have been performed: whoever asks
-    # under such a key again has to hear that, once.
+    # Lasting keys (options.py) of at-most-once effects of retried steps that were given up when they may have been
+    # performed: whoever asks under such a key again has to hear that, once.
     doubtful: set[str] = field(default_factory=set)
     anew: set[str] = field(default_factory=set)  # what it had inherited or left, and is its own now
     stops: bool = False  # it was cancelled as a whole, and somebody cleans up; not kept

@@ -120,6 +120,11 @@ def _take_ordinal(step: Atom) -> str:
     return f"{state.get(_SCOPE)}.{ordinal}"
 
 
+def print_of(kind: str, args: Map) -> str:
+    """Return what tells an effect from others that are asked for in its place."""
+    return f"{hash_of(vector((kind, args))) & 0xFFFFFFFF:08x}"
+
+
 def _told_apart(asked: Value, key: str, kind: str, args: Map) -> str:
     """Return the key of what is asked for in a retried step, another one for something else.
 
@@ -129,7 +134,7 @@ def _told_apart(asked: Value, key: str, kind: str, args: Map) -> str:
     """
     if not isinstance(asked, Atom):
         return key
-    print = f"{hash_of(vector((kind, args))) & 0xFFFFFFFF:08x}"
+    print = print_of(kind, args)
     known = asked.value.get(key)
     if known is None:
         if len(asked.value) >= _REMEMBERED:

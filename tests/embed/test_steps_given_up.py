@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 import flowmetal
 
 HEAD = """
-(ns t (:require [flow.event :refer [receive!]]))
+(ns t (:require [flow.event :refer [receive!]] [flow.saga :refer [compensate! saga!]]))
 (def policy {:max-attempts 3 :backoff #dur "1ms"})
 """
 PAY = "(defforeign pay {:at-most-once true} [x])"
@@ -82,6 +84,38 @@ def test_what_was_given_up_is_in_doubt_after_a_restart_and_at_another_place(tmp_
         assert str(made.result(run)) == ":in-doubt"
         assert not made.verify(run).problems
     assert len(keys) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "(saga! (pay 1))",
+        "(do (now!) (saga! (saga! (now!) (pay 1))))",
+        '(saga! (step! "inner" {:retry 2} (pay 1)))',
+        '(saga! (compensate! println 1) (now!) (step! "inner" {} (saga! (pay 1))))',
+    ],
+)
+def test_what_was_given_up_in_a_saga_is_in_doubt_when_the_step_asks_again(body: str) -> None:
+    keys: list[str] = []
+    step = f'(defn main [] (step! "pay" {{:retry policy :timeout #dur "700ms"}} {body}))'
+    with engine("memory:", keys, hanging=1) as made:
+        run, _ = made.start(flowmetal.compile(HEAD + PAY + step))
+        error = made.drive(run).error
+        assert error is not None
+        assert error.type.text == "effect/in-doubt"
+        assert not made.verify(run).problems
+    assert len(keys) == 1
+
+
+def test_what_a_saga_asks_for_in_the_place_of_what_was_given_up_is_another_effect() -> None:
+    keys: list[str] = []
+    step = (
+        '(defn main [] (step! "pay" {:retry policy :timeout #dur "700ms"} (saga! (pay (attempt)))))'
+    )
+    with engine("memory:", keys, hanging=1) as made:
+        run, _ = made.start(flowmetal.compile(HEAD + PAY + step))
+        assert made.result(run) == 2
+    assert len(set(keys)) == len(keys) == 2
 
 
 def test_what_is_verified_is_looked_for_once_and_then_done() -> None:
