@@ -7,7 +7,7 @@ import sys
 import click
 
 from flowmetal.cli.driving import open_engine
-from flowmetal.cli.options import json_option, store_option
+from flowmetal.cli.options import json_option, limit_option, store_option
 from flowmetal.cli.output import complain, render, say, say_json
 from flowmetal.errors import CompileError, ReadError
 
@@ -15,6 +15,7 @@ from flowmetal.errors import CompileError, ReadError
 @click.command("eval", epilog="Example: fmvm eval 7f3c '(count orders)' --at 118")
 @store_option
 @json_option
+@limit_option
 @click.option("--at", type=int, metavar="N", help="As the run stood after event N.")
 @click.option("--fiber", type=int, metavar="N", help="Default: the one that failed, or the first.")
 @click.option(
@@ -28,6 +29,7 @@ from flowmetal.errors import CompileError, ReadError
 def command(
     store_url: str | None,
     as_json: bool,
+    limits: tuple[str, ...],
     at: int | None,
     fiber: int | None,
     frame: int | None,
@@ -42,7 +44,7 @@ def command(
     from flowmetal.embed.views import to_json
     from flowmetal.values import pr_str
 
-    with open_engine(store_url, must_exist=True) as engine:
+    with open_engine(store_url, limits=limits, must_exist=True) as engine:
         found = engine.find(run)
         try:
             value = engine.eval(found, expression, at=at, fiber=fiber, frame=frame)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 from flowmetal.cli.driving import open_engine
-from flowmetal.cli.options import json_option, read_results, store_option
+from flowmetal.cli.options import json_option, limit_option, read_results, store_option
 from flowmetal.cli.output import complain, say, say_json
 
 
 @click.command("export", epilog="Example: fmvm export 7f3c -o run.fms && scp run.fms other:")
 @store_option
 @json_option
+@limit_option
 @click.option("-o", "output", metavar="FILE.fms", help="Where to write it. Default: RUN.fms here.")
 @click.option(
     "--in-doubt", is_flag=True, help="Export although an at-most-once effect is in flight."
@@ -39,6 +40,7 @@ from flowmetal.cli.output import complain, say, say_json
 def command(
     store_url: str | None,
     as_json: bool,
+    limits: tuple[str, ...],
     output: str | None,
     in_doubt: bool,
     copy: bool,
@@ -55,9 +57,11 @@ def command(
         raise click.UsageError("--id goes with --copy: a run that moves keeps its id")
     if not copy and (at is not None or perform or results):
         raise click.UsageError("--at, --perform and --result go with --copy")
+    if limits and not copy:
+        raise click.UsageError("--limit goes with --copy: a run that moves is not computed")
     if abandon and (copy or in_doubt or force or output is not None):
         raise click.UsageError("--abandon takes no other option but --store and --json")
-    with open_engine(store_url, must_exist=True) as engine:
+    with open_engine(store_url, limits=limits, must_exist=True) as engine:
         found = engine.find(run)
         if abandon:
             engine.abandon_export(found)

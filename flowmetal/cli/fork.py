@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from flowmetal.cli.driving import open_engine
-from flowmetal.cli.options import json_option, path_option, read_results, store_option
+from flowmetal.cli.options import json_option, limit_option, path_option, read_results, store_option
 from flowmetal.cli.output import complain, say, say_json
 
 
@@ -14,6 +14,7 @@ from flowmetal.cli.output import complain, say, say_json
 )
 @store_option
 @json_option
+@limit_option
 @path_option
 @click.option(
     "--at", type=int, metavar="N", help="From the state after event N. Default: as it is."
@@ -32,6 +33,7 @@ from flowmetal.cli.output import complain, say, say_json
 def command(
     store_url: str | None,
     as_json: bool,
+    limits: tuple[str, ...],
     roots: tuple[str, ...],
     no_contracts: bool,
     at: int | None,
@@ -53,7 +55,7 @@ def command(
     if file is not None:
         program = load_program(file, roots=roots, contracts=not no_contracts)
     said = read_results(results)
-    with open_engine(store_url, must_exist=True) as engine:
+    with open_engine(store_url, limits=limits, must_exist=True) as engine:
         found = engine.find(run)
         made = engine.fork(found, at=at, id=fork, program=program, results=said, perform=perform)
     if as_json:

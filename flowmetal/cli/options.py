@@ -117,6 +117,17 @@ def start_options(command: Command) -> Command:
     return command
 
 
+def limit_option(command: Command) -> Command:
+    """Add ``--limit``, for verbs that compute: they drive runs, or go through what one was."""
+    return click.option(
+        "--limit",
+        "limits",
+        metavar="NAME=N",
+        multiple=True,
+        help="bits, characters, items, frames, heap or snapshot: what a run may use (repeatable).",
+    )(command)
+
+
 def host_options(command: Command) -> Command:
     """Add what every verb that drives runs in this process takes."""
     command = click.option(
@@ -124,13 +135,7 @@ def host_options(command: Command) -> Command:
         type=click.Choice(["every"]),
         help="every: one commit per effect, with many fibers too.",
     )(command)
-    command = click.option(
-        "--limit",
-        "limits",
-        metavar="NAME=N",
-        multiple=True,
-        help="bits, characters, items, frames, heap or snapshot: what a run may use (repeatable).",
-    )(command)
+    command = limit_option(command)
     return click.option(
         "--python",
         "modules",

@@ -7,13 +7,14 @@ import sys
 import click
 
 from flowmetal.cli.driving import open_engine
-from flowmetal.cli.options import json_option, read_json, store_option
+from flowmetal.cli.options import json_option, limit_option, read_json, store_option
 from flowmetal.cli.output import complain, render, say, say_json
 
 
 @click.command("query", epilog="""Example: fmvm query 7f3c total '["EUR"]'""")
 @store_option
 @json_option
+@limit_option
 @click.option("--at", type=int, metavar="N", help="As the run stood after event N.")
 @click.argument("run", metavar="RUN")
 @click.argument("name", metavar="NAME")
@@ -21,6 +22,7 @@ from flowmetal.cli.output import complain, render, say, say_json
 def command(
     store_url: str | None,
     as_json: bool,
+    limits: tuple[str, ...],
     at: int | None,
     run: str,
     name: str,
@@ -36,7 +38,7 @@ def command(
 
     given = () if arguments is None else read_json(arguments, "the argument")
     values = tuple(given) if isinstance(given, Vector | tuple) else (given,)
-    with open_engine(store_url, must_exist=True) as engine:
+    with open_engine(store_url, limits=limits, must_exist=True) as engine:
         found = engine.find(run)
         try:
             value = engine.query(found, name, *values, at=at)

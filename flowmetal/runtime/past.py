@@ -2,7 +2,8 @@
 
 Between two facts a machine is deterministic, and each event that records a fact
 says how much fuel had been burnt when it entered. So the machine runs up to that
-point, gets the fact, and runs on; nothing is performed, and nothing is written.
+point, gets the fact, and runs on; nothing is performed, and nothing is written. The limits are those
+of whoever looks, as they are of whoever drives: they have to be what they were.
 What it asks for on the way must be what the history says that it asked for:
 ``machine_at`` is also how a history is checked against its program.
 """
@@ -38,6 +39,8 @@ _REASON = keyword("reason")
 _REVIVED = keyword("revived")
 _AGAIN = keyword("again")
 _PAGE: Final = 1000
+_FAILING: Final = 100_000
+"""More fuel than it takes to fail: that costs none of its own, but the machine has to be let go on."""
 
 
 @dataclass(slots=True)
@@ -62,8 +65,15 @@ class Past:
         self._note(run_free(machine))
 
     def run_as_far_as(self, other: Machine) -> None:
-        """Compute until where another machine of the run has come. A failure costs no fuel of its own."""
-        self.run_to(UNLIMITED if other.status is MachineStatus.FAILED else other.fuel_used)
+        """Compute until where another machine of the run has come."""
+        if other.status is MachineStatus.FAILED:
+            self.run_to_failure(other.fuel_used)
+        else:
+            self.run_to(other.fuel_used)
+
+    def run_to_failure(self, fuel: int) -> None:
+        """Compute until the machine fails, as it did at so much fuel. Under other limits than it had then, it may not."""
+        self.run_to(fuel + _FAILING)
 
     def take_in(self) -> None:
         """Let in what has been fed and entered at the fuel at which the machine stands."""
@@ -183,7 +193,10 @@ def _approach(past: Past, event: Event) -> bool:
                 past.run_to(fuel)
         case kinds.REVIVED:
             data = _data(event)
-            past.run_to(data.get(_FUEL) if isinstance(revival_of(data), Resume) else UNLIMITED)
+            if isinstance(revival_of(data), Resume):
+                past.run_to(data.get(_FUEL))
+            else:
+                past.run_to_failure(data.get(_FUEL))
         case kinds.UPGRADED:
             data = _data(event)
             fuel = data.get(_FUEL)
@@ -200,6 +213,7 @@ def _upgrade(past: Past, data: Map) -> None:
     if data.get(_FUEL) is None:  # the run had not begun
         old = past.machine
         past.machine = start(image, old.entry, old.arguments, old.run, old.random)
+        past.machine.limits = old.limits
     else:
         past.machine = moved(past.machine, image)
 
@@ -219,9 +233,8 @@ def program_at(host: Host, row: RunRow, seq: int) -> ProgramHash:
 
 def _latest(host: Host, row: RunRow, data: bytes | None, image: Image | None) -> Past:
     image = host.image(row.program) if image is None else image
-    if data is None:
-        return Past(_begin(row, image), row.seq, host.image)
-    return Past(decode(data, image, partial(host.store.chunks, row.id)), row.seq, host.image)
+    machine = _begin(host, row, image) if data is None else _decoded(host, row, image, data)
+    return Past(machine, row.seq, host.image)
 
 
 def _older(host: Host, row: RunRow, at: int, image: Image | None) -> Past:
@@ -234,9 +247,8 @@ def _older(host: Host, row: RunRow, at: int, image: Image | None) -> Past:
         return host.image(name) if image is None or image.program.hash != name else image
 
     if kept is None:
-        return Past(_begin(row, image_of(program)), 0, image_of)
-    machine = decode(kept[1], image_of(program), partial(host.store.chunks, row.id))
-    return Past(machine, seq, image_of)
+        return Past(_begin(host, row, image_of(program)), 0, image_of)
+    return Past(_decoded(host, row, image_of(program), kept[1]), seq, image_of)
 
 
 def oldest(host: Host, row: RunRow) -> Past | None:
@@ -247,12 +259,20 @@ def oldest(host: Host, row: RunRow) -> Past | None:
 
 def beginning(host: Host, row: RunRow) -> Past:
     """Return the machine of a run before its first instruction."""
-    return Past(_begin(row, host.image(program_at(host, row, 0))), 0, host.image)
+    return Past(_begin(host, row, host.image(program_at(host, row, 0))), 0, host.image)
 
 
-def _begin(row: RunRow, image: Image) -> Machine:
+def _begin(host: Host, row: RunRow, image: Image) -> Machine:
     entry, arguments, seed = decode_input(row.input)
-    return start(image, entry, arguments, first_id(row.input) or row.id, seed)
+    machine = start(image, entry, arguments, first_id(row.input) or row.id, seed)
+    machine.limits = host.limits
+    return machine
+
+
+def _decoded(host: Host, row: RunRow, image: Image, data: bytes) -> Machine:
+    machine = decode(data, image, partial(host.store.chunks, row.id))
+    machine.limits = host.limits
+    return machine
 
 
 def events_of(host: Host, run: RunId, after: int, last: int) -> Iterator[Event]:

@@ -167,3 +167,20 @@ def test_gc_says_what_would_go_and_takes_it(waiting) -> None:
     assert wet == {**dry, "dry_run": False}
     assert waiting("fmvm", "eval", "p", "@seen", "--at", "2").out == "[]\n"
     assert waiting("fmvm", "gc", "--snapshots", "many").status == 2
+
+
+FEW = """(defn many [] (try (count (vec (range 2000))) (catch :limit/items e :no)))
+(defn main [] (let [found (many)] (sleep! #dur "1ms") found))"""
+
+
+def test_what_a_run_was_is_looked_at_under_the_limits_that_it_had(shell) -> None:
+    shell.write("few.flow", FEW)
+    few = ("--limit", "items=1000")
+    assert shell("fmvm", "run", "few.flow", "--id", "f", *few).out == ":no\n"
+    assert shell("fmvm", "verify", "f", *few).status == 0
+    assert shell("fmvm", "verify", "f").status == 1
+    assert shell("fmvm", "eval", "f", "found", "--at", "2", *few).out == ":no\n"
+    assert shell("fmvm", "fork", "f", "--at", "2", "--id", "g", *few).status == 0
+    assert shell("fmvm", "export", "f", "--at", "2", "--copy", *few).status == 0
+    assert shell("fmvm", "resume", "g").out == ":no\n"
+    assert shell("fmvm", "export", "g", *few).status == 2

@@ -9,6 +9,7 @@ import pytest
 from flowmetal import Engine, Limits, compile
 from flowmetal.embed.config import limits_of
 from flowmetal.errors import UsageError
+from flowmetal.values import pr_str
 from flowmetal.values.meter import DEFAULT, UNTRUSTED
 
 
@@ -74,3 +75,35 @@ def test_a_large_snapshot_is_said_once_in_the_log(folder: Path) -> None:
         run, _ = engine.start(compile(text))
         assert engine.drive(run).state == "completed"
     assert len([line for line in lines if "a snapshot of this run takes" in line]) == 1
+
+
+CAUGHT = """(ns l (:require [flow.event :refer [receive!]]))
+(defn many [] (try (count (vec (range 2000))) (catch :limit/items e :no)))
+(defn main [] (let [found (many)] (receive! :go) found))"""
+
+
+def test_what_came_of_a_limit_comes_of_it_again_when_it_is_looked_at(folder: Path) -> None:
+    with Engine(f"sqlite:{folder}/runs.db", limits=Limits(items=1_000)) as engine:
+        run, _ = engine.start(compile(CAUGHT))
+        engine.interpret(until_idle=True)
+        last = max(event.seq for event in engine.events(run))
+        copy = engine.fork(run, at=1).id
+        for each in (run, copy):
+            engine.signal(each, "go")
+            assert pr_str(engine.result(each)) == ":no"
+            assert engine.verify(each).problems == []
+        assert pr_str(engine.eval(run, "found", at=last)) == ":no"
+    with Engine(f"sqlite:{folder}/runs.db") as engine:
+        assert engine.verify(run).problems != []
+
+
+def test_under_other_limits_a_run_that_failed_is_computed_no_further_than_it_was(
+    folder: Path,
+) -> None:
+    source = "(defn main [] (vec (range 2000)) (loop [] (recur)))"
+    with Engine(f"sqlite:{folder}/runs.db", limits=Limits(items=1_000)) as engine:
+        run, _ = engine.start(compile(source))
+        assert engine.drive(run).state == "failed"
+        assert engine.verify(run).problems == []
+    with Engine(f"sqlite:{folder}/runs.db") as engine:
+        assert engine.verify(run).problems == ["the snapshot is not what the history leads to"]
