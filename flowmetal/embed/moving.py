@@ -35,7 +35,13 @@ from flowmetal.runtime.host import Host
 from flowmetal.runtime.inheriting import leaving, name_of_tie
 from flowmetal.runtime.progress import asking_again, decode_progress, leaving_notes
 from flowmetal.store import rules
-from flowmetal.store.operations.vocabulary import RestoreCallback, RestoreEnds, ShowTies
+from flowmetal.store.operations.vocabulary import (
+    Asked,
+    HoldTasks,
+    RestoreCallback,
+    RestoreEnds,
+    ShowTies,
+)
 from flowmetal.store.protocol import (
     ENDED,
     LIVING,
@@ -107,10 +113,11 @@ def _export(host: Host, claim: Claim, path: str, in_doubt: bool, force: bool) ->
         raise
     body = encode_data(hash_map(((keyword("copy"), False),)))
     event = NewEvent(kinds.EXPORTED, "", 0, body)
-    claim = store.commit(claim, _keeping(row, RunState.EXPORTING, (event,), release=False))
+    going = _keeping(row, RunState.EXPORTING, (event,), release=False)
+    claim = store.commit(claim, going._replace(operations=(Asked("", HoldTasks(held=True)),)))
     data = b""
     try:
-        # From here on nothing comes in: messages and answers are refused.
+        # From here on nothing comes in: messages and answers are refused, and nobody takes a task.
         ties = Ties.of(store, run)
         if not in_doubt:
             _refuse_in_doubt(row, ties)
@@ -120,9 +127,6 @@ def _export(host: Host, claim: Claim, path: str, in_doubt: bool, force: bool) ->
         _check_sound(host, run, parts)
         data = pack(sealed(parts, host.keys))
         write_bytes(path, data)
-        # A worker that claims by SQL does not know that the run is leaving. The file says nothing of it.
-        if set(Ties.of(store, run).doubtful).difference(ties.doubtful):
-            raise _in_doubt(run)
     except BaseException:  # whatever it was, the run is still here: it goes on as before
         _take_back(path, data)
         _stay(store, claim, row)
@@ -181,7 +185,10 @@ def _stay(store: Store, claim: Claim, row: RunRow) -> None:
     stays = row.state is not RunState.EXPORTING  # another export may have left a file
     events = (NewEvent(kinds.STAYED, "", 0, encode_data(None)),) if stays else ()
     progress = asking_again(row.progress, but=Ties.of(store, claim.run).offered)
-    store.commit(claim, _keeping(row, row.state, events, release=True)._replace(progress=progress))
+    commit = _keeping(row, row.state, events, release=True)._replace(progress=progress)
+    if stays:
+        commit = commit._replace(operations=(Asked("", HoldTasks(held=False)),))
+    store.commit(claim, commit)
 
 
 def _leaving(store: Store, parts: dict[str, bytes], ties: Ties) -> dict[str, bytes]:
@@ -447,15 +454,11 @@ def _refuse_in_doubt(row: RunRow, ties: Ties) -> None:
     """Refuse to move an at-most-once effect whose outcome nobody knows (FM1202)."""
     notes = decode_progress(row.progress).effects
     if ties.doubtful or any(note.begun for note in notes.values()):
-        raise _in_doubt(row.id)
-
-
-def _in_doubt(run: RunId) -> RefusedError:
-    return RefusedError(
-        "FM1202",
-        f"an at-most-once effect of run {run} is in flight",
-        hint="wait for its end, or export with --in-doubt: it then ends in an :effect/in-doubt error",
-    )
+        raise RefusedError(
+            "FM1202",
+            f"an at-most-once effect of run {row.id} is in flight",
+            hint="wait for its end, or export with --in-doubt: it then ends in an :effect/in-doubt error",
+        )
 
 
 def _keeping(row: RunRow, state: RunState, events: tuple[NewEvent, ...], release: bool) -> Commit:

@@ -35,6 +35,7 @@ from flowmetal.store.operations.vocabulary import (
     Enqueue,
     FindTask,
     GetState,
+    HoldTasks,
     IfExists,
     OnParentEnd,
     OpenCallback,
@@ -1252,6 +1253,15 @@ class OperationsContract:
         again = world.ann.operate(ClaimTask("images", "w2"))
         assert (of(again, "id"), of(again, "attempt")) == (id_, 2)
         assert of(world.ann.operate(EndTask(id_, 1, "1")), "value") is False
+
+    def test_tasks_that_are_held_are_for_nobody_until_they_are_let_go(self, world: World) -> None:
+        doer = Doer(world, R1)
+        self.task(doer)
+        for held in (True, True, False, False):
+            asked = step(operations=(Asked("", HoldTasks(held)),))
+            doer.claim = world.ann.commit(doer.claim, asked)
+            assert of(world.bob.operate(FindTask("images")), "value") is not held
+        assert of(world.bob.operate(ClaimTask("images", "w")), "attempt") == 1
 
     def test_a_task_says_how_it_stands(self, world: World) -> None:
         doer = Doer(world, R1)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+import time
+from contextlib import closing, suppress
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,7 @@ from flowmetal.embed import moving
 from flowmetal.errors import RefusedError, RunError, UsageError
 from flowmetal.ids import RunId
 from flowmetal.runtime.inheriting import last_token
-from flowmetal.store.operations.vocabulary import ClaimCalls, ShowCall, ShowTies
+from flowmetal.store.operations.vocabulary import ClaimCalls, ShowCall, ShowTask, ShowTies
 from flowmetal.store.protocol import Claim, Commit, RunQuery, RunState
 from flowmetal.values import RunRef, keyword, pr_str
 
@@ -454,29 +456,55 @@ def test_a_call_that_is_taken_as_its_run_leaves_is_not_offered_to_a_second_proce
     assert a.store.operate(ShowCall(RunId(run), 2)).get(keyword("performer")) == "p1"
 
 
-def test_a_task_that_is_claimed_by_sql_while_the_file_is_written_keeps_its_run_here(
-    tmp_path, monkeypatch
+CLAIM_BY_SQL = """
+  UPDATE task SET state = 'claimed', attempt = attempt + 1, worker = 'w', lease_expires_us = :now_us + lease_us
+  WHERE id = (SELECT id FROM task WHERE queue = 'till' AND state = 'open' AND ready_us <= :now_us
+                AND coalesce(expires_us, :now_us + 1) > :now_us
+              ORDER BY ready_us LIMIT 1)"""
+
+
+def claim_by_sql(store: Path) -> int:
+    """Claim a task as docs/store.md says, and return how many that were."""
+    with closing(sqlite3.connect(store)) as worker, worker:
+        return worker.execute(CLAIM_BY_SQL, {"now_us": time.time_ns() // 1000}).rowcount
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_task_is_not_claimed_by_sql_while_the_file_of_its_run_is_written(
+    tmp_path, monkeypatch, fails
 ) -> None:
-    store, file = tmp_path / "a.db", tmp_path / "r.fms"
-    write = moving.write_bytes
+    store, write, claimed = tmp_path / "a.db", moving.write_bytes, []
 
-    def say(sql: str) -> None:
-        with closing(sqlite3.connect(store)) as worker, worker:
-            assert worker.execute(f"UPDATE task SET {sql}").rowcount == 1
-
-    def claimed_meanwhile(path: str, data: bytes) -> None:
-        say("state = 'claimed', attempt = attempt + 1, worker = 'w', lease_expires_us = 1 << 60")
+    def written(path: str, data: bytes) -> None:
         write(path, data)
+        claimed.append(claim_by_sql(store))
+        if fails:
+            raise OSError("no room")
 
     with flowmetal.Engine(f"sqlite:{store}") as engine:
         run = parked(engine, CAREFUL)
-        monkeypatch.setattr(moving, "write_bytes", claimed_meanwhile)
-        with pytest.raises(RefusedError, match="FM1202"):
-            engine.export(run, str(file), in_doubt=True)
-        assert not file.exists()
-        engine.interpret(until_idle=True)
-        say("state = 'done', result = '5'")
-        assert engine.result(run) == 5
+        monkeypatch.setattr(moving, "write_bytes", written)
+        with suppress(OSError):
+            engine.export(run, str(tmp_path / "r.fms"))
+        assert claimed == [0]
+        assert engine.store.run(run).state is (RunState.WAITING if fails else RunState.MOVED)
+        assert claim_by_sql(store) == fails
+
+
+def test_a_task_waits_as_long_as_before_when_its_run_stays(tmp_path, monkeypatch) -> None:
+    def written(path: str, data: bytes) -> None:
+        shown.append(engine.store.operate(ShowTask(RunId(run), 1)).get(keyword("ready")))
+        raise OSError("no room")
+
+    with flowmetal.Engine("memory:") as engine:
+        run, shown = parked(engine, CAREFUL), []
+        before = engine.store.operate(ShowTask(RunId(run), 1)).get(keyword("ready"))
+        monkeypatch.setattr(moving, "write_bytes", written)
+        with pytest.raises(OSError, match="no room"):
+            engine.export(run, str(tmp_path / "r.fms"))
+        after = engine.store.operate(ShowTask(RunId(run), 1)).get(keyword("ready"))
+        assert (shown, after) == ([before], before)
+        assert engine.claim_task("till", "w").id
 
 
 def test_what_a_worker_has_goes_on_if_its_run_stays_because_the_file_cannot_be_written(

@@ -55,6 +55,7 @@ from flowmetal.store.operations.vocabulary import (
     FindTask,
     GetState,
     GiveBackCall,
+    HoldTasks,
     OfferCall,
     OpenCallback,
     OpenTask,
@@ -136,6 +137,9 @@ def _perform_for(records: Records, asker: Asker, operation: Operation) -> Answer
             return None
         case StopTask():
             return tasks.stop(records, asker)
+        case HoldTasks():
+            tasks.hold(records, asker, operation)
+            return None
         case Withdraw():
             _withdraw(records, Asker(asker.run, operation.effect))
             return answer(value=None)
@@ -226,6 +230,7 @@ def _perform(records: Records, asker: Asker | None, operation: Operation) -> Ans
             | OfferCall()
             | RecallCall()
             | StopTask()
+            | HoldTasks()
             | Withdraw()
             | AskAnew()
         ):

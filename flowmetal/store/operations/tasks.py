@@ -11,7 +11,8 @@ A task that is asked for again, for it has failed or its run has come back, coun
 who was lost then has no word now.
 
 A worker that did not hear that it was heard says it again: the word of an attempt is remembered for a day.
-While a run is written to a file nobody claims its tasks and no word is taken, for it would be lost.
+While a run is written to a file nobody claims its tasks and no word is taken, for it would be lost. Plain SQL does not look at
+the run: what is open is then **held**, ready at the end of time.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ from flowmetal.store.operations.vocabulary import (
     ClaimTask,
     EndTask,
     FindTask,
+    HoldTasks,
     OpenTask,
     ShowTask,
 )
@@ -68,6 +70,8 @@ _REMEMBERED_US: Final = 86_400_000_000
 _AWAY_US: Final = 30 * 86_400_000_000
 """How long a run that has moved may be away, so that who was lost before has no word when it is back."""
 _MOST_ATTEMPTS: Final = 1 << 40
+_HELD_US: Final = 1 << 61
+"""Is added to the time from which on a task that is held may be claimed."""
 
 
 @dataclass(slots=True)
@@ -248,6 +252,20 @@ def _place(key: str, task: Task) -> str:
     return f"{task.queue}{TAB}{ready:016x}{TAB}{key}"
 
 
+def hold(records: Records, asker: Asker, operation: HoldTasks) -> None:
+    """Put the open tasks of a run out of everybody's reach, or back where they were."""
+    for _, _, tie in ties(records, asker.run, OPEN_TIE):
+        task = find(records, Task, tie.place) if tie.kind == TASK else None
+        if task is not None and task.state == OPEN and _is_held(task) != operation.held:
+            drop(records, Line, _place(tie.place, task))
+            task.ready_us += _HELD_US if operation.held else -_HELD_US
+            _offer(records, tie.place, task)
+
+
+def _is_held(task: Task) -> bool:
+    return task.ready_us >= _HELD_US
+
+
 def claim(records: Records, operation: ClaimTask) -> Answer:
     for hint, key, task in _in_line(records, operation.queue, operation.names):
         drop(records, Line, hint)
@@ -305,7 +323,7 @@ def show(records: Records, operation: ShowTask) -> Answer:
                     state=task.state,
                     attempt=task.attempt,
                     most=task.max_attempts,
-                    ready=task.ready_us,
+                    ready=task.ready_us % _HELD_US,
                     worker=task.worker,
                     lease=task.lease_expires_us,
                 )
@@ -420,7 +438,8 @@ def _heed(records: Records, key: str, task: Task, *, doubt: bool = False) -> Non
     if task.state == FAILED and not doubt:
         again_us = _next_attempt_us(records, key, task)
         if again_us is not None:
-            task.state, task.ready_us = OPEN, again_us
+            task.state = OPEN
+            task.ready_us = again_us + (_HELD_US if _is_leaving(records, key) else 0)
             task.worker = task.lease_expires_us = task.result = None
             _offer(records, key, task)
             return

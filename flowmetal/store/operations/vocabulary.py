@@ -399,6 +399,13 @@ class StopTask:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldTasks:
+    """Keep what is open of the tasks of the run that asks from everybody, or let it be claimed again (``held`` false)."""
+
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimTask:
     """Take the oldest task of a queue that can be done now, with a lease.
 
@@ -599,6 +606,7 @@ Operation = (
     | Redrive
     | OpenTask
     | StopTask
+    | HoldTasks
     | ClaimTask
     | FindTask
     | ShowTask
