@@ -224,6 +224,8 @@ def _perform_quick(active: ActiveRun, let_go: bool) -> Steps[None]:
         yield Step(RunState.RUNNING)
     for request in active.quick:
         value, error = _call(active, request)
+        if _leaves_in_doubt(request, error):
+            error = in_doubt(request, error)
         active.resolve(request, value, error, active.host.clock.now_us())
     active.quick.clear()
     yield _go_on(active, let_go)
@@ -476,8 +478,7 @@ def _take_arrival(active: ActiveRun, arrival: Arrival, now_us: int) -> None:
         return
     pending.in_flight = False
     error = arrival.error
-    doubtful = arrival.begun and pending.options.at_most_once
-    if error is not None and doubtful and error.type in _OUTCOME_UNKNOWN:
+    if arrival.begun and _leaves_in_doubt(pending.request, error):
         error = in_doubt(pending.request, error)  # which no policy tries again
     elif (
         error is not None
@@ -486,6 +487,12 @@ def _take_arrival(active: ActiveRun, arrival: Arrival, now_us: int) -> None:
     ):
         return
     active.resolve(pending.request, arrival.value, error, arrival.at_us)
+
+
+def _leaves_in_doubt(request: EffectRequest, error: ErrorValue | None) -> bool:
+    """Say whether nobody knows, after an error, if an effect was performed that must not be performed again."""
+    is_careful = bool(request.args.get(AT_MOST_ONCE))
+    return is_careful and error is not None and error.type in _OUTCOME_UNKNOWN
 
 
 def _may_pass(error: ErrorValue, pending: Pending) -> bool:

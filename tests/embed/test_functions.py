@@ -312,3 +312,23 @@ def test_a_quick_function_is_not_called_with_an_option_that_is_refused() -> None
         assert str(engine.result(run)) == "[1 2]"
         assert engine.verify(run).problems == []
     assert called == ["g"]
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_after_a_timeout_an_at_most_once_function_is_in_doubt(slow: bool) -> None:
+    called: list[str] = []
+
+    @flowmetal.foreign("p/f", slow=slow)
+    def f() -> None:
+        called.append("f")
+        raise flowmetal.EffectFailed.of("timeout", "no answer", retryable=True)
+
+    source = """(ns p) (defforeign f {:at-most-once true} [])
+      (defn main [] (step! "s" {:retry {:backoff #dur "1ms"}} (f)))"""
+    with flowmetal.Engine("memory:", functions=[f]) as engine:
+        run, _ = engine.start(flowmetal.compile(source))
+        error = engine.drive(run).error
+        assert isinstance(error, ErrorValue)
+        assert (error.type.text, error.cause.type.text) == ("effect/in-doubt", "timeout")
+        assert engine.verify(run).problems == []
+    assert called == ["f"]
