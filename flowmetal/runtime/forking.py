@@ -104,8 +104,9 @@ def fork(
         past = machine_at(host, row, at)
         forking = _Forking(host, row, past, id, at, choices or Choices({}), program)
         now = _row(host, run)
-        # Else it has gone on, or its history was trimmed while it was read.
-        if now.anchor == row.anchor and (at is not None or now.seq == row.seq):
+        # Else it has gone on from there, or its history was trimmed while it was read.
+        is_earlier = at is not None and at < row.seq
+        if now.anchor == row.anchor and (is_earlier or now.seq == row.seq):
             return forking.made()
     raise RefusedError(
         "FM1136",

@@ -9,9 +9,14 @@ import pytest
 import flowmetal
 from flowmetal.errors import RefusedError, UsageError
 from flowmetal.ids import RunId
+from flowmetal.runtime.active import Step
+from flowmetal.runtime.advance import advance
+from flowmetal.runtime.committing import carry_out, commit_step
 from flowmetal.runtime.driving import drive
 from flowmetal.runtime.forking import Choices, fork
+from flowmetal.runtime.loading import open_run
 from flowmetal.runtime.verifying import verify
+from flowmetal.store.protocol import RunState
 from flowmetal.values import decode_data, keyword, pr_str
 from tests.crash.corpus import CASES, Case
 from tests.runtime.test_past import host_of, lived, row_of
@@ -53,6 +58,38 @@ def test_a_fork_that_performs_anew_ends_and_verifies(case: Case) -> None:
     assert ended is not None
     assert verify(host, ended).problems == []
     trial.store.forget(F)
+
+
+def test_a_fork_of_the_last_event_of_a_run_that_goes_on_meanwhile_says_what_was_printed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = """(ns p (:require [flow.event :refer [receive!]]))
+      (defn main []
+        (receive! :a)
+        (loop [i 0] (if (< i 90000) (recur (inc i)) (do (println "printed") (receive! :b)))))"""
+    with flowmetal.Engine("memory:") as engine:
+        run, _ = engine.start(flowmetal.compile(source))
+        engine.interpret(until_idle=True)
+        engine.signal(run, "a")
+        host = engine.host
+        with host.claimed(RunId(run)) as claim:
+            active = open_run(host, claim, host.clock.monotonic_us())  # type: ignore[arg-type]
+            carry_out(active, advance(active, turns=1))
+            commit_step(active, Step(RunState.READY, leave=True))
+        last = max(event.seq for event in engine.events(run))
+        look = engine.store.snapshot
+
+        def going_on_meanwhile(run: RunId) -> bytes | None:
+            monkeypatch.undo()
+            engine.interpret(until_idle=True)
+            return look(run)
+
+        monkeypatch.setattr(engine.store, "snapshot", going_on_meanwhile)
+        made = engine.fork(run, at=last)
+        printed = [e for e in engine.events(made.id) if e.kind == "output"]
+        assert [pr_str(event.data) for event in printed] == ['"printed\\n"']
+        engine.interpret(until_idle=True)
+        assert engine.verify(made.id).problems == []
 
 
 def test_what_was_asked_for_and_given_up_on_the_way_is_in_the_history_of_the_fork() -> None:
