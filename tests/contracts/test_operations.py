@@ -1175,6 +1175,18 @@ class OperationsContract:
         self.put(world, "b", QueuePolicy(concurrency=2))
         assert self.states(world, "a-2", "b") == ["ready", "ready"]
 
+    def test_of_many_entries_whose_delays_are_over_the_first_in_order_begins(
+        self, world: World
+    ) -> None:
+        policy = QueuePolicy(concurrency=1)
+        for number in range(120):
+            self.put(world, f"low-{number}", policy, delay_us=SECOND)
+        self.put(world, "high", policy, delay_us=2 * SECOND, priority=1)
+        world.clock.advance(3 * SECOND)
+        while world.ann.attend():
+            pass
+        assert self.states(world, "high", "low-0") == ["ready", "queued"]
+
     def test_an_interpreter_drives_no_more_of_a_queue_than_it_may(self, world: World) -> None:
         for run in "abc":
             self.put(world, run, QueuePolicy(per_worker=2))

@@ -9,6 +9,7 @@ from flowmetal.errors import StoreError
 from flowmetal.ids import RunId
 from flowmetal.store import rules
 from flowmetal.store.operations import (
+    MOST_AT_ONCE,
     Unattended,
     callbacks,
     calls,
@@ -391,5 +392,6 @@ def attend_to(records: Records, due: Sequence[tuple[str, str]]) -> None:
         except UnicodeEncodeError as half:
             raise Unattended(space, key, rules.no_text(half.object)) from None
     delayed = [key for space, key in due if space == queues.Delayed.SPACE]
+    see_to_queue = queues.serve if len(due) < MOST_AT_ONCE else queues.serve_soon
     for name in dict.fromkeys(map(queues.queue_of, delayed)):
-        queues.serve(records, name)
+        see_to_queue(records, name)
