@@ -62,9 +62,9 @@ def perform_all(records: Records, run: RunId, asked: Sequence[Asked]) -> None:
 
 def is_a_look(operation: Operation) -> bool:
     """Say whether an operation only reads: then it needs no transaction that writes."""
-    from flowmetal.store.operations.vocabulary import LOOKS
+    from flowmetal.store.operations import performing
 
-    return isinstance(operation, LOOKS)
+    return isinstance(operation, performing.LOOKS)
 
 
 def operate(records: Records, operation: Operation) -> tuple[Answer, bool]:

@@ -353,6 +353,22 @@ def _cut(records: Records, run: Standing, what: str, key: str, tie: Tie) -> None
             raise rules.damaged(f"what hangs on run {run.id}", what)
 
 
+LOOKS: Final = (
+    GetState,
+    ScanState,
+    ShowPermit,
+    ShowCallback,
+    ShowPromise,
+    DeadLetters,
+    FindTask,
+    ShowTask,
+    ShowCall,
+    Deployments,
+)
+"""Those that only read. ``ShowTies`` stands in line with those that write: what hangs on a run that is about to move has
+to be all of it, and what others have begun on PostgreSQL is not to be seen yet."""
+
+
 _DUE: Final[dict[str, Callable[[Records, str], None]]] = {
     permits.Semaphore.SPACE: permits.serve,
     permits.Rate.SPACE: permits.forget_rate,

@@ -624,21 +624,6 @@ Operation = (
     | Deployments
 )
 
-LOOKS = (
-    GetState,
-    ScanState,
-    ShowPermit,
-    ShowCallback,
-    ShowPromise,
-    DeadLetters,
-    FindTask,
-    ShowTask,
-    ShowCall,
-    Deployments,
-)
-"""Those that only read. ``ShowTies`` stands in line with those that write: what hangs on a run that is about to move has
-to be all of it, and what others have begun on PostgreSQL is not to be seen yet."""
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
