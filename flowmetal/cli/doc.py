@@ -38,8 +38,7 @@ def command(roots: tuple[str, ...], as_json: bool, name: str) -> None:
     from flowmetal.embed.config import source_roots
     from flowmetal.embed.documenting import Library
 
-    here = Path.cwd()
-    found = Library(source_roots(here / "-", roots) or (here,)).documentation_of(name)
+    found = Library(source_roots(Path("-"), roots) or (Path(),)).documentation_of(name)
     if as_json:
         say_json([asdict(one) for one in found])
     else:

@@ -58,7 +58,7 @@ def command(
     """
     from flowmetal.embed.config import source_roots
 
-    folders = source_roots(Path.cwd() / "repl", roots)
+    folders = source_roots(Path("repl"), roots)
     if run is None:
         if (store_url, at, fiber, frame) != (None, None, None, None):
             raise UsageError(

@@ -80,7 +80,7 @@ class ConfigConnector:
         except FileNotFoundError:
             raise _unreadable(PROJECT_FILE, "the interpreter's working folder is gone") from None
         files = (folder / PROJECT_FILE for folder in (here, *here.parents))
-        return next((file for file in files if file.is_file()), None)
+        return next((file for file in files if os.path.isfile(file)), None)
 
     def _filled(self, call: Call, path: str, value: Value, depth: int) -> Value:
         """Return the value with the variables that it names."""

@@ -77,14 +77,24 @@ def source_roots(file: Path, given: Sequence[str] = ()) -> tuple[Path, ...]:
     from_environment = os.environ.get("FLOW_PATH", "")
     if from_environment:
         return tuple(Path(root) for root in from_environment.split(os.pathsep) if root)
-    for folder in file.resolve().parents:
-        if (folder / PROJECT_FILE).is_file():
-            from flowmetal.embed.dependencies import roots_of
-            from flowmetal.embed.project_file import project_in
+    try:
+        folder = file.resolve().parent
+    except FileNotFoundError:  # the working folder is gone: it is in no project
+        return ()
+    found = _project_above(folder)
+    if found is None:
+        return ()
+    from flowmetal.embed.dependencies import roots_of
+    from flowmetal.embed.project_file import project_in
 
-            project = project_in(folder)
-            return roots_of(folder) if project.says_paths or project.dependencies else ()
-    return ()
+    project = project_in(found.parent)
+    return roots_of(found.parent) if project.says_paths or project.dependencies else ()
+
+
+def _project_above(folder: Path) -> Path | None:
+    """Return the project file in ``folder`` or above it. One that this user may not reach is not there for them."""
+    files = (each / PROJECT_FILE for each in (folder, *folder.parents))
+    return next((file for file in files if os.path.isfile(file)), None)
 
 
 def limits_of(words: Iterable[str] = ()) -> Limits:
@@ -121,11 +131,11 @@ def limits_of(words: Iterable[str] = ()) -> Limits:
 
 
 def _project_limits() -> list[str]:
-    for folder in (Path.cwd(), *Path.cwd().parents):
-        project = folder / PROJECT_FILE
-        if project.is_file():
-            return _limits_in(project)
-    return []
+    try:
+        project = _project_above(Path.cwd())
+    except FileNotFoundError:  # the working folder is gone: it is in no project
+        return []
+    return [] if project is None else _limits_in(project)
 
 
 def _limits_in(project: Path) -> list[str]:

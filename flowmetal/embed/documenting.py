@@ -7,6 +7,7 @@ so; ``shop.prices/price-of`` in the source roots, too.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ class Library:
             return
         for path in paths_of(name):
             for file in [root / path for root in self._roots]:
-                if file.is_file():
+                if os.path.isfile(file):
                     self._session.loader.load(read_source(str(file)))
                     return
 

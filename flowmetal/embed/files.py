@@ -176,7 +176,7 @@ def shown_path(file: str) -> str:
     """Return ``file`` as errors show it: relative to the working directory where it lies below."""
     try:
         relative = os.path.relpath(file)
-    except ValueError:
+    except (OSError, ValueError):  # without a working folder nothing is relative to it
         return file
     return file if relative.startswith("..") else relative
 

@@ -103,7 +103,7 @@ class Interactive:
         self.lookup = Lookup(
             self.environment, self.names, self.texts, lambda: self.machine.locals()
         )
-        self._roots = tuple(roots) or (Path.cwd(),)
+        self._roots = tuple(roots) or (Path(),)
         self._options = CompileOptions(contracts=contracts)
         self._inputs = 0
         self._held: dict[int, Value] = {}

@@ -14,6 +14,7 @@ sources in ``src`` if there is such a folder, else beside the file.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def project_in(folder: Path) -> Project:
     Raises UsageError FM1317, with the place in the file, or what reading it raises.
     """
     file = folder / PROJECT_FILE
-    if not file.is_file():
+    if not os.path.isfile(file):
         return Project(folder, _usual_paths(folder), (), False)
     from flowmetal.embed.files import read_source
 
@@ -100,7 +101,7 @@ def project_in(folder: Path) -> Project:
 
 def _usual_paths(folder: Path) -> tuple[Path, ...]:
     source = folder / "src"
-    return (source if source.is_dir() else folder,)
+    return (source if os.path.isdir(source) else folder,)
 
 
 def _start(path: str) -> Span:

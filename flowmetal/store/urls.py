@@ -16,6 +16,8 @@ from flowmetal.store.protocol import Store
 
 ENTRY_POINT_GROUP = "flowmetal.stores"
 
+_ELSEWHERE = "name another place: --store sqlite:PATH, or $FLOWMETAL_STORE"
+
 
 def open_store(url: str, *, must_exist: bool = False) -> Store:
     """Open the store that ``url`` names; a SQLite store is made if it is not there.
@@ -31,7 +33,7 @@ def open_store(url: str, *, must_exist: bool = False) -> Store:
             from flowmetal.store.sqlite import SqliteStore
 
             path = _sqlite_path(rest, make=not must_exist)
-            if must_exist and not path.exists():
+            if must_exist and not _is_there(path):
                 raise StoreError(
                     "FM1030",
                     f"there is no store at {path} yet",
@@ -54,18 +56,61 @@ def _sqlite_path(rest: str, *, make: bool = True) -> Path:
     if rest.startswith("//"):
         rest = rest[2:]
     if rest:
-        return Path(rest).expanduser()
-    folder = default_folder()
+        path = _expanded(rest)
+        if not path.is_absolute():
+            _check_working_folder(path)
+        return path
+    path = _default_folder() / "flowmetal.db"
     if make:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder / "flowmetal.db"
+        _make_folder_of(path)
+    return path
 
 
-def default_folder() -> Path:
+def _check_working_folder(path: Path) -> None:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise StoreError(
+            "FM1003",
+            f"the working folder, in which {path} would be, is gone",
+            hint="go into one that is there, or write the path in full: sqlite:/PATH",
+        ) from None
+
+
+def _is_there(path: Path) -> bool:
+    from flowmetal.store.sqlite.errors import from_system
+
+    try:
+        return path.exists()
+    except OSError as error:
+        raise from_system(error, path) from error
+
+
+def _make_folder_of(path: Path) -> None:
+    from flowmetal.store.sqlite.errors import from_system
+
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        pass  # a file is in its place: the store says so of every address
+    except OSError as error:
+        raise from_system(error, path).with_help(_ELSEWHERE) from error
+
+
+def _default_folder() -> Path:
     """Return the user's state folder (XDG base directories)."""
     state = os.environ.get("XDG_STATE_HOME", "")
-    base = Path(state) if os.path.isabs(state) else Path("~/.local/state").expanduser()
-    return base / "flowmetal"
+    return (Path(state) if os.path.isabs(state) else _expanded("~/.local/state")) / "flowmetal"
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        user = path.partition("/")[0]
+        raise StoreError(
+            "FM1012", f"nobody knows the home folder that `{user}` stands for", hint=_ELSEWHERE
+        ) from None
 
 
 def _open_plugin(scheme: str, url: str) -> Store:

@@ -146,7 +146,7 @@ class TestCompiler:
             own = file.resolve().parents[depth]
         beside = (own.parent / "src", own.parent) if own.name in FOLDERS else ()
         candidates = (*source_roots(file, self._given), own, *beside)
-        return tuple(dict.fromkeys(path.resolve() for path in candidates if path.is_dir()))
+        return tuple(dict.fromkeys(path.resolve() for path in candidates if os.path.isdir(path)))
 
 
 def _starting(namespace: str) -> str:

@@ -42,3 +42,19 @@ def test_both_programs_say_their_version(shell: Shell, program: str, option: str
     assert (done.status, done.err) == (0, "")
     assert done.out.startswith(f"{program} ")
     assert "(Python " in done.out
+
+
+def test_a_working_folder_that_is_gone_is_no_trouble(shell: Shell) -> None:
+    shell.write("p.flow", "(defn main [] :end)")
+    shell.write("inside/none", "").unlink()
+    store = ("--store", f"sqlite:{shell.folder}/runs.db")
+    shell.monkeypatch.chdir(shell.folder / "inside")
+    (shell.folder / "inside").rmdir()
+    assert shell("fmvm", "run", shell.folder / "p.flow", *store).out == ":end\n"
+    assert shell("fmvm", "ps", *store).status == 0
+    assert shell("fmvm", "doctor", *store).status in (0, 1)
+    assert shell("fmvm", "repl", stdin=b"(+ 1 2)\n(require 'nothing-there)").out == "3\n"
+    assert shell("fmc", "doc", "map").status == 0
+    assert shell("fmvm", "run", "p.flow", *store).status == 2
+    assert shell("fmvm", "ps", "--store", "sqlite:runs.db").status == 2
+    assert shell("fmvm", "doctor", "--store", "sqlite:runs.db").status == 1

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from flowmetal import Engine, Limits, compile
-from flowmetal.embed.config import limits_of
+from flowmetal.embed.config import limits_of, source_roots
 from flowmetal.errors import UsageError
 from flowmetal.values import pr_str
 from flowmetal.values.meter import DEFAULT, UNTRUSTED
+from tests.unprivileged import as_ordinary_user
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +53,31 @@ def test_a_project_file_that_says_nonsense_is_refused(folder: Path) -> None:
     with pytest.raises(UsageError) as caught:
         limits_of()
     assert caught.value.code == "FM1325"
+
+
+def test_a_project_out_of_reach_is_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "flow.edn").write_text('{:paths ["src"] :limits {:frames 20000}}')
+    (folder / "inside").mkdir()
+    monkeypatch.chdir(folder / "inside")
+    folder.chmod(0o700 if os.geteuid() == 0 else 0)
+
+    def ask() -> None:
+        assert limits_of() == DEFAULT
+        assert source_roots(folder / "inside" / "p.flow") == ()
+
+    assert as_ordinary_user(ask) == "fine"
+    folder.chmod(0o700)
+
+
+def test_a_working_folder_that_is_gone_is_in_no_project(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "flow.edn").write_text('{:paths ["src"] :limits {:frames 20000}}')
+    (folder / "inside").mkdir()
+    monkeypatch.chdir(folder / "inside")
+    (folder / "inside").rmdir()
+    assert limits_of() == DEFAULT
+    assert source_roots(Path("repl")) == ()
 
 
 def test_a_run_that_failed_at_a_limit_stands_and_the_engine_goes_on(folder: Path) -> None:

@@ -6,16 +6,17 @@ import os
 import random
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from flowmetal.errors import FlowmetalError, StoreError
+from flowmetal.errors import StoreError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store.protocol import NewRun
 from flowmetal.store.sqlite import SqliteStore
 from flowmetal.store.sqlite.file import file_system_of
+from tests.unprivileged import as_ordinary_user
 
 NEW = NewRun(RunId("run-1"), ProgramHash("f"), b"", b"")
 
@@ -265,30 +266,6 @@ def open_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o777)
         yield Path(name)
-
-
-def as_ordinary_user(action: Callable[[], object]) -> str:
-    """Run the action in a child process without privileges; return the code of its error or "fine"."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            if os.geteuid() == 0:
-                os.setgroups([])
-                os.setgid(65534)
-                os.setuid(65534)
-            action()
-            said = "fine"
-        except FlowmetalError as error:
-            said = error.code if error.diagnostics[0].help else "no remedy"
-        except BaseException as error:
-            said = repr(error)
-        os.write(writer, said.encode())
-        os._exit(0)
-    os.close(writer)
-    os.waitpid(child, 0)
-    with os.fdopen(reader) as answer:
-        return answer.read()
 
 
 def use(path: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from flowmetal.store import open_store
 from flowmetal.store.memory import MemoryStore
 from flowmetal.store.protocol import RunQuery
 from flowmetal.store.sqlite import SqliteStore
+from tests.unprivileged import as_ordinary_user
 
 
 @pytest.mark.parametrize("prefix", ["sqlite:", "sqlite://"])
@@ -47,6 +51,7 @@ def test_memory_is_a_store_of_its_own_each_time() -> None:
         ("postgresql://h/x?shema=y", "FM1012"),
         ("postgresql://h/x?schema=A-b", "FM1012"),
         ("ftp://x", "FM1012"),
+        ("sqlite:~nobody-is-called-so/runs.db", "FM1012"),
         ("store.db", "FM1012"),
         ("", "FM1012"),
     ],
@@ -85,3 +90,36 @@ def test_a_strangers_store_that_cannot_be_loaded_is_told(monkeypatch: pytest.Mon
     with pytest.raises(StoreError) as refused:
         open_store("other://x")
     assert (refused.value.code, "no driver" in refused.value.message) == ("FM1012", True)
+
+
+@pytest.fixture
+def closed_folder() -> Iterator[Path]:
+    """A folder that an ordinary user may not look into."""
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / "inside").mkdir()
+        Path(name).chmod(0o700 if os.geteuid() == 0 else 0)
+        yield Path(name)
+        Path(name).chmod(0o700)
+
+
+@pytest.mark.parametrize("must_exist", [True, False])
+def test_a_store_in_a_folder_out_of_reach_is_refused(closed_folder: Path, must_exist: bool) -> None:
+    url = f"sqlite:{closed_folder}/inside/runs.db"
+    assert as_ordinary_user(lambda: open_store(url, must_exist=must_exist)) == "FM1005"
+
+
+def test_a_state_folder_that_cannot_be_made_is_refused(
+    closed_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(closed_folder / "state"))
+    assert as_ordinary_user(lambda: open_store("sqlite:")) == "FM1005"
+
+
+def test_a_state_folder_whose_place_is_taken_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    (tmp_path / "flowmetal").write_text("")
+    with pytest.raises(StoreError) as refused:
+        open_store("sqlite:")
+    assert refused.value.code == "FM1003"
