@@ -8,12 +8,15 @@ A test passes ``flowmetal.testing.VirtualClock``.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from flowmetal.store.protocol import Store
 
 if TYPE_CHECKING:
     import asyncio
+
+_DEAF_US: Final = 200_000
+"""How long somebody who presses Ctrl-C has to wait, at most."""
 
 
 class Clock(Protocol):
@@ -27,6 +30,9 @@ class Clock(Protocol):
 
     def wait(self, store: Store, timeout_us: int) -> None:
         """Return when the store may have changed, at the latest after ``timeout_us``."""
+
+    async def wait_alone(self, store: Store, timeout_us: int) -> None:
+        """As ``wait``, by the only coroutine of a loop: it may return early, and hears that it is to be cancelled."""
 
     async def pause(self, woken: asyncio.Event, timeout_us: int) -> None:
         """Let other coroutines run until ``woken`` is set, at the latest for ``timeout_us``."""
@@ -46,6 +52,13 @@ class StoreClock:
 
     def wait(self, store: Store, timeout_us: int) -> None:
         store.wait_for_change(timeout_us / 1_000_000)
+
+    async def wait_alone(self, store: Store, timeout_us: int) -> None:
+        import asyncio
+
+        # In a loop Ctrl-C ends no call of the system: it tells the task, which hears of it when it is suspended.
+        self.wait(store, min(timeout_us, _DEAF_US))
+        await asyncio.sleep(0)
 
     async def pause(self, woken: asyncio.Event, timeout_us: int) -> None:
         import asyncio

@@ -225,7 +225,9 @@ async def drive_in_loop(
             if not let_go:
                 active.host.store.attend()
             await carry_out(active, attempts.begin())
-            if not await carry_out(active, take_in(active)) and active.is_driven():
+            if await carry_out(active, take_in(active)):
+                await asyncio.sleep(0)  # or a run that never waits for long would never hear of Ctrl-C
+            elif active.is_driven():
                 woken.clear()
                 patience = _patience_us(active)
                 if not let_go:
@@ -236,7 +238,7 @@ async def drive_in_loop(
                 elif attempts or let_go:
                     await clock.pause(woken, min(poll_us, patience))
                 else:  # nothing else is in this loop: wait for the store itself
-                    clock.wait(active.host.store, patience)
+                    await clock.wait_alone(active.host.store, patience)
                 active.lease.keep(active.claim)
                 _attend_first(active)
                 await carry_out(active, take_in(active))

@@ -70,6 +70,13 @@ class VirtualClock:
                 "a run has waited for years, and nothing is planned that could wake it"
             )
 
+    async def wait_alone(self, store: Store, timeout_us: int) -> None:
+        """Wait as any other; a cancellation is heard of after it."""
+        import asyncio
+
+        self.wait(store, timeout_us)
+        await asyncio.sleep(0)
+
     async def pause(self, woken: asyncio.Event, timeout_us: int) -> None:
         """Let the others run; when they all wait too, move on."""
         import asyncio

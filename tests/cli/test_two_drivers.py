@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from signal import SIGTERM
+from signal import SIGINT, SIGTERM, Signals
 
 import pytest
 
@@ -153,3 +153,30 @@ def test_sigterm_gives_the_run_back_in_the_background_of_a_script_too(tmp_path: 
     os.kill(int((tmp_path / "pid").read_text()), SIGTERM)
     assert "interrupted; the run is in the store" in script.communicate()[1]
     assert script.returncode == 130
+
+
+BUSY = """
+(ns busy (:require [flow.event :refer [receive!]] [flow.sh :refer [sh!]]))
+(defn waits [] (sh! "true") (println "begun") (receive! :go))
+(defn polls [] (sh! "true") (println "begun") (loop [] (sleep! #dur "1ms") (recur)))
+"""
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("entry", ["waits", "polls"])
+@pytest.mark.parametrize("number", [SIGINT, SIGTERM])
+def test_a_run_that_has_performed_something_is_given_back_at_a_signal_too(
+    tmp_path: Path, entry: str, number: Signals
+) -> None:
+    (tmp_path / "busy.flow").write_text(BUSY)
+    words = ("run", "busy.flow", "--id", "b", "--entry", entry, "--allow-sh", "true")
+    process = fmvm(tmp_path, *words)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    try:
+        process.send_signal(number)
+        # After ten seconds SIGTERM ends the process anyhow, and the run is not given back.
+        assert "Go on with: fmvm resume b" in process.communicate(timeout=9)[1]
+        assert process.returncode == 130
+    finally:
+        process.kill()

@@ -39,6 +39,10 @@ class ProcessClock:
     def wait(self, store: Store, timeout_us: int) -> None:
         self._wait_for(timeout_us)
 
+    async def wait_alone(self, store: Store, timeout_us: int) -> None:
+        self._wait_for(timeout_us)
+        await asyncio.sleep(0)
+
     async def pause(self, woken: asyncio.Event, timeout_us: int) -> None:
         try:
             async with asyncio.timeout(timeout_us / 1_000_000):
