@@ -226,7 +226,9 @@ async def drive_in_loop(
                 active.host.store.attend()
             await carry_out(active, attempts.begin())
             if await carry_out(active, take_in(active)):
-                await asyncio.sleep(0)  # or a run that never waits for long would never hear of Ctrl-C
+                await asyncio.sleep(
+                    0
+                )  # or a run that never waits for long would never hear of Ctrl-C
             elif active.is_driven():
                 woken.clear()
                 patience = _patience_us(active)

@@ -244,13 +244,15 @@ class Interpreter:
             for claim in claims:
                 _release(host, claim)
             raise
-        return self._without_suspects(
-            [
-                (claim, loaded)
-                for claim, loaded in zip(claims, found, strict=True)
-                if isinstance(loaded, Loaded)
-            ]
-        )
+        sound = []
+        for claim, loaded in zip(claims, found, strict=True):
+            if isinstance(loaded, Loaded):
+                sound.append((claim, loaded))
+            elif not isinstance(loaded, Conflict):
+                _report(
+                    loaded, claim
+                )  # left claimed, as in _drive: at once it would go the same way
+        return self._without_suspects(sound)
 
     def _without_suspects(self, found: list[tuple[Claim, Loaded]]) -> list[tuple[Claim, Loaded]]:
         """Give runs back whose interpreters died, but for one: they are tried one at a time.

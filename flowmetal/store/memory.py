@@ -297,9 +297,9 @@ class MemoryStore:
             unchained = tuple(event for event in run.events if event.seq > told)
             return Loaded(self._row(run), run.snapshot, in_order(run.unread), unchained)
 
-    def load_all(self, claims: Sequence[Claim]) -> list[Loaded | Conflict]:
+    def load_all(self, claims: Sequence[Claim]) -> list[Loaded | StoreError]:
         with self._reading():
-            return [rules.or_conflict(self.load, claim) for claim in claims]
+            return [rules.or_trouble(self.load, claim) for claim in claims]
 
     def snapshot(self, run: RunId) -> bytes | None:
         with self._reading():

@@ -45,7 +45,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from flowmetal.errors import Conflict
+from flowmetal.errors import Conflict, StoreError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 
 if TYPE_CHECKING:
@@ -344,8 +344,9 @@ class Store(Protocol):
     def load(self, claim: Claim) -> Loaded:
         """Read what is needed to go on. Raises Conflict if the claim no longer holds."""
 
-    def load_all(self, claims: Sequence[Claim]) -> list[Loaded | Conflict]:
-        """Load many at once; a claim that no longer holds is answered with its ``Conflict``."""
+    def load_all(self, claims: Sequence[Claim]) -> list[Loaded | StoreError]:
+        """Load many at once. A claim that no longer holds is answered with its ``Conflict``, one whose run is
+        damaged with StoreError FM1001: neither is in the way of the others."""
 
     def snapshot(self, run: RunId) -> bytes | None:
         """Read the latest snapshot without a claim."""

@@ -235,12 +235,14 @@ def lost_claim(run: RunId) -> Conflict:
     )
 
 
-def or_conflict(load: Callable[[Claim], Loaded], claim: Claim) -> Loaded | Conflict:
-    """Return what a claim gives, or why it gives nothing any more."""
+def or_trouble(load: Callable[[Claim], Loaded], claim: Claim) -> Loaded | StoreError:
+    """Return what a claim gives, or why it gives nothing: it holds no more, or its run is damaged."""
     try:
         return load(claim)
-    except Conflict as lost:
-        return lost
+    except StoreError as trouble:
+        if isinstance(trouble, Conflict) or trouble.code == DAMAGED:
+            return trouble
+        raise
 
 
 def driven(run: RunId, description: str) -> RefusedError:

@@ -230,6 +230,30 @@ def test_a_damaged_row_that_is_due_holds_up_no_run(
         assert capsys.readouterr().err.count("FM1001") == 1
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["run SET tags = '{' WHERE id = 'bad'", "head SET state = CAST(x'ff' AS TEXT) WHERE number = 1",
+     "message SET name = CAST(x'ff' AS TEXT) WHERE run = 1"],
+)  # fmt: skip
+def test_a_damaged_run_that_can_go_on_holds_up_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str
+) -> None:
+    path = tmp_path / "store.db"
+    with flowmetal.Engine(f"sqlite:{path}") as engine:
+        program = compile(HEAD + "(defn main [] 7)")
+        engine.start(program, id="bad")
+        engine.start(program, id="good")
+        engine.signal("bad", "go")
+    with opened(path) as connection:
+        connection.execute(f"UPDATE {change}")
+    connection.close()
+    with flowmetal.Engine(f"sqlite:{path}") as engine:
+        engine.interpret(until_idle=True)
+        assert engine.view("good").state == "completed"
+        said = capsys.readouterr().err
+        assert (said.count("FM1001"), said.count("run bad: ")) == (1, 1)
+
+
 def test_every_flipped_bit_and_every_length_of_an_exported_run_is_refused(
     whole: Path, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flowmetal.errors import Conflict
+from flowmetal.errors import Conflict, StoreError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store import rules
 from flowmetal.store.chain import UNCHAINED, length
@@ -250,11 +250,11 @@ class PostgresStore:
 
     def load(self, claim: Claim) -> Loaded:
         (found,) = self.load_all([claim])
-        if isinstance(found, Conflict):
+        if isinstance(found, StoreError):
             raise found
         return found
 
-    def load_all(self, claims: Sequence[Claim]) -> list[Loaded | Conflict]:
+    def load_all(self, claims: Sequence[Claim]) -> list[Loaded | StoreError]:
         wanted = Texts(claim.run for claim in claims)
         found = {row[2]: [row] for row in self._session.read(rows.SELECT_ALL_LOADED, (wanted,))}
         current = [self._current_or_none(claim, found.get(claim.run, [])) for claim in claims]

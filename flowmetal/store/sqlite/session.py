@@ -131,13 +131,20 @@ class Session:
         with self._busy:
             self._check_usable()
             try:
-                self.execute("BEGIN")
-                yield
-            except BaseException as error:
-                self._raise_ours(error)
-                raise
+                with self.judging():
+                    self.execute("BEGIN")
+                    yield
             finally:
                 self._roll_back()
+
+    @contextmanager
+    def judging(self) -> Iterator[None]:
+        """Run the block, and say with a StoreError what the world did wrong in it."""
+        try:
+            yield
+        except BaseException as error:
+            self._raise_ours(error)
+            raise
 
     def _raise_ours(self, error: BaseException) -> None:
         """Raise the StoreError for what the world did wrong, if that is what it is."""

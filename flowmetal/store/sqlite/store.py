@@ -14,7 +14,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowmetal.errors import Conflict
+from flowmetal.errors import Conflict, StoreError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store import rules
 from flowmetal.store.chain import UNCHAINED, length
@@ -330,9 +330,13 @@ class SqliteStore:
         with self._session.reading():
             return self._load(claim)
 
-    def load_all(self, claims: Sequence[Claim]) -> list[Loaded | Conflict]:
+    def load_all(self, claims: Sequence[Claim]) -> list[Loaded | StoreError]:
         with self._session.reading():
-            return [rules.or_conflict(self._load, claim) for claim in claims]
+            return [rules.or_trouble(self._load_one, claim) for claim in claims]
+
+    def _load_one(self, claim: Claim) -> Loaded:
+        with self._session.judging():
+            return self._load(claim)
 
     def _load(self, claim: Claim) -> Loaded:
         row = self._current(claim)
