@@ -39,8 +39,6 @@ def answer(
     """
     program = host.program(row.program if at is None else program_at(host, row, at))
     full = _full_name(program, name.removeprefix(":"))
-    if row.started_us is None:
-        raise _not_begun(row)
     image = Image(program, host.linker.natives)
     machine = machine_at(host, row, at, image).machine
     if machine.started <= len(machine.image.initialisers):  # its vars have no values yet

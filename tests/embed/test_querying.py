@@ -68,6 +68,20 @@ def test_the_past_is_asked_for_the_queries_of_the_program_of_then(engine) -> Non
             engine.query(run, name, at=at)
 
 
+def test_a_fork_answers_before_anybody_drives_it(engine) -> None:
+    from flowmetal.values import keyword
+
+    run = waiting(engine, keyword("fail"))
+    before = max(event.seq for event in engine.events(run))
+    assert engine.query(engine.fork(run).id, "total") == 10
+    engine.signal(run, "go")
+    engine.interpret(until_idle=True)
+    failed = engine.fork(run).id
+    assert engine.view(failed).state == "failed"
+    assert engine.query(failed, "total") == 10
+    assert engine.query(engine.fork(run, at=before).id, "total") == 10
+
+
 @pytest.mark.parametrize(("end", "state"), [(None, "completed"), ("fail", "failed")])
 def test_runs_that_have_ended_answer_too(engine, end, state) -> None:
     from flowmetal.values import keyword
