@@ -390,6 +390,28 @@ def test_a_run_that_has_caught_its_cancellation_is_not_told_again(shell) -> None
     assert stopping not in shell("fmvm", "why", "c").out
 
 
+@pytest.mark.parametrize(
+    ("handler", "state", "status", "said"),
+    [
+        ("(catch :flow/cancelled _ :tidied)", "completed", 0, "run a has completed: its program"),
+        ('(finally (throw (ex-info "no broom" {})))', "failed", 1, "error[:user]: no broom"),
+    ],
+)
+def test_a_cancelled_run_that_ends_otherwise_is_said_to(
+    shell, handler: str, state: str, status: int, said: str
+) -> None:
+    shell.write("p.flow", f"(defn main [] (try (flow.event/receive! :go) {handler}))")
+    for run in "ab":
+        shell("fmvm", "start", "p.flow", "--id", run)
+    shell("fmvm", "interpreter", "--until-idle")
+    shell("fmvm", "cancel", "a", "--leave")  # and again: the second one ends it
+    shown = shell("fmvm", "cancel", "a")
+    assert (shown.status, said in shown.out + shown.err) == (status, True), shown
+    assert "asked to stop" not in shown.out
+    shown = shell("fmvm", "cancel", "b", "--json")
+    assert (shown.status, json.loads(shown.out)) == (status, {"id": "b", "state": state})
+
+
 def test_a_run_that_cannot_be_loaded_is_ended_at_once(shell) -> None:
     begin_waiting(shell)
     with opened(os.environ["FLOWMETAL_STORE"].removeprefix("sqlite:")) as database:
