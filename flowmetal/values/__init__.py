@@ -105,6 +105,7 @@ from flowmetal.values.sorted import (
     OrderedByFunction,
     SortedMap,
     SortedSet,
+    plain_map,
     sorted_map,
     sorted_set,
 )
@@ -248,6 +249,7 @@ __all__ = [
     "parse_long",
     "parse_number",
     "plain_keys",
+    "plain_map",
     "power",
     "pr_str",
     "quot",

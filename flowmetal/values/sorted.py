@@ -23,7 +23,9 @@ from flowmetal.values import kinds
 from flowmetal.values.equality import equal
 from flowmetal.values.hashing import hash_of
 from flowmetal.values.kinds import Value
+from flowmetal.values.map import Map, hash_map
 from flowmetal.values.ordering import compare, need_ordered
+from flowmetal.values.record import Record
 from flowmetal.values.trie import WIDTH, Entry, Node
 from flowmetal.values.vector import MapEntry
 
@@ -377,6 +379,15 @@ def sorted_set(items: Iterable[Value], meta: Value = None) -> SortedSet:
     for item in items:
         made = made.conj(item)
     return made if meta is None else made.with_meta(meta)
+
+
+def plain_map(value: Value) -> Map | None:
+    """Return a map of any kind, a record or a sorted one too, as a plain one; None for anything else."""
+    if type(value) is Map:
+        return value
+    if type(value) is Record:
+        return value.plain()
+    return hash_map(value.items()) if type(value) is SortedMap else None
 
 
 def in_order(entries: list[Entry]) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from flowmetal.bytecode.code import SCRIPT_VALUE
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.ids import EffectNumber
-from flowmetal.values import Atom, Map, Value, keyword, show, vector
+from flowmetal.values import Atom, Map, Value, keyword, plain_map, show, vector
 from flowmetal.values.errors import flow_error
 from flowmetal.values.hashing import hash_of
 from flowmetal.vm.errors import check_data
@@ -38,14 +38,15 @@ _REMEMBERED = 100
 ask for in their keys from the start."""
 
 
-def perform(machine: Machine, fiber: Fiber, kind: str, args: Value) -> bool:
+def perform(machine: Machine, fiber: Fiber, kind: str, given: Value) -> bool:
     """Suspend the fiber on an effect. Raises FlowError if it is refused, Unrealised like any native.
 
     Return True if it is answered already: a sealed machine compiles at once, and goes on.
     """
-    if not isinstance(args, Map):
+    args = plain_map(given)  # for who performs it, and for snapshots, a record is a map
+    if args is None:
         raise flow_error(
-            "FM0312", "type/mismatch", f"perform needs a map of arguments, got {show(args)}"
+            "FM0312", "type/mismatch", f"perform needs a map of arguments, got {show(given)}"
         )
     check_data(args, f"the arguments of {kind}")
     if kind == COMPILE and machine.compiler is not None:

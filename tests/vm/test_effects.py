@@ -1,7 +1,10 @@
-from flowmetal.values import hash_map, vector
+import pytest
+
+from flowmetal.embed.machine import Machine
+from flowmetal.values import Map, hash_map, vector
 from flowmetal.values.errors import flow_error
 from flowmetal.vm.state import MachineStatus
-from tests.vm.programs import k, machine, run
+from tests.vm.programs import k, machine, program, run
 
 
 def test_a_program_asks_and_goes_on_with_the_answer() -> None:
@@ -68,6 +71,20 @@ def test_functions_and_cells_do_not_leave_the_machine() -> None:
 
 def test_arguments_that_are_no_map_are_refused() -> None:
     assert run("(defn main [] (let [x [1]] (perform :log/write x)))").error.code == "FM0312"
+
+
+@pytest.mark.parametrize("given", ["(->Wait 5)", "(sorted-map :timeout 5)"])
+def test_arguments_of_any_kind_of_map_are_a_plain_one_for_the_world_and_for_a_snapshot(
+    given: str,
+) -> None:
+    source = program(f"(defrecord Wait [timeout])\n(defn main [] (perform :time/sleep {given}))")
+    made = Machine(source)
+    (request,) = made.run().requests
+    assert type(request.args) is Map
+    assert request.args == hash_map([(k("timeout"), 5)])
+    back = Machine.restore(made.snapshot(), source)
+    back.deliver(1, "woken")
+    assert back.run().result == "woken"
 
 
 def test_the_result_of_a_run_is_realised_and_must_be_data() -> None:

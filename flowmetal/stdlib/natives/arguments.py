@@ -14,12 +14,10 @@ from flowmetal.values import (
     FlowError,
     Instant,
     Map,
-    Record,
-    SortedMap,
     Value,
     describe,
-    hash_map,
     keyword,
+    plain_map,
     show,
     type_error,
 )
@@ -56,13 +54,10 @@ def need_int(function: str, position: int, value: Value) -> int:
 
 def need_map(function: str, position: int, value: Value) -> Map:
     """Return ``value``, which must be a map, as a plain one."""
-    if type(value) is Map:
-        return value
-    if type(value) is Record:
-        return value.plain()
-    if type(value) is SortedMap:
-        return hash_map(value.items())
-    raise wrong(function, "a map", position, value)
+    plain = plain_map(value)
+    if plain is None:
+        raise wrong(function, "a map", position, value)
+    return plain
 
 
 def need_duration(function: str, position: int, value: Value) -> Duration:
