@@ -47,7 +47,7 @@ CODES = (
     ErrorCode("FM0723", "A file is too big to be a value",
               ":fs/too-big. What is read is kept in the run's history. Let a command or a function of the host work on big files."),
     ErrorCode("FM0741", "Every fiber waits for another",
-              ":flow/deadlock. No fiber can go on, and nothing was asked of the world whose answer could change that. The message says where each fiber stands and what it waits for. It is raised in the first fiber that can take it."),
+              ":flow/deadlock. No fiber can go on, and nothing was asked of the world whose answer could change that. The message says where each fiber stands and what it waits for. It is raised in the first fiber that can take it. So is a delay that has to be forced to be computed."),
     ErrorCode("FM0742", "A fiber whose result is awaited was cancelled",
               ":fiber/cancelled. Whoever awaits a fiber is not cancelled along with it, so this is an ordinary error that :default catches."),
     ErrorCode("FM0743", "The fiber is of another run",

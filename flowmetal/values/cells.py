@@ -36,7 +36,10 @@ class Volatile:
 
 
 class Delay:
-    """A computation that is run once: ``thunk`` until then, ``value`` from then on."""
+    """A computation that is run once: ``thunk`` until then, ``value`` from then on.
+
+    While a fiber runs it, ``thunk`` is a promise for those who wait, and ``value`` the number of that fiber.
+    """
 
     __slots__ = ("realised", "thunk", "value")
 

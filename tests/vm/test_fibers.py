@@ -1,5 +1,6 @@
 """Fibers and scopes: durability.md, "Fibers are structured", a test for each sentence."""
 
+from flowmetal.values import pr_str
 from flowmetal.vm.state import MachineStatus
 from tests.vm.fibers import World, failure, value
 from tests.vm.programs import k
@@ -88,6 +89,42 @@ def test_a_deadlock_is_an_error_that_says_where_each_fiber_stands() -> None:
     assert turn.error.code == "FM0741"
     assert "fiber 1 at test.flow:2:35 waits for fiber 2" in turn.error.message
     assert "waits for a promise" in turn.error.message
+
+
+def test_a_delay_that_two_fibers_force_is_computed_once() -> None:
+    world = World(
+        f"(defn main [] (let [n (atom 0) d (delay {SLOW} (swap! n inc))] [(all! @d (force d)) @n (realized? d)]))"
+    )
+    assert pr_str(world.finish().result) == "[[1 1] 1 true]"
+
+
+def test_who_waits_for_a_delay_gets_the_error_of_its_body() -> None:
+    world = World(
+        f"""(defn main []
+              (let [n (atom 0) d (delay (swap! n inc) {SLOW} {FAIL})]
+                [(map :error (settle! (try @d (catch :my/error e 1)) (try @d (catch :my/error e 2)))) (try @d (catch :my/error e @n))]))"""
+    )
+    assert pr_str(world.finish().result) == "[(nil nil) 1]"
+
+
+def test_a_delay_whose_fiber_is_cancelled_is_computed_by_who_waits_for_it() -> None:
+    world = World(
+        f"""(defn main []
+              (let [d (delay {SLOW} :got)
+                    first-one (spawn! (fn [] (on-cancel (print "away ") @d)))
+                    second-one (spawn! (fn [] @d))]
+                (sleep! #dur "1ms")
+                (cancel! first-one)
+                (await! second-one)))"""
+    )
+    assert pr_str(world.finish().result) == ":got"
+    assert world.output == "away "
+
+
+def test_a_delay_that_needs_its_own_value_is_a_deadlock_at_once() -> None:
+    turn = failure("(let [d (atom nil)] (reset! d (delay (inc @@d))) @@d)")
+    assert (turn.error.code, turn.error.type) == ("FM0741", k("flow/deadlock"))
+    assert "its own value" in turn.error.message
 
 
 def test_race_gives_the_first_to_finish_and_cancels_the_others() -> None:

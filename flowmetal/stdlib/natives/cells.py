@@ -122,11 +122,18 @@ def fill_delay(cell: Value, value: Value) -> Value:
     return value
 
 
-native.add("-delay-fail!", lambda cell, thunk: _set_thunk(cell, thunk))
+@native("-delay-begin!")
+def begin_delay(cell: Value, promise: Value, fiber: Value) -> None:
+    """Note that a fiber computes a delay, and the promise that is kept when it has ended."""
+    cell.thunk = promise
+    cell.value = fiber
 
 
-def _set_thunk(cell: Delay, thunk: Value) -> None:
+@native("-delay-fail!")
+def fail_delay(cell: Value, thunk: Value) -> None:
+    """Let a delay that has no value call a function from now on."""
     cell.thunk = thunk
+    cell.value = None
 
 
 native.add("reduced", lambda x: Reduced(x))
