@@ -76,7 +76,7 @@ def advance(
 
     After so many ``turns``, or so much time, the answer is True: there is more to compute. With
     ``let_go`` a run that only waits is given back in the commit that says so, and one that computes
-    on and on while others find no room.
+    on and on while others find no room. While a pause waits, nothing is computed and nothing given back.
     Raises Conflict if the lease is lost: then drop ``active``.
     """
     machine = active.machine
@@ -85,6 +85,8 @@ def advance(
     heap = active.heap
     heap.begin()
     while active.is_driven() and turns > 0:
+        if active.pausing is not None:
+            return False
         if heap.exceeded is not None:
             yield active.fail(heap.error(machine.run))
             break
@@ -359,12 +361,13 @@ def take_in(active: ActiveRun) -> Steps[bool]:
         _let_facts_in(active, now)
     if active.progress.cleaning:
         _lift_shields(active, now)
-    if arrived or (active.undurable and not active.machine.inbox):
+    is_held = active.pausing is not None  # no commit of the machine's own comes soon
+    is_new = active.undurable and (is_held or not active.machine.inbox)
+    if arrived or is_new or (is_held and active.has_news()):
         yield Step(active.parked_state(now))
-    if active.pausing is not None:
+    if is_held:
         yield from pause_if_asked(active)
-        if not active.is_driven():
-            return False
+        return False
     stop = active.progress.stop_us
     is_to_begin = bool(
         active.fresh or active.local or active.quick

@@ -285,7 +285,8 @@ def _patience_us(active: ActiveRun) -> int:
     waits = [_LONGEST_WAIT_US, max(active.lease.left_us(), 1000)]
     if any(p.effect_class in _ATTENDED for p in active.progress.effects.values()):
         waits.append(ATTEND_US)
-    due = active.progress.next_due_us(and_attempts=active.pausing is None)
+    # While a pause waits, nothing goes on because it is due.
+    due = active.progress.next_due_us() if active.pausing is None else None
     if due is not None:
         waits.append(max(0, due - active.host.clock.now_us()))
     return min(waits)

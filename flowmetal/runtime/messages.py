@@ -63,6 +63,8 @@ def take_message(active: ActiveRun, row: InboxRow) -> Steps[None]:
         case "cancel":
             yield from _cancel(active, row)
         case "pause":
+            if active.pausing is not None:  # this one stands for both, whatever becomes of it
+                active.consumed.append(active.pausing.number)
             active.pausing = row
             yield from pause_if_asked(active)
         case "decide":

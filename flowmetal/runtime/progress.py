@@ -26,7 +26,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from flowmetal.effects.kinds import ATTEMPTED, EffectClass
+from flowmetal.effects.kinds import EffectClass
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.runtime.options import Options
 from flowmetal.values import DataError, Map, Value, Vector, hash_map, keyword, vector
@@ -95,14 +95,9 @@ class Progress:
             pairs.append((_ANEW, vector(sorted(self.anew))))
         return encode_data(hash_map(pairs)) if pairs else b""
 
-    def next_due_us(self, *, and_attempts: bool = True) -> int | None:
-        """Return when the first of them is due: a wait that is over then, or, too, an attempt that may begin."""
-        dues = [
-            pending.due_us
-            for pending in self.effects.values()
-            if pending.due_us is not None
-            and (and_attempts or pending.effect_class not in ATTEMPTED)
-        ]
+    def next_due_us(self) -> int | None:
+        """Return when the first of them is due: a wait that is over then, or an attempt that may begin."""
+        dues = [p.due_us for p in self.effects.values() if p.due_us is not None]
         dues += self.cleaning.values()
         if self.stop_us is not None:
             dues.append(self.stop_us)
