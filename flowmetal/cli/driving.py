@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from flowmetal.cli.output import OutputLost, complain, plain, render, say, say_json
+from flowmetal.cli.output import OutputLost, complain, pass_on, plain, render, say, say_json
 
 if TYPE_CHECKING:
     from flowmetal.embed.engine import Engine
@@ -110,8 +110,6 @@ def show_end(engine: Engine, view: RunView, as_json: bool) -> int:
             say(view.result_text())
         return 0
     if view.state == "failed":
-        import sys
-
         complain(render(view.diagnostics(), sys.stderr, engine.sources(view.program)))
         refused = view.error is not None and (view.error.code or "").startswith("FM12")
         return REFUSED if refused else FAILED
@@ -157,18 +155,17 @@ class Unread:
             self._show(run, text)
         except OutputLost as lost:
             self._show = None
-            with suppress(OutputLost):
-                complain(
-                    f"what runs say is not shown any more: {lost if lost.args[0] else 'nobody reads it'}"
-                )
+            complain(
+                f"what runs say is not shown any more: {lost if lost.args[0] else 'nobody reads it'}"
+            )
 
 
 def _print_output(run: str, text: str) -> None:
-    say(text, end="")
+    pass_on(sys.stdout, plain(text))
 
 
 def _print_output_apart(run: str, text: str) -> None:
-    complain(plain(text), end="")
+    pass_on(sys.stderr, plain(text))
 
 
 def _print_held(run: str, holder: str) -> None:
@@ -180,4 +177,4 @@ def _print_trouble(run: str, problem: str) -> None:
 
 
 def _print_log(run: str, line: str) -> None:
-    complain(plain(line))
+    pass_on(sys.stderr, plain(line) + "\n")

@@ -6,12 +6,11 @@ process from ending in good order. By then its leases are over, so nothing is ga
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from typing import Final
 
-from flowmetal.cli.output import OutputLost, complain
+from flowmetal.cli.output import complain
 
 END_S: Final = 10.0
 """The length of a lease. What is in flight has 3 s, functions have 3 s more."""
@@ -25,9 +24,8 @@ def end_soon(seconds: float = END_S) -> None:
 
 
 def _end() -> None:
-    with contextlib.suppress(OutputLost):
-        complain(
-            "the store, or a function of the host, does not answer: ended without it;"
-            " what was driven here is free for others when its lease is over"
-        )
+    complain(
+        "the store, or a function of the host, does not answer: ended without it;"
+        " what was driven here is free for others when its lease is over"
+    )
     os._exit(1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from flowmetal.cli.driving import INTERRUPTED, open_engine
 from flowmetal.cli.options import json_option, store_option
-from flowmetal.cli.output import say, say_json
+from flowmetal.cli.output import json_of, pass_on, plain, say_json
 
 
 @click.command("events", epilog="Example: fmvm events 7f3c --follow")
@@ -30,7 +32,7 @@ def command(store_url: str | None, as_json: bool, follow: bool, last: int | None
         try:
             for event in (engine.follow if follow else engine.events)(found, after):
                 if as_json:
-                    say_json(event.as_json())
+                    pass_on(sys.stdout, json_of(event.as_json()) + "\n")
                 else:
                     effect = f"#{event.effect}" if event.effect else ""
                     words = (
@@ -39,7 +41,8 @@ def command(store_url: str | None, as_json: bool, follow: bool, last: int | None
                         f"{event.kind:<17}",
                         effect,
                     )
-                    say(" ".join(filter(None, (*words, event.name, event.data_text()))))
+                    line = " ".join(filter(None, (*words, event.name, event.data_text())))
+                    pass_on(sys.stdout, plain(line) + "\n")
         except KeyboardInterrupt:
             return INTERRUPTED
     return 0

@@ -7,7 +7,7 @@ import sys
 import click
 
 from flowmetal.cli.guard import print_diagnostics
-from flowmetal.cli.output import complain, say
+from flowmetal.cli.output import OutputLost, complain, say
 from flowmetal.errors import Diagnostic, ReadError
 
 
@@ -41,8 +41,7 @@ def command(check: bool, files: tuple[str, ...]) -> int:
         if check and differs:
             say(_difference(file.source.path, file.source.text, made), end="")
         elif name == STDIN and not check:
-            sys.stdout.buffer.write(file.encode(made))
-            sys.stdout.buffer.flush()
+            _pass_on_bytes(file.encode(made))
         elif differs:
             file.write(made)
             complain(f"formatted {file.source.path}")
@@ -51,6 +50,14 @@ def command(check: bool, files: tuple[str, ...]) -> int:
     if check:
         complain(f"{_files(changed)} of {len(names)} would change")
     return int(bool(wrong) or (check and changed > 0))
+
+
+def _pass_on_bytes(text: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(text)
+        sys.stdout.buffer.flush()
+    except OSError as problem:
+        raise OutputLost(sys.stdout, problem) from None
 
 
 def _difference(path: str, old: str, new: str) -> str:

@@ -10,7 +10,6 @@ unreadable input; 3 refused; 4 timed out, paused or moved; 130 interrupted.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from typing import NoReturn
 
 import click
 
-from flowmetal.cli.output import OutputLost
+from flowmetal.cli.output import OutputLost, complain
 from flowmetal.errors import Diagnostic, FlowmetalError
 
 INTERRUPTED = 130
@@ -32,11 +31,10 @@ def leave_with(group: click.Group) -> NoReturn:
         status = status_of(group, sys.argv[1:])
         _flush()
     except OutputLost as lost:
-        status = 0  # `fmvm ps | head`: the reader has had enough
+        status = 0  # `fmvm events RUN | head`: the reader has had enough
         if str(lost):
             status = 2
-            with contextlib.suppress(OutputLost):
-                print_diagnostics((Diagnostic("FM1312", f"nothing can be written to {lost}"),))
+            print_diagnostics((Diagnostic("FM1312", f"nothing can be written to {lost}"),))
     sys.exit(status)
 
 
@@ -68,7 +66,7 @@ def status_of(group: click.Group, words: Sequence[str]) -> int:
     except click.exceptions.Exit as request:
         return request.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
+        complain("interrupted")
         return INTERRUPTED
     except FlowmetalError as error:
         print_diagnostics(error.diagnostics)
@@ -82,7 +80,7 @@ def status_of(group: click.Group, words: Sequence[str]) -> int:
 
 def print_diagnostics(diagnostics: tuple[Diagnostic, ...]) -> None:
     """Print diagnostics on standard error, as every part of Flowmetal shows them."""
-    from flowmetal.cli.output import complain, render
+    from flowmetal.cli.output import render
 
     complain(render(diagnostics, sys.stderr))
 
@@ -121,5 +119,5 @@ def report_internal_error(error: Exception) -> int:
         where = f"  the details are in {path}"
     except OSError as trouble:
         where = f"  the details could not be written: {trouble.strerror}"
-    click.echo(f"internal error, please report: {name}\n{where}", err=True)
+    complain(f"internal error, please report: {name}\n{where}")
     return INTERNAL

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -46,21 +47,35 @@ def plain(text: str) -> str:
 
 
 def say(text: str, end: str = "\n", *, colours: bool = False) -> None:
-    """Print a result. ``colours`` keeps those that our own renderer put in."""
-    _write(sys.stdout, (text if colours else plain(text)) + end)
+    """Print a result. ``colours`` keeps those that our own renderer put in.
+
+    A reader who has had enough (``fmvm doctor | head -1``) changes nothing of what is done and decided.
+    Raises OutputLost if there is no room for it.
+    """
+    try:
+        pass_on(sys.stdout, (text if colours else plain(text)) + end)
+    except OutputLost as lost:
+        if lost.args[0]:
+            raise
 
 
 def say_json(document: Any) -> None:
-    """Print a result as one JSON document on a line of its own."""
+    """Print a result as one JSON document on a line of its own. Raises OutputLost as ``say`` does."""
+    say(json_of(document), colours=True)  # what is escaped in it stays so
+
+
+def json_of(document: Any) -> str:
+    """Return a document as one line."""
     import json
 
-    _write(sys.stdout, json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
+    return json.dumps(document, ensure_ascii=False, allow_nan=False)
 
 
 def complain(text: str, end: str = "\n") -> None:
-    """Print what is no result."""
-    sys.stdout.flush()
-    _write(sys.stderr, (text if coloured(sys.stderr) else plain(text)) + end)
+    """Print what is no result. Whether anybody takes it changes nothing of what is done and decided."""
+    with suppress(OutputLost):
+        sys.stdout.flush()
+        pass_on(sys.stderr, (text if coloured(sys.stderr) else plain(text)) + end)
 
 
 def render(
@@ -87,7 +102,8 @@ def coloured(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _write(stream: TextIO, text: str) -> None:
+def pass_on(stream: TextIO, text: str) -> None:
+    """Print what is printed only as long as somebody takes it, as it is. Raises OutputLost."""
     encoding = stream.encoding or "utf-8"
     try:
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))

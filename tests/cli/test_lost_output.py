@@ -28,10 +28,11 @@ def fmvm(tmp_path: Path) -> Command:
     def command(*words: str, **more: object) -> subprocess.CompletedProcess[str]:
         made = subprocess.run(
             [sys.executable, "-m", "flowmetal.cli", "fmvm", *words],
-            cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, check=False, **more,
+            cwd=tmp_path, env=environment, text=True, check=False,
+            **{"stderr": subprocess.PIPE, **more},
         )  # type: ignore[call-overload] # fmt: skip
-        assert "Traceback" not in made.stderr, made.stderr
-        assert "internal error" not in made.stderr, made.stderr
+        assert "Traceback" not in (made.stderr or ""), made.stderr
+        assert "internal error" not in (made.stderr or ""), made.stderr
         return made
 
     return command
@@ -67,6 +68,50 @@ def test_a_run_whose_reader_has_gone_is_left_in_the_store(fmvm: Command, tmp_pat
     )
     assert state(tmp_path, "r") != "running"
     assert fmvm("resume", "r", stdout=subprocess.PIPE).stdout.endswith(":end\n")
+
+
+BOTH = {"stderr": subprocess.STDOUT}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "becomes"),
+    [
+        ('(println "one") (sleep! #dur "1ms") :end', 130, "waiting"),
+        (":end", 0, "completed"),
+        ('(throw (ex-info "no" {}))', 1, "failed"),
+        ('(sh! "true")', 3, "failed"),
+    ],
+)
+def test_a_run_of_which_nobody_reads_anything_has_the_status_of_what_it_came_to(
+    fmvm: Command, tmp_path: Path, body: str, status: int, becomes: str
+) -> None:
+    (tmp_path / "q.flow").write_text(
+        f"(ns q (:require [flow.sh :refer [sh!]]))(defn main [] {body})"
+    )
+    made = fmvm("run", "q.flow", "--id", "q", stdout=without_reader(), **BOTH)
+    assert (made.returncode, state(tmp_path, "q")) == (status, becomes)
+
+
+def test_what_a_verb_decides_is_its_status_though_nobody_reads_it(
+    fmvm: Command, tmp_path: Path
+) -> None:
+    fmvm("start", "p.flow", "--id", "r", stdout=subprocess.DEVNULL)
+    fmvm("pause", "r", stdout=subprocess.DEVNULL)
+    assert fmvm("resume", "r", stdout=without_reader(), **BOTH).returncode == 4
+    assert fmvm("show", "no", stdout=without_reader(), **BOTH).returncode == 2
+    (tmp_path / "t.db").chmod(0o666)
+    assert fmvm("doctor", stdout=without_reader(), **BOTH).returncode == 1
+    assert fmvm("doctor", "--json", stdout=without_reader()).returncode == 1
+
+
+@pytest.mark.parametrize("stream", ["/dev/full", "pipe"])
+def test_an_interpreter_without_a_reader_of_its_log_drives(
+    fmvm: Command, tmp_path: Path, stream: str
+) -> None:
+    fmvm("start", "p.flow", "--id", "r", stdout=subprocess.DEVNULL)
+    log = without_reader() if stream == "pipe" else os.open(stream, os.O_WRONLY)
+    made = fmvm("interpreter", "--until-idle", stdout=subprocess.DEVNULL, stderr=log)
+    assert (made.returncode, state(tmp_path, "r")) == (0, "completed")
 
 
 def test_a_list_says_what_it_cannot_be_written_to(fmvm: Command) -> None:
