@@ -36,12 +36,19 @@ def parts_of(number: Decimal) -> tuple[int, int]:
     return int(_EXACT.scaleb(number, -exponent)), exponent
 
 
+def without_last_zeros(number: Decimal) -> Decimal:
+    """Return the one that stands for all decimals equal to ``number``."""
+    return _EXACT.normalize(number)
+
+
 def to_decimal(operator: str, number: Value) -> Decimal:
-    """Return any number as a decimal; FM0325 if no decimal is exactly that."""
+    """Return any number as a decimal; FM0325 if no decimal is exactly that, FM0321 for too many digits."""
     kind = KINDS[type(number)]
     if kind == kinds.DECIMAL:
         return Decimal(number)
     if kind == kinds.INTEGER:
+        if number.bit_length() > INTEGER_BITS:  # as a limit of the run allows
+            too_large(operator)
         return Decimal(number)
     if kind == kinds.RATIO:
         return _divide(operator, Decimal(number.numerator), Decimal(number.denominator))

@@ -43,10 +43,21 @@ def table_of(name: str) -> str:
 def method_key(value: Value) -> str:
     """Return the key of a dispatch value, the same for equal values."""
     kind = KINDS[type(value)]
-    if kind == kinds.SYMBOL:
-        return str(value.text)
-    if kind <= kinds.LAST_SCALAR:
-        return pr_str(value)
     if kind == kinds.SEQUENCE:
         return f"[{' '.join(map(method_key, value))}]"
-    return f"#{lasting_hash(value):016x}"
+    text = _text_of(value, kind) if kind <= kinds.LAST_SCALAR else ""
+    if not text or "\0" in text:  # which no name of a var may hold
+        return f"#{lasting_hash(value):016x}"
+    return text
+
+
+def _text_of(value: Value, kind: int) -> str:
+    if kind == kinds.SYMBOL:
+        return str(value.text)
+    if kind == kinds.FLOAT:
+        value += 0.0  # so that -0.0 is 0.0
+    elif kind == kinds.DECIMAL:
+        from flowmetal.values.decimals import without_last_zeros
+
+        value = without_last_zeros(value)
+    return pr_str(value)

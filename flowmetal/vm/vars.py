@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from flowmetal.values import FlowError, Value, VarRef
+from flowmetal.values import FlowError, Value, VarRef, show, type_error
 from flowmetal.values.errors import flow_error
 from flowmetal.vm.state import Bindings, Fiber, Machine
 
@@ -15,7 +15,12 @@ def unbound(name: str) -> FlowError:
 
 
 def define(machine: Machine, name: str, value: Value) -> VarRef:
-    """Give a var its root value; from now on it is part of the run's state."""
+    """Give a var its root value; from now on it is part of the run's state.
+
+    Raises FlowError for a name that holds NUL, which parts the names in a snapshot.
+    """
+    if "\0" in name:
+        raise type_error("FM0501", f"a name cannot hold the character NUL, as {show(name)} does")
     machine.globals[name] = value
     machine.defined[name] = None
     return VarRef(name)

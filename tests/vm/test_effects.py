@@ -1,8 +1,9 @@
 import pytest
 
 from flowmetal.embed.machine import Machine
-from flowmetal.values import Map, hash_map, vector
+from flowmetal.values import Map, hash_map, pr_str, vector
 from flowmetal.values.errors import flow_error
+from flowmetal.values.meter import DEFAULT
 from flowmetal.vm.state import MachineStatus
 from tests.vm.programs import k, machine, program, run
 
@@ -85,6 +86,41 @@ def test_arguments_of_any_kind_of_map_are_a_plain_one_for_the_world_and_for_a_sn
     back = Machine.restore(made.snapshot(), source)
     back.deliver(1, "woken")
     assert back.run().result == "woken"
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        ('(let [a (atom 0 :meta (->Wait 5))] (perform :time/now {}) (meta a))', "{:timeout 5}"),
+        ("(let [c (chan Long/MAX_VALUE)] (perform :time/now {}) (offer! c 1) (poll! c))", "1"),
+        ("(let [c (chan (sliding Long/MAX_VALUE))] (perform :time/now {}) (offer! c 1) (poll! c))", "1"),
+        ('(do (defmethod f (keyword "a\\u0000b") [_] 1) (perform :time/now {}) (f (keyword "a\\u0000b")))', "1"),
+    ],
+)  # fmt: skip
+def test_what_the_machine_accepts_its_snapshot_holds(body: str, answer: str) -> None:
+    source = program(
+        f"""(ns user (:require [flow.async :refer [chan offer! poll! sliding]]))
+            (defrecord Wait [timeout]) (defmulti f identity) (defn main [] {body})"""
+    )
+    made = Machine(source)
+    made.run()
+    back = Machine.restore(made.snapshot(), source)
+    back.deliver(1, None)
+    assert pr_str(back.run().result) == answer
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ('(atom 0 :meta "x")', "FM0501"),
+        ("(atom 0 :meta false)", "FM0501"),
+        ('(create-ns (symbol "a\\u0000b"))', "FM0501"),
+        ("(bigdec (bit-shift-left 1 100000))", "FM0321"),
+    ],
+)
+def test_what_no_snapshot_could_hold_is_refused(body: str, code: str) -> None:
+    made = Machine(program(f"(defn main [] {body})"), limits=DEFAULT.with_changes(bits=200_000))
+    assert made.run().error.code == code
 
 
 def test_the_result_of_a_run_is_realised_and_must_be_data() -> None:

@@ -36,7 +36,7 @@ native = Table("flow.core")
 
 @native("-atom")
 def make_atom(value: Value, meta: Value, validator: Value) -> Atom:
-    return Atom(value, meta, validator)
+    return Atom(value, None if meta is None else need_map("atom", 3, meta), validator)
 
 
 def _atom(function: str, cell: Value) -> Atom:

@@ -47,6 +47,7 @@ def make_ticket() -> Promise:
     return Promise(ticket=True)
 
 
+_MOST_VALUES = (1 << 60) - 1  # no memory holds so many, and a snapshot has these bits for a count
 _POLICIES = {"fixed": 0, "dropping": DROPPING, "sliding": SLIDING}
 
 
@@ -59,7 +60,7 @@ def make_channel(policy: Value, size: Value) -> Channel:
             "type/mismatch",
             f"`chan` needs a size that is no less than 1, got {show(size)}",
         )
-    return Channel(size, _POLICIES[policy.name])
+    return Channel(min(size, _MOST_VALUES), _POLICIES[policy.name])
 
 
 @native("-set-step!")
