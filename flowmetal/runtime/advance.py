@@ -118,15 +118,15 @@ def advance(
         elif active.fresh:  # first, or a fiber with nothing but local effects could hold them up
             _open_fresh(active)
             if _is_answered_at_once(active):
-                yield from _ask_store(active)
+                yield from _ask_store(active, let_go)
             elif machine.inbox and len(active.events) >= MANY_EVENTS:
-                yield Step(RunState.RUNNING)
+                yield _go_on(active, let_go)
         elif active.local:
             _answer_locals(active)
             count = len(active.events)
             has_grown = count % _EVENTS_UNLOOKED == 0 and heap.look()
             if has_grown or count >= MANY_EVENTS or active.host.sync_every:
-                yield Step(RunState.RUNNING)
+                yield _go_on(active, let_go)
         elif active.quick:
             yield from _perform_quick(active, let_go)
         else:
@@ -200,12 +200,14 @@ def _is_answered_at_once(active: ActiveRun) -> bool:
     return not all(isinstance(asked.operation, OfferCall) for asked in active.operations)
 
 
-def _ask_store(active: ActiveRun) -> Steps[None]:
+def _ask_store(active: ActiveRun, let_go: bool) -> Steps[None]:
     """Let the store perform what was asked of it, and take in what it has answered."""
     yield Step(active.parked_state(active.host.clock.now_us()))
     yield from take_messages(active)
     if active.is_driven():
         _let_facts_in(active, active.host.clock.now_us())
+        if active.machine.inbox and let_go and active.is_to_share():
+            yield _go_on(active, let_go)
 
 
 def _go_on(active: ActiveRun, let_go: bool) -> Step:
@@ -364,7 +366,11 @@ def take_in(active: ActiveRun) -> Steps[bool]:
     is_held = active.pausing is not None  # no commit of the machine's own comes soon
     is_new = active.undurable and (is_held or not active.machine.inbox)
     if arrived or is_new or (is_held and active.has_news()):
-        yield Step(active.parked_state(now))
+        # Only an interpreter is ever crowded, and it lets runs go.
+        goes_on = bool(active.machine.inbox)
+        yield _go_on(active, not is_held) if goes_on else Step(active.parked_state(now))
+        if not active.is_driven():
+            return False
     if is_held:
         yield from pause_if_asked(active)
         return False

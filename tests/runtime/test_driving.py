@@ -501,6 +501,10 @@ ENDLESS = {
     "computes": "(loop [i 0] (recur (inc i)))",
     "calls functions": "(loop [i 0] (f i) (recur (inc i)))",
     "prints": "(loop [i 0] (println i) (recur (inc i)))",
+    "looks at the clock": "(loop [] (now!) (recur))",
+    "asks the store": "(loop [i 0] (state/put! :k i) (recur (inc i)))",
+    "waits for what is over": '(loop [] (sleep! #dur "0s") (recur))',
+    "performs": "(loop [i 0] (g i) (recur (inc i)))",
 }
 
 
@@ -509,7 +513,9 @@ def test_runs_without_end_leave_room_for_others(what: str) -> None:
     bench = Bench(clock=TickingClock())
     bench.current.linker = Linker(natives())
     bench.world.functions = {"t/f": lambda given: None}
-    begin_many(bench, f"(ns t) (defforeign f [i]) (defn main [] {ENDLESS[what]})", "a", "b")
+    bench.world.connectors = {"t/g": lambda call: None}
+    head = "(ns t (:require [flow.state :as state])) (defforeign f [i]) (defforeign g [i])"
+    begin_many(bench, f"{head} (defn main [] {ENDLESS[what]})", "a", "b")
     begin_many(bench, "(ns u) (defn main [] :done)", "c", "d")
     ended: list[RunRow] = []
 
