@@ -213,7 +213,7 @@ class Interpreter:
 
     async def _take_calls(self) -> int:
         """Begin to perform calls; return how many."""
-        if self._performer is None:
+        if self._performer is None or self._stopping.is_set():
             return 0
         try:
             room = self._concurrency - len(self._performer)

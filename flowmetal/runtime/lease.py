@@ -60,7 +60,8 @@ class Lease:
                 self._renew(now)
             except StoreError:
                 # The store may answer again before the fence is reached.
-                self._is_lost = now >= self._fence_us
+                # It may have taken its time to fail.
+                self._is_lost = self._clock.monotonic_us() >= self._fence_us
         if self._is_lost:
             raise Conflict("FM1014", f"the lease of run {claim.run} is lost")
 

@@ -103,6 +103,22 @@ def test_a_lease_is_renewed_at_a_third_and_given_up_at_two_thirds() -> None:
         lease.keep(held)
 
 
+def test_a_renewal_that_fails_after_two_thirds_of_the_lease_gives_it_up() -> None:
+    bench = Bench()
+    bench.start(performs("t/f", 0))
+    held = claim(bench)
+    lease = Lease(bench.store, bench.clock, 9_000_000, bench.clock.monotonic_us())
+
+    def fails(point: str) -> None:
+        bench.clock.advance(8_000_000)
+        raise StoreError("FM1009", "locked")
+
+    bench.store.hooks = fails
+    bench.clock.advance(3_100_000)
+    with pytest.raises(Conflict):
+        lease.keep(held)
+
+
 def test_the_leases_of_one_interpreter_are_renewed_together() -> None:
     bench = Bench()
     runs = [RunId(f"run-{n}") for n in range(3)]

@@ -311,6 +311,24 @@ def test_a_process_performs_no_more_at_once_than_it_has_room_for() -> None:
     assert (apart.worker.begun, apart.worker.most_at_once) == (3, 2)
 
 
+def test_who_is_told_to_stop_while_it_claims_runs_begins_no_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def work(call: Call) -> Value:
+        return 1
+
+    apart = Apart(work)
+    apart.offer()
+
+    async def serve() -> None:
+        interpreter = Interpreter(apart.host)
+        monkeypatch.setattr(apart.bench.store, "attend", interpreter.stop)
+        await interpreter.run()
+
+    asyncio.run(serve())
+    assert apart.worker.begun == 0
+
+
 def test_calls_whose_processes_died_are_tried_one_at_a_time() -> None:
     async def work(call: Call) -> Value:
         await asyncio.sleep(0)
