@@ -151,7 +151,7 @@ def _directive(
         case "h":
             return _padded("null" if value is None else f"{lasting_hash(value):x}", flags, width)
         case "c":
-            if type(value) is int:
+            if type(value) is int and 0 <= value < 0x110000:
                 value = Char(chr(value))
             if type(value) is not Char:
                 raise bad_format(f"{shown} needs a character, got {describe(value)}")
@@ -183,7 +183,11 @@ def _float(
         raise bad_format(f"{shown} asks for more than 1,000 digits")
     exact = _quotient(value, places) if type(value) is Ratio else to_decimal(value)
     layout = {"f": _fixed, "e": _scientific, "g": _general}[kind]
-    return _number(exact.is_signed(), layout(exact.copy_abs(), places), flags, width)
+    try:
+        digits = layout(exact.copy_abs(), places)
+    except ArithmeticError:  # the context's exponents end at a million
+        raise bad_format(f"{shown} has no digits for a number that large") from None
+    return _number(exact.is_signed(), digits, flags, width)
 
 
 # Java rounds half up what people read (0.125 -> 0.13); Python rounds the binary value half even.
