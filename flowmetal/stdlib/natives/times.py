@@ -16,6 +16,8 @@ from flowmetal.stdlib.natives.arguments import (
     wrong,
 )
 from flowmetal.stdlib.natives.table import Table
+from flowmetal.stdlib.natives.text import bad_format
+from flowmetal.stdlib.natives.time_patterns import DAYS, read_time, write_time
 from flowmetal.values import (
     Duration,
     Instant,
@@ -27,6 +29,8 @@ from flowmetal.values import (
     hash_map,
     is_number,
     keyword,
+    le,
+    mul,
     parse_duration,
     parse_instant,
     show,
@@ -55,25 +59,21 @@ UNITS_US = {
 _LONGEST_US = 1 << 62
 
 
-def _length(function: str, us: int, given: Value) -> Duration:
-    """Return a duration; one of more than 146,000 years is a mistake."""
-    if abs(us) > _LONGEST_US:
-        raise wrong(function, "a length of less than 146,000 years", 1, given)
-    return Duration(us)
+def _length(function: str, us: int, n: Value, position: int) -> Duration:
+    """Return the duration of n times ``us``; one of more than 146,000 years is a mistake."""
+    if not is_number(n) or (type(n) is float and not isfinite(n)):
+        raise wrong(function, "a finite number", position, n)
+    # By the arithmetic of the language: Python's of decimals rounds, and raises for large ones.
+    product = mul(us, n)
+    if not (le(-_LONGEST_US, product) and le(product, _LONGEST_US)):
+        raise wrong(function, "a length of less than 146,000 years", position, n)
+    if type(product) is Ratio:
+        return Duration(product.numerator // product.denominator)
+    return Duration(int(product))
 
 
 def _unit(name: str, us: int) -> None:
-    def make(n: Value) -> Duration:
-        if not is_number(n):
-            raise wrong(name, "a number", 1, n)
-        if type(n) is Ratio:
-            return _length(name, us * n.numerator // n.denominator, n)
-        try:
-            return _length(name, int(n * us), n)
-        except (OverflowError, ValueError):
-            raise wrong(name, "a finite number", 1, n) from None
-
-    native.add(name, make)
+    native.add(name, lambda n: _length(name, us, n, 1))
 
 
 for _name, _size in UNITS_US.items():
@@ -134,11 +134,7 @@ native.add("after?", lambda a, b: need_instant("after?", 1, a).us > need_instant
 @native("times")
 def times(d: Value, n: Value) -> Duration:
     """Return a duration n times as long."""
-    us = need_duration("times", 1, d).us
-    if not is_number(n) or (type(n) is float and not isfinite(n)):
-        raise wrong("times", "a finite number", 2, n)
-    us = us * n.numerator // n.denominator if type(n) is Ratio else int(us * n)
-    return _length("times", us, n)
+    return _length("times", need_duration("times", 1, d).us, n, 2)
 
 
 @native("in")
@@ -203,7 +199,7 @@ def in_zone(x: Value, zone: Value) -> Map:
     offset = shown_there.utcoffset() or timedelta()
     pairs: list[tuple[Value, Value]] = [(keyword(f), getattr(shown_there, f)) for f in _FIELDS]
     pairs += [
-        (keyword("weekday"), keyword(shown_there.strftime("%A").lower())),
+        (keyword("weekday"), keyword(DAYS[shown_there.weekday()].lower())),
         (keyword("zone"), zone),
         (keyword("offset"), Duration(offset // _US)),
     ]
@@ -250,8 +246,8 @@ def parse(text: Value, pattern: Value = None, zone: Value = "UTC") -> Instant:
             _no_time(text, 'write "2026-11-22T06:10:00Z"')
         return made
     try:
-        local = datetime.strptime(text, need_text("parse", 2, pattern))
-    except ValueError as error:
+        local = read_time(text, need_text("parse", 2, pattern))
+    except (ValueError, OverflowError) as error:
         _no_time(text, str(error))
     if local.tzinfo is None:
         local = local.replace(tzinfo=zone_named(need_text("parse", 3, zone)))
@@ -264,7 +260,10 @@ def format_time(x: Value, pattern: Value = None, zone: Value = "UTC") -> str:
     local = zoned("format", x, zone)
     if pattern is None:
         return local.isoformat().replace("+00:00", "Z")
-    return local.strftime(need_text("format", 2, pattern))
+    try:
+        return write_time(local, need_text("format", 2, pattern))
+    except ValueError as error:
+        raise bad_format(str(error)) from None
 
 
 @native("-date")
