@@ -54,12 +54,14 @@ def split(text: Value, pattern: Value, limit: Value = 0) -> Value:
         raise wrong("split", "a regular expression or a string", 2, pattern)
     most = need_int("split", 3, limit)
     parts = _split(text, matches_in(compile_regex(pattern.pattern, pattern.flags), text), most)
-    if most == 0:
-        while len(parts) > 1 and not parts[-1]:
-            parts.pop()
-        if parts == [""] and text:
-            parts = []
-    return vector(parts)
+    return vector(_without_empty_end(parts, text) if most == 0 else parts)
+
+
+def _without_empty_end(parts: list[str], text: str) -> list[str]:
+    """Drop empty parts at the end of what a text was split into; a text that was not split stays."""
+    while parts and not parts[-1] and text:
+        parts.pop()
+    return parts
 
 
 def _split(text: str, matches: list[Match], most: int) -> list[str]:
@@ -68,8 +70,8 @@ def _split(text: str, matches: list[Match], most: int) -> list[str]:
     for found in matches:
         if 0 < most <= len(parts) + 1:
             break
-        if found.end() == 0 or (found.start() == found.end() == len(text)):
-            continue
+        if found.end() == 0:
+            continue  # nothing comes before an empty match at the beginning
         parts.append(text[at : found.start()])
         at = found.end()
     return [*parts, text[at:]]
@@ -79,9 +81,7 @@ def _split(text: str, matches: list[Match], most: int) -> list[str]:
 def split_lines(text: Value) -> Value:
     """Split at line ends; empty lines at the end are dropped."""
     lines = re.split(r"\r?\n", need_text("split-lines", 1, text))
-    while len(lines) > 1 and not lines[-1]:
-        lines.pop()
-    return vector(lines)
+    return vector(_without_empty_end(lines, text))
 
 
 # Replacing. The replacement by a function is written in Flowmetal over -pieces.
@@ -111,7 +111,7 @@ def replace(text: Value, pattern: Value, by: Value, once: Value) -> str:
     return "".join([*parts, text[at:]])
 
 
-_TEMPLATE = re.compile(r"\\(.)|\$(\d)|\$\{(\w+)\}", re.DOTALL)
+_TEMPLATE = re.compile(r"\\(.)|\$([0-9]+)|\$\{(\w+)\}", re.DOTALL)
 
 
 def _filled(template: str, found: Match) -> str:
@@ -120,12 +120,22 @@ def _filled(template: str, found: Match) -> str:
             return part.group(1)
         if part.group(3) is not None:
             return found.groupdict().get(part.group(3)) or ""
-        number = int(part.group(2))
-        if number > len(found.groups()):
-            fail("FM0322", "index/out-of-bounds", f"`replace`: there is no group {number}")
-        return found.group(number) or ""
+        number, literal = _group_of(part.group(2), len(found.groups()))
+        return (found.group(number) or "") + literal
 
     return _TEMPLATE.sub(fill, template) if "\\" in template or "$" in template else template
+
+
+def _group_of(digits: str, most: int) -> tuple[int, str]:
+    """Return the group that digits after a $ name, and those that belong to no group of ``most``."""
+    number = int(digits[0])
+    if number > most:
+        fail("FM0322", "index/out-of-bounds", f"`replace`: there is no group {number}")
+    for at, digit in enumerate(digits[1:], 1):
+        if number * 10 + int(digit) > most:
+            return number, digits[at:]
+        number = number * 10 + int(digit)
+    return number, ""
 
 
 @native("-pieces")
