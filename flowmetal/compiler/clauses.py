@@ -35,14 +35,28 @@ class Name:
 
 @dataclass(slots=True)
 class Required:
-    """One namespace that is asked for. ``refer_all`` brings all its publics, without ``exclude``."""
+    """One namespace that is asked for. ``refer_all`` brings all its publics, without ``exclude``.
+
+    ``bare_alias`` is what :as-alias says: a short name for keywords, of a namespace that need not be.
+    """
 
     namespace: Name
     alias: Name | None = None
+    bare_alias: Name | None = None
     refer: list[Name] = field(default_factory=list)
     refer_all: bool = False
     exclude: list[Name] = field(default_factory=list)
     rename: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def aliases(self) -> list[Name]:
+        return [alias for alias in (self.alias, self.bare_alias) if alias is not None]
+
+    @property
+    def is_loaded(self) -> bool:
+        """Say whether more than a bare alias is asked for."""
+        is_named = self.alias is not None or self.refer or self.refer_all
+        return self.bare_alias is None or bool(is_named)
 
 
 @dataclass(slots=True)
@@ -151,8 +165,12 @@ def _options(made: Required, parts: list[Syntax]) -> Required:
         option = keyword_text(key.form)
         if value is None:
             raise CompileError("FM0201", "this option has no value", key.span)
-        if option in ("as", "as-alias") and is_symbol(value.form):
+        if option == "as" and is_symbol(value.form):
             made.alias = Name(value.form.text, value.span)
+        elif option == "as-alias" and is_symbol(value.form):
+            made.bare_alias = Name(value.form.text, value.span)
+        elif option == "include-macros":
+            pass  # for ClojureScript: here macros come with their namespace, as in Clojure
         elif option in ("refer", "refer-macros") and keyword_text(value.form) == "all":
             made.refer_all = True
         elif option in ("refer", "refer-macros", "only"):

@@ -40,6 +40,9 @@ def apply_required(names: Names, required: Required, require: Require, problems:
     space, environment = names.namespace, names.environment
     name = flow_name(required.namespace.text)
     known = environment.namespace(name)
+    if not required.is_loaded:
+        _alias_all(space, required, required.namespace.text if known is None else name, problems)
+        return
     if known is None and name != required.namespace.text:
         # A user may have a namespace called clojure.something of their own.
         name = _loadable(required.namespace, name, require, problems) or name
@@ -50,8 +53,7 @@ def apply_required(names: Names, required: Required, require: Require, problems:
         _silence(names, required)
         return
     space.requires[name] = None
-    if required.alias is not None:
-        _alias(space, required.alias, name, problems)
+    _alias_all(space, required, name, problems)
     _refer(names, known, required, problems)
 
 
@@ -94,18 +96,20 @@ def _load(written: Name, name: str, require: Require, problems: Problems) -> boo
 
 def _silence(names: Names, required: Required) -> None:
     names.ignore(required.namespace.text)
-    if required.alias is not None:
-        names.ignore(required.alias.text)
+    for alias in required.aliases:
+        names.ignore(alias.text)
     for name in required.refer:
         names.ignore(required.rename.get(name.text, name.text))
 
 
-def _alias(space: Namespace, alias: Name, target: str, problems: Problems) -> None:
-    taken = space.aliases.get(alias.text)
-    if taken is not None and taken != target:
-        problems.report("FM0206", f"the alias `{alias.text}` already means {taken}", alias.span)
-        return
-    space.aliases[alias.text] = target
+def _alias_all(space: Namespace, required: Required, target: str, problems: Problems) -> None:
+    for alias in required.aliases:
+        taken = space.aliases.get(alias.text)
+        if taken is not None and taken != target:
+            message = f"the alias `{alias.text}` already means {taken}"
+            problems.report("FM0206", message, alias.span)
+        else:
+            space.aliases[alias.text] = target
 
 
 def _refer(names: Names, known: Namespace, required: Required, problems: Problems) -> None:

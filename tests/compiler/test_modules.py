@@ -83,6 +83,44 @@ def test_aliases_refers_and_renames():
     assert pr_str(compilation.machine.call("demo/f", [])) == "[1 1 2]"
 
 
+def test_a_bare_alias_loads_nothing():
+    module = Compilation().module(
+        "(ns demo (:require [shop.order :as-alias order])) (def id ::order/id) (def m #::order{:n 1})"
+    )
+    assert module.aliases == (("order", "shop.order"),)
+    assert module.requires == ("flow.core",)
+    assert [pr_str(d.value) for d in module.definitions] == [":shop.order/id", "{:shop.order/n 1}"]
+    text = "(ns demo (:require [shop.order :as-alias order])) (defn f [] (order/create))"
+    assert problem(text).code == "FM0102"
+
+
+def test_a_bare_alias_beside_another_name_loads():
+    compilation = Compilation()
+    compilation.library("(ns lib.x) (defn a [] 1)")
+    module = compilation.module("(ns demo (:require [lib.x :as x :as-alias y])) (def k ::y/k)")
+    assert module.aliases == (("x", "lib.x"), ("y", "lib.x"))
+    assert module.requires == ("flow.core", "lib.x")
+    module = Compilation().module("(ns demo (:require [clojure.string :as-alias s])) (def k ::s/k)")
+    assert module.aliases == (("s", "flow.string"),)
+
+
+def test_bare_aliases_make_no_circle():
+    files = {
+        "a.flow": "(ns a (:require [b]))",
+        "b.flow": "(ns b (:require [a :as-alias a])) (def k ::a/k)",
+    }
+    loader = Compilation().loader(files)
+    loader.load(Source("a.flow", files["a.flow"]), "a")
+    assert [module.name for module in loader.modules] == ["b", "a"]
+
+
+def test_what_clojure_script_says_of_macros_is_let_pass():
+    compilation = Compilation()
+    compilation.library("(ns lib.x) (defn a [] 1)")
+    module = compilation.module("(ns demo (:require [lib.x :as x :include-macros true]))")
+    assert module.requires == ("flow.core", "lib.x")
+
+
 def test_refer_all_brings_publics_only():
     compilation = Compilation()
     compilation.library("(ns lib.x) (defn a [] 1) (defn- c [] 3)")

@@ -56,8 +56,8 @@ def _required(required: Required, here: str, find: FindSource) -> Iterator[tuple
         referred = {name.text for name in required.refer}
         for name, rule in defined.items():
             yield f"{namespace}/{name}", rule
-            if required.alias is not None:
-                yield f"{required.alias.text}/{name}", rule
+            for alias in required.aliases:
+                yield f"{alias.text}/{name}", rule
             if required.refer_all or name in referred:
                 yield required.rename.get(name, name), rule
 

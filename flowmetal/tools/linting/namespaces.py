@@ -79,10 +79,9 @@ def _words(analysis: Analysis) -> _Words:
 def _lint_required(required: Required, words: _Words, findings: Findings) -> None:
     namespace = required.namespace
     unused = [n for n in required.refer if required.rename.get(n.text, n.text) not in words.names]
-    qualifiers = {namespace.text, flow_name(namespace.text)}
-    if required.alias is not None:
-        qualifiers.add(required.alias.text)
-    is_named = required.alias is not None or required.refer
+    aliases = {alias.text for alias in required.aliases}
+    qualifiers = {namespace.text, flow_name(namespace.text), *aliases}
+    is_named = aliases or required.refer
     qualified = any(qualifier in words.qualifiers for qualifier in qualifiers)
     if required.refer_all or not is_named:
         return  # it may be there for what loading it does
