@@ -121,10 +121,23 @@ def _converse(make: Callable[[Observer], Interactive], about: str | None = None)
         if about is not None:
             _ = conversation.interactive
         return converse(conversation, screen, about or WELCOME)
-    from flowmetal.repl.piped import PlainScreen, converse_piped
+    from flowmetal.cli.driving import INTERRUPTED
+    from flowmetal.cli.output import OutputLost, complain, pass_on
+    from flowmetal.repl.piped import PlainScreen, converse_piped, lines_of
 
-    plain = PlainScreen(sys.stdout, sys.stderr)
-    conversation = Conversation(make, plain, report_internal_error)
+    def report(crash: Exception) -> None:
+        if isinstance(crash, OutputLost):  # no mistake of ours, and the end
+            raise crash
+        report_internal_error(crash)
+
+    plain = PlainScreen(partial(pass_on, sys.stdout), partial(pass_on, sys.stderr))
+    conversation = Conversation(make, plain, report)
     if about is not None:
         _ = conversation.interactive
-    return converse_piped(conversation, sys.stdin)
+    try:
+        return converse_piped(conversation, lines_of(sys.stdin.buffer))
+    except OutputLost as lost:
+        if lost.args[0]:
+            raise
+        complain("nobody reads the values; the forms that follow are not evaluated")
+        return INTERRUPTED

@@ -7,8 +7,8 @@ logs to standard error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, NoReturn, TextIO, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 from flowmetal.repl.conversation import Conversation
 
@@ -20,9 +20,9 @@ _EAGER = 16_384
 
 
 class PlainScreen:
-    """Writes text and nothing else."""
+    """Writes text and nothing else. ``out`` and ``err`` write, and raise if nobody takes it."""
 
-    def __init__(self, out: TextIO, err: TextIO) -> None:
+    def __init__(self, out: Callable[[str], None], err: Callable[[str], None]) -> None:
         self._out = out
         self._err = err
 
@@ -46,12 +46,25 @@ class PlainScreen:
     def show_interruption(self) -> NoReturn:
         raise KeyboardInterrupt  # nobody is there to go on: the command ends
 
-    def _write(self, stream: TextIO, text: str) -> None:
+    def _write(self, write: Callable[[str], None], text: str) -> None:
         from flowmetal.embed.rendering import printable
 
-        # Standard output and standard error may be one file: keep them in order.
-        stream.write(printable(text, keep="\n\t"))
-        stream.flush()
+        write(printable(text, keep="\n\t"))
+
+
+def lines_of(stream: BinaryIO) -> Iterator[str]:
+    """Yield the lines that come in, as they come. Raises UsageError FM1304 for bytes that are not UTF-8."""
+    for number, line in enumerate(stream, 1):
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as fault:
+            from flowmetal.errors import UsageError
+
+            raise UsageError(
+                "FM1304",
+                f"the input is not UTF-8: byte {fault.object[fault.start]:#04x} in line {number}",
+                hint="send it as UTF-8; what came before that line has been evaluated",
+            ) from None
 
 
 def converse_piped(conversation: Conversation, lines: Iterable[str]) -> int:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -76,3 +77,38 @@ def test_doc_shows_examples_with_their_results() -> None:
 def test_defonce_keeps_the_first_value_and_does_not_compute_another() -> None:
     done = pipe('(defonce a 1)\n(defonce a (println "again"))\na\n')
     assert (done.returncode, done.stdout) == (0, "#'user/a\n#'user/a\n1\n")
+
+
+def raw(text: bytes, **more: object) -> subprocess.CompletedProcess[bytes]:
+    made = subprocess.run(
+        [sys.executable, "-c", FMVM, "repl"], input=text, timeout=60, check=False,
+        stderr=subprocess.PIPE, **({"stdout": subprocess.PIPE} | more),
+    )  # type: ignore[call-overload] # fmt: skip
+    assert b"internal error" not in made.stderr, made.stderr
+    return made
+
+
+def test_nothing_is_evaluated_for_a_reader_who_has_gone(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = raw(b'1\n(throw (ex-info "reached" {}))\n', stdout=write)
+    assert (done.returncode, b"reached" in done.stderr) == (130, False), done.stderr
+    assert b"nobody reads the values; the forms that follow are not evaluated" in done.stderr
+
+
+def test_a_full_output_is_told_once() -> None:
+    with open("/dev/full", "w") as full:
+        done = raw(b"1\n2\n3\n", stdout=full)
+    assert done.returncode == 2
+    assert done.stderr.count(b"nothing can be written to standard output: no space left") == 1
+
+
+def test_what_the_locale_cannot_write_is_escaped() -> None:
+    done = raw('"日本"\n1\n'.encode(), env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stdout) == (0, b'"\\u65e5\\u672c"\n1\n')
+
+
+def test_input_that_is_not_utf_8_is_refused_with_its_line() -> None:
+    done = raw(b'\xef\xbb\xbf(+ 1 2)\n"\xe9"\n3\n')
+    assert (done.returncode, done.stdout) == (2, b"3\n")
+    assert b"error[FM1304]: the input is not UTF-8: byte 0xe9 in line 2" in done.stderr
