@@ -53,9 +53,7 @@ def destructure(call: MacroCall, pattern: Syntax, value: Syntax) -> list[Pair]:
 
 def _sequential(call: MacroCall, pattern: Syntax, value: Syntax, pairs: list[Pair]) -> list[Pair]:
     items, rest, whole = _parts(call, pattern)
-    subject = whole or _named(call, "vec", value, pairs)
-    if whole is not None:
-        pairs.append((whole, value))
+    subject = vec = _named(call, "vec", value, pairs)
     span = pattern.span
     inner: list[Pair] = []
     if rest is not None:
@@ -68,6 +66,8 @@ def _sequential(call: MacroCall, pattern: Syntax, value: Syntax, pairs: list[Pai
     if rest is not None:
         more = listed(rest.span, core("nthnext"), subject, len(items)) if items else subject
         inner.append((rest, more))
+    if whole is not None:
+        inner.append((whole, vec))
     return inner
 
 
@@ -112,10 +112,14 @@ def _associative(call: MacroCall, pattern: Syntax, value: Syntax, pairs: list[Pa
     entries = list(zip(parts[::2], parts[1::2], strict=True))
     span = pattern.span
     given = _named(call, "map", value, pairs)
-    subject = next((v for k, v in entries if k.form is _AS), None) or call.fresh("map", span)
-    if not is_symbol(subject.form):
-        raise call.wrong("FM0116", "a name must follow `:as`", subject.span)
+    subject = call.fresh("map", span)
     pairs.append((subject, _as_map(call, given, span)))
+    whole = next((v for k, v in entries if k.form is _AS), None)
+    if whole is not None:
+        if not is_symbol(whole.form):
+            raise call.wrong("FM0116", "a name must follow `:as`", whole.span)
+        # Nothing is looked up through this name: a key may have the same.
+        pairs.append((whole, subject))
     defaults = _defaults(call, entries)
     inner: list[Pair] = []
     for key, target in entries:
