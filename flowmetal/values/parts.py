@@ -4,7 +4,8 @@ Protocols, multimethods and types of records have tables that any namespace may
 add to. An entry is a var of its own, named by its table, ``@`` and its key:
 
 ```
-shop/Priced@@shop/Order          that a class implements a protocol
+shop/Priced@@shop/Order          that a class implements a protocol, :inline if its own definition says so
+shop/Priced@via-metadata         that methods of a protocol may stand in the metadata of a value
 shop/Priced@price@shop/Order     how a class implements a method of a protocol
 shop/area@:circle                the method of a multimethod for a dispatch value
 shop/area@@default               an option of a multimethod

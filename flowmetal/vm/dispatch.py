@@ -44,6 +44,8 @@ from flowmetal.vm.state import Closure, Fiber, Machine, Native
 from flowmetal.vm.vars import define
 
 _ANCESTORS = keyword("ancestors")
+_INLINE = keyword("inline")
+_VIA_METADATA = "via-metadata"
 _MOST_CANDIDATES = 10_000
 _PRINTING = "flow.core/print-method"
 _GLOBAL = "flow.core/-hierarchy"
@@ -64,19 +66,30 @@ def _places(protocol: str, method: str, cls: str) -> tuple[tuple[str, str], ...]
 def implementation(
     machine: Machine, fiber: Fiber, protocol: VarRef, method: str, value: Value
 ) -> Value:
-    """Return the function that implements a protocol's method for a value."""
+    """Return the function that implements a protocol's method for a value.
+
+    What was written with the value's type comes first, then its metadata if the protocol says so,
+    then what the classes of the value were extended with.
+    """
     found: Value = None
     if type(value) is Reified:
         methods = value.methods.get(protocol)
         found = None if methods is None else methods.get(keyword(method))
     if found is None:
         variables = machine.globals
-        for mark, name in _places(protocol.name, method, class_name(value)):
-            if variables.get(mark) is not None:
-                found = variables.get(name)
-                break
-    if found is None:
-        found = _in_metadata(protocol, method, value)
+        places = _places(protocol.name, method, class_name(value))
+        meta = getattr(value, "meta", None)
+        if (
+            type(meta) is Map
+            and variables.get(part_name(protocol.name, _VIA_METADATA)) is not None
+            and variables.get(places[0][0]) is not _INLINE
+        ):
+            found = meta.get(Symbol(protocol.name.partition("/")[0], method))
+        if found is None:
+            for mark, name in places:
+                if variables.get(mark) is not None:
+                    found = variables.get(name)
+                    break
     if found is None:
         raise flow_error(
             "FM0515",
@@ -85,13 +98,6 @@ def implementation(
             f"called with {show(value)}",
         )
     return found
-
-
-def _in_metadata(protocol: VarRef, method: str, value: Value) -> Value:
-    meta = getattr(value, "meta", None)
-    if type(meta) is not Map:
-        return None
-    return meta.get(Symbol(protocol.name.partition("/")[0], method))
 
 
 def _class_text(value: Value) -> str:

@@ -66,6 +66,13 @@ def test_a_linked_program_has_to_string_of_its_records() -> None:
     assert result_of(text) == '"r12"'
 
 
+def test_a_linked_program_finds_methods_in_metadata() -> None:
+    text = """(defprotocol P :extend-via-metadata true (m [x]))
+    (extend-protocol P Object (m [_] :default))
+    (defn main [] [(m {}) (m (with-meta {} {`m (fn [_] :meta)}))])"""
+    assert result_of(text) == "[:default :meta]"
+
+
 def test_a_linked_program_looks_by_its_comparators() -> None:
     text = "(def m (sorted-map-by > 1 2 3 4)) (defn main [] [(first m) (get m 1) (m 3)])"
     assert result_of(text) == "[[3 4] 2 4]"
