@@ -8,6 +8,7 @@ into one; nothing about the run changes by that.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -122,8 +123,12 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
                     left_for = _drive_claimed(host, claim, taken)
                     if not left_for:
                         return Driven(_row(host, run))
+                    tell = partial(_tell_left, host, run, left_for, told)
+                    if _has_living(host, run):
+                        in_a_loop(partial(_drive_descendants, host, run, left_for, tell))
+                        continue
                     if not _goes_on_soon(host, run, left_for):
-                        _tell_left(host, run, left_for, told)
+                        tell()
                     while not _goes_on_soon(host, run, left_for):
                         pass
                 except StoreError as trouble:
@@ -256,10 +261,45 @@ async def _drive_alone(active: ActiveRun) -> None:
         if has_children(active):
             family.begin()
         await drive_in_loop(active, Alone(), family=family)
-        await family.finish()
+        if (
+            active.left is RunState.WAITING
+        ):  # it may go on soon, and a descendant that polls never ends
+            await family.settle()
+        else:
+            await family.finish()
     finally:
         await family.stop()
         await active.host.world.close()
+
+
+async def _drive_descendants(
+    host: Host, run: RunId, left_for: tuple[EffectRequest, ...], tell: Callable[[], None]
+) -> None:
+    """Drive the descendants of a run that was given back, until it can go on and each that is driven waits."""
+    import asyncio
+
+    from flowmetal.runtime.family import Family
+
+    family = Family(host, run, _drive_member)
+    never = asyncio.Event()
+    began_us = host.clock.monotonic_us()
+    is_told = False
+    try:
+        family.begin()
+        while not _can_go_on(host, run):
+            family.check()
+            await host.clock.pause(never, POLL_US)
+            if host.clock.monotonic_us() - began_us < SECOND_US:
+                continue
+            if _is_to_be_performed_here(host, run, left_for):
+                break
+            if not is_told:
+                is_told = True
+                tell()
+        await family.settle()
+    finally:
+        await family.stop()
+        await host.world.close()
 
 
 async def _drive_member(active: ActiveRun) -> None:
@@ -276,8 +316,11 @@ def has_children(active: ActiveRun) -> bool:
     """Say whether a run has started others that have not ended."""
     if active.is_new:
         return False
-    query = RunQuery(parents=(active.machine.run,), states=LIVING, limit=1)
-    return bool(active.host.store.runs(query))
+    return _has_living(active.host, active.machine.run)
+
+
+def _has_living(host: Host, run: RunId) -> bool:
+    return bool(host.store.runs(RunQuery(parents=(run,), states=LIVING, limit=1)))
 
 
 def _patience_us(active: ActiveRun) -> int:
@@ -310,12 +353,21 @@ def _goes_on_soon(host: Host, run: RunId, left_for: tuple[EffectRequest, ...]) -
     clock = host.clock
     end = clock.monotonic_us() + SECOND_US
     while (left := end - clock.monotonic_us()) > 0:
-        row = _row(host, run)
-        waits = row.state is RunState.WAITING and row.owner is None
-        if not waits or (row.wake_at_us is not None and row.wake_at_us <= clock.now_us()):
+        if _can_go_on(host, run):
             return True
         host.store.attend()
         clock.wait(host.store, left)
+    return _is_to_be_performed_here(host, run, left_for)
+
+
+def _can_go_on(host: Host, run: RunId) -> bool:
+    row = _row(host, run)
+    if row.state is not RunState.WAITING or row.owner is not None:
+        return True
+    return row.wake_at_us is not None and row.wake_at_us <= host.clock.now_us()
+
+
+def _is_to_be_performed_here(host: Host, run: RunId, left_for: tuple[EffectRequest, ...]) -> bool:
     return any(host.performs(one.kind) and _is_open(host, run, one) for one in left_for)
 
 

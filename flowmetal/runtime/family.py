@@ -2,6 +2,7 @@
 
 A descendant that only waits is let go of, as by an interpreter. When the run at the root has ended, the
 descendants are driven on as long as one of them can go on; those that wait then are left to others.
+While it is given back for a call, they are driven until it can go on.
 """
 
 from __future__ import annotations
@@ -70,14 +71,26 @@ class Family:
 
     async def finish(self) -> None:
         """Drive on until no descendant can go on at once."""
+        if await self._watch_no_more():
+            while self._look() or self._driving:
+                await asyncio.sleep(_LOOK_S)
+                self.check()
+
+    async def settle(self) -> None:
+        """Take no descendant any more, and drive each that is driven until it waits or has ended."""
+        if await self._watch_no_more():
+            while self._driving:
+                await asyncio.sleep(_LOOK_S)
+                self.check()
+
+    async def _watch_no_more(self) -> bool:
+        """Say whether there was a watch."""
         if self._watch is None:
-            return
+            return False
         self._watch.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._watch
-        while self._look() or self._driving:
-            await asyncio.sleep(_LOOK_S)
-            self.check()
+        return True
 
     async def stop(self) -> None:
         """Give back whatever is still driven."""

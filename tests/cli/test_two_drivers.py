@@ -135,6 +135,65 @@ def test_functions_that_one_interpreter_lacks_are_performed_by_another(
     assert (shown.status, shown.out) == (0, ":ended\n")
 
 
+CHILDREN = """
+(ns family)
+(defforeign missing [])
+(defn child [] (println "child") (sleep! #dur "1ms") (println "goes on") 1)
+(defn main [] (let [begun (start! child [])] [(missing) (await! begun)]))
+"""
+
+
+def test_children_are_driven_while_their_parent_waits_for_a_function_of_others(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "family.flow").write_text(CHILDREN)
+    marked = "import flowmetal\n\n@flowmetal.foreign('family/missing')\n"
+    (tmp_path / "there.py").write_text(f"{marked}def missing():\n    return 0\n")
+    process = fmvm(tmp_path, "run", "family.flow", "--id", "f")
+    try:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "child\n"
+        assert process.stdout.readline() == "goes on\n"
+        assert process.stderr.readline() == "run f\n"
+        assert "waits for family/missing" in process.stderr.readline()
+        other = fmvm(tmp_path, "interpreter", "--python", "there.py", "--until-idle")
+        other.communicate(timeout=30)
+        assert process.communicate(timeout=30)[0].endswith("[0 1]\n")
+    finally:
+        process.kill()
+
+
+POLLS = """
+(ns family (:require [flow.state :as state]))
+(defforeign missing [])
+(defn child [] (println "child") (loop [] (if (state/get! :set) 1 (do (sleep! #dur "1ms") (recur)))))
+(defn main [] (let [begun (start! child [])] (SLEEP) (missing) (state/put! :set true) (await! begun)))
+"""
+
+
+@pytest.mark.parametrize("sleep", ["do", 'sleep! #dur "100ms"'])
+def test_a_child_that_polls_does_not_keep_its_parent_from_the_answer_of_others(
+    tmp_path: Path, sleep: str
+) -> None:
+    (tmp_path / "family.flow").write_text(POLLS.replace("SLEEP", sleep))
+    marked = "import flowmetal\n\n@flowmetal.foreign('family/missing')\n"
+    (tmp_path / "there.py").write_text(f"{marked}def missing():\n    return 0\n")
+    process = fmvm(tmp_path, "run", "family.flow", "--id", "f")
+    words = ("--only", "connectors", "--python", "there.py")
+    performer = None
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "child\n"
+        performer = fmvm(tmp_path, "serve", *words)
+        assert process.communicate(timeout=30)[0] == "1\n"
+    finally:
+        process.kill()
+        if performer is not None:
+            performer.terminate()
+            performer.communicate()
+
+
 def test_sigterm_gives_the_run_back_as_ctrl_c_does(tmp_path: Path) -> None:
     (tmp_path / "held.flow").write_text(PROGRAM)
     first = fmvm(tmp_path, "run", "held.flow", "--id", "h")
