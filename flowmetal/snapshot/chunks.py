@@ -15,7 +15,7 @@ written first is kept on a list, not on Python's stack.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 import msgpack
@@ -32,7 +32,7 @@ from flowmetal.snapshot.format import (
     Kind,
 )
 from flowmetal.snapshot.records import PURE, Record, Table
-from flowmetal.values import KINDS, Value
+from flowmetal.values import KINDS, Value, WrappedKey
 from flowmetal.values.kinds import LAST_SCALAR
 from flowmetal.values.trie import Node
 
@@ -172,16 +172,30 @@ class _ChunkTable(Table):
         return super().scalar(value)
 
 
-def _has_nan(record: Record) -> bool:
+def _has_nan(items: Iterable[Value]) -> bool:
     # A collection with ##NaN in it equals itself and no other: it has to stay what it is. Directly
     # in the node it equals nothing, wherever that is.
-    for item in record:
+    for item in items:
         kind = type(item)
+        if kind is WrappedKey:  # as a key, or in a set
+            item = item.value
+            kind = type(item)
         if kind is float and item != item:
             return True
-        if kind is list and _has_nan(item):
+        if (kind is list or kind is tuple) and _has_nan(item):
+            return True
+        if kind is Node and _is_node_with_nan(item):
             return True
     return False
+
+
+def _is_node_with_nan(node: Node) -> bool:
+    """Say whether a node of a big collection has ##NaN in it, or one below it has."""
+    try:
+        return node.has_nan
+    except AttributeError:  # nobody has asked yet
+        node.has_nan = _has_nan(node.slots)
+        return node.has_nan
 
 
 def words_in(record: Record) -> int:

@@ -347,14 +347,14 @@ PURE: dict[type, Writer] = {
     Repeat: _repeat,
     IndexedSeq: _indexed,
     TaggedLiteral: _tagged,
-    Reduced: _reduced,
     ErrorValue: _error,
     Symbol: _symbol,
     RecordValue: _record,
     SortedMap: _sorted_map,
     SortedSet: _sorted_set,
 }
-"""What a chunk may hold, besides scalars: objects that never change."""
+"""What a chunk may hold, besides scalars: objects that never change, and of which no two that are alike
+can be told apart by ``=``."""
 
 
 def _atom(table: Table, number: int, value: Atom) -> Record:
@@ -393,6 +393,7 @@ def _channel(table: Table, number: int, value: Channel) -> Record:
 
 WRITERS: dict[type, Writer] = {
     **PURE,
+    Reduced: _reduced,
     LazySeq: _lazy,
     Atom: _atom,
     Volatile: _volatile,

@@ -44,12 +44,13 @@ _HASH_BITS: Final = 64
 
 
 class Node:
-    """Up to ``WIDTH`` slots; immutable but for ``chunk``, which is the snapshot's.
+    """Up to ``WIDTH`` slots; immutable but for ``chunk`` and ``has_nan``, which are the snapshot's.
 
     ``size`` counts the entries below; sorted collections work it out when they need it.
     """
 
-    __slots__ = ("chunk", "size", "slots")
+    __slots__ = ("chunk", "has_nan", "size", "slots")
+    has_nan: bool  # not there until somebody asks
 
     def __init__(self, slots: tuple[Value, ...]) -> None:
         self.slots = slots

@@ -11,6 +11,8 @@ from decimal import Decimal
 import pytest
 
 from flowmetal.snapshot import encode, references
+from flowmetal.snapshot.format import Kind
+from flowmetal.snapshot.objects import CHUNK_KINDS
 from flowmetal.values import (
     EMPTY_LIST,
     EMPTY_MAP,
@@ -311,6 +313,30 @@ def test_a_collection_that_two_big_ones_share_is_itself_if_it_equals_nothing_els
     )
     one, other = trip(one, other)
     assert equal(one.get(70), other.get(70))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        set_of([float("nan")]),
+        hash_map([(float("nan"), 1)]),
+        set_of([float("nan"), *range(100)]),
+        vector([float("nan"), *range(100)]),
+        vector([float("nan"), *range(5000)]),
+        hash_map([*((index, index) for index in range(5000)), (float("nan"), 1)]),
+        Reduced(1),
+        vector([Reduced(1)]),
+    ],
+    ids=["set", "map", "big set", "big vector", "deep vector", "big map", "reduced", "inner"],
+)
+def test_what_equals_itself_alone_is_itself_in_a_big_collection_too(odd: Value) -> None:
+    assert not equal(odd, trip(odd)[0])
+    kept, big = trip(odd, vector([odd, *range(100)]))
+    assert equal(kept, big[0])
+
+
+def test_a_chunk_with_reduced_values_of_before_can_be_read() -> None:
+    assert Kind.REDUCED in CHUNK_KINDS
 
 
 def test_references_names_what_a_store_must_keep() -> None:
