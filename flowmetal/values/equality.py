@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import zip_longest
-from typing import Final
+from typing import Final, NoReturn
 
 from flowmetal.values import kinds
 from flowmetal.values.hashing import hash_of
 from flowmetal.values.kinds import KINDS, Value
-from flowmetal.values.meter import lend
+from flowmetal.values.meter import lend, lend_charges, meter
 
 
 class _Missing:
@@ -58,10 +58,20 @@ def identical(a: Value, b: Value) -> bool:
 
 
 def _equal_collections(a: Value, b: Value, kind: int) -> bool:
+    now = meter()
+    before = len(now.due)
+    try:
+        return _walk(a, b, kind, now.limits.items)
+    finally:
+        lend_charges(now.due, before)  # going through a range is charged, but identity spares it
+
+
+def _walk(a: Value, b: Value, kind: int, most: int) -> bool:
     stack = [_pairs(a, b, kind)]
-    inner = 0
+    inner = seen = 0
     while stack:
         for x, y in stack[-1]:
+            seen += 1
             kind = KINDS[type(x)]
             if kind <= kinds.LAST_SCALAR:
                 if type(x) is not type(y) or x != y:
@@ -69,6 +79,8 @@ def _equal_collections(a: Value, b: Value, kind: int) -> bool:
             elif x is not y:
                 if kind == kinds.OPAQUE or KINDS[type(y)] != kind:
                     return False
+                if seen > most:  # parts that are shared are compared wherever they stand
+                    _too_many(seen)
                 stack.append(_pairs(x, y, kind))
                 inner += 1
                 break
@@ -76,6 +88,12 @@ def _equal_collections(a: Value, b: Value, kind: int) -> bool:
             stack.pop()
     lend(inner >> 1)
     return True
+
+
+def _too_many(count: int) -> NoReturn:
+    from flowmetal.values.limits import too_many_items  # whose errors are compared here
+
+    too_many_items("=", count)
 
 
 def _pairs(a: Value, b: Value, kind: int) -> Pairs:

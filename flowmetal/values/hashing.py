@@ -20,7 +20,7 @@ from typing import Final, TypeAlias
 
 from flowmetal.values import kinds
 from flowmetal.values.kinds import KINDS, Value
-from flowmetal.values.meter import lend
+from flowmetal.values.meter import lend, lend_charges, meter
 
 _MASK: Final = (1 << 64) - 1
 _LOW: Final = -(1 << 63)
@@ -158,6 +158,17 @@ def _hash_collection(value: Value, kind: int, lasting: _Remembered | None = None
     cached = _remembered(value, lasting)
     if cached is not None:
         return cached
+    due = meter().due
+    before = len(due)
+    try:
+        return _walk(value, kind, lasting)
+    finally:
+        lend_charges(
+            due, before
+        )  # going through a range is charged, but this may have been done before
+
+
+def _walk(value: Value, kind: int, lasting: _Remembered | None) -> int:
     stack: list[_Frame] = [(value, kind, _children(value, kind), [])]
     passing: set[int] = set()  # depths of the stack
     while True:

@@ -6,6 +6,8 @@ names its limit, and says how to raise it.
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from flowmetal.values.errors import FlowError, flow_error
 from flowmetal.values.meter import charge, meter
 
@@ -23,16 +25,28 @@ def need_items(function: str, count: int) -> None:
     """Raise FM0514 if one instruction would go through too many items; charge for them."""
     most = meter().limits.items
     if count > most:
-        raise limit_error(
-            "FM0514",
-            "items",
-            f"`{function}` would go through {_many(count)} items at once, the limit is {most:,}",
-        )
+        too_many_items(function, count)
     charge(count >> 3)
+
+
+def too_many_items(function: str, count: int) -> NoReturn:
+    """Raise FM0514: one instruction would go through so many items."""
+    most = meter().limits.items
+    raise limit_error(
+        "FM0514",
+        "items",
+        f"`{function}` would go through {_many(count)} items at once, the limit is {most:,}",
+    )
 
 
 def need_characters(function: str, count: int) -> None:
     """Raise FM0514 if a text would have too many characters; charge for them."""
+    allow_characters(function, count)
+    charge(count >> 11)
+
+
+def allow_characters(function: str, count: int) -> None:
+    """Raise FM0514 if a text would have too many characters."""
     most = meter().limits.characters
     if count > most:
         raise limit_error(
@@ -40,7 +54,6 @@ def need_characters(function: str, count: int) -> None:
             "characters",
             f"the result of `{function}` would have {_many(count)} characters, the limit is {most:,}",
         )
-    charge(count >> 11)
 
 
 def _many(count: int) -> str:

@@ -126,6 +126,13 @@ def lend(units: int) -> None:
         meter().due.append(-units)
 
 
+def lend_charges(due: Due, since: int) -> None:
+    """Lend what has been charged since there were so many charges due."""
+    for index in range(since, len(due)):
+        if due[index] > 0:
+            due[index] = -due[index]
+
+
 def charge_integers(bits: int, other_bits: int) -> None:
     """Charge for a multiplication, a division or the printing of large integers."""
     charge((bits >> 10) * (other_bits >> 10) >> 2)

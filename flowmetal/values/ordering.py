@@ -13,6 +13,8 @@ from typing import Final
 from flowmetal.values import kinds
 from flowmetal.values.errors import type_error
 from flowmetal.values.kinds import KINDS, Value
+from flowmetal.values.limits import too_many_items
+from flowmetal.values.meter import meter
 from flowmetal.values.names import Keyword
 from flowmetal.values.numbers import compare_numbers, is_number
 from flowmetal.values.vector import Vector
@@ -26,11 +28,18 @@ def compare(a: Value, b: Value) -> int:
     if a is b:
         return 0
     stack: list[Iterator[tuple[Value, Value]]] = [iter(((a, b),))]
+    seen = 0
+    most = meter().limits.items
     while stack:
         for x, y in stack[-1]:
+            seen += 1
             if isinstance(x, Vector) and isinstance(y, Vector):
                 if len(x) != len(y):
                     return -1 if len(x) < len(y) else 1
+                if x is y:
+                    continue
+                if seen > most:  # parts that are shared are compared wherever they stand
+                    too_many_items("compare", seen)
                 stack.append(iter(zip(x, y, strict=True)))
                 break
             if type(x) is int and type(y) is int:

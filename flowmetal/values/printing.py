@@ -10,6 +10,7 @@ nesting is bounded by memory alone. A cell that contains itself prints as
 from __future__ import annotations
 
 import re
+import sys
 from binascii import b2a_base64
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -22,7 +23,7 @@ from flowmetal.values.errors import ErrorValue
 from flowmetal.values.kinds import KINDS, Value
 from flowmetal.values.lazy import Unrealised
 from flowmetal.values.lists import List
-from flowmetal.values.meter import charge
+from flowmetal.values.meter import charge, meter
 from flowmetal.values.names import Symbol, keyword
 from flowmetal.values.number_text import float_text, integer_text, number_text
 from flowmetal.values.record import tag_of
@@ -58,26 +59,32 @@ def pr_str(
     length: int | None = None,
     level: int | None = None,
     short: bool = False,
+    function: str | None = None,
 ) -> str:
     """Return the readable form of any value; if ``short``, ``(quote x)`` is ``'x`` and the like.
 
     ``limit`` cuts the text after so many characters, ``length`` a collection
     after so many elements, ``level`` nesting after so many levels (as
     ``*print-length*`` and ``*print-level*`` do). Raises ``Unrealised`` (DEEP).
+
+    For a ``function`` of the language the run's limits of characters and items hold, and
+    FM0514 names it: a small value that shares its parts may have a text without end.
     """
     if limit is None:
         scalar = _SCALARS.get(KINDS[type(value)])
         if scalar is not None:
             return scalar(value)
-    return _Printer(True, limit, length, level, False, short).text(value)
+    return _Printer(True, limit, length, level, False, short, function).text(value)
 
 
-def display(value: Value, length: int | None = None, level: int | None = None) -> str:
+def display(
+    value: Value, length: int | None = None, level: int | None = None, function: str | None = None
+) -> str:
     """Return the form that ``print`` writes: strings and characters raw, at any depth."""
-    return _Printer(False, None, length, level, False).text(value)
+    return _Printer(False, None, length, level, False, False, function).text(value)
 
 
-def display_top(value: Value) -> str:
+def display_top(value: Value, function: str | None = None) -> str:
     """Return what ``str`` makes of one argument: nil is "", a string itself, a collection readable."""
     if type(value) is str:
         return value
@@ -86,7 +93,7 @@ def display_top(value: Value) -> str:
     special = _TOP.get(KINDS[type(value)])
     if special is not None:
         return special(value)
-    return value.pattern if type(value) is Regex else pr_str(value)
+    return value.pattern if type(value) is Regex else pr_str(value, function=function)
 
 
 def show(value: Value) -> str:
@@ -223,6 +230,7 @@ class _Printer:
         level: int | None,
         forgiving: bool,
         short: bool = False,
+        function: str | None = None,
     ) -> None:
         self.readable = readable
         self.limit = limit
@@ -230,6 +238,11 @@ class _Printer:
         self.level = level
         self.forgiving = forgiving  # print ... where a lazy sequence is not realised
         self.short = short
+        self.function = function
+        self.left = self.most = sys.maxsize  # items and characters
+        if function is not None:
+            limits = meter().limits
+            self.left, self.most = limits.items, limits.characters
         self.out: list[str] = []
         self.size = 0
         self.stack: list[_Frame] = []
@@ -266,6 +279,9 @@ class _Printer:
                     break
                 frame.count += 1
                 self._print(value)
+                self.left -= 1
+                if self.size > self.most or self.left < 0:
+                    self._too_much()
                 if len(self.stack) > depth or self._is_full():
                     return
         except Unrealised:
@@ -276,6 +292,16 @@ class _Printer:
         self.stack.pop()
         if frame.source is not None:
             self.open_cells.discard(id(frame.source))
+
+    def _too_much(self) -> None:
+        from flowmetal.values.limits import (
+            allow_characters,
+            too_many_items,
+        )  # errors are printed here
+
+        assert self.function is not None
+        allow_characters(self.function, self.size)
+        too_many_items(self.function, meter().limits.items + 1)
 
     def _print(self, value: Value) -> None:
         kind = KINDS[type(value)]

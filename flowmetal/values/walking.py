@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Final
@@ -10,6 +11,7 @@ from flowmetal.values import kinds
 from flowmetal.values.errors import SEQ_LIMIT, DataError, ErrorValue
 from flowmetal.values.kinds import KINDS, Value
 from flowmetal.values.lazy import LazySeq, Unrealised
+from flowmetal.values.limits import too_many_items
 from flowmetal.values.lists import List
 from flowmetal.values.names import keyword
 from flowmetal.values.printing import describe, show
@@ -20,12 +22,19 @@ from flowmetal.values.vector import Vector, vector
 COMPOSITE: Final = frozenset({kinds.SEQUENCE, kinds.MAP, kinds.SET, kinds.PARTS})
 
 
-def require_realised(value: Value) -> None:
-    """Raise ``Unrealised`` (DEEP) if a lazy sequence anywhere in ``value`` is not realised."""
+def require_realised(value: Value, most: int = sys.maxsize) -> None:
+    """Raise ``Unrealised`` (DEEP) if a lazy sequence anywhere in ``value`` is not realised.
+
+    FM0514 if there are more than ``most`` collections in it, each counted wherever it stands.
+    """
     stack = [iter((value,))]
+    seen = 0
     while stack:
         for child in stack[-1]:
             if KINDS[type(child)] in COMPOSITE:
+                seen += 1
+                if seen > most:
+                    too_many_items("seq", seen)
                 stack.append(children_of(child))
                 break
         else:

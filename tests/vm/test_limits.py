@@ -35,6 +35,22 @@ RUNAWAYS = {
     '(format "%1000000000d" 1)': "limit/characters",
     '(count (nth (iterate (fn [s] (str s s)) "x") 40))': "limit/characters",
     "((fn deep [n] (inc (deep n))) 1)": "limit/frames",
+    **{
+        form.format("(nth (iterate (fn [v] [v v]) 1) 40)"): f"limit/{limit}"
+        for form, limit in (
+            ("(count (str {0}))", "items"),
+            ("(count (pr-str {0}))", "items"),  # whether all of it is realised
+            ("(count (print-str {0}))", "items"),
+            ("(flow.edn/write {0})", "items"),
+            ("(flow.pprint/pprint {0})", "items"),
+            ('(flow.pprint/cl-format nil "~a" {0})', "items"),
+        )
+    },
+    '(count (pr-str (vec (repeat 1000 (apply str (repeat 100000 "x"))))))': "limit/characters",
+    '(count (apply pr-str (repeat 1000 (apply str (repeat 100000 "x")))))': "limit/characters",
+    "(let [x (fn [] (nth (iterate (fn [v] [v v]) 1) 60))] (= (x) (x)))": "limit/items",
+    "(let [x (fn [] (nth (iterate (fn [v] {1 v 2 v}) 1) 60))] (= (x) (x)))": "limit/items",
+    "(let [x (fn [] (nth (iterate (fn [v] [v v]) 1) 60))] (compare (x) (x)))": "limit/items",
 }
 
 
@@ -149,6 +165,24 @@ def test_what_a_process_remembers_of_values_does_not_change_the_fuel() -> None:
     assert turn.result == wanted.result
     assert paused.state.fuel_used == whole.state.fuel_used
     assert paused.state.quantum_left == whole.state.quantum_left
+
+
+def test_going_through_a_range_to_hash_or_compare_it_is_no_part_of_the_fuel() -> None:
+    source = program(
+        """(defn main []
+             (let [v [(range 100000) (repeat 50000 1)] w [(range 100000) (repeat 50000 1)] ask (fn [] [(hash v) (= v w) (get {v 1} w)])]
+               (ask) (perform :time/now {}) (ask)))"""
+    )
+    fuel = []
+    for is_restored in (False, True):
+        machine = Machine(source)
+        machine.run()
+        if is_restored:
+            machine = Machine.restore(machine.snapshot(), source)
+        machine.deliver(1, None)
+        machine.run()
+        fuel.append((machine.state.fuel_used, machine.state.quantum_left))
+    assert fuel[0] == fuel[1]
 
 
 def test_what_the_host_does_between_two_slices_is_no_part_of_the_fuel() -> None:

@@ -24,7 +24,7 @@ from flowmetal.stdlib.natives.cl_numbers import (
 from flowmetal.stdlib.natives.cl_parsing import Directive, Part, parse, wrong
 from flowmetal.stdlib.natives.walking import items_of
 from flowmetal.values import Char, Value, display, pr_str, require_realised
-from flowmetal.values.meter import charge
+from flowmetal.values.meter import charge, meter
 
 _LARGEST = 100_000
 """Columns, lines, digits that a parameter may ask for."""
@@ -45,7 +45,7 @@ class _Escape(Exception):
 
 def cl_format(text: Value, arguments: Value) -> str:
     """Return the text that a format makes of its arguments."""
-    require_realised(arguments)
+    require_realised(arguments, meter().limits.items)
     form = need_text("cl-format", 2, text)
     given = list(items_of("cl-format", arguments))
     writer = _Writer(form, given)
@@ -381,9 +381,9 @@ def _nothing(w: _Writer, d: Directive) -> None:
 
 
 _WRITERS: dict[str, Callable[[_Writer, Directive], None]] = {
-    "A": _text(display),
-    "S": _text(pr_str),
-    "W": _text(pr_str),
+    "A": _text(lambda value: display(value, function="cl-format")),
+    "S": _text(lambda value: pr_str(value, function="cl-format")),
+    "W": _text(lambda value: pr_str(value, function="cl-format")),
     "D": _integer(10),
     "B": _integer(2),
     "O": _integer(8),

@@ -88,7 +88,7 @@ def write_edn(x: Value) -> str:
     """Return a value as text that can be read back."""
     if unrealised_inside(x):
         raise all_of(x)
-    return pr_str(x)
+    return pr_str(x, function="write")
 
 
 @core("-read-string")

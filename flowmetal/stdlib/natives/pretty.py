@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from flowmetal.stdlib.natives.arguments import need_int
 from flowmetal.stdlib.natives.table import Table
 from flowmetal.values import Map, Set, Value, Vector, is_seq, pr_str, require_realised
+from flowmetal.values.limits import allow_characters
+from flowmetal.values.meter import meter
 from flowmetal.values.printing import reader_mark
 from flowmetal.values.record import Record, tag_of
 from flowmetal.values.sorted import SortedMap, SortedSet
@@ -25,7 +27,7 @@ _DEEPEST = 100
 @native("-pretty")
 def pretty(value: Value, margin: Value, length: Value, level: Value) -> str:
     """Return the readable form of a value in lines of at most ``margin`` columns, where that can be."""
-    require_realised(value)
+    require_realised(value, meter().limits.items)
     return _Layout(need_int("pprint", 2, margin), length, level).text(value, 0, 0, 0)
 
 
@@ -42,6 +44,13 @@ class _Layout:
         self._margin = margin
         self._length = length
         self._level = level
+        self._size = 0
+
+    def _counted(self, text: str) -> str:
+        """Return a part of the result; FM0514 if all parts have more characters than the limit."""
+        self._size += len(text)
+        allow_characters("pprint", self._size)
+        return text
 
     def text(self, value: Value, indent: int, depth: int, after: int) -> str:
         """Return the text of a value that begins in column ``indent``; ``after`` columns follow it."""
@@ -49,9 +58,9 @@ class _Layout:
         level = None if self._level is None else max(self._level - depth, 0)
         flat = pr_str(value, room + 8, self._length, level, True)
         if len(flat) <= room:
-            return flat
+            return self._counted(flat)
         if depth == _DEEPEST or level == 0 or not _is_collection(value):
-            return pr_str(value, None, self._length, level, True)
+            return self._counted(pr_str(value, None, self._length, level, True, "pprint"))
         mark = reader_mark(value)
         if mark is not None:
             return mark + self.text(value.rest.first, indent + len(mark), depth + 1, after)

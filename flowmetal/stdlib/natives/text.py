@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flowmetal.stdlib.natives.arguments import (
@@ -40,7 +41,8 @@ from flowmetal.values import (
 if TYPE_CHECKING:
     from decimal import Decimal
 
-from flowmetal.values.limits import need_characters
+from flowmetal.values.limits import allow_characters, need_characters
+from flowmetal.values.meter import meter
 
 native = Table("flow.core")
 
@@ -59,24 +61,40 @@ _SHOWN = frozenset({Record, Reified})
 @native("-plain-str")
 def plain_text(*values: Value) -> str:
     """Return the text of all values; records as they print."""
+    texts, size, most = [], 0, meter().limits.characters
     try:
-        texts = [v if type(v) is str else display_top(v) for v in values]
+        for value in values:
+            text = value if type(value) is str else display_top(value, "str")
+            texts.append(text)
+            size += len(text)
+            if size > most:
+                break
     except Unrealised:
         raise all_of(vector(values)) from None
-    need_characters("str", sum(map(len, texts)))
+    need_characters("str", size)
     return "".join(texts)
 
 
 @native("-print-text")
 def print_for_people(values: Value, length: Value, level: Value) -> str:
     """Return what ``print`` writes for a sequence of values that are realised."""
-    return " ".join([display(v, length, level) for v in items_of("print", values)])
+    return _line("print", values, lambda v: display(v, length, level, "print"))
 
 
 @native("-pr-text")
 def print_for_reader(values: Value, length: Value, level: Value) -> str:
     """Return what ``pr`` writes for a sequence of values that are realised."""
-    return " ".join([pr_str(v, None, length, level) for v in items_of("pr", values)])
+    return _line("pr", values, lambda v: pr_str(v, None, length, level, False, "pr"))
+
+
+def _line(function: str, values: Value, text_of: Callable[[Value], str]) -> str:
+    """Return the texts of values with spaces between them; no more than the limit of characters."""
+    texts, size = [], 0
+    for value in items_of(function, values):
+        texts.append(text_of(value))
+        size += len(texts[-1]) + 1
+        allow_characters(function, size - 1)
+    return " ".join(texts)
 
 
 @native("subs")

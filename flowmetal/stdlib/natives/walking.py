@@ -35,8 +35,8 @@ from flowmetal.values import (
     is_endless,
     seq,
 )
-from flowmetal.values.limits import need_items
-from flowmetal.values.meter import charge
+from flowmetal.values.limits import need_items, too_many_items
+from flowmetal.values.meter import charge, meter
 
 MAPS = frozenset({Map, Record, SortedMap})
 SETS = frozenset({Set, SortedSet})
@@ -102,11 +102,18 @@ def _finite(function: str, coll: Value) -> Sequence[Value]:
 
 
 def unrealised_inside(value: Value) -> list[LazySeq]:
-    """Return the lazy sequences inside ``value``, at any depth, that are not realised."""
+    """Return the lazy sequences inside ``value``, at any depth, that are not realised.
+
+    Raises FM0514 if it holds more collections than the limit of items, each counted wherever it stands.
+    """
     found: list[LazySeq] = []
     todo = [value]
+    seen, most = 0, meter().limits.items
     while todo:
         item = todo.pop()
+        seen += 1
+        if seen > most:
+            too_many_items("seq", seen)
         kind = type(item)
         if kind is LazySeq:
             if item.thunk is not None:
