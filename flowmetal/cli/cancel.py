@@ -49,7 +49,7 @@ def command(
         elif state != "failed":
             say(f"run {found} {_outcome(found, state, before)}")
         if state == "failed":
-            return show_end(engine, engine.view(found), as_json)
+            return show_end(engine, engine.view(found), store_url, as_json)
     if unserved:
         complain(f"it calls {', '.join(unserved)}, which nobody here performs: see --python")
     return 0

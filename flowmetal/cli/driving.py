@@ -66,7 +66,7 @@ def drive(engine: Engine, run: str, store_url: str | None, as_json: bool) -> int
     except OutputLost as lost:  # what was printed is in the history; now it would be lost
         complain(f"{lost if lost.args[0] else 'nobody reads the output'}; {_left(run, store_url)}")
         return UNREADABLE if lost.args[0] else INTERRUPTED
-    return show_end(engine, view, as_json)
+    return show_end(engine, view, store_url, as_json)
 
 
 def _left(run: str, store_url: str | None) -> str:
@@ -101,7 +101,7 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def show_end(engine: Engine, view: RunView, as_json: bool) -> int:
+def show_end(engine: Engine, view: RunView, store_url: str | None, as_json: bool) -> int:
     """Print the result of a run, or why there is none, and return the exit status."""
     if view.state == "completed":
         if as_json:
@@ -116,7 +116,7 @@ def show_end(engine: Engine, view: RunView, as_json: bool) -> int:
     if view.state == "cancelled":
         complain(f"run {view.id} was cancelled{f': {view.reason}' if view.reason else ''}")
         return FAILED
-    complain(f"run {view.id} is {view.state}; go on with: {way_on(view)}")
+    complain(f"run {view.id} is {view.state}; go on with: {there(way_on(view), store_url)}")
     return NOT_ENDED
 
 

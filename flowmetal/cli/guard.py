@@ -90,10 +90,12 @@ def _diagnostic_of(error: click.ClickException) -> Diagnostic:
     message = message[:1].lower() + message[1:]
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     hints = [] if ctx is None else [f"see `{ctx.command_path} --help`"]
-    if ctx is not None and isinstance(error, click.NoSuchOption) and _takes_words(ctx.command):
-        hints.insert(
-            0, f"write `-- {error.option_name}` at the end if it is an argument of the program"
-        )
+    if ctx is not None and isinstance(error, click.NoSuchOption):
+        word = error.option_name
+        if _takes_words(ctx.command):
+            hints.insert(0, f"write `-- {word}` at the end if it is an argument of the program")
+        elif word[1:2].isdigit():
+            hints.insert(0, f"write `-- {word}` at the end if it is a number")
     return Diagnostic("FM1300", message, help=tuple(hints))
 
 

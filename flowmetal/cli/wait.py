@@ -30,4 +30,4 @@ def command(store_url: str | None, as_json: bool, timeout: str | None, run: str)
                 f"`fmvm why {found}` says what it waits for"
             )
             return NOT_ENDED
-        return show_end(engine, view, as_json)
+        return show_end(engine, view, store_url, as_json)

@@ -151,6 +151,8 @@ class StoreError(FlowmetalError):
 class Conflict(StoreError):
     """Somebody else has advanced the run: drop the machine and claim again."""
 
+    exit_status = 3
+
 
 class RunError(FlowmetalError):
     """The run does not exist, cannot be loaded or is in no state for what was asked."""

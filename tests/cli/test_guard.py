@@ -6,7 +6,7 @@ import click
 import pytest
 
 from flowmetal.cli.guard import INTERRUPTED, status_of
-from flowmetal.errors import CompileError, RefusedError, StoreError
+from flowmetal.errors import CompileError, Conflict, RefusedError, StoreError
 
 
 def group_that_raises(error: BaseException) -> click.Group:
@@ -22,6 +22,7 @@ def group_that_raises(error: BaseException) -> click.Group:
     [
         (CompileError("FM0114", "let needs a value for every name"), 1),
         (StoreError("FM1007", "the disk is full"), 2),
+        (Conflict("FM1014", "somebody else drives it"), 3),
         (RefusedError("FM1107", "somebody else drives it"), 3),
         (KeyboardInterrupt(), INTERRUPTED),
     ],

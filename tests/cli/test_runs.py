@@ -428,6 +428,31 @@ def test_a_run_that_cannot_be_loaded_is_ended_at_once(shell) -> None:
     assert shell("fmvm", "wait", "w").err == "run w was cancelled: beyond repair\n"
 
 
+def test_what_goes_on_with_a_paused_run_names_the_store_that_was_given(shell) -> None:
+    begin_waiting(shell)
+    shell("fmvm", "pause", "w")
+    store = ("--store", os.environ["FLOWMETAL_STORE"])
+    for verb in ("resume", "wait"):
+        shown = shell("fmvm", verb, "w", *store)
+        assert shown.err == f"run w is paused; go on with: fmvm unpause w {' '.join(store)}\n"
+
+
+@pytest.mark.parametrize("words", ["signal w go -5", "callback w.1 -5", "query w total -5"])
+def test_a_negative_number_is_said_to_go_behind_two_dashes(shell, words: str) -> None:
+    begin_waiting(shell)
+    shown = shell("fmvm", *words.split())
+    assert (shown.status, "help: write `-- -5` at the end if it is a number" in shown.err) == (
+        2,
+        True,
+    )
+
+
+def test_a_negative_number_behind_two_dashes_is_the_value(shell) -> None:
+    begin_waiting(shell)
+    assert shell("fmvm", "signal", "w", "go", "--", "-5").status == 0
+    assert "{:got -5}" in shell("fmvm", "resume", "w").out
+
+
 def test_a_run_that_was_cancelled_without_a_reason_has_none(shell) -> None:
     begin_waiting(shell)
     shell("fmvm", "cancel", "w")
