@@ -109,6 +109,16 @@ class Position(NamedTuple):
     end_col: int
 
 
+class NameScope(NamedTuple):
+    """Where a slot holds the local ``name``: what is behind the instruction at ``start``, which stores it
+    (-1: a parameter), up to ``end``."""
+
+    slot: int
+    start: int
+    end: int
+    name: str
+
+
 @dataclass(frozen=True)
 class Body(Late):
     """One arity of a function.
@@ -128,6 +138,10 @@ class Body(Late):
     local_names: tuple[str, ...] = field(
         default_factory=tuple
     )  # one per slot, for people; "" if it has none
+    scopes: tuple[NameScope, ...] = field(
+        default_factory=tuple
+    )  # of all locals, outer ones first, where ``local_names`` do not tell: a slot has several, with "/"
+    # between them, or a name several slots
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ body        [parameters, variadic, locals, opcodes, operands, handlers, tables]
   opcodes     one byte each, joined          operands   as many integers
   handlers    six integers each, flat: start end target depth kind operand
   tables      [keys, targets, default] each
-notes       [path, capture names, [names of locals, positions] per body]
+notes       [path, capture names, [names of locals, positions, scopes] per body]
   positions   five lists: steps of pc, steps of line, columns, heights, end columns
+  scopes      [slot, start, end, name] each; left out where every slot has a name of its own
 ```
 
 all in msgpack. A function's hash is the SHA-256 of the bytes of ``function``,
@@ -41,6 +42,7 @@ from flowmetal.bytecode.code import (
     Function,
     Handler,
     HandlerKind,
+    NameScope,
     Position,
     late,
 )
@@ -98,9 +100,14 @@ def pack_notes(function: Function) -> bytes:
         [
             function.path,
             list(function.capture_names),
-            [[list(body.local_names), _columns(body.positions)] for body in function.bodies],
+            [_notes_of(body) for body in function.bodies],
         ]
     )
+
+
+def _notes_of(body: Body) -> list[Value]:
+    scopes = [list(scope) for scope in body.scopes]
+    return [list(body.local_names), _columns(body.positions), *([scopes] if scopes else ())]
 
 
 def _body_as_list(body: Body) -> list[Value]:
@@ -304,7 +311,7 @@ class _Notes:
 
     def of_body(self, at: int) -> dict[str, object]:
         match self.unpacked()[2][at]:
-            case [list(names), [list(), list(), list(), list(), list()] as columns]:
+            case [list(names), [list(), list(), list(), list(), list()] as columns, *more]:
                 check(_are(str, names), "the names of locals", self.name)
             case _:
                 raise malformed("the notes have the wrong parts", self.name)
@@ -313,7 +320,28 @@ class _Notes:
         pcs, lines, cols, heights, end_cols = columns
         rows = list(accumulate(lines))
         positions = map(Position, accumulate(pcs), rows, cols, map(add, rows, heights), end_cols)
-        return {"local_names": tuple(names), "positions": tuple(positions)}
+        return {
+            "local_names": tuple(names),
+            "positions": tuple(positions),
+            "scopes": _scopes(more, len(names), self.name),
+        }
+
+
+def _scopes(more: list[Value], slots: int, name: str) -> tuple[NameScope, ...]:
+    match more:
+        case []:
+            return ()
+        case [list(rows)]:
+            found = []
+            for row in rows:
+                match row:
+                    case [int(slot), int(), int(), str()] if 0 <= slot < slots:
+                        found.append(NameScope(*row))
+                    case _:
+                        raise malformed("the scope of a local has the wrong parts", name)
+            return tuple(found)
+        case _:
+            raise malformed("the notes have the wrong parts", name)
 
 
 def check(holds: bool, what: str, name: str = "") -> None:

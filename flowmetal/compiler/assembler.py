@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from flowmetal.bytecode.code import Body, CaseTable, Handler, HandlerKind, Position
+from flowmetal.bytecode.code import Body, CaseTable, Handler, HandlerKind, NameScope, Position
 from flowmetal.bytecode.opcodes import Op, Operand
 from flowmetal.source import Span
 
@@ -49,6 +49,8 @@ class BodyBuilder:
     _positions: list[Position] = field(default_factory=list)
     _names: list[list[str]] = field(default_factory=list)
     _free: list[int] = field(default_factory=list)
+    _begun: dict[int, tuple[int, str]] = field(default_factory=dict)
+    _scopes: list[NameScope] = field(default_factory=list)
     _barrier: int = 0
 
     @property
@@ -72,10 +74,27 @@ class BodyBuilder:
             self._names.append([])
         if name and name not in self._names[slot]:
             self._names[slot].append(name)
+        self._begun[slot] = (self.pc or -1, name)
         return slot
 
     def free_slots(self, slots: list[int]) -> None:
         self._free.extend(slots)
+        for slot in slots:
+            self._end_scope(slot)
+
+    def _end_scope(self, slot: int) -> None:
+        start, name = self._begun.pop(slot)
+        if name:
+            self._scopes.append(NameScope(slot, start, self.pc, name))
+
+    def _scopes_that_tell(self) -> tuple[NameScope, ...]:
+        """Return where the locals are in scope, if their slots alone do not say which is which."""
+        for slot in list(self._begun):
+            self._end_scope(slot)
+        named = [name for names in self._names for name in names]
+        if len(named) == len(set(named)) and all(len(names) < 2 for names in self._names):
+            return ()
+        return tuple(sorted(self._scopes, key=lambda scope: (scope.start, scope.slot)))
 
     # -- instructions --------------------------------------------------------------------
 
@@ -186,6 +205,7 @@ class BodyBuilder:
             ),
             positions=tuple(self._positions),
             local_names=tuple("/".join(names) for names in self._names),
+            scopes=self._scopes_that_tell(),
         )
 
     def _resolved(self, op: Op, operand: int) -> tuple[Op, int]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from flowmetal.bytecode.code import Definition, DefinitionKind, Function, Program
+from flowmetal.bytecode.code import Body, Definition, DefinitionKind, Function, Program
 from flowmetal.bytecode.storing import has_value
 from flowmetal.compiler.compile import USER, compile_more
 from flowmetal.compiler.environment import Environment
@@ -179,7 +179,7 @@ def locals_of(frame: Frame) -> dict[str, Value]:
             found[name] = value
     # Slots begin as nil; of two bindings of one name, the inner one counts once it has a value.
     function, body = closure.function.function, frame.body.body
-    for slot, name in enumerate(body.local_names):
+    for slot, name in _slots_in_scope(body, frame.pc):
         if not _is_name(name) or slot >= len(frame.stack):
             continue
         value = frame.stack[slot]
@@ -187,6 +187,13 @@ def locals_of(frame: Frame) -> dict[str, Value]:
         if value is not None or (name not in found and has_value(function, body, frame.pc, slot)):
             found[name] = value
     return found
+
+
+def _slots_in_scope(body: Body, pc: int) -> Iterable[tuple[int, str]]:
+    """Return the slots, and what they are called, of a frame that goes on at ``pc``; inner ones last."""
+    if not body.scopes:
+        return enumerate(body.local_names)
+    return [(scope.slot, scope.name) for scope in body.scopes if scope.start < pc <= scope.end]
 
 
 def _read_as_function(

@@ -147,3 +147,29 @@ def test_a_local_is_shown_with_its_own_value_or_not_at_all(shell) -> None:
     assert {"k": ":job", "each": "[:made :up]"}.items() >= {
         name: value for name, value in values.items() if name in ("k", "each")
     }.items()
+
+
+SHARED = """(ns shared (:require [flow.event :refer [receive!]]))
+(defn main [given]
+  (let [sum (let [given (inc given) kept (* 2 given)] (+ given kept given))
+        found (try (+ sum sum) (catch :x e [e e]))
+        given (str "late " given)]
+    (receive! :go)
+    (let [inner found] (receive! :go) [inner inner found found sum given given])))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("sum", "12"), ("found", "24"), ("given", '"late 2"'), ("kept", None), ("e", None)],
+)
+def test_a_local_is_the_one_in_scope_whatever_shared_its_slot(shell, name, value) -> None:
+    shell.write("shared.flow", SHARED)
+    shell("fmvm", "start", "shared.flow", "--id", "s", "--input", "2")
+    shell("fmvm", "interpreter", "--until-idle")
+    shown = shell("fmvm", "eval", "s", name)
+    if value is None:
+        assert (shown.status, f"unknown name `{name}`" in shown.err) == (1, True)
+    else:
+        assert shown.out == f"{value}\n", shown.err
+        assert shell("fmvm", "repl", "s", stdin=name.encode()).out.endswith(f"{value}\n")
