@@ -39,6 +39,9 @@ def answer(
     """
     program = host.program(row.program if at is None else program_at(host, row, at))
     full = _full_name(program, name.removeprefix(":"))
+    # A fork stands somewhere in its life already, though nobody has driven it.
+    if row.started_us is None and host.store.snapshot(row.id) is None:
+        raise _not_begun(row)
     image = Image(program, host.linker.natives)
     machine = machine_at(host, row, at, image).machine
     if machine.started <= len(machine.image.initialisers):  # its vars have no values yet
