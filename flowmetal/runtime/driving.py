@@ -231,9 +231,8 @@ async def drive_in_loop(
                 active.host.store.attend()
             await carry_out(active, attempts.begin())
             if await carry_out(active, take_in(active)):
-                await asyncio.sleep(
-                    0
-                )  # or a run that never waits for long would never hear of Ctrl-C
+                # Or a run that never waits for long would never hear of Ctrl-C.
+                await asyncio.sleep(0)
             elif active.is_driven():
                 woken.clear()
                 patience = _patience_us(active)
@@ -261,9 +260,8 @@ async def _drive_alone(active: ActiveRun) -> None:
         if has_children(active):
             family.begin()
         await drive_in_loop(active, Alone(), family=family)
-        if (
-            active.left is RunState.WAITING
-        ):  # it may go on soon, and a descendant that polls never ends
+        # It may go on soon, and a descendant that polls never ends.
+        if active.left is RunState.WAITING:
             await family.settle()
         else:
             await family.finish()

@@ -249,9 +249,8 @@ class Interpreter:
             if isinstance(loaded, Loaded):
                 sound.append((claim, loaded))
             elif not isinstance(loaded, Conflict):
-                _report(
-                    loaded, claim
-                )  # left claimed, as in _drive: at once it would go the same way
+                # Left claimed, as in _drive: at once it would go the same way.
+                _report(loaded, claim)
         return self._without_suspects(sound)
 
     def _without_suspects(self, found: list[tuple[Claim, Loaded]]) -> list[tuple[Claim, Loaded]]:
