@@ -102,9 +102,8 @@ class FiberView(NamedTuple):
     locals: tuple[FrameLocals, ...] = ()
     restarts: tuple[tuple[str, str], ...] = ()  # name, and what it does
     failed: tuple[int, str] | None = None  # number and kind of the effect whose error parked it
-    looked_at: tuple[int, str] | None = (
-        None  # of that about whose error the handler was asked that did
-    )
+    # Of that about whose error the handler was asked that did.
+    looked_at: tuple[int, str] | None = None
 
     def as_json(self) -> dict[str, Any]:
         frames = [{"function": name, "place": place} for name, place in self.frames]

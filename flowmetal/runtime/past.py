@@ -187,9 +187,8 @@ def _approach(past: Past, event: Event) -> bool:
             past.run_to(_data(event).get(_FUEL))
         case kinds.CANCELLING:
             fuel = _data(event).get(_FUEL)
-            if (
-                not past.is_revived or fuel > past.machine.fuel_used
-            ):  # else it came with the revival
+            came_with_revival = past.is_revived and fuel <= past.machine.fuel_used
+            if not came_with_revival:
                 past.run_to(fuel)
         case kinds.REVIVED:
             data = _data(event)

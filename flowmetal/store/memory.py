@@ -103,7 +103,7 @@ class MemoryStore:
             return self._programs.get(program)
 
     def create_run(self, new: NewRun) -> tuple[RunRow, bool]:
-        rules.check_text(new.id, *new.tags.keys(), *new.tags.values())
+        rules.check_new(new)
         with self._writing("create_run"):
             if new.id not in self._runs:
                 self._within("create_run")
@@ -112,7 +112,7 @@ class MemoryStore:
 
     def create_runs(self, new: Sequence[NewRun]) -> list[bool]:
         for each in new:
-            rules.check_text(each.id, *each.tags.keys(), *each.tags.values())
+            rules.check_new(each)
         with self._writing("create_runs"):
             self._within("create_runs")
             return [self.make_run(each) for each in new]

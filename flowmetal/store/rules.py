@@ -195,6 +195,11 @@ def check_text(*names: str) -> None:
             raise no_text(name)
 
 
+def check_new(new: NewRun) -> None:
+    """Raise FM1021 if a new run has an id or a tag that no store can keep."""
+    check_text(new.id, *new.tags, *new.tags.values())
+
+
 def no_text(text: str) -> StoreError:
     """Return the error for a text that no store can keep."""
     why = "holds NUL, which PostgreSQL cannot keep" if "\0" in text else "is not text in UTF-8"

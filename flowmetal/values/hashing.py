@@ -163,9 +163,8 @@ def _hash_collection(value: Value, kind: int, lasting: _Remembered | None = None
     try:
         return _walk(value, kind, lasting)
     finally:
-        lend_charges(
-            due, before
-        )  # going through a range is charged, but this may have been done before
+        # Going through a range is charged, but this may have been done before.
+        lend_charges(due, before)
 
 
 def _walk(value: Value, kind: int, lasting: _Remembered | None) -> int:

@@ -121,20 +121,29 @@ def enqueue(records: Records, asker: Asker | None, operation: Enqueue) -> Answer
     wrong = bad_name(name, "queue") or _wrong(operation)
     if wrong is not None:
         return wrong
-    dedup = TAB.join((name, operation.dedup_key))
-    known = find(records, Dedup, dedup) if operation.dedup_key else None
+    known = _known_as(records, name, operation.dedup_key)
     if known is not None:
         return answer(run=known.run, made=False)
 
     def stand_in_line(new: NewRun) -> None:
         bind_child(records, new, operation.on_parent_end)
-        if operation.dedup_key:
-            keep(records, dedup, Dedup(new.id))
+        _call(records, name, operation.dedup_key, new.id)
         queue = _queue(records, name, operation.policy)
         _put_entry(records, name, queue, new.id, operation)
         _serve(records, name, queue)
 
     return make_run(records, asker, operation, replace(operation.new, queue=name), stand_in_line)
+
+
+def _known_as(records: Records, name: str, dedup_key: str) -> Dedup | None:
+    """Return which run of a queue has a dedup key; "" is none."""
+    return find(records, Dedup, TAB.join((name, dedup_key))) if dedup_key else None
+
+
+def _call(records: Records, name: str, dedup_key: str, run: RunId) -> None:
+    """Give a dedup key to a run of a queue, until it ends."""
+    if dedup_key:
+        keep(records, TAB.join((name, dedup_key)), Dedup(run))
 
 
 def _wrong(operation: Enqueue) -> Answer | None:
@@ -314,12 +323,10 @@ def revive(records: Records, run: RunId, tie: Tie) -> None:
     unbind(records, run, LETTER, name)
     if letter is not None:  # else it has been driven again
         drop(records, DeadLetter, tie.place)
-        dedup = TAB.join((name, letter.dedup_key))
-        is_free = letter.dedup_key and find(records, Dedup, dedup) is None
-        if is_free:
-            keep(records, dedup, Dedup(run))
-        slot = Slot(letter.partition, letter.dedup_key if is_free else "", records.now_us())
-        keep(records, TAB.join((name, run)), slot)
+        # Another run may have its dedup key by now.
+        key = "" if _known_as(records, name, letter.dedup_key) else letter.dedup_key
+        _call(records, name, key, run)
+        keep(records, TAB.join((name, run)), Slot(letter.partition, key, records.now_us()))
         bind(records, run, QUEUE, name, Tie(QUEUE, name, tie.note))
 
 
@@ -359,16 +366,14 @@ def redrive(records: Records, asker: Asker | None, operation: Redrive) -> Answer
             break
         if operation.runs and letter.run not in operation.runs:
             continue
-        dedup = TAB.join((name, letter.dedup_key))
-        if letter.dedup_key and find(records, Dedup, dedup) is not None:
+        if _known_as(records, name, letter.dedup_key) is not None:
             continue
         new = _copy(records, asker, RunId(letter.run), name)
         drop(records, DeadLetter, key)
         unbind(records, letter.run, LETTER, name)
         if new is None or queue is None:
             continue
-        if letter.dedup_key:
-            keep(records, dedup, Dedup(new.id))
+        _call(records, name, letter.dedup_key, new.id)
         wish = Enqueue(
             name, QueuePolicy(), new, letter.priority, letter.dedup_key, letter.partition
         )

@@ -95,8 +95,9 @@ def make_run(
         return wrong
     if asker is not None and wish.again and _succeeded_elsewhere(records, asker.run, new.id):
         return answer(run=new.id, made=False)
-    if wish.if_exists is IfExists.CANCEL and _replaced(records, new.id) is not None:
-        return _start_anew(records, new, wish, tie)
+    replaced = _replaced(records, new.id) if wish.if_exists is IfExists.CANCEL else None
+    if replaced is not None:
+        return _start_anew(records, new, wish, tie, replaced)
     if records.create_run(new):
         tie(new)
         return answer(run=new.id, made=True)
@@ -108,7 +109,7 @@ def make_run(
             if not ours:
                 return refuse("FM1104", "run/exists", f"run {new.id} is there already", run=new.id)
         case IfExists.CANCEL:
-            return _start_anew(records, new, wish, tie)
+            return _start_anew(records, new, wish, tie, Replaced(new.id, 1))
     if ours and _has_failed(records, new):
         return _start_in_place(records, new, tie)
     return answer(run=new.id, made=False)
@@ -161,13 +162,16 @@ def _is_in_place(records: Records, candidate: RunId, id: RunId) -> bool:
 
 
 def _start_anew(
-    records: Records, new: NewRun, wish: StartRun | Enqueue, tie: Callable[[NewRun], None]
+    records: Records,
+    new: NewRun,
+    wish: StartRun | Enqueue,
+    tie: Callable[[NewRun], None],
+    replaced: Replaced,
 ) -> Answer:
-    """Cancel what has the id and start under the next free id: an id names one run for ever.
+    """Cancel what has the id, or is in its place, and start under the next free id: an id names one run for ever.
 
     What an earlier attempt of the same step has started is taken, unless it came to nothing.
     """
-    replaced = _replaced(records, new.id) or Replaced(new.id, 1)
     latest = replace(new, id=RunId(replaced.latest))
     for count, candidate in _numbered(new, replaced.count + 1):
         is_last = wish.again and records.run(candidate.id) is None

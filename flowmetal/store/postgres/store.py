@@ -120,7 +120,7 @@ class PostgresStore:
         return data
 
     def create_run(self, new: NewRun) -> tuple[RunRow, bool]:
-        rules.check_text(new.id, *new.tags, *new.tags.values())
+        rules.check_new(new)
         made = self._session.write("create_run", rows.INSERT_RUNS, rows.new_runs([new]))
         if made:
             self._session.announce()
@@ -131,7 +131,7 @@ class PostgresStore:
 
     def create_runs(self, new: Sequence[NewRun]) -> list[bool]:
         for each in new:
-            rules.check_text(each.id, *each.tags, *each.tags.values())
+            rules.check_new(each)
         by_id: dict[RunId, NewRun] = {}
         first = [by_id.setdefault(each.id, each) is each for each in new]
         with self._session.writing("create_runs") as execute:

@@ -144,7 +144,7 @@ class SqliteStore:
         return None if found is None else found[0]
 
     def create_run(self, new: NewRun) -> tuple[RunRow, bool]:
-        rules.check_text(new.id, *new.tags, *new.tags.values())
+        rules.check_new(new)
         with self._session.writing("create_run"):
             made = self._records.create_run(new)
             row = self._row(new.id)
@@ -155,7 +155,7 @@ class SqliteStore:
 
     def create_runs(self, new: Sequence[NewRun]) -> list[bool]:
         for each in new:
-            rules.check_text(each.id, *each.tags, *each.tags.values())
+            rules.check_new(each)
         with self._session.writing("create_runs"):
             made = [self._records.create_run(each) for each in new]
         if any(made):
