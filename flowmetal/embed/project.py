@@ -113,6 +113,12 @@ def name_for(folder: str) -> str:
 
 
 def _need_nothing_in(folder: str) -> None:
+    if not folder:  # a variable of a script that is not set; the files would go into this folder
+        raise UsageError(
+            "FM1318",
+            "the folder has no name",
+            hint="write `.` for this folder, which must be empty",
+        )
     try:
         there = os.listdir(folder)
     except FileNotFoundError:

@@ -60,3 +60,12 @@ def test_a_file_in_the_place_of_the_folder_is_refused(shell) -> None:
 )
 def test_the_namespace_is_made_from_the_folder(folder: str, name: str) -> None:
     assert name_for(folder) == name
+
+
+def test_a_folder_without_a_name_is_refused_and_nothing_here_is_overwritten(shell) -> None:
+    shell.write("README.md", "mine")
+    refused = shell("fmc", "new", "")
+    assert refused.status == 2
+    assert "FM1318" in refused.err
+    assert [file.name for file in shell.folder.iterdir() if file.suffix != ".db"] == ["README.md"]
+    assert (shell.folder / "README.md").read_text() == "mine"
