@@ -67,8 +67,8 @@ def _with_place(form: Value, span: Span) -> Value:
     """Return the ``&form`` of a macro: the call, whose metadata says where it stands."""
     if not isinstance(form, List):
         return form
-    place = hash_map([(_LINE, span.line), (_COLUMN, span.col)])
-    return form.with_meta(place if form.meta is None else form.meta.merge(place))
+    written = () if form.meta is None else form.meta.items()
+    return form.with_meta(hash_map([(_LINE, span.line), (_COLUMN, span.col), *written]))
 
 
 class RunFailed(CompileError):
