@@ -38,6 +38,7 @@ from flowmetal.compiler.options import CompileOptions
 from flowmetal.compiler.problems import Problems
 from flowmetal.compiler.requiring import Require, apply_import, apply_ns, apply_required
 from flowmetal.compiler.resolution import Expander, Names
+from flowmetal.compiler.scopes import Scope
 from flowmetal.errors import CompileError
 from flowmetal.ids import COMPILER_MACROS, CodeHash
 from flowmetal.source import Span
@@ -93,6 +94,7 @@ class TopLevel:
         waiting = [Ask(form, span)]
         while waiting:
             ask = waiting.pop()
+            context.scope = Scope()  # a mistake in the form before leaves its local names in force
             self._evaluator.enter(self.names.environment, self.names.namespace.name)
             try:
                 waiting.extend(reversed(self._form(context, ask)))

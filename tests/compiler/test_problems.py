@@ -26,6 +26,14 @@ def test_several_forms_with_mistakes_are_all_reported():
     ]
 
 
+def test_local_names_of_a_broken_form_are_unknown_in_the_next_one_of_a_do():
+    found = problems("(do (def f (let [x 1] (if))) (defn g [y] x) (def h [x]))")
+    assert [(d.code, d.message[:16]) for d in found] == [
+        ("FM0101", "`if` needs a tes"),
+        ("FM0102", "unknown name `x`"),
+    ]
+
+
 def test_no_more_than_ten_problems_are_reported():
     text = "\n".join(f"(def x{n} (if))" for n in range(15))
     found = problems(text)
