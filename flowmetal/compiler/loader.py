@@ -17,7 +17,7 @@ from flowmetal.compiler.evaluator import Evaluator
 from flowmetal.compiler.options import CompileOptions
 from flowmetal.compiler.requiring import not_found
 from flowmetal.compiler.resolution import FormReader
-from flowmetal.errors import CompileError, Label, UsageError
+from flowmetal.errors import CompileError, Label, ReadError, UsageError
 from flowmetal.source import Source, Span
 
 FindSource = Callable[[str], Source | None]
@@ -72,7 +72,7 @@ class Loader:
         self._read = read
         self._options = options or CompileOptions()
         self._loading: list[_Loading] = []
-        self._failed: dict[str, CompileError] = {}
+        self._failed: dict[str, CompileError | ReadError] = {}  # while something is loaded
 
     def load(
         self,
@@ -87,17 +87,7 @@ class Loader:
 
         Raises CompileError or ReadError.
         """
-        self._loading.append(_Loading(namespace or "", None))
-        try:
-            module = self._compile(source, begins)
-        finally:
-            self._loading.pop()
-        first = source if isinstance(source, Source) else source[0]
-        if namespace is not None and module.name != namespace:
-            self._environment.remove(module.name)
-            raise _misnamed(module, namespace, first)
-        self.modules.append(module)
-        return module
+        return self._load(source, namespace, None, begins)
 
     def require(self, namespace: str, span: Span) -> None:
         """Make a namespace known, compiling it if need be. Raises CompileError or ReadError."""
@@ -105,20 +95,39 @@ class Loader:
         if known is not None and known.complete:
             return
         self._refuse_cycle(namespace, span)
+        failed = self._failed.get(namespace)
+        if failed is not None:
+            raise failed
         source = self._source_of(namespace, span)
         if source is None:
             raise self._missing(namespace, span)
-        self._loading.append(_Loading(namespace, span))
+        self._load(source, namespace, span)
+
+    def _load(
+        self,
+        source: Source | Sequence[Source],
+        wanted: str | None,
+        span: Span | None,
+        begins: bool = False,
+    ) -> Module:
+        self._loading.append(_Loading(wanted or "", span))
         try:
-            module = self._compile(source)
+            module = self._compile(source, begins)
+            if wanted is not None and module.name != wanted:
+                self._environment.remove(module.name)
+                first = source if isinstance(source, Source) else source[0]
+                raise _misnamed(module, wanted, first)
+        except (CompileError, ReadError) as error:
+            self._failed[wanted or ""] = error
+            raise
         finally:
             self._loading.pop()
-        if module.name != namespace:
-            self._environment.remove(module.name)
-            raise _misnamed(module, namespace, source)
+            if not self._loading:
+                self._failed.clear()  # the next one who asks may have mended it
         self.modules.append(module)
+        return module
 
-    def _compile(self, source: Source | Sequence[Source], begins: bool = False) -> Module:
+    def _compile(self, source: Source | Sequence[Source], begins: bool) -> Module:
         return compile_module(
             source,
             environment=self._environment,
