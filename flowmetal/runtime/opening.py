@@ -102,6 +102,7 @@ def take_up(active: ActiveRun, request: EffectRequest, note: Note | None, now_us
         active.resolve(request, None, in_doubt(request), now_us)
     elif note.again and effect_class in (EffectClass.STORE, EffectClass.TASK):
         active.withdraw(pending)
+        active.progress.changed = True  # or it would be asked again by whoever loads the run next
         try:
             refuse_inherited(request, active.inherited)
             _ask_store(active, pending)

@@ -538,3 +538,37 @@ def test_a_task_is_withdrawn_and_asked_again_under_its_key(a, b, tmp_path) -> No
     assert again.idempotency_key == claimed.idempotency_key
     assert b.end_task(again.id, again.attempt, "5")
     assert b.result(run) == 5
+
+
+@pytest.mark.parametrize("options", ["", " :at-most-once true"])
+def test_a_run_that_has_moved_asks_for_a_task_once_however_often_it_is_loaded(
+    a, b, tmp_path, options
+) -> None:
+    body = "(flow.async/all! (render 1) (+ (receive! :x) (receive! :y)))"
+    run = parked(a, f'(defforeign render [x] {{:queue "gpu"{options}}}) (defn main [] {body})')
+    move(a, b, run, tmp_path)
+    claimed = b.claim_task("gpu", "w1")
+    for number, name in enumerate("xy"):
+        b.signal(run, name, number)
+        b.interpret(until_idle=True)
+        assert b.claim_task("gpu", "w2") is None
+    assert b.end_task(claimed.id, claimed.attempt, "5")
+    assert pr_str(b.result(run)) == "[5 1]"
+
+
+def test_a_run_that_has_moved_keeps_its_place_in_line_however_often_it_is_loaded(
+    a, b, tmp_path
+) -> None:
+    holder = '(defn main [] (with-lock! "l" (receive! :end)))'
+    parked(a, holder)
+    holds = parked(b, holder)
+    run = parked(
+        a, '(defn main [] (flow.async/all! (with-lock! "l" (receive! :go)) (receive! :x)))'
+    )
+    move(a, b, run, tmp_path)
+    behind = parked(b, '(defn main [] (with-lock! "l" :got))')
+    b.signal(run, "x")
+    b.interpret(until_idle=True)
+    b.signal(holds, "end")
+    b.interpret(until_idle=True)
+    assert b.view(behind).state == "waiting"
