@@ -300,14 +300,15 @@ class ActiveRun:
         row = KINDS.get(kind)
         if row is not None and row.effect_class is not EffectClass.CONNECTOR:
             return row.effect_class
+        if row is None and self.is_for_workers(kind):
+            return EffectClass.TASK
         function = self.host.world.function(kind)
         if function is not None:
             # Between two attempts others go on, so what is to be retried is no in-process effect.
             is_quick = function.quick and not asks_for_retries(request)
             return EffectClass.IN_PROCESS if is_quick else EffectClass.CONNECTOR
-        if self.host.world.connector(kind) is not None:
-            return EffectClass.CONNECTOR
-        return EffectClass.TASK if self.is_for_workers(kind) else EffectClass.CALL
+        is_known = self.host.world.connector(kind) is not None
+        return EffectClass.CONNECTOR if is_known else EffectClass.CALL
 
     def declared(self, kind: str) -> Map | None:
         """Return the options with which the program declares a kind of effect."""
@@ -346,11 +347,10 @@ class ActiveRun:
             self.undurable = True
 
     def ask_anew(self, request: EffectRequest) -> None:
-        """Let the store forget its answer to an effect that failed and is to be performed again."""
-        if self.class_of(request) in (EffectClass.STORE, EffectClass.TASK):
-            from flowmetal.store.operations.vocabulary import AskAnew, Asked
+        """Let the store forget what it has answered to an effect that is to be performed again, whoever did it before."""
+        from flowmetal.store.operations.vocabulary import AskAnew, Asked
 
-            self.operations.append(Asked(self.effect_id(request.number), AskAnew()))
+        self.operations.append(Asked(self.effect_id(request.number), AskAnew()))
 
     def ask(self, request: EffectRequest) -> None:
         """Take a new request of the machine."""

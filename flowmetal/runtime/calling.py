@@ -86,6 +86,7 @@ def go_on_with(active: ActiveRun, pending: Pending) -> None:
         pending.effect_class, pending.offered, pending.due_us = effect_class, False, None
     else:
         del active.progress.effects[request.number]
+        active.ask_anew(request)
         active.route(request)
 
 

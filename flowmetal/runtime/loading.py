@@ -22,6 +22,7 @@ from flowmetal.runtime.messages import PAUSE, number_of, take_message
 from flowmetal.runtime.opening import take_up
 from flowmetal.runtime.progress import decode_progress
 from flowmetal.runtime.starting import decode_input
+from flowmetal.runtime.waiting import tasks_in
 from flowmetal.snapshot import decode
 from flowmetal.store.chain import beginning, extended, length
 from flowmetal.store.operations.answers import RESULT
@@ -97,12 +98,13 @@ def open_run(
         absent_us = now - (row.wake_at_us or _last_us(host, row))
         if absent_us > 0:
             extend(active.progress, absent_us)
+    tasks = tasks_in(row.waiting)
     said = {number_of(active, row) for row in loaded.inbox if row.message.kind == RESULT}
     for number in sorted(machine.open.keys() - answered(machine)):
         note = notes.get(number)
         if note is not None and note.again and number in said:
             note = note._replace(again=False)
-        take_up(active, machine.open[number].request, note, now)
+        take_up(active, machine.open[number].request, note, now, is_task=number in tasks)
     unpaused = max((e.time_us for e in loaded.unchained if e.kind == kinds.UNPAUSED), default=0)
     for message in loaded.inbox:
         if message.message.kind == PAUSE and message.time_us <= unpaused:

@@ -76,12 +76,20 @@ def _ask_store(active: ActiveRun, pending: Pending) -> None:
         offer(active, pending)
 
 
-def take_up(active: ActiveRun, request: EffectRequest, note: Note | None, now_us: int) -> None:
-    """Go on with an effect that was open when the run was loaded."""
+def take_up(
+    active: ActiveRun, request: EffectRequest, note: Note | None, now_us: int, *, is_task: bool
+) -> None:
+    """Go on with an effect that was open when the run was loaded.
+
+    ``is_task``: workers of a queue were given it. In the store where that happened it stays theirs, whatever the program
+    says by now, for one may be at it; and what is for workers since an upgrade alone is given to them now.
+    """
     if note is None:
         active.route(request)
         return
-    effect_class = active.class_of(request)
+    is_theirs = is_task and not note.again
+    effect_class = EffectClass.TASK if is_theirs else active.class_of(request)
+    is_known = is_theirs if effect_class is EffectClass.TASK else not note.again
     try:
         options = _options(active, request, effect_class)
     except EffectFailed as failed:
@@ -100,8 +108,9 @@ def take_up(active: ActiveRun, request: EffectRequest, note: Note | None, now_us
     active.progress.effects[request.number] = pending
     if note.begun:  # whoever serves its kind here
         active.resolve(request, None, in_doubt(request), now_us)
-    elif note.again and effect_class in (EffectClass.STORE, EffectClass.TASK):
+    elif effect_class in _OF_THE_STORE and not is_known:
         active.withdraw(pending)
+        active.ask_anew(request)
         active.progress.changed = True  # or it would be asked again by whoever loads the run next
         try:
             refuse_inherited(request, active.inherited)

@@ -3,6 +3,7 @@
 A vector of ``{:kind :name :until :effect :since :attempts :class}``, without what is nil, 0 or the class "waiting":
 a million runs that sleep have a million of them. ``:until`` is an instant; ``:class`` "call" is for
 whoever performs its kind, and "held" waits for somebody's word. Written whenever it changes.
+Who loads the run learns from it, too, what workers were given.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from flowmetal.values import Instant, Map, RunRef, Value, hash_map, keyword, vec
 from flowmetal.values.codec import decode_data, encode_data
 
 CALL = EffectClass.CALL.value
+TASK = EffectClass.TASK.value
 
 _NAMES = tuple(keyword(name) for name in ("name", "run", "id", "queue", "topic"))
 _FIELDS = tuple(
     keyword(name) for name in ("kind", "name", "until", "effect", "since", "attempts", "class")
 )
-_KIND, _CLASS = _FIELDS[0], _FIELDS[-1]
+_KIND, _EFFECT, _CLASS = _FIELDS[0], _FIELDS[3], _FIELDS[-1]
 _CLASSES: Mapping[EffectClass, str] = {
     each: each.value for each in EffectClass if each is not EffectClass.WAITING
 }
@@ -52,6 +54,13 @@ def called_kinds(note: bytes) -> list[str]:
     if CALL.encode() not in note:
         return []
     return [row.get(_KIND) for row in decode_data(note) if row.get(_CLASS) == CALL]
+
+
+def tasks_in(note: bytes) -> frozenset[int]:
+    """Return the numbers of the effects that workers of a queue were given."""
+    if TASK.encode() not in note:
+        return frozenset()
+    return frozenset(row.get(_EFFECT) for row in decode_data(note) if row.get(_CLASS) == TASK)
 
 
 def _row(pending: Pending) -> Value:

@@ -22,6 +22,7 @@ from flowmetal.errors import RefusedError, RunError
 from flowmetal.ids import RunId
 from flowmetal.runtime.family import pause_s
 from flowmetal.store.protocol import Claim, Commit, NewEvent, RunState
+from flowmetal.testing.world import ScriptedWorld
 from flowmetal.values import ErrorValue, Value, hash_map, keyword, pr_str
 from tests.stores import url_of
 
@@ -680,6 +681,24 @@ def test_a_foreign_function_with_a_queue_is_performed_by_a_worker(engine) -> Non
     assert engine.end_task(task.id, task.attempt, said, failed=True)
     view = engine.drive(run)
     assert pr_str(view.result) == ('[{:size 3} {:at 1, :kind "p/resize", :attempts 1}]')
+
+
+@pytest.mark.parametrize("once", ["", " :at-most-once true"])
+def test_a_task_is_left_to_workers_by_an_interpreter_that_has_a_function_of_its_name(
+    engine, once: str
+) -> None:
+    text = f"""(defforeign resize {{:queue "images"{once}}} [url])
+              (defn main [] (flow.async/all! (resize "u") (event/receive! :go)))"""
+    run = start(engine, text, "r")
+    task = engine.claim_task("images", "w1")
+    asked: list[Value] = []
+    engine.host.world = ScriptedWorld(functions={"p/resize": asked.append})
+    engine.signal(run, "go", 1)
+    engine.interpret(until_idle=True)
+    assert engine.end_task(task.id, task.attempt, "7")
+    engine.interpret(until_idle=True)
+    assert pr_str(engine.view(run).result) == "[7 1]"
+    assert asked == []
 
 
 @pytest.mark.parametrize(("said", "failed"), [("[1, 2]", False), ('{"type": "busy"}', True)])

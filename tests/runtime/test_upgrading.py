@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 import flowmetal
+from flowmetal.effects.errors import effect_error
+from flowmetal.effects.requests import EffectFailed
 from flowmetal.errors import RefusedError
 from flowmetal.runtime.active import Step
 from flowmetal.runtime.advance import advance
 from flowmetal.runtime.committing import carry_out, commit_step
 from flowmetal.runtime.loading import open_run
 from flowmetal.store.protocol import RunState
+from flowmetal.testing.world import ScriptedWorld
 from flowmetal.values import pr_str
 from tests.stores import url_of
 
@@ -275,3 +278,64 @@ def test_the_current_namespace_and_the_arguments_stay(engine) -> None:
     engine.interpret(until_idle=True)
     engine.upgrade(run, flowmetal.compile(source.replace("{v}", "2")))
     assert ended(engine, run, 0) == '[u #\'u/main ("x") 1]'
+
+
+PAY = """(ns u (:require [flow.event :refer [receive!]] [flow.async :refer [all!]]))
+(defforeign pay {OPTIONS} [x]) (defn main [] (all! (pay 1) (receive! :go)))"""
+
+
+def paying(options: str) -> flowmetal.Program:
+    return flowmetal.compile(PAY.replace("OPTIONS", options))
+
+
+@pytest.mark.parametrize("once", ["", ":at-most-once true"])
+def test_a_task_that_a_worker_has_stays_its_own_when_the_new_program_has_no_queue(
+    engine, once: str
+) -> None:
+    world = engine.host.world
+    run, _ = engine.start(paying(f':queue "till" {once}'))
+    engine.interpret(until_idle=True)
+    task = engine.claim_task("till", "w")
+    engine.upgrade(run, paying(once))
+    paid: list[object] = []
+    engine.host.world = ScriptedWorld(functions={"u/pay": paid.append})
+    engine.signal(run, "go", 2)
+    engine.interpret(until_idle=True)
+    engine.host.world = world
+    assert engine.end_task(task.id, task.attempt, '"paid"')
+    engine.interpret(until_idle=True)
+    assert pr_str(engine.view(run).result) == '["paid" 2]'
+    assert paid == []
+
+
+def test_what_the_host_has_begun_is_given_to_workers_that_alone_perform_it_by_the_new_program(
+    engine,
+) -> None:
+    def fails(_: object) -> None:
+        raise EffectFailed(effect_error("FM0705", "u/no", "no", retryable=True))
+
+    world = engine.host.world
+    engine.host.world = ScriptedWorld(functions={"u/pay": fails})
+    run, _ = engine.start(paying(':retry {:max-attempts 2 :backoff #dur "1h" :jitter :none}'))
+    engine.interpret(until_idle=True)
+    engine.host.world = world
+    engine.upgrade(run, paying(':queue "till"'))
+    engine.signal(run, "go", 2)
+    engine.interpret(until_idle=True)
+    task = engine.claim_task("till", "w")
+    assert task is not None
+    assert engine.end_task(task.id, task.attempt, '"paid"')
+    engine.interpret(until_idle=True)
+    assert pr_str(engine.view(run).result) == '["paid" 2]'
+
+
+def test_what_others_were_asked_to_perform_is_given_to_workers_by_the_new_program(engine) -> None:
+    run, _ = engine.start(paying(""))
+    engine.interpret(until_idle=True)
+    engine.upgrade(run, paying(':queue "till"'))
+    engine.signal(run, "go", 2)
+    engine.interpret(until_idle=True)
+    task = engine.claim_task("till", "w")
+    assert engine.end_task(task.id, task.attempt, '"paid"')
+    engine.interpret(until_idle=True)
+    assert pr_str(engine.view(run).result) == '["paid" 2]'
