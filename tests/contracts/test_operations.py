@@ -1098,6 +1098,21 @@ class OperationsContract:
         Doer(world, RunId("urgent")).end()
         assert self.states(world, "x-2", "x-3") == ["ready", "queued"]
 
+    def test_an_entry_that_is_cancelled_leaves_its_turn_to_the_next_of_its_partition(
+        self, world: World
+    ) -> None:
+        policy = QueuePolicy(concurrency=2, per_partition=1)
+        for run in ("x-0", "x-1", "x-2"):
+            self.put(world, run, policy, partition="x")
+        self.put(world, "y", policy, partition="y")
+        self.put(world, "z", policy, partition="z", priority=1)
+        Doer(world, RunId("x-0")).end()
+        assert self.states(world, "x-1", "z") == ["queued", "ready"]  # it is the turn of x-1
+        world.ann.operate(SendMessage(RunId("x-1"), Message("x", "cancel", "", b"")))
+        Doer(world, RunId("x-1")).end(RunState.CANCELLED)
+        Doer(world, RunId("z")).end()
+        assert self.states(world, "x-2") == ["ready"]
+
     def test_a_partition_gets_more_slots_when_the_queue_says_so(self, world: World) -> None:
         for run in "abc":
             self.put(world, run, QueuePolicy(per_partition=1), partition="x")

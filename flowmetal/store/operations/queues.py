@@ -292,8 +292,8 @@ def leave(records: Records, name: str, tie: Tie, run: Standing) -> None:
     drop(records, Slot, place)
     if gone is not None and gone.dedup_key:
         drop(records, Dedup, TAB.join((name, gone.dedup_key)))
-    if slot is not None and slot.partition:
-        _step_back(records, TAB.join((name, slot.partition, "")), 1)
+    if gone is not None and gone.partition:  # one that had stepped back leaves its turn to the next
+        _step_back(records, TAB.join((name, gone.partition, "")), 1)
     if run.state is RunState.FAILED and gone is not None:
         priority = _HIGHEST - int(tie.note.split(TAB)[1], 16)
         key = f"{name}{TAB}{records.now_us():016x}{TAB}{run.id}"
