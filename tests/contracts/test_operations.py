@@ -578,6 +578,16 @@ class OperationsContract:
         assert world.ann.attend()
         assert world.ann.next_wake_us() is None
 
+    def test_places_of_a_rate_beyond_the_end_of_time_are_given_too(self, world: World) -> None:
+        now, age = world.clock.time_us, 1 << 62  # the longest duration
+        doer, other = Doer(world, R1), Doer(world, R2)
+        for place in range(3):
+            asked = (Asked(f"0.{place}", Throttle("r", 1, age)),)
+            doer.claim, other.claim = world.ann.commit_all(
+                [(doer.claim, step(operations=asked)), (other.claim, step())]
+            )
+            assert of(doer.answer(f"0.{place}"), "at") == now + place * age
+
     def test_a_rate_is_forgotten_when_all_its_places_are_over(self, world: World) -> None:
         world.ann.operate(Throttle("r", 1, SECOND))
         world.clock.advance(SECOND)

@@ -164,7 +164,8 @@ def parts_of(key: str, count: int) -> list[str]:
 def keep(
     records: Records, key: str, thing: Kept, body: bytes | None = None, due_us: int | None = None
 ) -> None:
-    """Write a thing under its key."""
+    """Write a thing under its key. Nobody has to look at it before the end of time if that is far off."""
+    due_us = None if due_us is None else min(due_us, rules.END_OF_TIME_US)
     values = {field.name: getattr(thing, field.name) for field in fields(thing)}
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
     records.put(thing.SPACE, Record(key, text, body, due_us))
