@@ -8,6 +8,8 @@ from random import Random
 import pytest
 
 import flowmetal
+from flowmetal.store.operations.vocabulary import ClaimTask
+from flowmetal.values import keyword
 from tests.fuzz.rows import PROGRAM, World, heeded
 
 
@@ -42,6 +44,14 @@ def test_a_worker_s_row_is_heeded_whatever_is_in_it(world, columns: str) -> None
     view = world.engine.view("r")
     assert view.state == "completed"
     assert "resize" in str(view.result)
+
+
+def test_a_number_of_attempts_that_nobody_can_count_on_from_holds_up_no_queue(world) -> None:
+    world.engine.start(flowmetal.compile(PROGRAM), [], id="r")
+    world.engine.interpret(until_idle=True)
+    world.execute("UPDATE task SET attempt = 9223372036854775807 WHERE run = 'r'")
+    found = world.engine.host.store.operate(ClaimTask("images", "w"))
+    assert found.get(keyword("attempt")) == (1 << 30) + 1
 
 
 def test_an_order_that_is_no_text_says_so(world) -> None:

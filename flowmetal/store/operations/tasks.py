@@ -69,7 +69,8 @@ _REMEMBERED_US: Final = 86_400_000_000
 """How long a worker may go on saying the same."""
 _AWAY_US: Final = 30 * 86_400_000_000
 """How long a run that has moved may be away, so that who was lost before has no word when it is back."""
-_MOST_ATTEMPTS: Final = 1 << 40
+_MOST_ATTEMPTS: Final = 1 << 30
+"""More are nobody's but of plain SQL: any store can count on from there."""
 _HELD_US: Final = 1 << 61
 """Is added to the time from which on a task that is held may be claimed."""
 
@@ -272,7 +273,7 @@ def claim(records: Records, operation: ClaimTask) -> Answer:
         if task is None:
             continue
         task.state, task.worker = CLAIMED, operation.worker
-        task.attempt += 1
+        task.attempt = min(task.attempt, _MOST_ATTEMPTS) + 1
         task.lease_expires_us = records.now_us() + task.lease_us
         keep(records, key, task, due_us=task.due_us())
         return answer(
