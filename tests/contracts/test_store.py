@@ -1001,6 +1001,130 @@ class StoreContract:
         world.ann.commit(claim, step())
         assert told == ["before commit", "within commit", "after commit"]
 
+    # The past
+
+    def with_a_past(self, world: World) -> Claim:
+        """Five steps of one event each; snapshots are kept beside events 2 and 4."""
+        begin(world.ann)
+        claim = take(world.ann)
+        for number in range(1, 6):
+            data = f"s{number}".encode()
+            chain = f"chain {number}".encode()
+            chunks = {f"k{number}": b"v"}
+            keep = number % 2 == 0
+            claim = world.ann.commit(
+                claim, step(snapshot=data, chain=chain, chunks=chunks, keep=keep)
+            )
+        return claim
+
+    def test_a_step_brings_the_head_of_the_chain_and_one_without_keeps_it(
+        self, world: World
+    ) -> None:
+        claim = self.with_a_past(world)
+        assert row(world.bob).chain == b"chain 5"
+        world.ann.commit(claim, step(chain=None))
+        assert (row(world.bob).chain, row(world.bob).anchor) == (b"chain 5", b"")
+
+    def test_the_newest_kept_snapshot_that_is_not_later_is_found(self, world: World) -> None:
+        self.with_a_past(world)
+        found = [world.bob.kept_snapshot(R1, at) for at in (1, 2, 3, 4, 5)]
+        assert found == [None, (2, b"s2"), (2, b"s2"), (4, b"s4"), (4, b"s4")]
+        assert world.bob.kept_snapshots(R1) == [(2, 2), (4, 2)]
+        assert world.bob.kept_snapshot(RunId("none"), 5) is None
+        assert world.bob.kept_snapshots(RunId("none")) == []
+
+    def test_what_is_trimmed_is_gone_and_the_run_goes_on(self, world: World) -> None:
+        claim = self.with_a_past(world)
+        world.ann.trim(claim, Trim(3, b"anchor", 3, chunks=frozenset({"k5", "k4"})))
+        assert [event.seq for event in world.bob.events(R1)] == [4, 5]
+        assert row(world.bob).anchor == b"anchor"
+        assert world.bob.kept_snapshots(R1) == [(4, 2)]
+        assert sorted(world.bob.chunk_names(R1)) == ["k4", "k5"]
+        assert world.bob.snapshot(R1) == b"s5"
+        world.ann.commit(claim, step())
+        assert [event.seq for event in world.bob.events(R1, 4)] == [5, 6]
+
+    def test_answers_go_with_the_events_before_which_they_came_and_signals_stay(
+        self, world: World
+    ) -> None:
+        begin(world.ann)
+        sent = [Message("effect/0.1", "result", "", b""), signal("s"), signal("unread")]
+        first = [world.ann.send(R1, message) for message in sent]
+        world.clock.advance(1)
+        claim = world.ann.commit(take(world.ann), step(consumed=[1, 2]))
+        world.ann.trim(claim, Trim(claim.seq, b"anchor"))
+        again = [world.ann.send(R1, message) for message in sent]
+        assert [a == b for a, b in zip(again, first, strict=True)] == [False, True, True]
+
+    def test_snapshots_that_are_named_stay(self, world: World) -> None:
+        claim = self.with_a_past(world)
+        world.ann.trim(claim, Trim(snapshots=5, but=frozenset({2})))
+        assert world.bob.kept_snapshots(R1) == [(2, 2)]
+        assert len(world.bob.events(R1)) == 5
+        assert len(world.bob.chunk_names(R1)) == 5
+
+    def test_nothing_is_trimmed_under_a_lost_claim(self, world: World) -> None:
+        claim = self.with_a_past(world)
+        world.ann.commit(claim, step())
+        with pytest.raises(Conflict):
+            world.ann.trim(claim, Trim(3, b"anchor", 3, chunks=frozenset()))
+        assert len(world.bob.events(R1)) == 6
+        assert len(world.bob.chunk_names(R1)) == 5
+
+    def test_only_a_run_that_has_ended_is_forgotten(self, world: World) -> None:
+        claim = self.with_a_past(world)
+        assert not world.bob.forget(R1)
+        assert not world.bob.forget(RunId("none"))
+        world.ann.commit(claim, step(RunState.COMPLETED, release=True, result=b"r"))
+        assert world.bob.forget(R1)
+        assert world.bob.run(R1) is None
+        assert world.bob.events(R1) == []
+        begin(world.ann)
+        assert row(world.ann).seq == 0
+
+    def test_a_step_of_a_run_that_was_forgotten_is_not_one_of_a_later_run(
+        self, world: World
+    ) -> None:
+        begin(world.ann)
+        lost = take(world.ann)
+        world.clock.advance(2 * LEASE_US)  # the process was stopped
+        claim = take(world.bob, owner=BOB)
+        world.bob.commit(claim, step(RunState.COMPLETED, release=True))
+        assert world.bob.forget(R1)
+        begin(world.bob, R2)
+        take(world.ann, R2)
+        assert world.ann.renew([lost], LEASE_US) == []
+        assert isinstance(world.ann.commit_all([(lost, step())])[0], Conflict)
+        with pytest.raises(Conflict):
+            world.ann.commit(lost, step())
+        assert (row(world.ann, R2).seq, world.ann.events(R2)) == (0, [])
+
+    def test_a_run_that_was_made_again_under_its_id_is_seen_by_who_had_the_first(
+        self, world: World
+    ) -> None:
+        begin(world.ann)
+        take(world.ann)
+        world.clock.advance(2 * LEASE_US)
+        claim = take(world.bob, owner=BOB)
+        world.bob.commit(claim, step(RunState.COMPLETED, release=True))
+        assert world.bob.forget(R1)
+        begin(world.bob, R2)
+        begin(world.bob)
+        world.bob.commit(take(world.bob, owner=BOB), step(snapshot=b"new"))
+        assert (world.ann.snapshot(R1), len(world.ann.events(R1))) == (b"new", 1)
+
+    def test_an_export_carries_chain_and_anchor(self, world: World) -> None:
+        head = bytes(4) + (5).to_bytes(8, "big") + bytes(32)
+        cut = bytes(4) + (2).to_bytes(8, "big") + bytes(32)
+        claim = self.with_a_past(world)
+        claim = world.ann.commit(claim, step(events=[], chain=head))
+        world.ann.trim(claim, Trim(2, cut))
+        parts = world.ann.export_run(claim)
+        other = MemoryStore(world.clock)
+        imported = other.import_run(parts)
+        assert (imported.chain, imported.anchor) == (head, cut)
+        assert [event.seq for event in other.events(R1)] == [3, 4, 5]
+
 
 class Died(Exception):
     """Not an error of the store: the process is gone."""
@@ -1109,99 +1233,6 @@ class TestPostgresStore(StoreContract):
         with pytest.raises(Conflict):
             world.ann.commit(old, step())
         world.bob.commit(fresh, step())
-
-    # The past
-
-    def with_a_past(self, world: World) -> Claim:
-        """Five steps of one event each; snapshots are kept beside events 2 and 4."""
-        begin(world.ann)
-        claim = take(world.ann)
-        for number in range(1, 6):
-            data = f"s{number}".encode()
-            chain = f"chain {number}".encode()
-            chunks = {f"k{number}": b"v"}
-            keep = number % 2 == 0
-            claim = world.ann.commit(
-                claim, step(snapshot=data, chain=chain, chunks=chunks, keep=keep)
-            )
-        return claim
-
-    def test_a_step_brings_the_head_of_the_chain_and_one_without_keeps_it(
-        self, world: World
-    ) -> None:
-        claim = self.with_a_past(world)
-        assert row(world.bob).chain == b"chain 5"
-        world.ann.commit(claim, step(chain=None))
-        assert (row(world.bob).chain, row(world.bob).anchor) == (b"chain 5", b"")
-
-    def test_the_newest_kept_snapshot_that_is_not_later_is_found(self, world: World) -> None:
-        self.with_a_past(world)
-        found = [world.bob.kept_snapshot(R1, at) for at in (1, 2, 3, 4, 5)]
-        assert found == [None, (2, b"s2"), (2, b"s2"), (4, b"s4"), (4, b"s4")]
-        assert world.bob.kept_snapshots(R1) == [(2, 2), (4, 2)]
-        assert world.bob.kept_snapshot(RunId("none"), 5) is None
-        assert world.bob.kept_snapshots(RunId("none")) == []
-
-    def test_what_is_trimmed_is_gone_and_the_run_goes_on(self, world: World) -> None:
-        claim = self.with_a_past(world)
-        world.ann.trim(claim, Trim(3, b"anchor", 3, chunks=frozenset({"k5", "k4"})))
-        assert [event.seq for event in world.bob.events(R1)] == [4, 5]
-        assert row(world.bob).anchor == b"anchor"
-        assert world.bob.kept_snapshots(R1) == [(4, 2)]
-        assert sorted(world.bob.chunk_names(R1)) == ["k4", "k5"]
-        assert world.bob.snapshot(R1) == b"s5"
-        world.ann.commit(claim, step())
-        assert [event.seq for event in world.bob.events(R1, 4)] == [5, 6]
-
-    def test_answers_go_with_the_events_before_which_they_came_and_signals_stay(
-        self, world: World
-    ) -> None:
-        begin(world.ann)
-        sent = [Message("effect/0.1", "result", "", b""), signal("s"), signal("unread")]
-        first = [world.ann.send(R1, message) for message in sent]
-        world.clock.advance(1)
-        claim = world.ann.commit(take(world.ann), step(consumed=[1, 2]))
-        world.ann.trim(claim, Trim(claim.seq, b"anchor"))
-        again = [world.ann.send(R1, message) for message in sent]
-        assert [a == b for a, b in zip(again, first, strict=True)] == [False, True, True]
-
-    def test_snapshots_that_are_named_stay(self, world: World) -> None:
-        claim = self.with_a_past(world)
-        world.ann.trim(claim, Trim(snapshots=5, but=frozenset({2})))
-        assert world.bob.kept_snapshots(R1) == [(2, 2)]
-        assert len(world.bob.events(R1)) == 5
-        assert len(world.bob.chunk_names(R1)) == 5
-
-    def test_nothing_is_trimmed_under_a_lost_claim(self, world: World) -> None:
-        claim = self.with_a_past(world)
-        world.ann.commit(claim, step())
-        with pytest.raises(Conflict):
-            world.ann.trim(claim, Trim(3, b"anchor", 3, chunks=frozenset()))
-        assert len(world.bob.events(R1)) == 6
-        assert len(world.bob.chunk_names(R1)) == 5
-
-    def test_only_a_run_that_has_ended_is_forgotten(self, world: World) -> None:
-        claim = self.with_a_past(world)
-        assert not world.bob.forget(R1)
-        assert not world.bob.forget(RunId("none"))
-        world.ann.commit(claim, step(RunState.COMPLETED, release=True, result=b"r"))
-        assert world.bob.forget(R1)
-        assert world.bob.run(R1) is None
-        assert world.bob.events(R1) == []
-        begin(world.ann)
-        assert row(world.ann).seq == 0
-
-    def test_an_export_carries_chain_and_anchor(self, world: World) -> None:
-        head = bytes(4) + (5).to_bytes(8, "big") + bytes(32)
-        cut = bytes(4) + (2).to_bytes(8, "big") + bytes(32)
-        claim = self.with_a_past(world)
-        claim = world.ann.commit(claim, step(events=[], chain=head))
-        world.ann.trim(claim, Trim(2, cut))
-        parts = world.ann.export_run(claim)
-        other = MemoryStore(world.clock)
-        imported = other.import_run(parts)
-        assert (imported.chain, imported.anchor) == (head, cut)
-        assert [event.seq for event in other.events(R1)] == [3, 4, 5]
 
 
 class TestMemoryStore(StoreContract):

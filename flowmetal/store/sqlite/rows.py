@@ -59,10 +59,15 @@ DELETE_ANSWERS = (
 )
 """No effect that is over is answered once more; what came from outside is remembered as long as its run lives."""
 
-INSERT_RUN = (
-    "INSERT OR IGNORE INTO run (id, program, parent, queue, tags, created_us, input, grants)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-)
+# No number twice: whoever was stopped may still have that of a run which was forgotten meanwhile.
+_FORGOTTEN = """coalesce(
+  (SELECT json_extract(fields, '$.number') FROM record WHERE space = 'forgotten' AND key = 'run'), 0)"""
+INSERT_RUN = f"""
+  INSERT OR IGNORE INTO run (number, id, program, parent, queue, tags, created_us, input, grants)
+  VALUES (1 + max(coalesce((SELECT max(number) FROM run), 0), {_FORGOTTEN}), ?, ?, ?, ?, ?, ?, ?, ?)"""
+_NOTE_FORGOTTEN = f"""
+  INSERT OR REPLACE INTO record (space, key, fields)
+  VALUES ('forgotten', 'run', json_object('number', max(?, {_FORGOTTEN})))"""
 INSERT_HEAD = (
     "INSERT INTO head VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, NULL, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
@@ -270,7 +275,8 @@ def latest_snapshot(execute: Callable[..., sqlite3.Cursor], number: int) -> byte
 
 
 def delete_run(execute: Callable[..., object], number: int) -> None:
-    """Delete a run and all that belongs to it."""
+    """Delete a run and all that belongs to it; its number is not given again."""
+    execute(_NOTE_FORGOTTEN, (number,))
     execute("DELETE FROM event WHERE key BETWEEN ? AND ?", events_range(number, 0, -1)[:2])
     for table, column in (
         ("message", "run"),

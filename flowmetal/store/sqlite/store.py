@@ -98,7 +98,8 @@ class SqliteStore:
         self._execute = self._session.execute
         self._liveness = Liveness(self._session, self._clock)
         self._records = SqliteRecords(self._session, self._clock)
-        self._numbers: dict[RunId, int] = {}  # of the runs that this process has claimed
+        # Of the runs that this process has claimed, for who has a claim: one that was lost may be forgotten since.
+        self._numbers: dict[RunId, int] = {}
 
     @property
     def url(self) -> str:
@@ -223,11 +224,14 @@ class SqliteStore:
         update = "UPDATE head SET lease_boot_us = ? WHERE number = ? AND epoch = ? AND owner = ?"
         with self._session.writing("renew", lasting=False):
             until = self._clock.boot_us() + lease_us
-            return [
+            held = [
                 claim
                 for claim in claims
                 if self._execute(update, (until, *self._claim_key(claim))).rowcount == 1
             ]
+        for claim in {*claims}.difference(held):
+            self._numbers.pop(claim.run, None)
+        return held
 
     def release(self, claim: Claim) -> None:
         with self._session.writing("release"):
@@ -315,14 +319,15 @@ class SqliteStore:
 
     def _number(self, run: RunId) -> int:
         """Return the run's number, 0 if there is no such run."""
-        number = self._numbers.get(run)
-        if number is None:
-            found = self._execute("SELECT number FROM run WHERE id = ?", (run,)).fetchone()
-            number = 0 if found is None else found[0]
-        return number
+        found = self._execute("SELECT number FROM run WHERE id = ?", (run,)).fetchone()
+        return 0 if found is None else int(found[0])
+
+    def _claimed_number(self, claim: Claim) -> int:
+        """Return the number of a run if the claim holds; else that of no other run."""
+        return self._numbers.get(claim.run) or self._number(claim.run)
 
     def _claim_key(self, claim: Claim) -> tuple[int, int, InterpreterId]:
-        return self._number(claim.run), claim.epoch, claim.owner
+        return self._claimed_number(claim), claim.epoch, claim.owner
 
     # Steps
 
@@ -440,7 +445,6 @@ class SqliteStore:
         with self._session.writing("commit"):
             after = self._step(claim, commit)
             if after is None:
-                self._numbers.pop(claim.run, None)
                 raise rules.lost_claim(claim.run)
         self._stepped(claim, commit)
         return after
@@ -457,7 +461,7 @@ class SqliteStore:
 
     def _step(self, claim: Claim, commit: Commit) -> Claim | None:
         """Write one step in the open transaction. None: the claim no longer holds, nothing written."""
-        number = self._numbers.get(claim.run) or self._number(claim.run)
+        number = self._claimed_number(claim)
         now = self._clock.now_us()
         seq = claim.seq + len(commit.events)
         ended, seen = False, _NEVER
@@ -480,6 +484,7 @@ class SqliteStore:
             ),
         ).fetchall()
         if not changed:
+            self._numbers.pop(claim.run, None)
             return None
         ((received,),) = changed
         if commit.program is not None:
