@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import sqlite3
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -311,4 +315,28 @@ def test_a_store_does_not_survive_a_fork(tmp_path: Path) -> None:
     assert other.claim_ready(InterpreterId("bob"), 10_000_000, 1) == []  # ann still holds it
     assert claim is not None
     other.close()
+    store.close()
+
+
+def test_a_child_that_is_forked_while_a_thread_waits_to_write_holds_nobody_up(
+    tmp_path: Path,
+) -> None:
+    store = SqliteStore(tmp_path / "store.db", timeout_s=5)
+    until_end, end = os.pipe()
+    with (tmp_path / "store.db-locks" / ".writer").open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        writing = threading.Thread(target=store.create_run, args=(NEW,))
+        writing.start()
+        while not any("writer-queue" in thread.name for thread in threading.enumerate()):
+            time.sleep(0.001)
+        if (child := os.fork()) == 0:
+            os.close(end)
+            os.read(until_end, 1)
+            os._exit(0)
+        fcntl.flock(other, fcntl.LOCK_UN)
+    writing.join()
+    store.create_run(replace(NEW, id=RunId("run-2")))
+    os.close(end)
+    os.waitpid(child, 0)
+    os.close(until_end)
     store.close()

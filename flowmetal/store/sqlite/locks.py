@@ -47,7 +47,7 @@ class WriterLock:
         self._store = store
         self._timeout_s = timeout_s
         self._own = _open_lock(self._path, store)
-        self._queued: int | None = None
+        self._queued: int | None = None  # stands in line, or has the right
 
     def __enter__(self) -> None:
         self.lock()
@@ -60,25 +60,32 @@ class WriterLock:
         try:
             fcntl.flock(self._own, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._queued = self._queue()
+            self._queued = _open_lock(self._path, self._store)
+            try:
+                self._queue(self._queued)
+            except BaseException:
+                self._queued = None
+                raise
 
     def unlock(self) -> None:
-        if self._queued is None:
+        queued, self._queued = self._queued, None
+        if queued is None:
             fcntl.flock(self._own, fcntl.LOCK_UN)
         else:
-            queued, self._queued = self._queued, None
-            os.close(queued)
+            _give_back(queued)
 
     def close(self) -> None:
+        """Close what this process has of it, as the child of a fork too: then the right ends with the parent."""
         os.close(self._own)
+        if self._queued is not None:
+            os.close(self._queued)
 
-    def _queue(self) -> int:
-        """Wait in line, on a descriptor of its own, and return that.
+    def _queue(self, descriptor: int) -> None:
+        """Wait in line, on a descriptor of its own, which is closed if that comes to nothing.
 
         A thread does the waiting because a lock cannot be waited for with a
         time-out. One that comes too late gives the lock back at once.
         """
-        descriptor = _open_lock(self._path, self._store)
         decided = threading.Lock()
         locked = threading.Event()
         abandoned = False
@@ -87,7 +94,7 @@ class WriterLock:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             with decided:
                 if abandoned:
-                    os.close(descriptor)
+                    _give_back(descriptor)
                 else:
                     locked.set()
 
@@ -98,7 +105,7 @@ class WriterLock:
             with decided:
                 abandoned = True
                 if locked.is_set():
-                    os.close(descriptor)
+                    _give_back(descriptor)
             raise
         with decided:
             abandoned = not locked.is_set()
@@ -108,7 +115,6 @@ class WriterLock:
                 f"{self._store} is being written by another process for over {self._timeout_s:g} s",
                 hint=f"see who has it with `fuser {self._path}`; it may be stopped (Ctrl-Z)",
             )
-        return descriptor
 
 
 class InterpreterLocks:
@@ -195,6 +201,12 @@ def _open_lock(path: Path, store: Path) -> int:
         return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise from_system(error, store) from error
+
+
+def _give_back(descriptor: int) -> None:
+    """Unlock a file and close it. Closed alone, it stays locked as long as a child has a copy that was forked meanwhile."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
 
 
 def _share_like(store: Path, made: Path) -> None:
