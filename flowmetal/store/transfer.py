@@ -30,6 +30,11 @@ FORMAT = 1
 _LATEST_US = 253_402_300_799_999_999
 """The end of the year 9999: no date is later."""
 
+_LAST_EVENT = (1 << 32) - 1
+_LAST_FORMAT = (1 << 31) - 1
+_MOST = 1 << 62
+"""Events, formats, claims and messages of a run: more have no room in a store, where it has to go on."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunImage:
@@ -150,8 +155,8 @@ def _check_manifest(parts: Mapping[str, bytes]) -> None:
 def _row(parts: Mapping[str, bytes]) -> RunRow:
     fields = json.loads(parts["row"])
     tags = fields["tags"]
-    if not all(isinstance(tag, str) for pair in tags.items() for tag in pair):
-        raise _refuse("a tag is not text")
+    if not isinstance(tags, dict) or not all(isinstance(tag, str) for tag in tags.values()):
+        raise _refuse("its tags are no texts by name")
     parent = fields["parent"]
     state = RunState(fields["state"])
     if state in (RunState.MOVED, RunState.EXPORTING):
@@ -164,8 +169,8 @@ def _row(parts: Mapping[str, bytes]) -> RunRow:
         id=_id(fields["id"]),
         program=ProgramHash(_str(fields["program"])),
         state=state,
-        epoch=_int(fields["epoch"]) + 1,
-        seq=_int(fields["seq"]),
+        epoch=_int(fields["epoch"], _MOST) + 1,
+        seq=_int(fields["seq"], _LAST_EVENT),
         owner=None,
         lease_expires_us=0,
         wake_at_us=rules.due_us(state, 0),
@@ -181,8 +186,8 @@ def _row(parts: Mapping[str, bytes]) -> RunRow:
         started_us=_time_or_none(fields["started_us"]),
         ended_us=_time_or_none(fields["ended_us"]),
         attempts=0,
-        received=_int(fields["received"]),
-        snapshot_format=_int(fields["snapshot_format"]),
+        received=_int(fields["received"], _MOST),
+        snapshot_format=_int(fields["snapshot_format"], _LAST_FORMAT),
         chain=_head(parts.get("chain", b"")),
         anchor=_head(parts.get("anchor", b"")),
     )
@@ -223,8 +228,8 @@ def _bytes(text: object) -> bytes:
     return base64.b64decode(_str(text), validate=True)
 
 
-def _int(value: object) -> int:
-    if type(value) is not int or not 0 <= value < 2**63:
+def _int(value: object, most: int = 2**63 - 1) -> int:
+    if type(value) is not int or not 0 <= value <= most:
         raise ValueError(value)
     return value
 

@@ -61,6 +61,14 @@ def ends(**fields: object) -> bytes:
     return encode_data(vector([hash_map((keyword(name), each) for name, each in fields.items())]))
 
 
+def begins_at(seq: int, parts: Parts, row: dict[str, object]) -> None:
+    """Let a history be cut off so that it is one event, which has this number."""
+    _, *event = json.loads(parts["events"].splitlines()[0])
+    row["seq"] = seq
+    parts["events"] = json.dumps([seq, *event]).encode() + b"\n"
+    parts["anchor"] = bytes(4) + (seq - 1).to_bytes(8, "big") + bytes(32)
+
+
 CHANGES = {
     "an empty id": says(id=""),
     "an id with a line end": says(id="a\nb"),
@@ -87,6 +95,12 @@ CHANGES = {
     "an end whose result is no data": holds("ends", ends(run="c", state="completed", body=b"\xc1")),
     "a failure that is no error": holds("ends", ends(run="c", state="failed", body=b"\xc0")),
     "an earlier program that is none": holds("earlier/00", b"none"),
+    "tags that are none": says(tags=[]),
+    "a tag that is no text": says(tags={"a": 1}),
+    "claims beyond the last": says(epoch=2**63 - 1),
+    "messages beyond the last": says(received=2**63 - 1),
+    "a snapshot in a format beyond the last": says(snapshot_format=2**31),
+    "events beyond the last": lambda parts, row: begins_at(1 << 40, parts, row),
 }
 
 
