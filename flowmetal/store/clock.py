@@ -44,15 +44,23 @@ class SystemClock:
 class SetBack:
     """Notices that somebody has set a clock back, by one that nobody sets."""
 
-    __slots__ = ("_ahead_us",)
+    __slots__ = ("_ahead_us", "_heeded_us")
 
     def __init__(self) -> None:
         self._ahead_us: int | None = None
+        self._heeded_us: int | None = None
 
     def is_seen(self, now_us: int, steady_us: int) -> bool:
-        """Say whether the clock was set back by a second or more since the last call."""
-        before, self._ahead_us = self._ahead_us, now_us - steady_us
-        return before is not None and self._ahead_us <= before - 1_000_000
+        """Say whether the clock was set back by a second or more, and that is not ``heeded`` yet."""
+        self._ahead_us = now_us - steady_us
+        if self._heeded_us is not None and self._ahead_us <= self._heeded_us - 1_000_000:
+            return True
+        self.heeded()
+        return False
+
+    def heeded(self) -> None:
+        """What had to be done about it is durable."""
+        self._heeded_us = self._ahead_us
 
 
 _BOOT_CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)

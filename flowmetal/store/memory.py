@@ -487,6 +487,7 @@ class MemoryStore:
             self._within("attend")
             if again:
                 look_again(self._records)
+                self._set_back.heeded()
             return attend(self._records)
 
     def inbox(self, run: RunId, after: int) -> list[InboxRow]:

@@ -76,6 +76,8 @@ from tests.contracts.test_store import (
     R1,
     R2,
     R3,
+    Die,
+    Died,
     MemoryWorld,
     PostgresWorld,
     SqliteWorld,
@@ -447,6 +449,23 @@ class OperationsContract:
         world.clock.time_us -= DAY
         assert world.bob.attend()
         assert two.answer(waits) is None
+        world.clock.advance(10 * SECOND)
+        assert world.ann.attend()
+        assert of(two.answer(waits), "token") == 2
+
+    def test_a_clock_that_is_set_back_is_heeded_though_the_first_to_see_it_dies(
+        self, world: World
+    ) -> None:
+        one, two = Doer(world, R1), Doer(world, R2)
+        one.ask(AcquirePermit("l", lease_us=10 * SECOND))
+        waits = two.ask(AcquirePermit("l"))
+        assert not world.ann.attend()
+        world.clock.time_us -= DAY
+        world.ann.hooks = Die("within attend")
+        with pytest.raises(Died):
+            world.ann.attend()
+        world.ann.hooks = None
+        assert world.ann.attend()
         world.clock.advance(10 * SECOND)
         assert world.ann.attend()
         assert of(two.answer(waits), "token") == 2

@@ -461,6 +461,7 @@ class PostgresStore:
                 execute(LOCK, None)
                 put_off(PostgresRecords(execute), row)
             raise
+        self._set_back.heeded()
         self._session.announce()
         return found
 

@@ -564,6 +564,7 @@ class SqliteStore:
             with self._session.writing("attend"):
                 put_off(self._records, row)
             raise
+        self._set_back.heeded()
         self._session.announce()
         return found
 
