@@ -77,6 +77,17 @@ def test_a_run_is_started_and_signalled_by_rows(store) -> None:
     assert (pr_str(view.result), view.tags) == ('[1 ({:x [nil]}) {:by "ada"}]', {"k": "v"})
 
 
+def test_orders_that_are_written_together_may_start_a_run_and_be_for_it(store) -> None:
+    engine, execute = store
+    order(execute, "a", '{"signal": "go", "run": "b", "value": 2}')
+    order(execute, "b", '{"start": "shop", "args": [1]}')
+    order(execute, "c", '{"signal": "go", "run": "nobody"}')
+    engine.interpret(until_idle=True)
+    assert outcome(execute, "a")["done"] == {"run": "b", "number": 1}
+    assert outcome(execute, "c")["error"] == "there is no run nobody"
+    assert pr_str(engine.view("b").result) == "[1 nil 2]"
+
+
 def test_a_run_is_named_and_begins_where_the_order_says(store) -> None:
     engine, execute = store
     order(execute, "a", '{"start": "shop", "run": "r", "entry": "once", "input": {"n": 7}}')

@@ -4,6 +4,8 @@ An order is a record whose fields are a JSON object: ``{"signal": NAME, "run": I
 ``{"start": DEPLOYED, "run": ID, "args": [...]}`` or ``{"cancel": ID, "reason": TEXT}``. Whoever
 attends to the store obeys it, once, and adds ``done`` or ``error``; that is kept for a week. The key is whatever
 the writer chose: the same key twice cannot be inserted, and an order that is obeyed twice changes nothing.
+Orders that are written together have no order among them: one to a run that is not there is looked at again
+behind all others that are due.
 docs/store.md has the statements.
 """
 
@@ -34,6 +36,8 @@ SPACE: Final = "order"
 KEPT_US: Final = 7 * 86_400_000_000
 _LATER_US: Final = 1_000_000
 """When an order to a run that is being exported is looked at again."""
+_BEHIND: Final = b"behind"
+"""The body of an order that made way for those that may start its run."""
 
 _KNOWN: Final = {
     "signal": {"signal", "run", "value"},
@@ -44,6 +48,10 @@ _KNOWN: Final = {
 
 class _Wrong(Exception):
     """The order cannot be obeyed; the message is for who wrote it."""
+
+
+class _NotThere(_Wrong):
+    """There is no such run, unless another order starts it."""
 
 
 class _NotNow(Exception):
@@ -66,12 +74,22 @@ def obey(records: Records, key: str) -> None:
         records.put(SPACE, record._replace(due_us=records.now_us() + _LATER_US))
         return
     except _Wrong as wrong:
+        if isinstance(wrong, _NotThere) and record.body != _BEHIND:
+            records.put(SPACE, record._replace(body=_BEHIND, due_us=records.now_us()))
+            return
         said = {"error": str(wrong)}
     except (FlowmetalError, FlowError) as wrong:
         said = {"error": str(getattr(wrong, "message", wrong))}
     fields = json.dumps({**(order or {"was": record.fields}), **said}, ensure_ascii=False)
     fields = fields.encode("utf-8", "backslashreplace").decode()  # "\\ud800" is no text of a store
     records.put(SPACE, Record(key, fields, record.body, records.now_us() + KEPT_US))
+
+
+def obey_behind(records: Records, key: str) -> None:
+    """Do what an order asks for that made way for the others, if it did."""
+    record = records.get(SPACE, key)
+    if record is not None and record.body == _BEHIND and (record.due_us or 0) <= records.now_us():
+        obey(records, key)
 
 
 def _read(fields: str) -> dict[str, Any] | None:
@@ -187,5 +205,6 @@ def _accepted(found: Answer) -> Answer:
     if isinstance(error, ErrorValue) and error.code == "FM1103":
         raise _NotNow
     if isinstance(error, ErrorValue):
-        raise _Wrong(error.message or "it is refused")
+        wrong = _NotThere if error.code == "FM1101" else _Wrong
+        raise wrong(error.message or "it is refused")
     return found

@@ -395,19 +395,28 @@ _OF_THE_ROW: Final = frozenset({rules.DAMAGED, "FM1021"})
 
 def attend_to(records: Records, due: Sequence[tuple[str, str]]) -> None:
     """Do what is due at rows, given by space and key. Raises Unattended for one of which that is impossible."""
+    is_all = len(due) < MOST_AT_ONCE
     for space, key in due:
         see_to = _DUE.get(space)
         if see_to is None:
             raise Unattended(space, key, rules.damaged(f"the row {key.replace(TAB, ' ')}", space))
-        try:
-            see_to(records, key)
-        except StoreError as trouble:
-            if trouble.code not in _OF_THE_ROW:
-                raise
-            raise Unattended(space, key, trouble) from None
-        except UnicodeEncodeError as half:
-            raise Unattended(space, key, rules.no_text(half.object)) from None
+        _see_to(records, space, key, see_to)
+    if is_all:
+        for space, key in due:
+            if space == orders.SPACE:
+                _see_to(records, space, key, orders.obey_behind)
     delayed = [key for space, key in due if space == queues.Delayed.SPACE]
-    see_to_queue = queues.serve if len(due) < MOST_AT_ONCE else queues.serve_soon
+    see_to_queue = queues.serve if is_all else queues.serve_soon
     for name in dict.fromkeys(map(queues.queue_of, delayed)):
         see_to_queue(records, name)
+
+
+def _see_to(records: Records, space: str, key: str, see_to: Callable[[Records, str], None]) -> None:
+    try:
+        see_to(records, key)
+    except StoreError as trouble:
+        if trouble.code not in _OF_THE_ROW:
+            raise
+        raise Unattended(space, key, trouble) from None
+    except UnicodeEncodeError as half:
+        raise Unattended(space, key, rules.no_text(half.object)) from None
