@@ -26,14 +26,17 @@ from flowmetal.effects.secrets import SECRET_VARIABLE
 from flowmetal.values import (
     ErrorValue,
     Keyword,
+    List,
     Map,
     Secret,
     Set,
     Symbol,
+    TaggedLiteral,
     Value,
     Vector,
     encode_data,
     hash_map,
+    list_of,
     set_of,
     vector,
 )
@@ -53,7 +56,7 @@ def reveal(value: Value, environment: Mapping[str, str] | None = None) -> Value:
         return value
     found = _found(value, environment)
     if len(found) >= SHORTEST_HIDDEN:
-        for written in _spellings(found):
+        for written in spellings(found):
             keep_hidden(written, (value,))
     return found
 
@@ -71,7 +74,7 @@ def hide(value: Value) -> Value:
     return without(value, _revealed.get() or {})
 
 
-def _spellings(found: str) -> set[str]:
+def spellings(found: str) -> set[str]:
     """Return how a text is written in a form, in a URL and in JSON."""
     kept = found.encode("utf-8", "surrogatepass")
     spelled = {found, quote(kept, safe=""), quote(kept), quote_plus(kept)}
@@ -163,8 +166,12 @@ def _replaced(value: Value, texts: list[tuple[str, str]]) -> Value:
         return hash_map((_replaced(k, texts), _replaced(v, texts)) for k, v in value.items())
     if isinstance(value, Vector):
         return vector([_replaced(item, texts) for item in value])
+    if isinstance(value, List):
+        return list_of([_replaced(item, texts) for item in value])
     if isinstance(value, Set):
         return set_of([_replaced(item, texts) for item in value])
+    if isinstance(value, TaggedLiteral):
+        return TaggedLiteral(value.tag, _replaced(value.form, texts))
     if isinstance(value, ErrorValue):
         return ErrorValue(
             value.type,

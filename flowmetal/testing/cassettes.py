@@ -20,14 +20,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from flowmetal.connectors.secrets import SHORTEST_HIDDEN, without
+from flowmetal.connectors.secrets import SHORTEST_HIDDEN, spellings, without
 from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.errors import FlowmetalError, UsageError
 from flowmetal.values import (
     EMPTY_MAP,
     ErrorValue,
     Keyword,
+    List,
     Map,
+    Set,
+    TaggedLiteral,
     Value,
     Vector,
     equal,
@@ -90,24 +93,22 @@ class Cassette:
         for index, call in enumerate(self.calls):
             if index not in used and _same(call, asked) and not self.recorded:
                 self._by_number[request.number] = index
+                self._hide_variable(call, call.value)
                 return call
         return None
 
     def record(self, request: EffectRequest, value: Value, error: ErrorValue | None) -> Call:
         """Add what the world answered, and return it as it was: the file hides secrets, the program has them."""
         asked = self.asked(request)
-        if request.kind == "env/get" and isinstance(value, str):
-            name = str(request.args.get(_NAME))
-            if _TELLING_VARIABLE.search(name) and len(value) >= SHORTEST_HIDDEN:
-                self._hidden[value] = name
+        self._hide_variable(asked, value)
         index = self._by_number[request.number] = len(self.calls)
         self.calls.append(Call(asked.kind, asked.args, self._masked(value), self._masked(error)))
         self._real[index] = Call(asked.kind, asked.args, value, error)
         return self._real[index]
 
     def asked(self, request: EffectRequest) -> Call:
-        """Return a request as a call without secrets."""
-        return Call(request.kind, self._masked(request.args))
+        """Return a request as a call without secrets, as the file has it."""
+        return Call(request.kind, self._masked(_as_written(request.args)))
 
     def changed(self, request: EffectRequest) -> ErrorValue:
         """Return the error for a request that no call answers, with what differs from the nearest."""
@@ -140,8 +141,31 @@ class Cassette:
         return [call for index, call in enumerate(self.calls) if index not in used]
 
     def _masked(self, value: Value) -> Value:
-        self._hidden.update(_secrets_in(value))
+        for text, name in _secrets_in(value):
+            self._hide(text, name)
         return without(value, self._hidden)
+
+    def _hide_variable(self, call: Call, value: Value) -> None:
+        name = str(call.args.get(_NAME))
+        if call.kind == "env/get" and isinstance(value, str) and _TELLING_VARIABLE.search(name):
+            self._hide(value, name)
+
+    def _hide(self, text: str, name: str) -> None:
+        """Hide a text, and the same one in a URL or in JSON, in all calls from now on."""
+        if len(text) >= SHORTEST_HIDDEN:
+            self._hidden.update(dict.fromkeys(spellings(text), name))
+
+
+def _as_written(args: Map) -> Map:
+    """Return arguments as they are read from a file: plain collections, a record as a tagged map."""
+    from flowmetal.reader import ReadOptions, read_string
+
+    try:
+        read = read_string(pr_str(args), ReadOptions(edn=True))
+    except FlowmetalError:  # a keyword with a space in it, say
+        return args
+    assert isinstance(read, Map)
+    return read
 
 
 def read_cassette(file: str, shown: str) -> list[Call]:
@@ -241,11 +265,13 @@ def _secrets_in(value: Value) -> Iterator[tuple[str, str]]:
         name, item = waiting.pop()
         if isinstance(item, Map):
             waiting += [(_telling_name(key), inner) for key, inner in item.items()]
-        elif isinstance(item, Vector):
+        elif isinstance(item, (Vector, List, Set)):
             waiting += [(name, inner) for inner in item]
+        elif isinstance(item, TaggedLiteral):
+            waiting.append((name, item.form))
         elif isinstance(item, ErrorValue):
             waiting += [("", item.data), ("", item.cause)]
-        elif name and isinstance(item, str) and len(item) >= SHORTEST_HIDDEN:
+        elif name and isinstance(item, str):
             yield item, name
 
 

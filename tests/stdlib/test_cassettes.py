@@ -151,6 +151,47 @@ def test_the_program_has_secrets_while_it_is_recorded_and_the_file_never(tape: T
     assert played.is_good, notes(played)
 
 
+@pytest.mark.parametrize(
+    "json",
+    [
+        "(list token)", "(map str [token])", "#{token}", "(sorted-map 1 token)", "(->Order token)",
+        '{:tokens (list "s3cr3t-text")}', '(list {:token "s3cr3t-text"})', '#{{:token "s3cr3t-text"}}',
+    ],
+)  # fmt: skip
+def test_a_secret_is_hidden_whatever_collection_it_stands_in(tape: Tape, json: str) -> None:
+    body = f"""(require '[flow.http :as http])
+(defrecord Order [id])
+(deftest a (with-cassette "a.edn"
+  (let [token (env! "SHOP_TOKEN")]
+    (http/post! "https://a.example" {{:json {json}}}))))"""
+    assert tape.record(body).is_good
+    assert "s3cr3t-text" not in tape.file.read_text()
+    played = tape.play(body)
+    assert played.is_good, notes(played)
+
+
+def test_a_secret_is_hidden_as_it_is_written_in_a_url(tape: Tape) -> None:
+    tape.world.environment = {"SHOP_TOKEN": "s3cr et/=="}
+    body = """(require '[flow.url :as url])
+(deftest a (with-cassette "a.edn"
+  (is (string? (fs/slurp! (str "a?t=" (url/encode (env! "SHOP_TOKEN"))))))))"""
+    recorded = tape.record(body)
+    assert recorded.is_good, notes(recorded)
+    assert "s3cr" not in tape.file.read_text()
+    played = tape.play(body)
+    assert played.is_good, notes(played)
+
+
+def test_a_call_with_a_record_is_played(tape: Tape) -> None:
+    body = """(require '[flow.http :as http])
+(defrecord Order [id])
+(deftest a (with-cassette "a.edn"
+  (is (= 200 (:status (http/post! "https://a.example" {:json {:order (->Order 7)}}))))))"""
+    assert tape.record(body).is_good
+    played = tape.play(body)
+    assert played.is_good, notes(played)
+
+
 def test_a_recording_that_was_refused_something_is_not_written(tape: Tape) -> None:
     tape.grants = RunGrants()
     outcome = tape.record('(deftest a (with-cassette "a.edn" (env! "PORT")))')
