@@ -62,9 +62,10 @@ class Kills:
 
 @dataclass(slots=True)
 class _Arm:
-    """A death that ``crash-at`` has planned."""
+    """A death that a ``crash-at`` plans; known when it is over, too: a machine that died then asks again."""
 
     crashed: bool = False
+    over: bool = False
 
 
 @dataclass(slots=True)
@@ -83,6 +84,7 @@ class Driven:
     shelf: Shelf = field(default_factory=Shelf)
     _due: dict[int, int] = field(default_factory=dict)
     _arms: dict[int, _Arm] = field(default_factory=dict)
+    _clocks: dict[int, int] = field(default_factory=dict)
     _cassettes: dict[int, Cassette] = field(default_factory=dict)
     _delivered: set[int] = field(default_factory=set)
     _commit: bytes | None = None
@@ -102,7 +104,7 @@ class Driven:
             if self._dies_here():
                 continue
             self._show()
-            if self._arms or self.kills is not None:
+            if self.kills is not None or any(not arm.over for arm in self._arms.values()):
                 self._commit = self.machine.snapshot()
             asked = self._answer_open()
             if asked is not None:
@@ -112,11 +114,20 @@ class Driven:
         """Deliver the runner's answer."""
         self._deliver(request, value)
 
+    def begin_test(self, world: SealedWorld, shelf: Shelf) -> None:
+        """Forget what the test before has printed, called and planned."""
+        self.output = ""
+        self.calls.clear()
+        self.world, self.shelf = world, shelf
+        for arm in self._arms.values():
+            arm.over = True
+
     def trial(self, standing: bytes, kills: Kills | None, answers: dict[int, Value]) -> Driven:
         """Return a copy that goes on from ``standing``, a snapshot of this machine, on its own."""
         machine = Machine.restore(standing, self.program)
         copy = Driven(self.program, machine, self.world.copy(), kills, answers=answers)
         copy.shelf = self.shelf
+        copy._arms.update((number, _Arm(crashed=True, over=True)) for number in self._arms)
         copy._cassettes.update(self._cassettes)
         copy._due.update(self._due)
         return copy
@@ -148,13 +159,15 @@ class Driven:
         self.machine = Machine.restore(self._commit, self.program)
 
     def _dies_here(self) -> bool:
-        """Let the machine die if it stands where ``crash-at`` wants it to, for the first time."""
-        arm = next((arm for arm in reversed(self._arms.values()) if not arm.crashed), None)
-        if arm is None or not any(operation(request) == "crash" for request in self._open()):
-            return False
-        arm.crashed = True
-        self._die()
-        return True
+        """Let the machine die if it stands where a ``crash-at`` wants it to, for the first time."""
+        for request in self._open():
+            if operation(request) == "crash":
+                arm = self._arms.get(_argument(request).get(_NUMBER))
+                if arm is not None and not arm.crashed:
+                    arm.crashed = True
+                    self._die()
+                    return True
+        return False
 
     def _show(self) -> None:
         self.output += self._fresh_output + "".join(map(log_text, self.world.lines))
@@ -240,15 +253,16 @@ class Driven:
             case "calls":
                 self._deliver(request, self._calls_of(argument.get(_NAME)))
             case "set-clock":
-                before = self.world.now
+                before = self._clocks.setdefault(number, self.world.now)
                 self.world.now = argument.get(_TO).us
                 self._deliver(request, Instant(before))
             case "arm":
                 self._arms.setdefault(number, _Arm())
                 self._commit = self.machine.snapshot()
-                self._deliver(request, None)
+                self._deliver(request, number)
             case "disarm":
-                _, arm = self._arms.popitem()
+                arm = self._arms[argument.get(_NUMBER)]
+                arm.over = True
                 self._deliver(request, arm.crashed)
             case "crash":
                 self._deliver(request, None)

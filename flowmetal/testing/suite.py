@@ -236,10 +236,7 @@ def run_program(
                 driven.answer(asked, vector(chosen))
             case "begin":
                 running = argument.get(_NAME)
-                driven.output = ""
-                driven.calls.clear()
-                driven.world = SealedWorld()
-                driven.shelf = shelf()
+                driven.begin_test(SealedWorld(), shelf())
                 driven.answer(asked, None)
             case "end":
                 counts = counts_of(argument.get(_COUNTERS))

@@ -397,6 +397,39 @@ def test_a_call_that_was_made_before_the_crash_is_made_again_under_its_key(run) 
     assert counts(outcome) == (2, 5, 0, 0), notes(outcome)
 
 
+def test_crashes_inside_of_each_other_happen_each_at_its_own_call(run) -> None:
+    outcome = run("""(deftest a
+  (with-stubs {http/get! 1 http/post! 2}
+    (is (= 2 (t/crash-at :after http/post!
+               (t/crash-at :before http/get! (http/get! "a"))
+               (http/post! "b" {}))))
+    (is (= 1 (count (t/stub-calls http/get!))))
+    (is (= 2 (count (t/stub-calls http/post!))))))""")
+    assert counts(outcome) == (1, 3, 0, 0), notes(outcome)
+
+
+def test_killed_machines_may_crash_where_they_plan_it_too(run) -> None:
+    body = "(fn [] (let [x (t/crash-at :before f (f))] (reduce + (range 30000)) x))"
+    outcome = run(
+        "(defn f [] 1)"
+        f"(deftest a (is (= 1 (t/check-durable {body} [] {{:kills 50 :seed 3}}))))"
+        "(deftest b (is (= 1 (t/crash-at :after f (t/check-durable f [])))))"
+    )
+    assert counts(outcome) == (2, 2, 0, 0), notes(outcome)
+
+
+def test_a_clock_is_set_back_though_the_machine_died_while_it_was_set(run) -> None:
+    set_clock = '(t/with-clock [c #inst "2030-01-01"] (reduce + (range 300)) (http/post! "x" {}))'
+    outcome = run(f"""(deftest a
+  (with-stubs {{http/post! 1}}
+    (t/crash-at :after http/post! {set_clock})
+    (is (= #inst "2026-01-01" (now!)))))
+(deftest b
+  (with-stubs {{http/post! 1}}
+    (is (= #inst "2026-01-01" (t/check-durable (fn [] {set_clock} (now!)) [])))))""")
+    assert counts(outcome) == (2, 2, 0, 0), notes(outcome)
+
+
 def test_a_crash_that_does_not_happen_is_a_failure(run) -> None:
     outcome = run("(deftest a (t/crash-at :before http/post! 1))")
     assert counts(outcome) == (1, 0, 1, 0)
