@@ -70,8 +70,6 @@ def compile_module(
     except (CompileError, ReadError):
         environment.restore(before)
         raise
-    if names.namespace.name != USER:
-        environment.restore_one(USER, before)
     module = _module(top, sources, options)
     environment.add(module)
     return module

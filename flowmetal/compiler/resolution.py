@@ -67,14 +67,22 @@ class Names:
         self.namespace = namespace
         self._expanders = expanders
         self._broken: set[str] = set()
+        self._hidden: tuple[str, dict[str, Namespace]] | None = None  # by a fresh namespace
 
     def ignore(self, name: str) -> None:
         """Say nothing about an alias or a name whose namespace has errors of its own."""
         self._broken.add(name)
 
     def enter(self, name: str, library: bool, *, fresh: bool) -> None:
-        """Go to another namespace; a ``fresh`` one has none of the names it may have had."""
+        """Go to another namespace; a ``fresh`` one has none of the names it may have had.
+
+        A source is in ``user`` until it says where it is: what was known of that is known again then.
+        """
         if fresh:
+            if self._hidden is not None:
+                self.environment.restore_one(*self._hidden)
+            before = self.environment.namespace(name)
+            self._hidden = (name, {} if before is None else {name: before})
             self.environment.remove(name)
         self.namespace = self.environment.open(name, library)
         self.namespace.complete = not fresh

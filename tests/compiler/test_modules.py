@@ -175,6 +175,14 @@ def test_required_namespaces_are_compiled_first_and_once():
     assert [module.name for module in loader.modules] == ["d", "a.b-c", "main"]
 
 
+def test_a_namespace_called_user_is_compiled_once_too():
+    loader = Compilation().loader(
+        {"user.flow": "(ns user) (def x 1)", "b.flow": "(ns b (:require [user])) (def y user/x)"}
+    )
+    loader.load(Source("main.flow", "(ns main (:require [user] [b])) (def z [user/x b/y])"))
+    assert [module.name for module in loader.modules] == ["user", "b", "main"]
+
+
 def test_a_cycle_of_requires_is_printed():
     files = {
         "a.flow": "(ns a (:require [b]))",

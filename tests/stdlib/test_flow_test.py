@@ -481,3 +481,16 @@ def test_the_arguments_of_a_stub_stay_what_they_are_beside_a_function(run) -> No
     (is (= [["#fn[a-test/ship]" [{:id 7}] {:id "s-7" :then ["#fn[a-test/ship]"]}]]
            (map :args (t/stub-calls start!))))))""")
     assert counts(outcome) == (1, 1, 0, 0), notes(outcome)
+
+
+def test_files_without_ns_are_run_each_for_itself(tmp_path: Path) -> None:
+    files = []
+    for number in (1, 2):
+        files.append(str(tmp_path / f"t{number}_test.flow"))
+        Path(files[-1]).write_text(
+            "(require '[flow.test :refer [deftest is]])"
+            f"(defn f [] {number}) (deftest t{number} (is (= {number} (f))))"
+        )
+    outcome = run_files(files, Selection())
+    assert counts(outcome) == (2, 2, 0, 0), outcome.broken
+    assert [result.name for result in outcome.results] == ["user/t1", "user/t2"]
