@@ -67,7 +67,7 @@ def command(
         from flowmetal.embed.files import write_bytes
         from flowmetal.testing.reports import junit_xml
 
-        write_bytes(junit, junit_xml(outcome))
+        write_bytes(junit, junit_xml(outcome), hint="name another file with --junit")
     if as_json:
         from flowmetal.testing.reports import as_document
 

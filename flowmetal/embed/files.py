@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from flowmetal.values import Value
 
 SUFFIX = ".fmb"
+_ANOTHER_FILE = "name another file with -o"
 
 
 def load_program(file: str, *, roots: Sequence[str] = (), contracts: bool = True) -> Program:
@@ -48,10 +49,17 @@ def compile_path(file: str, *, roots: Sequence[str] = (), contracts: bool = True
 
 
 def write_program_file(program: Program, file: str, output: str | None) -> str:
-    """Write ``program`` to ``output`` (default: beside ``file``) and return the path."""
+    """Write ``program`` to ``output`` (default: beside ``file``) and return the path.
+
+    Raises UsageError FM1312, also if that is ``file`` itself: a source is not to be lost to its program.
+    """
     from flowmetal.bytecode.file import write_program
 
     path = output or os.path.splitext(file)[0] + SUFFIX
+    if os.path.exists(path) and os.path.samefile(path, file):
+        raise UsageError(
+            "FM1312", f"{path} cannot be written: it is the source", hint=_ANOTHER_FILE
+        )
     write_bytes(path, write_program(program))
     return path
 
@@ -62,6 +70,8 @@ def read_bytes(file: str) -> bytes:
         with open(file, "rb") as opened:
             return opened.read()
     except FileNotFoundError:
+        if os.path.islink(file):
+            raise UsageError("FM1303", _broken_link(file)) from None
         raise UsageError("FM1301", f"there is no file {file}", hint=_near(file)) from None
     except IsADirectoryError:
         raise UsageError(
@@ -106,9 +116,7 @@ def _is_source(file: str) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         if not os.path.islink(file):
             return False
-        target = os.readlink(file)
-        why = f"it is a link to {target}, which is not there"
-        raise UsageError("FM1303", f"{shown_path(file)} cannot be read: {why}") from None
+        raise UsageError("FM1303", _broken_link(file)) from None
     except (OSError, ValueError) as error:
         why = _reason(error)
         raise UsageError("FM1303", f"{shown_path(file)} cannot be read: {why}") from None
@@ -119,10 +127,15 @@ def _is_source(file: str) -> bool:
     return True
 
 
-def write_bytes(file: str, data: bytes) -> None:
+def _broken_link(file: str) -> str:
+    target = os.readlink(file)
+    return f"{shown_path(file)} cannot be read: it is a link to {target}, which is not there"
+
+
+def write_bytes(file: str, data: bytes, hint: str = _ANOTHER_FILE) -> None:
     """Put ``data`` into ``file``, all or nothing, there after a power cut too.
 
-    Raises UsageError FM1312, also for what is no plain file: /dev/null would be replaced.
+    ``hint``: what to do if that fails. Raises UsageError FM1312, also for what is no plain file: /dev/null would be replaced.
     """
     fresh = f"{file}.{os.getpid()}.part"
     try:
@@ -142,7 +155,7 @@ def write_bytes(file: str, data: bytes) -> None:
         raise UsageError(
             "FM1312",
             f"{file} cannot be written: {_reason(error)}",
-            hint="name another file with -o",
+            hint=hint,
         ) from None
 
 

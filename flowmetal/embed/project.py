@@ -99,7 +99,7 @@ def new_project(folder: str) -> tuple[str, ...]:
             raise UsageError(
                 "FM1312", f"{file.parent} cannot be made: {(error.strerror or str(error)).lower()}"
             ) from None
-        write_bytes(str(file), _filled(text, words).encode())
+        write_bytes(str(file), _filled(text, words).encode(), hint="name another folder")
         written.append(_filled(path, words))
     return tuple(written)
 

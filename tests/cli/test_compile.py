@@ -82,6 +82,24 @@ def test_check_reports_the_errors_of_all_files(shell) -> None:
     assert {error["spans"][0]["file"] for error in found} == {"a.flow", "b.flow"}
 
 
+@pytest.mark.parametrize("output", ["a.flow", "./a.flow", "link"])
+def test_a_program_is_not_written_over_its_source(shell, output: str) -> None:
+    source = shell.write("a.flow", "(defn main [] 1)\n")
+    (shell.folder / "link").symlink_to("a.flow")
+    refused = shell("fmc", "compile", "a.flow", "-o", output)
+    assert refused.status == 2
+    assert "FM1312" in refused.err
+    assert source.read_text() == "(defn main [] 1)\n"
+
+
+def test_a_link_that_leads_nowhere_is_said_to_be_one(shell) -> None:
+    (shell.folder / "a.flow").symlink_to("nowhere")
+    shown = shell("fmc", "check", "a.flow")
+    assert shown.status == 2
+    assert "FM1303" in shown.err
+    assert "a link to nowhere" in shown.err
+
+
 def test_check_writes_nothing(shell) -> None:
     project(shell)
     shown = shell("fmc", "check", "src/shop.flow")
