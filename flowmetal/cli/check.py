@@ -7,7 +7,7 @@ import click
 from flowmetal.cli.guard import print_diagnostics
 from flowmetal.cli.options import json_option, path_option
 from flowmetal.cli.output import complain, say_json
-from flowmetal.errors import CompileError, Diagnostic, ReadError
+from flowmetal.errors import Diagnostic, FlowmetalError
 
 
 @click.command("check", epilog="Example: fmc check src/*.flow")
@@ -21,11 +21,13 @@ def command(
     from flowmetal.embed.files import compile_path
 
     found: list[Diagnostic] = []
+    status = 0
     for file in files:
         try:
             compile_path(file, roots=roots, contracts=not no_contracts)
-        except (CompileError, ReadError) as error:
+        except FlowmetalError as error:
             found += [one for one in error.diagnostics if one not in found]
+            status = max(status, error.exit_status)
     if as_json:
         from flowmetal.embed.rendering import to_json
 
@@ -34,4 +36,4 @@ def command(
         print_diagnostics(tuple(found))
     else:
         complain(f"{len(files)} file{'s' if len(files) > 1 else ''} checked: nothing is wrong")
-    return int(bool(found))
+    return status

@@ -28,9 +28,12 @@ def command(check: bool, files: tuple[str, ...]) -> int:
     from flowmetal.tools.sources import STDIN, find_beside, read_source_file, source_names
 
     names = source_names(files)
+    # All of them before the first is written: what cannot be read is to have changed nothing.
+    sources = [
+        read_source_file(name, sys.stdin.buffer.read() if name == STDIN else None) for name in names
+    ]
     changed, wrong = 0, list[Diagnostic]()
-    for name in names:
-        file = read_source_file(name, sys.stdin.buffer.read() if name == STDIN else None)
+    for name, file in zip(names, sources, strict=True):
         try:
             made = format_source(file.source, partial(find_beside, name))
         except ReadError as error:

@@ -10,7 +10,7 @@ import click
 from flowmetal.cli.guard import print_diagnostics
 from flowmetal.cli.options import json_option
 from flowmetal.cli.output import coloured, complain, render, say, say_json
-from flowmetal.errors import CompileError, Diagnostic, ReadError
+from flowmetal.errors import Diagnostic, FlowmetalError
 
 
 @click.command("lint", epilog="Example: fmc lint src")
@@ -34,13 +34,15 @@ def command(roots: tuple[str, ...], as_json: bool, files: tuple[str, ...]) -> in
 
     found, wrong = list[Diagnostic](), list[Diagnostic]()
     names = source_names(files)
+    status = 0
     for name in names:
-        source = read_source_file(name).source
         file = Path(name)
         try:
+            source = read_source_file(name).source
             found += lint_source(source, file, source_roots(file, roots))
-        except (CompileError, ReadError) as error:
+        except FlowmetalError as error:
             wrong += [one for one in error.diagnostics if one not in wrong]
+            status = max(status, error.exit_status)
     if as_json:
         from flowmetal.embed.rendering import to_json
 
@@ -52,4 +54,4 @@ def command(roots: tuple[str, ...], as_json: bool, files: tuple[str, ...]) -> in
             say(render(found, sys.stdout), colours=coloured(sys.stdout))
         elif not wrong:
             complain(f"{len(names)} file{'s' if len(names) != 1 else ''}: nothing to point at")
-    return int(bool(found or wrong))
+    return max(status, int(bool(found)))

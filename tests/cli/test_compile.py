@@ -82,6 +82,14 @@ def test_check_reports_the_errors_of_all_files(shell) -> None:
     assert {error["spans"][0]["file"] for error in found} == {"a.flow", "b.flow"}
 
 
+def test_check_reports_the_errors_of_other_files_though_one_cannot_be_read(shell) -> None:
+    shell.write("a.flow", "(ns a)\n(defn f [x] (printn x))\n")
+    shell.write("b.flow", b"\xff")
+    shown = shell("fmc", "check", "a.flow", "b.flow", "c.flow", "--json")
+    assert shown.status == 2
+    assert [error["code"] for error in json.loads(shown.out)] == ["FM0102", "FM1304", "FM1301"]
+
+
 @pytest.mark.parametrize("output", ["a.flow", "./a.flow", "link"])
 def test_a_program_is_not_written_over_its_source(shell, output: str) -> None:
     source = shell.write("a.flow", "(defn main [] 1)\n")

@@ -92,6 +92,14 @@ def test_bytes_that_are_no_text_are_left_alone(shell) -> None:
     assert file.read_bytes() == b"(a)\xff"
 
 
+def test_nothing_is_changed_if_a_file_cannot_be_read(shell) -> None:
+    ugly = shell.write("a.flow", UGLY)
+    shell.write("b.flow", b"(a)\xff")
+    assert shell("fmc", "fmt", shell.folder).status == 2
+    assert shell("fmc", "fmt", ugly, shell.folder / "no.flow").status == 2
+    assert ugly.read_text() == UGLY
+
+
 def test_line_ends_of_windows_stay(shell) -> None:
     file = shell.write("a.flow", b"(a\r\nb )\r\n")
     assert shell("fmc", "fmt", file).status == 0

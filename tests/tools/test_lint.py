@@ -64,6 +64,15 @@ def test_errors_are_told_and_other_files_still_looked_at(shell) -> None:
     assert "FM0567" in shown.out
 
 
+def test_other_files_are_looked_at_though_one_cannot_be_read(shell) -> None:
+    shell.write("a.flow", b"\xff")
+    shell.write("b.flow", BAD)
+    shown = shell("fmc", "lint", "a.flow", "b.flow")
+    assert shown.status == 2
+    assert "error[FM1304]" in shown.err
+    assert "FM0567" in shown.out
+
+
 def test_required_files_are_found(shell) -> None:
     shell.write("src/shop/util.flow", "(ns shop.util)\n\n(defn f [x] (= x nil))\n")
     main = shell.write(
