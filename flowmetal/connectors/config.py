@@ -26,8 +26,11 @@ from flowmetal.effects.requests import Call, EffectFailed
 from flowmetal.effects.secrets import secret_in
 from flowmetal.errors import FlowmetalError
 from flowmetal.reader import ReadOptions, decode_source, read_all
+from flowmetal.source import Source
 from flowmetal.values import (
     EMPTY_MAP,
+    Keyword,
+    List,
     Map,
     Set,
     Symbol,
@@ -37,6 +40,7 @@ from flowmetal.values import (
     hash_map,
     is_number,
     keyword,
+    list_of,
     pr_str,
     set_of,
     vector,
@@ -95,6 +99,8 @@ class ConfigConnector:
             return hash_map(pairs)
         if isinstance(value, Vector):
             return vector([self._filled(call, path, item, depth + 1) for item in value])
+        if isinstance(value, List):
+            return list_of([self._filled(call, path, item, depth + 1) for item in value])
         if isinstance(value, Set):
             return set_of([self._filled(call, path, item, depth + 1) for item in value])
         return value
@@ -154,14 +160,25 @@ def _as_default(path: str, name: str, text: str, default: Value) -> Value:
             return text.lower() == "true"
         raise _unreadable(path, f"the variable {name} must be true or false")
     if is_number(default):
-        try:
-            forms = read_all(decode_source(name, text.encode()), ReadOptions(edn=True))
-        except FlowmetalError:
-            forms = []
-        if len(forms) == 1 and is_number(forms[0]):
-            return forms[0]
+        number = _read(name, text)
+        if is_number(number):
+            return number
         raise _unreadable(path, f"the variable {name} must be a number")
-    return keyword(text.removeprefix(":")) if type(default) is type(_CONFIG) else text
+    if isinstance(default, Keyword):
+        found = _read(name, f":{text.removeprefix(':')}")
+        if isinstance(found, Keyword):
+            return found
+        raise _unreadable(path, f"the variable {name} must be a keyword")
+    return text
+
+
+def _read(name: str, text: str) -> Value:
+    """Return the one form that a variable's text is, nil if it is not one."""
+    try:
+        forms = read_all(Source(name, text), ReadOptions(edn=True))
+    except FlowmetalError:
+        return None
+    return forms[0] if len(forms) == 1 else None
 
 
 def _unreadable(path: str, why: str) -> EffectFailed:

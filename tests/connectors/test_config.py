@@ -25,6 +25,7 @@ def read(file: Path, text: str, grants: RunGrants = ALL, **variables: str) -> st
         ("{:a 1 :b [#{:c}]}", "{:a 1, :b [#{:c}]}"),
         ('{:url #env "URL"}', '{:url "u"}'),
         ('{:in [#env "URL"]}', '{:in ["u"]}'),
+        ('{:in (1 #env "URL")}', '{:in (1 "u")}'),
         ('{:port #env ["PORT" 1] :no #env ["NO" 8080]}', "{:port 90, :no 8080}"),
         ('{:on #env ["ON" false]}', "{:on true}"),
         ('{:mode #env ["MODE" :slow]}', "{:mode :fast}"),
@@ -49,6 +50,9 @@ def test_variables_take_their_places(tmp_path: Path, config: str, found: str) ->
         ("{:config {:a #unknown 5}}", "unknown tag #unknown"),
         ('{:config {:a #env ["URL" 5]}}', "URL must be a number"),
         ('{:config {:a #env ["URL" true]}}', "URL must be true or false"),
+        ('{:config {:a #env ["EMPTY" :slow]}}', "EMPTY must be a keyword"),
+        ('{:config {:a #env ["WORDS" :slow]}}', "WORDS must be a keyword"),
+        ('{:config {:a #env ["BYTES" 5]}}', "BYTES must be a number"),
         ('{:config {:a #env "NONE"}}', "NONE"),
         ('{:config {:a #env "FLOWMETAL_SECRET_A_KEY"}}', 'write #secret "a-key"'),
         ("{:config {:a " + "[" * 200 + "]" * 200 + "}}", "nested"),
@@ -56,7 +60,7 @@ def test_variables_take_their_places(tmp_path: Path, config: str, found: str) ->
 )
 def test_what_is_of_no_use_is_said_with_the_file(tmp_path: Path, text: str, why: str) -> None:
     with pytest.raises(EffectFailed) as caught:
-        read(tmp_path / "flow.edn", text, URL="u")
+        read(tmp_path / "flow.edn", text, URL="u", EMPTY="", WORDS="a b", BYTES="\udcff")
     assert caught.value.error.code == ("FM0725" if "NONE" in text else "FM0724")
     message = caught.value.error.message
     assert message is not None
