@@ -252,19 +252,14 @@ _OPTIONS_IN = (
     "flow.event/",
     "flow.async/",
     "flow.lock/",
+    f"{CORE}/step!",
 )
 
 
 def _lint_durations(analysis: Analysis, call: Written, findings: Findings) -> None:
     asked = [call.arguments[at] for at in _DURATIONS.get(call.name, ()) if at < len(call.arguments)]
-    if (
-        call.name in analysis.effects
-        or call.name.startswith(_OPTIONS_IN)
-        or call.name == f"{CORE}/step!"
-    ):
-        for argument in call.arguments:
-            if isinstance(argument.form, Map):
-                asked += _duration_options(argument)
+    for options in _options(analysis, call):
+        asked += _duration_options(options)
     for item in asked:
         if isinstance(item.form, (int, float)) and not isinstance(item.form, bool):
             findings.report(
@@ -273,6 +268,26 @@ def _lint_durations(analysis: Analysis, call: Written, findings: Findings) -> No
                 item.span,
                 help=f'write (seconds {item.form}) or #dur "{item.form}s"',
             )
+
+
+def _options(analysis: Analysis, call: Written) -> list[Syntax]:
+    """Return the maps in a call of the library that are options: not what is sent, stored or logged."""
+    if call.name not in analysis.effects and not call.name.startswith(_OPTIONS_IN):
+        return []
+    name = call.name.partition("/")[0]
+    space, var = analysis.environment.namespace(name), analysis.environment.var(call.name)
+    if space is None or var is None or not space.library:
+        return []
+    names: list[Value] = []
+    for arglist in var.arglists:
+        if len(arglist) == len(call.arguments) and not any(is_symbol(p, "&") for p in arglist):
+            names = list(arglist)
+    return [
+        argument
+        for at, argument in enumerate(call.arguments)
+        if isinstance(argument.form, Map)
+        and (not names or is_symbol(names[at], "options") or is_symbol(names[at], "request"))
+    ]
 
 
 def _duration_options(options: Syntax) -> list[Syntax]:

@@ -56,6 +56,11 @@ FOUND = [
     ("(ns a (:require [flow.retry :as r]))\n(defn main [] (r/policy {:backoff (r/linear 1 2) :max-elapsed 3}))",
      ["number-as-duration 3", "number-as-duration 1", "number-as-duration 2"]),
     ("(defn main [f] (step! \"a\" {:timeout 3} (f)))", ["number-as-duration 3"]),
+    ("(ns a (:require [flow.sh :as sh]))\n(defn main [] (sh/sh! \"ls\" {:timeout 3}))", ["number-as-duration 3"]),
+    (HTTP + "(defn main [] (http/request! {:timeout 5}))", ["number-as-duration 5"]),
+    ("(ns a (:require [flow.state :as state]))\n(defn main [] (state/put! :k {:max 3} {:ttl 4}))", ["number-as-duration 4"]),
+    ("(ns a (:require [flow.log :as log]))\n(defn main [] (log/info! \"m\" {:wait 3}))", []),
+    ("(defn report! [m] (sleep! m))\n(defn main [] (report! {:max 10 :every 5}))", []),
     # bindings
     ("(defn main [] (let [[a b] [1 2]] a))", ["unused-binding b"]),
     ("(defn main [{:keys [a x/b] :strs [c]}] a)", ["unused-binding x/b", "unused-binding c"]),
