@@ -219,9 +219,14 @@ def _git(dependency: Dependency, work: Path, *words: str) -> str:
     except subprocess.TimeoutExpired:
         raise _unavailable(dependency, f"git took more than {FETCH_LIMIT_S} s") from None
     if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise _unavailable(dependency, f"git says: {lines[-1] if lines else 'nothing'}")
+        raise _unavailable(dependency, f"git says: {_verdict(done.stderr)}")
     return done.stdout
+
+
+def _verdict(said: str) -> str:
+    """Return the line in which git says what is wrong; advice may follow it."""
+    lines = [line for line in said.splitlines() if line.strip()] or ["nothing"]
+    return next((line for line in lines if line.startswith("fatal: ")), lines[-1])
 
 
 def _unavailable(dependency: Dependency, why: str) -> UsageError:

@@ -124,7 +124,7 @@ def test_a_circle_is_shown(tmp_path: Path) -> None:
     [
         ('{:local/root "../none"}', "there is no folder"),
         ('{:local/root "../loop"}', "there is no folder"),
-        (f'{{:git/url "../none" :git/sha "{"0" * 40}"}}', "git says"),
+        (f'{{:git/url "../none" :git/sha "{"0" * 40}"}}', "does not appear to be a git repository"),
         (f'{{:git/url "../units" :git/sha "{"0" * 40}"}}', "git says"),
         (f'{{:git/url "ext::touch x" :git/sha "{"0" * 40}"}}', "git says"),
     ],
