@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
 from flowmetal.bytecode.code import Program
 from flowmetal.compiler.linker import link
 from flowmetal.compiler.loader import root_depth
+from flowmetal.effects.requests import EffectRequest
 from flowmetal.embed.config import source_roots
 from flowmetal.embed.files import read_source
 from flowmetal.embed.machine import Machine
@@ -36,7 +37,7 @@ from flowmetal.testing.results import (
     span_of,
 )
 from flowmetal.testing.sealed_world import SealedWorld
-from flowmetal.values import ErrorValue, FlowError, keyword, vector
+from flowmetal.values import ErrorValue, FlowError, Value, keyword, vector
 from flowmetal.vm.state import Turn
 
 SUFFIXES = (".flow", ".cljc")
@@ -199,56 +200,97 @@ def run_program(
     observe: Observe,
     listed: list[Result] | None = None,
 ) -> None:
-    """Run the tests of one program and add what they came to."""
+    """Run the tests of one program and add what they came to.
 
-    def shelf() -> Shelf:
-        return Shelf(os.path.dirname(test.file), selection.recorder)
-
-    driven = Driven(test.program, Machine(test.program), SealedWorld(), shelf=shelf())
-    running, places = "", dict[str, object]()
-
-    def note(result: Result) -> None:
-        outcome.results.append(result)
-        observe(result)
-
-    while True:
-        try:
-            asked = driven.advance()
-        except FlowError as error:
-            crash = crash_of(error.error)
-            place = span_of(places.get(running))
-            if place is not None and not crash.labels:
-                crash = replace(crash, labels=(Label(place, f"in {running}"),))
-            note(_crashed(test, running, crash, driven.output))
+    A test that ends the machine takes no others along: those that are left run in a new one.
+    """
+    names: list[str] | None = None
+    while names is None or names:
+        names = _Running(test, selection, outcome, observe, listed, names).run()
+        if selection.fail_fast and not outcome.is_good:
             return
-        if isinstance(asked, Turn):
-            if isinstance(asked.error, ErrorValue):
-                note(_crashed(test, running, crash_of(asked.error), driven.output))
-            return
+
+
+@dataclass(slots=True)
+class _Running:
+    """The tests of a program in one machine. ``names``: those that are to run, None for all that are chosen."""
+
+    test: TestProgram
+    selection: Selection
+    outcome: Outcome
+    observe: Observe
+    listed: list[Result] | None
+    names: list[str] | None
+    places: dict[str, object] = field(default_factory=dict)
+    running: str = ""
+    left: list[str] = field(default_factory=list)
+    has_begun: bool = False
+
+    def run(self) -> list[str]:
+        """Run them and return those that an error which ended the machine has left."""
+        program = self.test.program
+        driven = Driven(program, Machine(program), SealedWorld(), shelf=self._shelf())
+        while True:
+            try:
+                asked = driven.advance()
+            except FlowError as error:
+                return self._end(driven, error.error)
+            if isinstance(asked, Turn):
+                return self._end(driven, asked.error)
+            self._answer(driven, asked)
+
+    def _answer(self, driven: Driven, asked: EffectRequest) -> None:
         argument = asked.args.get(_ARGS)[0]
         match operation(asked):
             case "found":
-                places = {one.get(_NAME): one.get(_PLACE) for one in argument.get(_TESTS)}
-                chosen = selection.choose(list(places))
-                outcome.left_out += len(places) - len(chosen)
-                if listed is not None:
-                    listed += [Result(n, span_of(place), Counts()) for n, place in places.items()]
-                driven.answer(asked, vector(chosen))
+                self.places = {one.get(_NAME): one.get(_PLACE) for one in argument.get(_TESTS)}
+                driven.answer(asked, vector(self._chosen()))
             case "begin":
-                running = argument.get(_NAME)
-                driven.begin_test(SealedWorld(), shelf())
+                self.running, self.has_begun = argument.get(_NAME), True
+                driven.begin_test(SealedWorld(), self._shelf())
                 driven.answer(asked, None)
             case "end":
                 counts = counts_of(argument.get(_COUNTERS))
-                problems = tuple(problem_of(event, running) for event in argument.get(_EVENTS))
-                place = span_of(places.get(running))
-                note(Result(running, place, counts, problems, driven.output))
-                running = ""
-                driven.answer(asked, counts.is_good or not selection.fail_fast)
+                problems = tuple(problem_of(one, self.running) for one in argument.get(_EVENTS))
+                place = span_of(self.places.get(self.running))
+                self._note(Result(self.running, place, counts, problems, driven.output))
+                self.left = [name for name in self.left if name != self.running]
+                self.running = ""
+                driven.answer(asked, counts.is_good or not self.selection.fail_fast)
             case "durable":
                 driven.answer(asked, check(driven, asked))
             case unknown:
                 raise AssertionError(unknown)
+
+    def _chosen(self) -> list[str]:
+        if self.names is None:
+            self.left = self.selection.choose(list(self.places))
+            self.outcome.left_out += len(self.places) - len(self.left)
+        else:
+            self.left = self.names
+        if self.listed is not None:
+            places = self.places.items()
+            self.listed += [Result(name, span_of(place), Counts()) for name, place in places]
+        return list(self.left)
+
+    def _end(self, driven: Driven, error: Value) -> list[str]:
+        """Note the error that has ended the machine, if one has; return the tests that are left."""
+        if not isinstance(error, ErrorValue):
+            return []
+        crash = crash_of(error)
+        place = span_of(self.places.get(self.running))
+        if place is not None and not crash.labels:
+            crash = replace(crash, labels=(Label(place, f"in {self.running}"),))
+        self._note(_crashed(self.test, self.running, crash, driven.output))
+        # What fails before the first test, such as a fixture, would fail again.
+        return [name for name in self.left if name != self.running] if self.has_begun else []
+
+    def _note(self, result: Result) -> None:
+        self.outcome.results.append(result)
+        self.observe(result)
+
+    def _shelf(self) -> Shelf:
+        return Shelf(os.path.dirname(self.test.file), self.selection.recorder)
 
 
 def _crashed(test: TestProgram, running: str, diagnostic: Diagnostic, output: str) -> Result:

@@ -494,3 +494,18 @@ def test_files_without_ns_are_run_each_for_itself(tmp_path: Path) -> None:
     outcome = run_files(files, Selection())
     assert counts(outcome) == (2, 2, 0, 0), outcome.broken
     assert [result.name for result in outcome.results] == ["user/t1", "user/t2"]
+
+
+def test_a_test_that_ends_the_machine_takes_no_others_along(run) -> None:
+    outcome = run("""(deftest a (is true))
+(deftest b (spawn! (fn [] (sleep! (hours 1)) (throw (ex-info "left behind" {})))) (sleep! (hours 2)))
+(deftest c (is true))
+(deftest d (spawn! (fn [] (throw (ex-info "at once" {})))))
+(deftest e (is true))""")
+    assert [(result.name, result.counts.is_good) for result in outcome.results] == [
+        ("a-test/a", True),
+        ("a-test/b", False),
+        ("a-test/c", True),
+        ("a-test/d", False),
+        ("a-test/e", True),
+    ]
