@@ -33,7 +33,7 @@ from flowmetal.embed.natives import natives
 from flowmetal.embed.reading import read
 from flowmetal.embed.unkept import Interrupted
 from flowmetal.embed.views import diagnostic_of
-from flowmetal.embed.world import HostWorld
+from flowmetal.embed.world import LonelyWorld
 from flowmetal.errors import Diagnostic, FlowmetalError, Incomplete, ReadError
 from flowmetal.reader import ReadOptions, read_all, read_forms
 from flowmetal.runtime.grants import RunGrants
@@ -118,7 +118,7 @@ class Interactive:
             self.machine = live = LiveMachine(
                 {**natives(), **own},
                 modules,
-                lambda: HostWorld(functions, connectors=[loading, RunConnector(lambda: live.host)]),
+                lambda: LonelyWorld(functions, [loading, RunConnector(lambda: live.host)]),
                 grants or RunGrants(),
                 observer,
             )

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
+from flowmetal.effects.errors import effect_error
 from flowmetal.effects.functions import ForeignFunction
 from flowmetal.effects.kinds import KINDS, EffectClass, EffectKind
-from flowmetal.effects.requests import Call, Connector
+from flowmetal.effects.requests import Call, Connector, EffectFailed
 from flowmetal.errors import UsageError
 from flowmetal.values import Value
 
@@ -84,6 +86,27 @@ class HostWorld:
         registry = getattr(self._here, "registry", None)
         if registry is not None:
             await registry.close()
+
+
+class LonelyWorld(HostWorld):
+    """A world without workers and other interpreters, as a REPL's is: nobody will ever do what nobody does here."""
+
+    def connector(self, kind: str) -> Connector | None:
+        return super().connector(kind) or _Nobody(frozenset({kind}))
+
+
+@dataclass(frozen=True, slots=True)
+class _Nobody:
+    """Refuses what it is asked for."""
+
+    kinds: frozenset[str]
+
+    async def perform(self, call: Call) -> Value:
+        message = f"nobody performs {call.kind} here"
+        raise EffectFailed(effect_error("FM0749", "effect/unserved", message, {"kind": call.kind}))
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
 
 class _SlowFunction:

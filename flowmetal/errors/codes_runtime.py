@@ -66,6 +66,8 @@ CODES = (
               ":chan/nil. A take gives nil when a channel is closed and empty, so nil is no value of a channel. Put a keyword or a map instead."),
     ErrorCode("FM0748", "A scope does not end where it is said to",
               ":scope/unknown. Scopes end in the order in which they began; the forms of flow.async see to it. A snapshot that somebody has changed may not."),
+    ErrorCode("FM0749", "Nobody performs the effect at this REPL",
+              ":effect/unserved. A run waits until a worker or an interpreter performs what it asks for; a REPL has none but itself."),
     ErrorCode("FM1101", "There is no such run",
               "`fmvm ps` lists the runs of the store. Another store is named by --store or $FLOWMETAL_STORE."),
     ErrorCode("FM1102", "The run has ended and takes no more messages",

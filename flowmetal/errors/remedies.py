@@ -48,6 +48,7 @@ REMEDIES = {
     "FM0746": "raise :max-attempts or :timeout, or catch :poll/exhausted",
     "FM0747": "put a keyword or a map instead",
     "FM0748": "begin and end scopes with the forms of flow.async alone",
+    "FM0749": "give the REPL a function that performs it: `fmvm repl --python MODULE`",
     "FM1201": "start it with that option; `fmvm retry RUN` with it lets this run go on",
 }
 # fmt: on

@@ -195,6 +195,13 @@ def test_a_refused_effect_names_the_flag(repl: Repl) -> None:
     assert "--allow-http=example.com" in error.message
 
 
+@pytest.mark.parametrize("declared", ["(defforeign f [x])", '(defforeign f [x] {:queue "q"})'])
+def test_an_effect_that_nobody_performs_is_an_error(repl: Repl, declared: str) -> None:
+    repl(declared)
+    assert repl.error("(f 1)").code == "FM0749"
+    assert repl("(try (f 1) (catch :effect/unserved e :nobody))") == ":nobody"
+
+
 def test_a_file_is_loaded_and_the_namespace_stays(repl: Repl, tmp_path: Path) -> None:
     file = tmp_path / "x.flow"
     file.write_text("(ns x)\n(def y 5)\n(* 2 y)\n")

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.house.sessions import compare, shown_by
+from tests.house.sessions import compare, same_every_time, shown_by
 from tests.shell import Shell
 
 FILES = {
@@ -98,3 +98,9 @@ def test_a_file_that_is_no_ordinary_file_is_worded_as_agreed(folder: Shell) -> N
 def test_keys_that_are_too_short_are_worded_as_agreed(folder: Shell) -> None:
     folder.monkeypatch.setenv("FLOWMETAL_KEYS", str(folder.folder / "short.keys"))
     compare("FM1331", shown_by(folder, "fmvm start shop.flow --id order-17"))
+
+
+def test_an_effect_that_nobody_performs_at_a_repl(shell: Shell) -> None:
+    shown = shell("fmvm", "repl", stdin=b'(defforeign resize [url])\n(resize "a.png")\n')
+    assert shown.status == 1
+    compare("FM0749", same_every_time(shown.err, shell.folder))
