@@ -8,6 +8,7 @@ several files require is compiled once.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,6 +43,7 @@ from flowmetal.vm.state import Turn
 
 SUFFIXES = (".flow", ".cljc")
 FOLDERS = ("test", "tests")
+_DEFTEST = re.compile(rb"\((?:[^\s()\"/]+/)?deftest")
 _RUNNER = "flow.test-runner"
 _ARGS, _TESTS, _NAME, _PLACE, _COUNTERS, _EVENTS = (
     keyword(name) for name in ("args", "tests", "name", "place", "counters", "events")
@@ -112,7 +114,7 @@ def _has_tests(file: str) -> bool:
     if Path(file).stem.endswith("_test"):
         return True
     try:
-        return b"(deftest" in Path(file).read_bytes()
+        return _DEFTEST.search(Path(file).read_bytes()) is not None
     except OSError:
         return False
 

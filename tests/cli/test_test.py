@@ -86,6 +86,15 @@ def test_folders_are_searched_for_files_with_tests(project) -> None:
     assert (shown.status, shown.out) == (0, "2 tests, 2 assertions: 0 failures, 0 errors\n"), shown
 
 
+@pytest.mark.parametrize("alias", ["t", "clojure.test"])
+def test_a_deftest_behind_an_alias_is_a_test_of_a_folder(project, alias: str) -> None:
+    project.write(
+        "tests/prices.flow", f"(ns prices (:require [clojure.test :as t]))\n({alias}/deftest a)\n"
+    )
+    shown = project("fmc", "test")
+    assert shown.out.startswith("1 test,"), shown.out + shown.err
+
+
 def test_no_tests_are_no_failure(project) -> None:
     project.write("empty_test.flow", "(ns empty-test (:require [flow.test]))\n")
     assert project("fmc", "test").out == "0 tests, 0 assertions: 0 failures, 0 errors\n"
