@@ -110,7 +110,8 @@ class TerminalScreen:
 
     def _write(self, text: str) -> None:
         if text:
-            sys.stdout.write(text)
+            encoding = sys.stdout.encoding or "utf-8"  # of the terminal, which may lack a character
+            sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
             sys.stdout.flush()
             self._at_line_start = text.endswith("\n")
 

@@ -164,6 +164,11 @@ def test_a_program_cannot_drive_the_terminal(open_repl: Open) -> None:
     assert "\x1b]0;" not in terminal.screen.raw
 
 
+def test_a_character_that_the_terminal_does_not_have_is_escaped(open_repl: Open) -> None:
+    terminal = open_repl(PYTHONIOENCODING="ascii")
+    assert terminal.enter('(println "\\u6f22")') == ["\\u6f22", "nil"]
+
+
 def test_a_history_that_cannot_be_written_is_no_trouble(open_repl: Open, tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where the folder should be")
     assert open_repl().enter("(+ 1 2)") == ["3"]
