@@ -17,7 +17,7 @@ from flowmetal.values import codec_format as ext
 from flowmetal.values import kinds
 from flowmetal.values.codec_format import NotData, TooLarge
 from flowmetal.values.errors import DataError, ErrorValue
-from flowmetal.values.keys import WrappedKey, key_of
+from flowmetal.values.keys import LargeKey, WrappedKey, key_of_many
 from flowmetal.values.kinds import KINDS, Value
 from flowmetal.values.map import Map
 from flowmetal.values.names import Keyword, VarRef
@@ -40,18 +40,22 @@ def plain(value: Value) -> Value:
     if cls is Map:
         if type(value.body) is dict:
             return value.body
-        return {key_of(key): item for key, item in value.body}
-    if cls is WrappedKey:
+        return {key_of_many(key): item for key, item in value.body}
+    if cls is WrappedKey or cls is LargeKey:
         # The packer asks once for each object, so what it gets must be something that it knows.
-        return (
-            _write_decimal(value.value)
-            if KINDS[type(value.value)] == kinds.DECIMAL
-            else value.value
-        )
+        key = value.value
+        return key if type(key) in _KNOWN and not _is_large(key) else plain(key)
     writer = _WRITERS.get(KINDS[cls])
     if writer is None:
         raise NotData
     return writer(value)
+
+
+_KNOWN: Final = frozenset({bool, int, float, bytes})
+
+
+def _is_large(key: Value) -> bool:
+    return type(key) is int and not -(2**63) <= key < 2**64
 
 
 def plain_with_meta(value: Value) -> Value:

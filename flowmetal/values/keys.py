@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from flowmetal.values import kinds
-from flowmetal.values.hashing import hash_integer
+from flowmetal.values.hashing import hash_of
 from flowmetal.values.kinds import KINDS, Value
 from flowmetal.values.names import Keyword
 
@@ -39,29 +39,38 @@ class WrappedKey:
         return hash(self.value) ^ 0x6B
 
 
-MANY: Final = 1_024
-"""So many keys may share a hash in a dictionary before anybody would notice (15 ms)."""
+MANY: Final = 256
+"""So many keys may share a hash in a dictionary before anybody would notice (some milliseconds)."""
 
 _MODULUS: Final = (1 << 61) - 1  # Python hashes an integer by its rest, so its multiples collide
 
+_CHOSEN_KINDS: Final = frozenset(
+    {kinds.RATIO, kinds.DECIMAL, kinds.INSTANT, kinds.DURATION, kinds.UUID}
+)
+"""Kinds that Python hashes by integers inside of them: whoever chooses the keys chooses the hashes."""
+
 
 class LargeKey(WrappedKey):
-    """An integer whose hash whoever chose it cannot have chosen; for dictionaries of many keys."""
+    """A key whose hash whoever chose it cannot have chosen; for dictionaries of many keys."""
 
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is LargeKey and bool(self.value == other.value)
+        return (
+            type(other) is LargeKey
+            and type(self.value) is type(other.value)
+            and bool(self.value == other.value)
+        )
 
     def __hash__(self) -> int:
-        return hash_integer(self.value)
+        return hash_of(self.value)
 
 
 def key_of_many(value: Value) -> Value:
     """Return what stands for ``value`` in a dictionary of more than ``MANY`` keys."""
-    if type(value) is int and not -_MODULUS < value < _MODULUS:
-        return LargeKey(value)
-    return key_of(value)
+    if type(value) is int:
+        return value if -_MODULUS < value < _MODULUS else LargeKey(value)
+    return LargeKey(value) if KINDS[type(value)] in _CHOSEN_KINDS else key_of(value)
 
 
 def key_of(value: Value) -> Value:

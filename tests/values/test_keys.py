@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
 from flowmetal.values import (
     EMPTY_MAP,
     EMPTY_SET,
+    Duration,
+    Instant,
+    Value,
     char,
+    decode_data,
+    encode_data,
     hash_map,
     key_of,
     keyword,
     list_of,
     pr_str,
+    ratio,
     set_of,
     symbol,
     value_of_key,
     vector,
 )
+from flowmetal.values.keys import key_of_many
 
 ONES = [
     (1, "integer"),
@@ -41,6 +50,15 @@ ONES = [
     (EMPTY_SET, "empty set"),
     (EMPTY_MAP, "empty map"),
 ]
+MODULUS = 2**61 - 1  # Python hashes an integer by its rest
+ALIKE: dict[str, Callable[[int], Value]] = {
+    "integers": lambda number: number * MODULUS,
+    "ratios": lambda number: ratio(2 * number * MODULUS + 1, 2),
+    "decimals": lambda number: Decimal(number * MODULUS),
+    "instants": lambda number: Instant(number * MODULUS),
+    "durations": lambda number: Duration(number * MODULUS),
+    "UUIDs": lambda number: UUID(int=number * MODULUS),
+}
 FILL = [(keyword(f"fill{number}"), number) for number in range(100)]
 
 
@@ -104,3 +122,19 @@ def test_a_list_finds_the_value_under_an_equal_vector(fill):
 def test_keys_come_back_as_they_went_in():
     for key, _ in ONES:
         assert value_of_key(key_of(key)) is key
+
+
+@pytest.mark.parametrize("kind", ALIKE)
+def test_many_keys_that_python_hashes_alike_are_told_apart_by_a_hash_of_ours(kind: str) -> None:
+    keys = [ALIKE[kind](number) for number in range(1, 2_000)]
+    assert len(set(map(hash, keys))) < 10
+    assert len(set(map(hash, map(key_of_many, keys)))) == len(keys)
+    made = hash_map((key, at) for at, key in enumerate(keys))
+    assert [made.get(key) for key in keys] == list(range(len(keys)))
+    assert decode_data(encode_data(made)) == made
+    assert decode_data(encode_data(set_of(keys))) == set_of(keys)
+
+
+def test_decimals_of_different_scale_are_one_key_among_many_too() -> None:
+    keys = [Decimal(number) for number in range(2_000)]
+    assert len(set_of([*keys, *(key + Decimal("0.00") for key in keys)])) == len(keys)
