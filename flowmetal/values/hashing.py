@@ -146,18 +146,12 @@ def _children(value: Value, kind: int) -> Iterator[Value]:
     return iter(value)
 
 
-def _remembered(value: Value, lasting: _Remembered | None) -> int | None:
-    if lasting is None:
-        return getattr(value, "cached_hash", None)
-    found = lasting.get(id(value))
-    return None if found is None else found[1]
-
-
 def _hash_collection(value: Value, kind: int, lasting: _Remembered | None = None) -> int:
     """Return the hash of a collection, with _PASSING; without it if ``lasting`` is where to remember hashes."""
-    cached = _remembered(value, lasting)
-    if cached is not None:
-        return cached
+    if lasting is None:
+        cached: int | None = getattr(value, "cached_hash", None)
+        if cached is not None:
+            return cached
     due = meter().due
     before = len(due)
     try:
@@ -170,6 +164,8 @@ def _hash_collection(value: Value, kind: int, lasting: _Remembered | None = None
 def _walk(value: Value, kind: int, lasting: _Remembered | None) -> int:
     stack: list[_Frame] = [(value, kind, _children(value, kind), [])]
     passing: set[int] = set()  # depths of the stack
+    # Sequences do not remember their hash; one that stands in many places is hashed once all the same.
+    known: _Remembered = {} if lasting is None else lasting
     while True:
         source, kind, values, hashes = stack[-1]
         for child in values:
@@ -184,7 +180,9 @@ def _walk(value: Value, kind: int, lasting: _Remembered | None) -> int:
                 hashes.append(hash_of(child) if lasting is None else _hash_of_no_data(child))
                 passing.add(len(stack))
                 continue
-            cached = _remembered(child, lasting)
+            cached = getattr(child, "cached_hash", None) if lasting is None else None
+            if cached is None and id(child) in known:
+                cached = known[id(child)][1]
             if cached is not None:
                 hashes.append(cached & _MASK)
                 if cached & _PASSING:
@@ -199,10 +197,10 @@ def _walk(value: Value, kind: int, lasting: _Remembered | None) -> int:
                 result ^= hash_string(source.record)
             depth = len(stack)
             whole = result | _PASSING if lasting is None and depth in passing else result
-            if lasting is not None:
-                lasting[id(source)] = (source, result)  # kept, so that no other gets its place
-            elif hasattr(source, "cached_hash"):
+            if lasting is None and hasattr(source, "cached_hash"):
                 source.cached_hash = whole
+            else:
+                known[id(source)] = (source, whole)  # kept, so that no other gets its place
             stack.pop()
             if not stack:
                 return whole

@@ -63,6 +63,21 @@ def test_what_would_run_away_is_an_error_that_says_how_to_raise_the_limit(body: 
     assert f"--limit {name}=N" in turn.error.message
 
 
+SHARED = (
+    "(cons v (cons v nil))",
+    "(repeat 2 v)",
+    "(doall (map identity [v v]))",
+    "(seq {1 v 2 v})",
+)
+
+
+@pytest.mark.parametrize("pair", SHARED)
+def test_a_sequence_that_stands_in_many_places_is_hashed_once(pair: str) -> None:
+    deep = f"(nth (iterate (fn [v] {pair}) 1) 40)"
+    assert type(ended(f"(hash {deep})").result) is int
+    assert ended(f"(contains? #{{1}} {deep})").result is False
+
+
 def test_the_error_of_a_limit_can_be_caught() -> None:
     body = "(try (vec (range 1000000000000)) (catch :limit/items e :caught))"
     assert ended(body).result is k("caught")
