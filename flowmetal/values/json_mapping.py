@@ -270,7 +270,7 @@ _WRITERS: Final[dict[int, Callable[[Value], tuple[str, Json]]]] = {
 }
 
 
-# Reading
+# Reading. Loops, where a comprehension would be one more frame of Python for each level.
 
 
 def _from_json(found: Json, depth: int) -> Value:
@@ -282,7 +282,10 @@ def _from_json(found: Json, depth: int) -> Value:
     if depth == 0:
         raise _too_deep()
     if isinstance(found, (list, tuple)):
-        return vector([_from_json(item, depth - 1) for item in found])
+        items = []
+        for item in found:
+            items.append(_from_json(item, depth - 1))
+        return vector(items)
     if not isinstance(found, dict):
         return _plain(found)
     if not all(type(text) is str for text in found):
@@ -296,7 +299,10 @@ def _from_json(found: Json, depth: int) -> Value:
             value = _READERS[tag](payload, depth - 1)
             if value is not MISSING:
                 return value
-    return hash_map((_key(text), _from_json(item, depth - 1)) for text, item in found.items())
+    entries = []
+    for text, item in found.items():
+        entries.append((_key(text), _from_json(item, depth - 1)))
+    return hash_map(entries)
 
 
 def _plain(found: Json) -> Value:
@@ -370,13 +376,21 @@ def _read_regex(payload: Json, depth: int) -> Value:
 def _read_set(payload: Json, depth: int) -> Value:
     if type(payload) is not list:
         return MISSING
-    return set_of([_from_json(item, depth) for item in payload])
+    members = []
+    for item in payload:
+        members.append(_from_json(item, depth))
+    return set_of(members)
 
 
 def _read_map(payload: Json, depth: int) -> Value:
     if type(payload) is not list or any(type(p) is not list or len(p) != 2 for p in payload):
         return MISSING
-    return hash_map((_from_json(k, depth), _from_json(v, depth)) for k, v in payload)
+    if depth == 0:
+        raise _too_deep()
+    entries = []
+    for key, item in payload:
+        entries.append((_from_json(key, depth - 1), _from_json(item, depth - 1)))
+    return hash_map(entries)
 
 
 def _read_tagged(payload: Json, depth: int) -> Value:

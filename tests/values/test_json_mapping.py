@@ -6,6 +6,7 @@ import collections
 import enum
 import json
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -302,3 +303,33 @@ def test_what_pythons_json_writes_is_read_from_python() -> None:
     for value, kind in ((Colour.RED, str), (Level.HIGH, int), (Degrees(1.5), float)):
         assert type(from_json(value)) is kind
     assert from_json(Degrees(1.5)) == 1.5
+
+
+NESTED = {
+    "an array": ("[", "]"),
+    "an object": ('{"a":', "}"),
+    "a set": ('{"$set":[', "]}"),
+    "a map": ('{"$map":[[1,', "]]}"),
+    "an error": ('{"$error":{"type":"a","message":"m","cause":', "}}"),
+    "a tagged literal": ('{"$tagged":["t",', "]}"),
+}
+
+
+def _below(frames: int, call: Callable[[], Value]) -> Value:
+    """Return what a function returns below so many frames, as in a server."""
+    return call() if frames == 0 else _below(frames - 1, call)
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_what_is_nested_too_deeply_is_refused_and_what_is_not_is_read_wherever_it_is(
+    name: str,
+) -> None:
+    opening, closing = NESTED[name]
+    levels = 149 if name == "a map" else 298
+    text = opening * levels + "null" + closing * levels
+    value = _below(200, lambda: json_loads(text))
+    assert _below(200, lambda: json_loads(json_dumps(value))) == value
+    for more in (302, 400):
+        with pytest.raises(DataError) as refused:
+            json_loads(opening * more + "null" + closing * more)
+        assert refused.value.code == "FM0332"

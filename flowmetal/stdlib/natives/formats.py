@@ -18,6 +18,7 @@ from flowmetal.values import (
     hash_map,
     keyword,
     pr_str,
+    set_of,
     vector,
 )
 from flowmetal.values.meter import charge
@@ -50,11 +51,15 @@ def parse_json(text: Value, options: Value = None) -> Value:
 def _with_string_keys(x: Value) -> Value:
     kind = type(x)
     if kind is Map:
-        return hash_map(
-            (k.text if type(k) is Keyword else k, _with_string_keys(v)) for k, v in x.items()
-        )
-    if kind is Vector:
-        return vector(_with_string_keys(item) for item in x)
+        entries = []
+        for key, value in x.items():
+            entries.append((key.text if type(key) is Keyword else key, _with_string_keys(value)))
+        return hash_map(entries)
+    if kind is Vector or kind is Set:
+        items = []
+        for item in x:
+            items.append(_with_string_keys(item))
+        return vector(items) if kind is Vector else set_of(items)
     return x
 
 
