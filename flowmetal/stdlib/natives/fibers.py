@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowmetal.stdlib.natives.arguments import library_error, need_int
 from flowmetal.stdlib.natives.table import Table
+from flowmetal.stdlib.natives.times import LONGEST_US
 from flowmetal.values import Channel, Duration, Instant, Promise, Value, pr_str, show
 from flowmetal.values.cells import DROPPING, SLIDING
 
@@ -31,8 +32,9 @@ def earlier(a: Value, b: Value) -> Value:
 
 @native("-milliseconds")
 def milliseconds(count: Value) -> Duration:
-    """Return a duration of so many milliseconds."""
-    return Duration(1000 * need_int("deref", 2, count))
+    """Return a duration of so many milliseconds; the longest one for whoever says "for ever" with a large number."""
+    us = 1000 * need_int("deref", 2, count)
+    return Duration(max(-LONGEST_US, min(us, LONGEST_US)))
 
 
 @native("-duration-text")

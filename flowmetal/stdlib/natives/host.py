@@ -10,7 +10,7 @@ import re
 
 from flowmetal.stdlib.natives.arguments import need_int, need_text, wrong
 from flowmetal.stdlib.natives.table import MISSING, Table
-from flowmetal.stdlib.natives.times import parse_uuid
+from flowmetal.stdlib.natives.times import instant_at, parse_uuid
 from flowmetal.values import (
     ErrorValue,
     Instant,
@@ -55,7 +55,7 @@ def instant_of(ms: Value = MISSING) -> Instant:
     """Return the instant so many milliseconds after 1970."""
     if ms is MISSING:
         fail("FM0313", "effect/refused", "reading the clock is an effect: write (now!)")
-    return Instant(need_int("Date", 1, ms) * 1000)
+    return instant_at("Date", need_int("Date", 1, ms) * 1000)
 
 
 @native("-signum")

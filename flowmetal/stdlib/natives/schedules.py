@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from flowmetal.stdlib.natives.arguments import need_duration, need_instant, need_text, wrong
 from flowmetal.stdlib.natives.options import need_options
 from flowmetal.stdlib.natives.table import Table
-from flowmetal.stdlib.natives.times import zone_named, zoned
+from flowmetal.stdlib.natives.times import instant_at, zone_named, zoned
 from flowmetal.values import Instant, Map, Value, fail, hash_map, keyword, show
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ def next_after(schedule: Value, instant: Value) -> Instant | None:
         checked = every(schedule.get(_EVERY), schedule.dissoc(_EVERY))
         step = checked.get(_EVERY).us
         if checked.get(_ALIGN):
-            return Instant(us + step - (us - _A_MONDAY_US) % step)
-        return Instant(us + step)
+            return instant_at("next-after", us + step - (us - _A_MONDAY_US) % step)
+        return instant_at("next-after", us + step)
     raise wrong("next-after", "a schedule, as cron and every make it", 1, schedule)
 
 

@@ -8,6 +8,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, NoReturn
 
 from flowmetal.stdlib.natives.arguments import (
+    library_error,
     need_duration,
     need_instant,
     need_int,
@@ -35,6 +36,7 @@ from flowmetal.values import (
     parse_instant,
     show,
 )
+from flowmetal.values.time_text import days_from_date
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -56,7 +58,27 @@ UNITS_US = {
 }
 
 
-_LONGEST_US = 1 << 62
+LONGEST_US = 1 << 62
+"""Microseconds of the longest duration: 146,000 years."""
+
+_FIRST_US = days_from_date(-999_999_999, 1, 1) * 86_400_000_000
+_END_US = days_from_date(1_000_000_000, 1, 1) * 86_400_000_000
+"""Where the calendar begins and ends: what is outside has no text that can be read."""
+
+
+def instant_at(function: str, us: int) -> Instant:
+    """Return the instant so many microseconds after 1970. Raises FM0501 outside of the calendar."""
+    if _FIRST_US <= us < _END_US:
+        return Instant(us)
+    why = "there is no instant beyond the year 999,999,999"
+    raise library_error("FM0501", "type/mismatch", f"`{function}`: {why}")
+
+
+def _duration(function: str, us: int) -> Duration:
+    if abs(us) <= LONGEST_US:
+        return Duration(us)
+    why = "there is no duration of more than 146,000 years"
+    raise library_error("FM0501", "type/mismatch", f"`{function}`: {why}")
 
 
 def _length(function: str, us: int, n: Value, position: int) -> Duration:
@@ -65,7 +87,7 @@ def _length(function: str, us: int, n: Value, position: int) -> Duration:
         raise wrong(function, "a finite number", position, n)
     # By the arithmetic of the language: Python's of decimals rounds, and raises for large ones.
     product = mul(us, n)
-    if not (le(-_LONGEST_US, product) and le(product, _LONGEST_US)):
+    if not (le(-LONGEST_US, product) and le(product, LONGEST_US)):
         raise wrong(function, "a length of less than 146,000 years", position, n)
     if type(product) is Ratio:
         return Duration(product.numerator // product.denominator)
@@ -100,7 +122,7 @@ def plus(x: Value, *more: Value) -> Value:
     us = _moment_or_length("plus", x)
     for at, d in enumerate(more):
         us += need_duration("plus", at + 2, d).us
-    return type(x)(us)
+    return _like(x, "plus", us)
 
 
 @native("minus")
@@ -109,7 +131,11 @@ def minus(x: Value, *more: Value) -> Value:
     us = _moment_or_length("minus", x)
     for at, d in enumerate(more):
         us -= need_duration("minus", at + 2, d).us
-    return type(x)(us)
+    return _like(x, "minus", us)
+
+
+def _like(x: Value, function: str, us: int) -> Value:
+    return instant_at(function, us) if type(x) is Instant else _duration(function, us)
 
 
 def _moment_or_length(function: str, x: Value) -> int:
@@ -122,7 +148,8 @@ def _moment_or_length(function: str, x: Value) -> int:
 @native("between")
 def between(start: Value, end: Value) -> Duration:
     """Return how long it is from one instant to the other."""
-    return Duration(need_instant("between", 2, end).us - need_instant("between", 1, start).us)
+    us = need_instant("between", 2, end).us - need_instant("between", 1, start).us
+    return _duration("between", us)
 
 
 native.add(
@@ -163,7 +190,7 @@ core.add("inst-ms", inst_ms)
 @native("of-ms")
 def of_ms(ms: Value) -> Instant:
     """Return the instant so many milliseconds after 1970."""
-    return Instant(need_int("of-ms", 1, ms) * 1000)
+    return instant_at("of-ms", need_int("of-ms", 1, ms) * 1000)
 
 
 # Zones. An instant has none; a zone only says what clocks on the wall show.
@@ -227,7 +254,7 @@ def truncate(x: Value, unit: Value, zone: Value = "UTC") -> Instant:
     there = zoned("truncate", x, zone)
     start = there.replace(minute=0, second=0, microsecond=0)
     if name != "hours":
-        start = start.replace(hour=0)
+        start = start.replace(hour=0, fold=0)  # a day begins at the first of two midnights
     if name == "weeks":
         start -= timedelta(days=there.weekday())
     return Instant((start - _EPOCH) // _US)

@@ -92,8 +92,9 @@ def parse(url: Value) -> Value:
     if re.search(_NOT_IN_URLS, text) or (found := re.fullmatch(_URL, text, re.DOTALL)) is None:
         fail("FM0507", "parse/url", f"`parse` needs a URL, argument 1 is {show(text)}")
     scheme, user, host, port, path, query, fragment = found.groups()
-    if port and int(port) > 65535:
-        fail("FM0507", "parse/url", f"`parse` needs a port up to 65535, it is {port}")
+    port = port and (port.lstrip("0") or "0")
+    if port and (len(port) > 5 or int(port) > 65535):
+        fail("FM0507", "parse/url", f"`parse` needs a port up to 65535, it is {port[:20]}")
     parts = (
         scheme and scheme.lower(),
         user and _unquoted("parse", user),
