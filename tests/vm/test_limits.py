@@ -48,6 +48,25 @@ RUNAWAYS = {
     },
     '(count (pr-str (vec (repeat 1000 (apply str (repeat 100000 "x"))))))': "limit/characters",
     '(count (apply pr-str (repeat 1000 (apply str (repeat 100000 "x")))))': "limit/characters",
+    "(flow.json/write (nth (iterate (fn [v] [v v]) (vec (range 1000))) 15))": "limit/items",
+    "(flow.json/write (repeat 3000 (repeat 3000 1)))": "limit/items",
+    **{
+        f'(let [big (nth (iterate (fn [s] (str s s)) "x") 20)] {form})': "limit/characters"
+        for form in (
+            "(flow.json/write (repeat 100 big))",
+            "(flow.csv/write [(repeat 100 big)])",
+            "(flow.csv/write (repeat 100 [big]))",
+            "(flow.url/query-string {:a (repeat 100 big)})",
+            '(flow.template/render (apply str (repeat 100 "{{a}}")) {:a big})',
+            '(flow.string/escape (apply str (repeat 100 "a")) {\\a big})',
+            '(format (apply str (repeat 100 "%1$s")) big)',
+            '(flow.pprint/cl-format nil "~{~a~}" (repeat 100 big))',
+            '(flow.pprint/cl-format nil "~{~(~a~)~}" (repeat 100 big))',
+        )
+    },
+    '(flow.pprint/cl-format nil (apply str (repeat 1000 "~100000%")))': "limit/characters",
+    '(format (apply str (repeat 100 "%1$1000000d")) 1)': "limit/characters",
+    '(format "%.2f" 1e2000000000M)': "limit/characters",
     "(let [x (fn [] (nth (iterate (fn [v] [v v]) 1) 60))] (= (x) (x)))": "limit/items",
     "(let [x (fn [] (nth (iterate (fn [v] {1 v 2 v}) 1) 60))] (= (x) (x)))": "limit/items",
     "(let [x (fn [] (nth (iterate (fn [v] [v v]) 1) 60))] (compare (x) (x)))": "limit/items",

@@ -24,6 +24,7 @@ from flowmetal.stdlib.natives.cl_numbers import (
 from flowmetal.stdlib.natives.cl_parsing import Directive, Part, parse, wrong
 from flowmetal.stdlib.natives.walking import items_of
 from flowmetal.values import Char, Value, display, pr_str, require_realised
+from flowmetal.values.limits import allow_characters
 from flowmetal.values.meter import charge, meter
 
 _LARGEST = 100_000
@@ -55,24 +56,48 @@ def cl_format(text: Value, arguments: Value) -> str:
         pass
     except DecimalException:
         raise wrong(form, "a number is too large for it") from None
-    made = "".join(writer.out)
+    made = writer.out.text()
     charge(len(made) >> 3)
     return made
+
+
+class _Output:
+    """What has been written; ``column`` is where its last line ends."""
+
+    def __init__(self, size: int = 0) -> None:
+        self.texts: list[str] = []
+        self.column = 0
+        self._size = size
+
+    def put(self, text: str) -> None:
+        """Add a text; FM0514 if all have more characters than the limit."""
+        self._size += len(text)
+        allow_characters("cl-format", self._size)
+        self.texts.append(text)
+        start = text.rfind("\n") + 1
+        self.column = len(text) - start + (0 if start else self.column)
+
+    def apart(self) -> _Output:
+        """Return an output of its own whose characters count beside these."""
+        return _Output(self._size)
+
+    def text(self) -> str:
+        return "".join(self.texts)
 
 
 class _Writer:
     """What has been written, and a cursor over the arguments."""
 
-    def __init__(self, form: str, arguments: Sequence[Value], out: list[str] | None = None) -> None:
+    def __init__(self, form: str, arguments: Sequence[Value], out: _Output | None = None) -> None:
         self.form = form
         self.arguments = arguments
         self.at = 0
-        self.out: list[str] = [] if out is None else out
+        self.out = _Output() if out is None else out
 
     def write(self, parts: Sequence[Part]) -> None:
         for part in parts:
             if isinstance(part, str):
-                self.out.append(part)
+                self.out.put(part)
             else:
                 _WRITERS[part.char](self, part)
 
@@ -116,17 +141,13 @@ class _Writer:
         found = self.param(directive, index)
         return default if found is None else str(found)
 
-    def column(self) -> int:
-        text = "".join(self.out)
-        return len(text) - text.rfind("\n") - 1
-
     def captured(self, parts: Sequence[Part]) -> str:
-        before, self.out = self.out, []
+        before, self.out = self.out, self.out.apart()
         try:
             self.write(parts)
         finally:
-            made, self.out = "".join(self.out), before
-        return made
+            made, self.out = self.out, before
+        return made.text()
 
 
 def _text(show: Callable[[Value], str]) -> Callable[[_Writer, Directive], None]:
@@ -135,10 +156,9 @@ def _text(show: Callable[[Value], str]) -> Callable[[_Writer, Directive], None]:
         least, pad = w.number(d, 2, 0), w.char(d, 3, " ")
         value = w.next()
         text = "()" if value is None and d.colon else show(value)
-        count = least
-        while len(text) + count < width:
-            count += max(step, 1)
-        w.out.append(pad * count + text if d.at else text + pad * count)
+        steps = -(-max(width - len(text) - least, 0) // max(step, 1))
+        count = least + steps * max(step, 1)
+        w.out.put(pad * count + text if d.at else text + pad * count)
 
     return write
 
@@ -158,7 +178,7 @@ def _write_integer(w: _Writer, d: Directive, base: int, first: int) -> None:
         text = in_radix(value, base, comma if d.colon else "", max(interval, 1), d.at)
     else:
         text = display(value)
-    w.out.append(text.rjust(width, pad) if len(pad) == 1 else text)
+    w.out.put(text.rjust(width, pad) if len(pad) == 1 else text)
 
 
 def _radix(w: _Writer, d: Directive) -> None:
@@ -167,7 +187,7 @@ def _radix(w: _Writer, d: Directive) -> None:
         _write_integer(w, d, w.number(d, 0, 10), 1)
         return
     value = w.next()
-    w.out.append(
+    w.out.put(
         read_as_number(value, ordinal=d.colon, roman=d.at) if type(value) is int else display(value)
     )
 
@@ -176,7 +196,7 @@ def _plural(w: _Writer, d: Directive) -> None:
     if d.colon:
         w.at = max(w.at - 1, 0)
     is_one = w.next() == 1
-    w.out.append(("y" if is_one else "ies") if d.at else ("" if is_one else "s"))
+    w.out.put(("y" if is_one else "ies") if d.at else ("" if is_one else "s"))
 
 
 def _character(w: _Writer, d: Directive) -> None:
@@ -184,18 +204,18 @@ def _character(w: _Writer, d: Directive) -> None:
     if not isinstance(value, Char):
         raise wrong(w.form, f"~C needs a character, got {pr_str(value)}")
     if d.at:
-        w.out.append(pr_str(value))
+        w.out.put(pr_str(value))
     elif d.colon:
-        w.out.append(_NAMES.get(value.text, value.text))
+        w.out.put(_NAMES.get(value.text, value.text))
     else:
-        w.out.append(value.text)
+        w.out.put(value.text)
 
 
 def _fixed(w: _Writer, d: Directive) -> None:
     width, digits, scale = w.param(d, 0), w.param(d, 1), w.number(d, 2, 0)
     overflow, pad = w.param(d, 3), w.char(d, 4, " ")
     value = w.next()
-    w.out.append(fixed(value, _int(width), _int(digits), scale, overflow, pad, d.at))
+    w.out.put(fixed(value, _int(width), _int(digits), scale, overflow, pad, d.at))
 
 
 def _exponential(w: _Writer, d: Directive) -> None:
@@ -203,7 +223,7 @@ def _exponential(w: _Writer, d: Directive) -> None:
     scale, overflow, pad = w.number(d, 3, 1), w.param(d, 4), w.char(d, 5, " ")
     sign = w.char(d, 6, "E")
     value = w.next()
-    w.out.append(
+    w.out.put(
         exponential(
             value, _int(width), _int(digits), _int(places), scale, overflow, pad, sign, d.at
         )
@@ -212,13 +232,13 @@ def _exponential(w: _Writer, d: Directive) -> None:
 
 def _general(w: _Writer, d: Directive) -> None:
     width, digits = w.param(d, 0), w.param(d, 1)
-    w.out.append(general(w.next(), _int(width), _int(digits), d.at))
+    w.out.put(general(w.next(), _int(width), _int(digits), d.at))
 
 
 def _dollars(w: _Writer, d: Directive) -> None:
     digits, least = w.number(d, 0, 2), w.number(d, 1, 1)
     width, pad = w.number(d, 2, 0), w.char(d, 3, " ")
-    w.out.append(dollars(w.next(), digits, least, width, pad, d.at, d.colon))
+    w.out.put(dollars(w.next(), digits, least, width, pad, d.at, d.colon))
 
 
 def _int(value: int | str | None) -> int | None:
@@ -228,18 +248,18 @@ def _int(value: int | str | None) -> int | None:
 
 
 def _repeated(text: str) -> Callable[[_Writer, Directive], None]:
-    return lambda w, d: w.out.append(text * w.number(d, 0, 1))
+    return lambda w, d: w.out.put(text * w.number(d, 0, 1))
 
 
 def _fresh_line(w: _Writer, d: Directive) -> None:
     count = w.number(d, 0, 1)
     if count > 0:
-        w.out.append("\n" * (count - 1 + (w.column() > 0)))
+        w.out.put("\n" * (count - 1 + (w.out.column > 0)))
 
 
 def _tabulate(w: _Writer, d: Directive) -> None:
     first, step = w.number(d, 0, 1), w.number(d, 1, 1)
-    column = w.column()
+    column = w.out.column
     if d.at:
         target = column + first
         if step > 0:
@@ -248,7 +268,7 @@ def _tabulate(w: _Writer, d: Directive) -> None:
         target = first
     else:
         target = column if step <= 0 else column + step - (column - first) % step
-    w.out.append(" " * (target - column))
+    w.out.put(" " * (target - column))
 
 
 def _go_to(w: _Writer, d: Directive) -> None:
@@ -344,7 +364,7 @@ def _case(w: _Writer, d: Directive) -> None:
         text = re.sub(r"[^\W\d_]", lambda m: m.group().upper(), text.lower(), count=1)
     else:
         text = text.lower()
-    w.out.append(text)
+    w.out.put(text)
 
 
 def _justify(w: _Writer, d: Directive) -> None:
@@ -373,7 +393,7 @@ def _justify(w: _Writer, d: Directive) -> None:
         made.append(piece)
         if sizes and (i < len(pieces) - 1 or d.at):
             made.append(pad * sizes.pop(0))
-    w.out.append("".join(made))
+    w.out.put("".join(made))
 
 
 def _nothing(w: _Writer, d: Directive) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 from flowmetal.stdlib.natives.arguments import library_error, need_text, wrong
@@ -16,8 +17,8 @@ from flowmetal.stdlib.natives.options import need_options, refused
 from flowmetal.stdlib.natives.table import Table
 from flowmetal.stdlib.natives.walking import MAPS, SETS, items_of
 from flowmetal.stdlib.natives.words import words_of
-from flowmetal.values import FlowError, Map, Value, hash_map, keyword, show, vector
-from flowmetal.values.limits import need_characters
+from flowmetal.values import EMPTY_SET, FlowError, Map, Value, hash_map, keyword, show, vector
+from flowmetal.values.limits import allow_characters, need_characters
 
 native = Table("flow.csv")
 
@@ -102,34 +103,33 @@ def write(rows: Value, options: Value = None) -> str:
     if type(rows) in MAPS or type(rows) is str:
         raise wrong("write", "a sequence of rows", 1, rows)
     columns = given.get(_COLUMNS)
-    keys = _all_keys(found) if columns is None else list(items_of("write", columns))
-    lines = [_line(keys, separator)] if keys else []
-    for row in found:
-        lines.append(_line(_cells(row, keys), separator))
-    need_characters("write", sum(map(len, lines)))
+    keys = _all_keys(found) if columns is None else items_of("write", columns)
+    lines, size = [], 0
+    for cells in chain([keys] if keys else [], (_cells(row, keys) for row in found)):
+        texts = [_cell(cell, separator) for cell in cells]
+        size += sum(map(len, texts)) + len(texts)
+        allow_characters("write", size)
+        lines.append(('""' if texts == [""] else separator.join(texts)) + "\n")
+    need_characters("write", size)
     return "".join(lines)
 
 
-def _all_keys(rows: Sequence[Value]) -> list[Value]:
+def _all_keys(rows: Sequence[Value]) -> Sequence[Value]:
     """Return the keys of all rows that are maps, in the order in which they first occur."""
-    keys: dict[Value, None] = {}
+    keys = EMPTY_SET
     for row in rows:
         if type(row) in MAPS:
-            keys.update((key, None) for key, _ in row.items())
-    return list(keys)
+            for key, _ in row.items():
+                keys = keys.conj(key)
+    return tuple(keys)
 
 
-def _cells(row: Value, keys: list[Value]) -> Sequence[Value]:
+def _cells(row: Value, keys: Sequence[Value]) -> Sequence[Value]:
     if type(row) in MAPS:
         return [row.get(key) for key in keys]
     if row is None or type(row) in (str, bytes) or type(row) in SETS:
         raise wrong("write", "rows that are vectors or maps", 1, row)
     return items_of("write", row)
-
-
-def _line(cells: Sequence[Value], separator: str) -> str:
-    texts = [_cell(cell, separator) for cell in cells]
-    return ('""' if texts == [""] else separator.join(texts)) + "\n"
 
 
 def _cell(value: Value, separator: str) -> str:

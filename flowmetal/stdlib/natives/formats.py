@@ -7,10 +7,13 @@ from flowmetal.stdlib.natives.arguments import need_map, need_text, wrong
 from flowmetal.stdlib.natives.table import MISSING, Table
 from flowmetal.stdlib.natives.walking import all_of, unrealised_inside
 from flowmetal.values import (
+    KINDS,
     DataError,
     Keyword,
     List,
     Map,
+    Range,
+    Repeat,
     Set,
     Value,
     Vector,
@@ -21,7 +24,9 @@ from flowmetal.values import (
     set_of,
     vector,
 )
-from flowmetal.values.meter import charge
+from flowmetal.values.limits import allow_characters, too_many_items
+from flowmetal.values.meter import charge, meter
+from flowmetal.values.walking import COMPOSITE, children_of
 
 core = Table("flow.core")
 json = Table("flow.json")
@@ -69,6 +74,7 @@ def write_json(x: Value, options: Value = None) -> str:
     pretty = False if options is None else need_map("write", 2, options).get(_PRETTY, False)
     if unrealised_inside(x):
         raise all_of(x)
+    _need_room(x)
     from flowmetal.values import json_dumps
 
     try:
@@ -77,6 +83,41 @@ def write_json(x: Value, options: Value = None) -> str:
         fail("FM0513", "data/not-data", error.message)
     charge(len(text) >> 3)
     return text
+
+
+def _need_room(x: Value) -> None:
+    """Raise FM0514 for a value whose text would be too long: what it shares is written wherever it stands."""
+    limits = meter().limits
+    items = characters = 0
+    stack = [iter((x,))]
+    while stack:
+        for part in stack[-1]:
+            items += 1
+            if type(part) is Range:
+                items += part.known_count or 0
+            elif type(part) is Repeat:
+                stack.append(iter(part))
+            elif KINDS[type(part)] in COMPOSITE:
+                stack.append(children_of(part))
+            else:
+                characters += _size_of(part)
+            if items > limits.items:
+                too_many_items("write", items)
+            if characters > limits.characters:
+                allow_characters("write", characters)
+            if KINDS[type(part)] in COMPOSITE and type(part) is not Range:
+                break
+        else:
+            stack.pop()
+
+
+def _size_of(scalar: Value) -> int:
+    """Return about how many characters a value that has no parts is written in; never too many."""
+    if type(scalar) is str or type(scalar) is bytes:
+        return len(scalar)
+    if type(scalar) is int:
+        return scalar.bit_length() >> 2
+    return 1 if scalar is None or type(scalar) in (bool, float) else len(pr_str(scalar))
 
 
 @edn("-read-string")

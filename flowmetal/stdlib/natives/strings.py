@@ -21,7 +21,7 @@ from flowmetal.values import (
     list_of,
     vector,
 )
-from flowmetal.values.limits import need_characters
+from flowmetal.values.limits import allow_characters, need_characters
 from flowmetal.values.meter import charge
 
 native = Table("flow.string")
@@ -97,7 +97,8 @@ def replace(text: Value, pattern: Value, by: Value, once: Value) -> str:
         by = by.text
     if type(pattern) is str:
         need_text("replace", 3, by)
-        need_characters("replace", len(text) + text.count(pattern) * len(by))
+        count = min(1, text.count(pattern)) if once else text.count(pattern)
+        need_characters("replace", len(text) + count * (len(by) - len(pattern)))
         return str(text.replace(pattern, by, 1 if once else -1))
     machine = compiled("replace", pattern)
     template = need_text("replace", 3, by)
@@ -161,12 +162,14 @@ def escape(text: Value, replacements: Value) -> str:
     """Replace each character that is a key of a map."""
     if type(replacements) is not Map:
         raise wrong("escape", "a map of characters", 2, replacements)
-    parts = []
+    parts, size = [], 0
     text = _said("escape", text)
     charge(len(text) >> 3)
     for c in text:
         by = replacements.get(char(c), MISSING)
         parts.append(c if by is MISSING else to_text(by))
+        size += len(parts[-1])
+        allow_characters("escape", size)
     return "".join(parts)
 
 

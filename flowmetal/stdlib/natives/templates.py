@@ -15,7 +15,7 @@ from flowmetal.stdlib.natives.table import MISSING, Table
 from flowmetal.stdlib.natives.text import to_text
 from flowmetal.stdlib.natives.walking import MAPS, all_of, unrealised_inside
 from flowmetal.values import FlowError, Keyword, Value, fail, keyword, list_of, show, vector
-from flowmetal.values.limits import need_characters
+from flowmetal.values.limits import allow_characters, need_characters
 
 native = Table("flow.template")
 
@@ -28,7 +28,7 @@ def render(template: Value, values: Value) -> str:
     text = need_text("render", 1, template)
     need_map("render", 2, values)
     parts: list[str] = []
-    at = 0
+    at = size = 0
     for hole in _HOLE.finditer(text):
         parts.append(text[at : hole.start()])
         at = hole.end()
@@ -39,7 +39,9 @@ def render(template: Value, values: Value) -> str:
             if unrealised_inside(found):
                 raise all_of(vector((found,)))
             parts.append(to_text(found))
-        need_characters("render", sum(map(len, parts[-2:])))
+        size += sum(map(len, parts[-2:]))
+        allow_characters("render", size)
+    need_characters("render", size + len(text) - at)
     return "".join((*parts, text[at:]))
 
 

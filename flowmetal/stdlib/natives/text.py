@@ -133,7 +133,7 @@ def format_text(pattern: Value, *values: Value) -> str:
     """Fill a pattern of %s, %d, %.2f and so on, as Java's formatter does."""
     text = need_text("format", 1, pattern)
     parts: list[str] = []
-    at = used = 0
+    at = used = size = 0
     place = -1
     while (start := text.find("%", at)) >= 0:
         parts.append(text[at:start])
@@ -142,8 +142,10 @@ def format_text(pattern: Value, *values: Value) -> str:
             raise bad_format(f"{pr_str(text[start : start + 5])} is not a directive")
         index, flags, width, precision, kind = found.groups()
         at = found.end()
+        allow_characters("format", size)
         if kind in "%n":
             parts.append(_padded("%" if kind == "%" else "\n", flags, width))
+            size += len(parts[-1])
             continue
         if index != "<":
             place = int(index[:-1][:12]) - 1 if index else used
@@ -152,6 +154,8 @@ def format_text(pattern: Value, *values: Value) -> str:
             raise bad_format(f"{found.group()} has no argument")
         made = _directive(found.group(), kind, flags, width, precision, values[place])
         parts.append(made.upper() if kind.isupper() else made)
+        size += len(made)
+    need_characters("format", size + len(text))
     return "".join([*parts, text[at:]])
 
 
@@ -214,6 +218,7 @@ def _float(
 def _fixed(number: Decimal, places: int) -> str:
     from decimal import ROUND_HALF_UP, Context, Decimal
 
+    need_characters("format", max(number.adjusted(), 0) + places)
     unit = Decimal(1).scaleb(-places)
     context = Context(prec=max(number.adjusted(), 0) + places + 2)
     return f"{number.quantize(unit, ROUND_HALF_UP, context):f}"

@@ -22,6 +22,7 @@ from flowmetal.values import (
     show,
     vector,
 )
+from flowmetal.values.limits import allow_characters
 from flowmetal.values.names import reads_as_keyword
 
 native = Table("flow.url")
@@ -53,8 +54,12 @@ def decode(text: Value) -> str:
 @native("query-string")
 def query_string(query: Value) -> str:
     """Return name=value&...; nil leaves a name out, a sequence repeats it."""
-    pairs = _pairs(need_map("query-string", 1, query))
-    return "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in pairs)
+    pairs, size = [], 0
+    for name, value in _pairs(need_map("query-string", 1, query)):
+        pairs.append(f"{_quoted(name)}={_quoted(value)}")
+        size += len(pairs[-1]) + 1
+        allow_characters("query-string", size)
+    return "&".join(pairs)
 
 
 def _pairs(query: Map) -> Iterator[tuple[str, str]]:
