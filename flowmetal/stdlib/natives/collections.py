@@ -187,6 +187,10 @@ def into(to: Value, source: Value) -> Value:
         return None
     items = items_of("into", source)
     kind = type(to)
+    if kind is Vector and len(items) < len(to) >> 3:
+        for item in items:  # what is there already is shared, and not saved again
+            to = to.conj(item)
+        return to
     if kind is Vector:
         return vector((*to, *items)).with_meta(to.meta)
     if kind is Set and not len(to):

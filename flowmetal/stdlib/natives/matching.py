@@ -52,7 +52,7 @@ def match_items(value: Value, size: int, more: bool) -> Value:
 def match_rest(value: Value, size: int) -> Value:
     """Return what follows the first ``size`` items: of a vector a vector, else a sequence."""
     if isinstance(value, (Vector, MapEntry)):
-        return vector(list(value)[size:])
+        return value.subvec(size, len(value))
     for _ in range(size - 1):
         if value is None:
             break
