@@ -14,6 +14,7 @@ from typing import Final
 from flowmetal.values import kinds
 from flowmetal.values.errors import fail
 from flowmetal.values.kinds import KINDS, Value
+from flowmetal.values.meter import charge
 from flowmetal.values.numbers import INTEGER_BITS, divide_by_zero, too_large
 from flowmetal.values.scalars import Ratio
 
@@ -31,8 +32,9 @@ def decimal_of(coefficient: int, exponent: int, operator: str = "bigdec") -> Dec
 
 def parts_of(number: Decimal) -> tuple[int, int]:
     """Return coefficient and exponent."""
-    exponent = number.as_tuple().exponent
+    _, digits, exponent = number.as_tuple()
     assert isinstance(exponent, int)
+    charge(len(digits) >> 1)  # Python turns them into an integer one by one
     return int(_EXACT.scaleb(number, -exponent)), exponent
 
 
@@ -49,6 +51,7 @@ def to_decimal(operator: str, number: Value) -> Decimal:
     if kind == kinds.INTEGER:
         if number.bit_length() > INTEGER_BITS:  # as a limit of the run allows
             too_large(operator)
+        charge(number.bit_length() >> 4)
         return Decimal(number)
     if kind == kinds.RATIO:
         return _divide(operator, Decimal(number.numerator), Decimal(number.denominator))
@@ -123,6 +126,7 @@ def _sum(operator: str, x: Decimal, y: Decimal) -> Decimal:
 
 def _multiply(operator: str, x: Decimal, y: Decimal) -> Decimal:
     digits = len(x.as_tuple().digits) + len(y.as_tuple().digits)
+    charge(digits >> 5)
     if digits > DIGITS or abs(_exponent(x) + _exponent(y)) > _EXPONENT:
         too_large(operator)
     product = _EXACT.multiply(x, y)

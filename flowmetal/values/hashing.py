@@ -121,6 +121,7 @@ def _hash_scalar(value: Value, kind: int) -> int:
 def _hash_decimal(value: Value) -> int:
     """Hash a decimal so that ``1.0M`` and ``1.00M`` agree."""
     sign, digits, exponent = value.as_tuple()
+    lend(len(digits) >> 2)
     text = "".join(map(str, digits))
     stripped = text.rstrip("0")
     if not stripped:

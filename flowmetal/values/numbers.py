@@ -324,12 +324,12 @@ def _rational(operator: str, a: Value, b: Value) -> Value:
     """Apply an operator to integers and ratios."""
     top, bottom = (a, 1) if type(a) is int else (a.numerator, a.denominator)
     other_top, other_bottom = (b, 1) if type(b) is int else (b.numerator, b.denominator)
+    charge_integers(top.bit_length(), other_top.bit_length())
+    charge_integers(bottom.bit_length(), other_bottom.bit_length())
     if operator == "*":
         return _checked_ratio(operator, top * other_top, bottom * other_bottom)
     if operator in ("/", "quot", "rem", "mod") and other_top == 0:
         divide_by_zero(operator)
-    charge_integers(top.bit_length(), other_top.bit_length())
-    charge_integers(bottom.bit_length(), other_bottom.bit_length())
     left = top * other_bottom
     right = other_top * bottom
     if operator == "/":
@@ -424,6 +424,8 @@ def _compare(operator: str, a: Value, b: Value) -> int | None:
     if kind == kinds.RATIO:
         top, bottom = (a, 1) if type(a) is int else (a.numerator, a.denominator)
         other_top, other_bottom = (b, 1) if type(b) is int else (b.numerator, b.denominator)
+        charge_integers(top.bit_length(), other_bottom.bit_length())
+        charge_integers(other_top.bit_length(), bottom.bit_length())
         left, right = top * other_bottom, other_top * bottom
         return (left > right) - (left < right)
     return int(a > b) - int(a < b)

@@ -14,7 +14,7 @@ from flowmetal.values import kinds
 from flowmetal.values.errors import type_error
 from flowmetal.values.kinds import KINDS, Value
 from flowmetal.values.limits import too_many_items
-from flowmetal.values.meter import meter
+from flowmetal.values.meter import lend, meter
 from flowmetal.values.names import Keyword
 from flowmetal.values.numbers import compare_numbers, is_number
 from flowmetal.values.vector import Vector
@@ -47,9 +47,11 @@ def compare(a: Value, b: Value) -> int:
             else:
                 order = _compare_scalars(x, y)
             if order:
+                lend(seen >> 2)
                 return order
         else:
             stack.pop()
+    lend(seen >> 2)
     return 0
 
 

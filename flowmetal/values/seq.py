@@ -19,6 +19,7 @@ from flowmetal.values.lazy import Cons, LazySeq, Realise, realised, walk
 from flowmetal.values.limits import need_items
 from flowmetal.values.lists import EMPTY_LIST, List
 from flowmetal.values.map import Map
+from flowmetal.values.meter import charge
 from flowmetal.values.numbers import add, ge, gt, lt
 from flowmetal.values.printing import describe, show
 from flowmetal.values.scalars import char
@@ -226,18 +227,17 @@ class IndexedSeq:
         if kind is str:
             return map(char, source[self.index :])
         if kind in _TABLES:
-            return self._iterate_table()
+            entries = source.body.entries_from(self.index)
+            return (
+                (MapEntry(key, value) for key, value in entries)
+                if kind is Map
+                else (key for key, _ in entries)
+            )
         if kind is SortedMap or kind is SortedSet:
             return iter(source.members_from(self.index))
         if kind is Vector and type(source.body) is not tuple:
             return iter(source.subvec(self.index, len(source)))
         return iter(tuple(source)[self.index :])
-
-    def _iterate_table(self) -> Iterator[Value]:
-        rest: Value = self
-        while type(rest) is IndexedSeq:
-            yield rest.first
-            rest = rest.rest
 
     def __eq__(self, other: object) -> bool:
         return equal(self, other)
@@ -356,10 +356,15 @@ def count(value: Value) -> int:
         if KINDS[type(value)] in _ITERABLE:
             return len(value)
         raise _not_a_collection(value)
-    known = value.known_count
-    if known is None and is_endless(value):
+    known: int | None = value.known_count
+    if known is not None:
+        return known
+    if is_endless(value):
         fail("FM0324", "type/mismatch", "`count` needs an end, this sequence has none")
-    return sum(1 for _ in value) if known is None else known
+    walked = sum(1 for _ in value)
+    if not value.is_chain:  # which is charged for where it is walked
+        charge(walked >> 3)
+    return walked
 
 
 def is_endless(value: Value) -> bool:

@@ -320,6 +320,14 @@ class TableTrie:
         entry: Entry = node.slots[ordinal & MASK]
         return entry
 
+    def entries_from(self, ordinal: int) -> Iterator[Entry]:
+        """Iterate over the entries from an ordinal on."""
+        found = self.first_from(ordinal)
+        while found is not None:
+            leaf = find_leaf(self.order, self.shift, found)
+            yield from (entry for entry in leaf[found & MASK :] if entry is not None)
+            found = self.first_from((found | MASK) + 1)
+
     def first_from(self, ordinal: int) -> int | None:
         """Return the lowest ordinal, not below ``ordinal``, that has an entry."""
         return _first_from(self.order, self.shift, ordinal)

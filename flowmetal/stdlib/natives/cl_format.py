@@ -48,6 +48,7 @@ def cl_format(text: Value, arguments: Value) -> str:
     """Return the text that a format makes of its arguments."""
     require_realised(arguments, meter().limits.items)
     form = need_text("cl-format", 2, text)
+    charge(len(form) >> 1)
     given = list(items_of("cl-format", arguments))
     writer = _Writer(form, given)
     try:

@@ -195,6 +195,7 @@ def into(to: Value, source: Value) -> Value:
         return vector((*to, *items)).with_meta(to.meta)
     if kind is Set and not len(to):
         return set_of(items).with_meta(to.meta)
+    charge(len(items))
     return conj(to, *items)
 
 
@@ -229,6 +230,7 @@ def assoc_one(coll: Value, key: Value, value: Value) -> Value:
 def assoc_in(coll: Value, path: Value, value: Value) -> Value:
     """Set the value at the end of ``path``; maps are made on the way where there is nothing."""
     steps = items_of("assoc-in", path) or [None]
+    charge(len(steps))
     levels = [coll]
     for step in steps[:-1]:
         levels.append(get(levels[-1], step))
@@ -277,7 +279,9 @@ def merge(*maps: Value) -> Value:
 def select_keys(coll: Value, names: Value) -> Map:
     """Return a map of only the entries whose keys are in ``names``."""
     found = []
-    for name in items_of("select-keys", names):
+    wanted = items_of("select-keys", names)
+    charge(len(wanted))
+    for name in wanted:
         entry = find(coll, name)
         if entry is not None:
             found.append((name, entry.nth(1)))
@@ -396,7 +400,9 @@ def empty(coll: Value) -> Value:
 def frequencies(coll: Value) -> Map:
     """Return how often each distinct item occurs, in order of first occurrence."""
     counts = EMPTY_MAP
-    for item in items_of("frequencies", coll):
+    items = items_of("frequencies", coll)
+    charge(2 * len(items))
+    for item in items:
         counts = counts.assoc(item, counts.get(item, 0) + 1)
     return counts
 

@@ -19,6 +19,7 @@ from flowmetal.stdlib.natives.walking import MAPS, SETS, items_of
 from flowmetal.stdlib.natives.words import words_of
 from flowmetal.values import EMPTY_SET, FlowError, Map, Value, hash_map, keyword, show, vector
 from flowmetal.values.limits import allow_characters, need_characters
+from flowmetal.values.meter import charge
 
 native = Table("flow.csv")
 
@@ -34,6 +35,7 @@ def parse(text: Value, options: Value = None) -> Value:
     """Return the rows of a CSV text."""
     given = need_options("parse", 2, options, _READING)
     source = need_text("parse", 1, text).removeprefix(_BYTE_ORDER_MARK)
+    charge(len(source))
     rows = _rows(source, _separator("parse", given))
     header = given.get(_HEADER)
     if header is None:
@@ -108,6 +110,7 @@ def write(rows: Value, options: Value = None) -> str:
     for cells in chain([keys] if keys else [], (_cells(row, keys) for row in found)):
         texts = [_cell(cell, separator) for cell in cells]
         size += sum(map(len, texts)) + len(texts)
+        charge(2 * len(texts))
         allow_characters("write", size)
         lines.append(('""' if texts == [""] else separator.join(texts)) + "\n")
     need_characters("write", size)

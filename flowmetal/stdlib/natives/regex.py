@@ -30,7 +30,7 @@ from flowmetal.values import (
     pr_str,
     vector,
 )
-from flowmetal.values.meter import charge
+from flowmetal.values.meter import charge, lend
 
 if TYPE_CHECKING:
     from flowmetal.stdlib.natives.regex_parsing import Tree
@@ -64,6 +64,7 @@ def compile_regex(pattern: str, flags: str) -> Compiled:
     from flowmetal.stdlib.natives.backtracking import Backtracking
     from flowmetal.stdlib.natives.regex_parsing import Wrong, parse
 
+    lend(2 * len(pattern))  # compiled before, it costs nothing
     try:
         tree = parse(pattern, flags)
         if tree.needs_backtracking:
@@ -254,4 +255,6 @@ def re_seq(pattern: Value, text: Value) -> Value:
 def matches_in(machine: Compiled, text: str) -> list[Match]:
     """Return all matches from left to right that do not overlap."""
     charge(len(text) >> 6)
-    return list(machine.finditer(text))
+    found = list(machine.finditer(text))
+    charge(2 * len(found))
+    return found

@@ -113,11 +113,13 @@ def drop_cells(coll: Value, count: int) -> Value:
         cell = seq(cell)
         while done < count and cell is not None:
             if type(cell) is not Cons:
+                charge(done)
                 return _drop_data(cell, count - done)
             cell, done = cell.rest, done + 1
             cell = seq(cell)
     except Unrealised as need:
         raise Unrealised(need.lazy, Realise.ALL, count - done + 1) from None
+    charge(done)
     return cell
 
 
@@ -239,7 +241,8 @@ def reverse(coll: Value) -> Value:
 def rseq(coll: Value) -> Value:
     if type(coll) not in (Vector, MapEntry, SortedMap, SortedSet):
         raise wrong("rseq", "a vector or a sorted collection", 1, coll)
-    return list_of(tuple(reversed(tuple(coll)))) if len(coll) else None
+    charge(len(coll) >> 2)
+    return IndexedSeq(vector(reversed(tuple(coll))), 0) if len(coll) else None
 
 
 @native("-range")

@@ -54,6 +54,7 @@ def split(text: Value, pattern: Value, limit: Value = 0) -> Value:
         raise wrong("split", "a regular expression or a string", 2, pattern)
     most = need_int("split", 3, limit)
     parts = _split(text, matches_in(compile_regex(pattern.pattern, pattern.flags), text), most)
+    charge(len(parts))
     return vector(_without_empty_end(parts, text) if most == 0 else parts)
 
 
@@ -81,6 +82,8 @@ def _split(text: str, matches: list[Match], most: int) -> list[str]:
 def split_lines(text: Value) -> Value:
     """Split at line ends; empty lines at the end are dropped."""
     lines = re.split(r"\r?\n", need_text("split-lines", 1, text))
+    charge(len(text) >> 8)
+    charge(len(lines))
     return vector(_without_empty_end(lines, text))
 
 
@@ -217,24 +220,39 @@ def last_index_of(text: Value, part: Value, end: Value = MISSING) -> int | None:
 
 
 def _said(function: str, x: Value) -> str:
-    """Return the text of anything but nil: keywords and symbols have capitals too."""
-    return need_text(function, 1, x) if x is None else to_text(x)
+    """Return the text of anything but nil, and charge for it: keywords and symbols have capitals too."""
+    text = need_text(function, 1, x) if x is None else to_text(x)
+    charge(len(text) >> 10)
+    return text
+
+
+def _cased(function: str, x: Value) -> str:
+    """Return a text that will be changed letter by letter, and charge for that."""
+    text = _said(function, x)
+    charge(len(text) >> 7)
+    return text
 
 
 def _capitalized(text: str) -> str:
     return text[:1].upper() + text[1:].lower()
 
 
-native.add("upper-case", lambda s: _said("upper-case", s).upper())
-native.add("lower-case", lambda s: _said("lower-case", s).lower())
-native.add("capitalize", lambda s: _capitalized(_said("capitalize", s)))
-native.add("reverse", lambda s: _t("reverse", s)[::-1])
+native.add("upper-case", lambda s: _cased("upper-case", s).upper())
+native.add("lower-case", lambda s: _cased("lower-case", s).lower())
+native.add("capitalize", lambda s: _capitalized(_cased("capitalize", s)))
+native.add("reverse", lambda s: _cased("reverse", _t("reverse", s))[::-1])
 native.add("trim", lambda s: _t("trim", s).strip(WHITE_SPACE))
 native.add("triml", lambda s: _t("triml", s).lstrip(WHITE_SPACE))
 native.add("trimr", lambda s: _t("trimr", s).rstrip(WHITE_SPACE))
 native.add("trim-newline", lambda s: _t("trim-newline", s).rstrip("\r\n"))
 
-native.add("lines", lambda s: list_of(_t("lines", s).splitlines()))
+
+@native("lines")
+def lines(text: Value) -> Value:
+    """Return the lines of a text."""
+    found = _cased("lines", _t("lines", text)).splitlines()
+    charge(len(found))
+    return list_of(found)
 
 
 @native("pad-left")
@@ -296,4 +314,5 @@ def dedent(text: Value) -> str:
     """Remove the indentation that all lines share."""
     import textwrap
 
-    return textwrap.dedent(_t("dedent", text))
+    charge(len(need_text("dedent", 1, text)) >> 2)
+    return textwrap.dedent(text)

@@ -16,6 +16,7 @@ from flowmetal.stdlib.natives.text import to_text
 from flowmetal.stdlib.natives.walking import MAPS, all_of, unrealised_inside
 from flowmetal.values import FlowError, Keyword, Value, fail, keyword, list_of, show, vector
 from flowmetal.values.limits import allow_characters, need_characters
+from flowmetal.values.meter import charge
 
 native = Table("flow.template")
 
@@ -42,6 +43,7 @@ def render(template: Value, values: Value) -> str:
         size += sum(map(len, parts[-2:]))
         allow_characters("render", size)
     need_characters("render", size + len(text) - at)
+    charge(len(parts) + (len(text) >> 6))
     return "".join((*parts, text[at:]))
 
 
@@ -54,14 +56,19 @@ def names(template: Value) -> Value:
 
 
 def _name_in(text: str, hole: re.Match[str]) -> str:
-    line = text.count("\n", 0, hole.start()) + 1
     if hole[1] is None:
+        line = _line_of(text, hole)
         fail("FM0507", "parse/template", f"the template never closes the {{{{ of line {line}")
     name = hole[1].strip()
     if not name or re.search(r"[\s{}]", name):
+        line = _line_of(text, hole)
         why = f"the template needs a name between braces, line {line} has {show(hole[0])}"
         fail("FM0507", "parse/template", why)
     return name
+
+
+def _line_of(text: str, hole: re.Match[str]) -> int:
+    return text.count("\n", 0, hole.start()) + 1
 
 
 def _find(name: str, values: Value) -> Value:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 from flowmetal.values.limits import allow_characters, need_characters
-from flowmetal.values.meter import meter
+from flowmetal.values.meter import charge, meter
 
 native = Table("flow.core")
 
@@ -109,6 +109,7 @@ def subs(text: Value, start: Value, end: Value = MISSING) -> str:
             raise out_of_bounds("subs", index, len(text))
     if start > stop:
         raise out_of_bounds("subs", stop, len(text))
+    charge((stop - start) >> 10)
     return str(text[start:stop])
 
 

@@ -23,6 +23,7 @@ from flowmetal.values import (
     vector,
 )
 from flowmetal.values.limits import allow_characters
+from flowmetal.values.meter import charge
 from flowmetal.values.names import reads_as_keyword
 
 native = Table("flow.url")
@@ -57,6 +58,7 @@ def query_string(query: Value) -> str:
     pairs, size = [], 0
     for name, value in _pairs(need_map("query-string", 1, query)):
         pairs.append(f"{_quoted(name)}={_quoted(value)}")
+        charge(8)
         size += len(pairs[-1]) + 1
         allow_characters("query-string", size)
     return "&".join(pairs)
@@ -75,7 +77,8 @@ def _pairs(query: Map) -> Iterator[tuple[str, str]]:
 def parse_query(text: Value) -> Value:
     """Return a map of a query string; a name that occurs again has a vector."""
     found: dict[Value, Value] = {}
-    for pair in need_text("parse-query", 1, text).removeprefix("?").split("&"):
+    charge(len(need_text("parse-query", 1, text)))
+    for pair in text.removeprefix("?").split("&"):
         if pair:
             name, _, value = (
                 _unquoted("parse-query", part.replace("+", " ")) for part in pair.partition("=")
@@ -171,6 +174,7 @@ def _names_of_parts() -> str:
 def _quoted(text: str, safe: str = "") -> str:
     from urllib.parse import quote
 
+    charge(len(text) >> 4)
     try:
         return quote(text, safe)
     except UnicodeEncodeError:
@@ -180,6 +184,7 @@ def _quoted(text: str, safe: str = "") -> str:
 def _unquoted(function: str, text: str) -> str:
     from urllib.parse import unquote
 
+    charge(len(text) >> 4)
     try:
         if re.search(r"%(?![0-9A-Fa-f]{2})", text) is None:
             return unquote(text, errors="strict")
