@@ -99,12 +99,10 @@ def _check_then(machine: Machine, fiber: Fiber, index: int, where: str) -> None:
         case None | Retry():
             require(index > 0, where)
         case Search(_, number, frame, handler):
-            searched = machine.fibers.get(number)
-            require(searched is not None and index > 0 and handler >= 0, where)
-            assert searched is not None
-            last = index if searched is fiber else len(searched.frames)
-            require(0 <= frame < last, where)
-            check_target(searched, last, frame, handler, where)
+            require(index > 0 and frame >= 0 and handler >= 0, where)
+            if number == fiber.number:  # else the machine looks whether that one is still there
+                require(frame < index, where)
+                check_target(fiber, index, frame, handler, where)
 
 
 def check_target(fiber: Fiber, index: int, frame: int, handler: int, where: str) -> None:

@@ -52,9 +52,9 @@ from flowmetal.vm.unwinding import (
     cancel,
     close,
     hurry,
+    interrupt,
     is_to_stop,
     raise_error,
-    take_cancellation,
     with_suppressed,
 )
 from flowmetal.vm.vars import define
@@ -187,7 +187,7 @@ def _end_quantum(machine: Machine, fiber: Fiber) -> None:
     if len(machine.ready) > 1 and seal_of(machine, fiber) is None:
         machine.ready.rotate(-1)
     if is_to_stop(machine, fiber):
-        raise_error(machine, fiber, take_cancellation(machine, fiber))
+        interrupt(machine, fiber)
     elif _is_too_deep(machine, fiber):
         most = machine.limits.frames
         error = limit_error("FM0308", "frames", f"recursion is more than {most:,} frames deep")

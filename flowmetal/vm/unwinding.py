@@ -176,7 +176,7 @@ def _search_frames(
             row += 1
         outer = standing.then
         if isinstance(outer, Search) and error.type is not RESTART:
-            if not _observes(machine, outer):
+            if not _observes(machine, fiber, outer):
                 # The predicate of an outer search has failed itself: it does not take the error.
                 unwind(machine, fiber, error, frame, -1)
                 return True
@@ -202,8 +202,10 @@ def failed_scopes(machine: Machine, fiber: Fiber) -> Iterator[tuple[Scope, Verdi
 
 def take_answer(machine: Machine, fiber: Fiber, then: Search, takes: bool) -> None:
     """Go on after the predicate of a handler has answered."""
-    searched = machine.fibers[then.fiber]
-    if not takes or _observes(machine, then):
+    searched = _who_was_asked(machine, fiber, then)
+    if searched is None:
+        search(machine, fiber, then.error, fiber, -1, 0)
+    elif not takes or _observes(machine, fiber, then):
         search(machine, fiber, then.error, searched, then.frame, then.handler + 1)
     else:
         _decide(machine, fiber, Verdict(then.error, then.frame, then.handler), searched)
@@ -339,9 +341,28 @@ def error_of(cancellation: Cancellation) -> ErrorValue:
 
 
 def check_cancellation(machine: Machine, fiber: Fiber) -> None:
-    """Raise what was asked for, if the fiber may be cancelled where it is: a switch point."""
-    if is_to_stop(machine, fiber):
+    """Raise what was asked for, if the fiber may be cancelled where it is: a switch point.
+
+    A handler that is asked about an error may not wait, and is told so.
+    """
+    if is_to_stop(machine, fiber) and not is_asking(fiber.frames):
         raise FlowError(take_cancellation(machine, fiber))
+
+
+def interrupt(machine: Machine, fiber: Fiber) -> None:
+    """Raise what was asked for in a fiber that computes.
+
+    A handler that is asked about an error is not listened to any further: the error goes on as if
+    the handler did not take it, so that neither is lost, and the cancellation is raised later.
+    """
+    frames = fiber.frames
+    asking = [index for index, frame in enumerate(frames) if isinstance(frame.then, Search)]
+    if asking:
+        due = _due(machine, fiber)
+        assert due is not None
+        unwind(machine, fiber, error_of(due), asking[-1], -1)
+    else:
+        raise_error(machine, fiber, take_cancellation(machine, fiber))
 
 
 def hurry(machine: Machine, number: int) -> None:
@@ -428,8 +449,32 @@ def _takes(
             return handler.kind is HandlerKind.PREDICATE and answer not in (None, False)
 
 
-def _observes(machine: Machine, asked: Search) -> bool:
-    handler = machine.fibers[asked.fiber].frames[asked.frame].body.handlers[asked.handler]
+def _who_was_asked(machine: Machine, fiber: Fiber, asked: Search) -> Fiber | None:
+    """Return the fiber whose handler is asked about an error of ``fiber``, None if the error does not
+    reach that any more: it was cancelled meanwhile."""
+    if asked.fiber == fiber.number:
+        return fiber
+    for each, top, _ in waiting_for(machine, fiber):
+        if each.number == asked.fiber:
+            return each if _protects(each, top, asked) else None
+    return None
+
+
+def _protects(fiber: Fiber, top: int, asked: Search) -> bool:
+    if not 0 <= asked.frame <= top:
+        return False
+    handlers = fiber.frames[asked.frame].body.handlers
+    if asked.handler >= len(handlers):
+        return False
+    handler = handlers[asked.handler]
+    return handler.start <= place(fiber.frames, asked.frame) < handler.end
+
+
+def _observes(machine: Machine, fiber: Fiber, asked: Search) -> bool:
+    searched = _who_was_asked(machine, fiber, asked)
+    if searched is None:
+        return False
+    handler = searched.frames[asked.frame].body.handlers[asked.handler]
     return handler.kind is HandlerKind.OBSERVER
 
 

@@ -1,6 +1,9 @@
-from flowmetal.values import Map, Vector, vector
+import pytest
+
+from flowmetal.embed.machine import Machine
+from flowmetal.values import ErrorValue, Map, Vector, vector
 from flowmetal.vm.state import FiberStatus, MachineStatus
-from tests.vm.programs import k, machine, main, run
+from tests.vm.programs import k, machine, main, program, run
 
 
 def words(body: str) -> list[str]:
@@ -193,6 +196,64 @@ def test_cancellation_reaches_an_endless_loop_where_its_quantum_ends() -> None:
     turn = made.run(25_000)
     assert turn.status is MachineStatus.CANCELLED
     assert turn.output == "f"
+
+
+ASKED = "(catch (fn [e] (loop [i 0] (if (< i 50000) (recur (inc i)) true))) e :asked)"
+"""A handler that thinks for several quanta."""
+
+
+def test_a_cancellation_while_a_handler_is_asked_is_raised_where_the_fiber_next_waits() -> None:
+    thrown = '(throw (ex-info "no" {}))'
+    for form in (
+        f"(try {thrown} {ASKED})",
+        f"(with-handler [:default (fn [e] (loop [] (recur)))] {thrown})",
+        f"(try {thrown} (catch (fn [e] (try (loop [] (recur)) (catch :flow/cancelled e true))) e 1))",
+    ):
+        text = f'(defn main [] (try {form} (catch :default e (print "on ") (sleep! #dur "9s") 1)))'
+        made = machine(text)
+        assert made.run(25_000).status is MachineStatus.READY
+        made.cancel("enough")
+        turn = made.run()
+        assert turn.status is MachineStatus.CANCELLED, form
+        assert turn.output == "on ", form
+
+
+def test_a_handler_that_may_not_wait_is_told_so_in_a_fiber_that_is_to_stop() -> None:
+    text = """(defn main []
+      (try (throw (ex-info "no" {}))
+           (catch (fn [e] (loop [i 0] (when (< i 9000) (recur (inc i)))) (sleep! #dur "1s")) e 1)
+           (catch :default e (sleep! #dur "1s") 2)))"""
+    made = machine(text)
+    made.run(8_000)
+    made.cancel("enough")
+    assert made.run().status is MachineStatus.CANCELLED
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        f"(try (await! f) {ASKED})",
+        "(with-handler [:default (fn [e] (loop [i 0] (if (< i 50000) (recur (inc i)))))] (await! f))",
+    ],
+)
+def test_who_is_asked_about_an_error_may_be_cancelled_meanwhile(wait: str) -> None:
+    text = f"""(ns user (:require [flow.async :refer :all]))
+    (defn main []
+      (try
+        (scope! [s]
+          (let [f (spawn! (fn [] (perform :time/now {{}}) (throw (ex-info "no" {{}}))))]
+            (spawn! (fn [] {wait}))
+            (spawn! (fn [] (perform :time/now {{}})))
+            (sleep! #dur "9s")))
+        (catch :my/other e (mapv ex-message (:suppressed (ex-data e))))))"""
+    made = machine(text)
+    made.run()
+    made.deliver(2)
+    assert made.run(25_000).status is MachineStatus.READY  # the handler is asked
+    made.deliver(3, error=ErrorValue(k("my/other"), "other"))
+    while (turn := made.run(5_000)).status is MachineStatus.READY:
+        made = Machine.restore(made.snapshot(), program(text))
+    assert turn.result == vector(["no"])
 
 
 def test_tail_calls_beyond_those_remembered_are_said_to_be_dropped() -> None:
