@@ -269,13 +269,16 @@ def _error(machine: Machine) -> Value:
 
 
 def _take_inbox(machine: Machine, count: int) -> None:
-    """Take in the first ``count`` facts in their order. Those behind stay visible while one takes effect.
+    """Take in the first ``count`` facts in their order, up to one that parks the run. Those behind stay visible
+    while one takes effect.
 
     It costs fuel, so that two facts that enter at the same fuel have entered together.
     """
     if machine.inbox:
         machine.fuel_used += 1
     for _ in range(count):
+        if not _is_alive(machine):
+            return
         fact = machine.inbox.pop(0).fact
         match fact:
             case EffectResult() as result:

@@ -4,11 +4,12 @@ from flowmetal.embed.machine import Machine, image_of
 from flowmetal.embed.natives import natives
 from flowmetal.errors import RunError
 from flowmetal.ids import RunId
-from flowmetal.values import vector
+from flowmetal.values import ErrorValue, vector
 from flowmetal.values.meter import DEFAULT
 from flowmetal.vm import machine as vm
+from flowmetal.vm import reviving
 from flowmetal.vm.link import Image
-from flowmetal.vm.state import MachineStatus
+from flowmetal.vm.state import FiberStatus, MachineStatus
 from tests.vm.programs import k, machine, program, result, run
 
 COUNT = "(defn main [] (loop [i 0] (if (< i 50000) (recur (inc i)) i)))"
@@ -81,6 +82,22 @@ def test_results_enter_by_their_time_and_not_by_their_arrival() -> None:
     made.run()
     made.deliver(2, "c")
     assert made.run().result == vector(["a", "c"])
+
+
+def test_an_error_that_parks_a_run_leaves_what_came_with_it_for_later() -> None:
+    made = machine(
+        """(ns user (:require [flow.async :refer [all!]]))
+        (defn main [] (all! (perform :time/now {}) (perform :time/now {}) (loop [i 0] (if (< i 50000) (recur (inc i)) i))))"""
+    )
+    assert made.run(12_000).status is MachineStatus.READY
+    for number in (1, 2):
+        made.deliver(number, error=ErrorValue(k("my/error"), f"no {number}"))
+    for number in (1, 2):
+        turn = made.run()
+        assert (turn.status, turn.error.message) == (MachineStatus.FAILED, f"no {number}")
+        assert sum(f.status is FiberStatus.FAILED for f in made.state.fibers.values()) == 1
+        reviving.supply(made.state, number)
+    assert made.run().result == vector([1, 2, 50000])
 
 
 def test_output_is_told_once_and_in_order() -> None:
