@@ -18,6 +18,9 @@ LIBRARY = "flow."
 _SHOWN_FRAMES = 40
 """How many frames an error remembers from the top, and as many from the bottom."""
 
+_SHOWN_FIBERS = 40
+"""How many of those who wait for one another it remembers."""
+
 Places = tuple[tuple[str, Span | None], ...]
 
 
@@ -55,13 +58,16 @@ def backtrace(fiber: Fiber, top: int | None = None) -> Places:
 
 def trace(machine: Machine, fiber: Fiber) -> Places:
     """Return where an error of ``fiber`` comes from: its frames, and those of who waits for it."""
-    found = backtrace(fiber)
+    found = list(backtrace(fiber))
     before = fiber
-    for each, top, scope in waiting_for(machine, fiber):
+    for count, (each, top, scope) in enumerate(waiting_for(machine, fiber)):
+        if count == _SHOWN_FIBERS:
+            found.append(("... in more fibers", None))
+            break
         places = backtrace(each, top)
-        found += ((_crossing(before, places, scope), None), *places)
+        found += [(_crossing(before, places, scope), None), *places]
         before = each
-    return found
+    return tuple(found)
 
 
 def _crossing(fiber: Fiber, places: Places, scope: Scope | None) -> str:

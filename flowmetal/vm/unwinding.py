@@ -70,7 +70,7 @@ from flowmetal.vm.state import (
     Search,
     Verdict,
 )
-from flowmetal.vm.tracing import place, trace, waiting_for
+from flowmetal.vm.tracing import backtrace, place, trace, waiting_for
 
 RESTART = Keyword.of("flow", "restart")
 _NAME = keyword("name")
@@ -108,7 +108,9 @@ def too_deep() -> FlowError:
 def raise_error(machine: Machine, fiber: Fiber, error: ErrorValue) -> None:
     """Begin the search for a handler of an error raised where the fiber stands."""
     if not error.frames:
-        error = named(error, fiber).with_frames(trace(machine, fiber))
+        stays = error.type is CANCELLED  # in this fiber: who waits for it gets another error
+        places = backtrace(fiber) if stays else trace(machine, fiber)
+        error = named(error, fiber).with_frames(places)
     search(machine, fiber, error, fiber, len(fiber.frames) - 1, 0)
 
 

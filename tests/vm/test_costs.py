@@ -71,6 +71,27 @@ def test_cancelling_a_fiber_costs_the_same_however_many_answers_wait() -> None:
     assert cancelled(400) < 6 * cancelled(100)
 
 
+def nested(size: int) -> int:
+    """Return what it takes that an error leaves so many scopes, each in a fiber of the one before."""
+    text = """(defn down [n] (if (zero? n) (/ 1 (now!)) (all! (down (dec n)))))
+      (defn main [n] (try (down n) (catch :default e (count (:frames e)))))"""
+    made = ready(text, size)
+    made.deliver(1, 0, at_us=1)
+    return calls_of(made.run)
+
+
+def test_an_error_costs_the_same_for_each_scope_that_it_leaves() -> None:
+    assert nested(400) < 6 * nested(100)
+
+
+def test_an_error_tells_of_the_nearest_of_those_who_wait_for_it() -> None:
+    text = """(defn down [n] (if (zero? n) (/ 1 0) (await! (spawn! down (dec n)))))
+      (defn main [n] (down n))"""
+    few, many = (Machine(program(NS + text), n).run().error.frames for n in (300, 600))
+    assert len(few) == len(many)
+    assert many[-1] == ("... in more fibers", None)
+
+
 def chosen(size: int) -> int:
     """Return what it takes that each of so many fibers, which wait beside each other for two channels, gets one value."""
     text = """(defn main [n]
