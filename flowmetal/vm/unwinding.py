@@ -93,8 +93,9 @@ def with_suppressed(error: ErrorValue, more: Sequence[ErrorValue]) -> ErrorValue
     """Return an error with those that others failed with at the same time as :suppressed data."""
     if not more:
         return error
-    known = error.data.get(_SUPPRESSED) or ()
-    data = error.data.assoc(_SUPPRESSED, vector((*known, *(e for e in more if e not in known))))
+    found = error.data.get(_SUPPRESSED)
+    known = found if isinstance(found, Vector) else ()  # a program may have its own idea of that key
+    data = error.data.assoc(_SUPPRESSED, vector((*known, *more)))
     return ErrorValue(
         error.type, error.message, data, error.cause, error.frames, error.retryable, error.code
     )

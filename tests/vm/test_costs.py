@@ -92,6 +92,24 @@ def test_an_error_tells_of_the_nearest_of_those_who_wait_for_it() -> None:
     assert many[-1] == ("... in more fibers", None)
 
 
+def failing(size: int) -> int:
+    """Return what it takes that so many fibers fail in their clean-up, beside as many others."""
+    text = """(defn bad [i] (try (sleep! #dur "9s") (finally (throw (ex-info "too" {:i i})))))
+      (defn main [n]
+        (try
+          (scope! [s]
+            (dotimes [i n] (spawn! bad i))
+            (scope! [t] (dotimes [i n] (spawn! bad i)) (now!) (/ 1 0)))
+          (catch :default e (count (:suppressed (ex-data e))))))"""
+    made = ready(text, size)
+    made.deliver(1, 0, at_us=1)
+    return calls_of(made.run)
+
+
+def test_a_failure_beside_another_costs_the_same_however_many_there_are() -> None:
+    assert failing(200) < 6 * failing(50)
+
+
 def chosen(size: int) -> int:
     """Return what it takes that each of so many fibers, which wait beside each other for two channels, gets one value."""
     text = """(defn main [n]

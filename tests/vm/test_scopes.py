@@ -151,6 +151,24 @@ def test_what_fibers_fail_with_while_an_error_of_the_body_leaves_their_scope_is_
             assert value(f"(try {form} (catch {taken} e {told}))") == '["no" ["too"]]', form
 
 
+@pytest.mark.parametrize("data", ["{}", "{:a 1}", "{:a (map inc (range 3))}"])
+def test_failures_that_are_alike_are_all_told(data: str) -> None:
+    clean_up = f'(try (sleep! #dur "9s") (finally (throw (ex-info "too" {data}))))'
+    text = f"""(try (scope! [s] (spawn! (fn [] {clean_up}))
+                        (scope! [t] (spawn! (fn [] {clean_up})) (sleep! #dur "1s") {FAIL}))
+                   (catch :my/error e (mapv ex-message (:suppressed (ex-data e)))))"""
+    assert value(text) == '["too" "too"]'
+
+
+@pytest.mark.parametrize("own", ["5", '"text"', "(map inc [1])", "nil", "{:a 1}"])
+def test_what_a_program_calls_suppressed_is_not_in_the_way_of_failures(own: str) -> None:
+    clean_up = '(try (sleep! #dur "9s") (finally (throw (ex-info "too" {}))))'
+    text = f"""(try (scope! [s] (spawn! (fn [] {clean_up}))
+                     (sleep! #dur "1s") (throw (ex-info "no" {{:suppressed {own}}})))
+                   (catch :default e [(ex-message e) (mapv ex-message (:suppressed (ex-data e)))]))"""
+    assert value(text) == '["no" ["too"]]'
+
+
 def test_what_the_clean_up_of_the_body_fails_with_is_told_too() -> None:
     clean_up = '(try (sleep! #dur "9s") (finally (throw (ex-info "too" {:type :my/other}))))'
     told = "(catch Throwable e [(ex-message e) (mapv ex-message (:suppressed (ex-data e)))])"
