@@ -17,6 +17,9 @@ from flowmetal.values.codec_format import TooLarge
 from flowmetal.values.error_classes import also_caught, class_of_error
 
 CANCELLED = Keyword.of("flow", "cancelled")
+RESTART = Keyword.of("flow", "restart")
+NO_FAILURES = (CANCELLED, RESTART)
+"""Errors that unwind a fiber though nothing has failed."""
 
 
 def error_matches(error: ErrorValue, selector: Value) -> bool:

@@ -17,6 +17,7 @@ from flowmetal.values.cells import BROKEN, KEPT, OPEN, VOID
 from flowmetal.values.errors import flow_error
 from flowmetal.vm.calls import call_value
 from flowmetal.vm.effects import refuse_sealed, step_of_child
+from flowmetal.vm.errors import RESTART
 from flowmetal.vm.state import (
     Bindings,
     Fiber,
@@ -117,9 +118,10 @@ def settle(machine: Machine, promise: Promise, state: int, value: Value) -> bool
 def stop_waiting(machine: Machine, fiber: Fiber) -> None:
     """Take a fiber away from what it waits for; its effect is abandoned, its ticket void.
 
-    What has been decided about an error that it was to get there does not count any more.
+    What has been decided about an error that it was to get there does not count any more: that goes along
+    with the failure of the scope that it comes from, or looks for somebody else when it gets here (``unwind``).
     """
-    fiber.verdict = None
+    verdict, fiber.verdict = fiber.verdict, None
     if fiber.waiting_for is not None:
         del machine.open[fiber.waiting_for]
     on = fiber.blocked_on
@@ -127,6 +129,10 @@ def stop_waiting(machine: Machine, fiber: Fiber) -> None:
         on.waiters.remove(fiber.number)
         if on.ticket:
             on.state = VOID
+        if isinstance(on, FiberRef) and verdict is not None and verdict.error.type is not RESTART:
+            home = machine.scopes[machine.fibers[on.number].home]
+            if home.verdict is not None and not on.waiters:
+                home.suppressed.append(verdict.error)
     wake(machine, fiber)
 
 

@@ -28,10 +28,10 @@ from flowmetal.values import (
 )
 from flowmetal.values.errors import flow_error
 from flowmetal.vm.calls import arity_error
-from flowmetal.vm.errors import check_data
+from flowmetal.vm.errors import RESTART, check_data
 from flowmetal.vm.state import Closure, Fiber, FiberStatus, Machine, MachineStatus, Native
 from flowmetal.vm.tracing import place, waiting_for
-from flowmetal.vm.unwinding import RESTART, offers, search
+from flowmetal.vm.unwinding import offers, search
 
 _ARGUMENTS = keyword("args")
 _DESCRIPTION = keyword("description")

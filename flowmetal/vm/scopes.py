@@ -20,7 +20,7 @@ from flowmetal.values import (
 )
 from flowmetal.values.cells import BROKEN, KEPT, OPEN, VOID
 from flowmetal.values.errors import flow_error
-from flowmetal.vm.errors import CANCELLED
+from flowmetal.vm.errors import CANCELLED, NO_FAILURES
 from flowmetal.vm.fibers import (
     Suspended,
     block,
@@ -44,7 +44,6 @@ from flowmetal.vm.state import (
 )
 from flowmetal.vm.tracing import backtrace, own_place
 from flowmetal.vm.unwinding import (
-    RESTART,
     SCOPE,
     cancel,
     check_cancellation,
@@ -59,7 +58,6 @@ from flowmetal.vm.unwinding import (
 )
 
 _TIMER = keyword("timer")
-_NO_FAILURES = (CANCELLED, RESTART)
 
 
 def _spawn(
@@ -180,7 +178,7 @@ def _go_on(machine: Machine, fiber: Fiber, scope: Scope) -> None:
     pending = stack[at] if at >= 0 else None
     verdict = scope.verdict
     if verdict is not None and (pending is None or pending.error is not verdict.error):
-        if pending is not None and pending.error.type not in _NO_FAILURES:
+        if pending is not None and pending.error.type not in NO_FAILURES:
             scope.suppressed.append(pending.error)  # the body's own, of its clean-up
         if pending is not None:
             _ask_again(machine, fiber, scope, pending.error)
@@ -214,7 +212,7 @@ def _failing(fiber: Fiber) -> Verdict | None:
     """Return what unwinds the topmost function of a fiber, in a finally block, if it is a failure."""
     stack = fiber.frames[-1].stack
     at = _pending_at(stack)
-    if at < 0 or stack[at].error.type in _NO_FAILURES:
+    if at < 0 or stack[at].error.type in NO_FAILURES:
         return None
     return Verdict(stack[at].error, stack[at].frame, stack[at].handler)
 

@@ -34,7 +34,6 @@ from flowmetal.bytecode.code import Handler, HandlerKind
 from flowmetal.values import (
     ErrorValue,
     FlowError,
-    Keyword,
     Unrealised,
     Value,
     Vector,
@@ -46,7 +45,7 @@ from flowmetal.values import (
 from flowmetal.values.errors import flow_error
 from flowmetal.values.map import EMPTY_MAP
 from flowmetal.vm.calls import call_value
-from flowmetal.vm.errors import CANCELLED, error_matches
+from flowmetal.vm.errors import CANCELLED, NO_FAILURES, RESTART, error_matches
 from flowmetal.vm.fibers import (
     answer_is_here,
     end,
@@ -72,7 +71,6 @@ from flowmetal.vm.state import (
 )
 from flowmetal.vm.tracing import backtrace, place, trace, waiting_for
 
-RESTART = Keyword.of("flow", "restart")
 _NAME = keyword("name")
 SCOPE = keyword("scope")
 _SUPPRESSED = keyword("suppressed")
@@ -94,7 +92,8 @@ def with_suppressed(error: ErrorValue, more: Sequence[ErrorValue]) -> ErrorValue
     if not more:
         return error
     found = error.data.get(_SUPPRESSED)
-    known = found if isinstance(found, Vector) else ()  # a program may have its own idea of that key
+    # A program may have its own idea of that key.
+    known = found if isinstance(found, Vector) else ()
     data = error.data.assoc(_SUPPRESSED, vector((*known, *more)))
     return ErrorValue(
         error.type, error.message, data, error.cause, error.frames, error.retryable, error.code
@@ -502,10 +501,13 @@ def unwind(machine: Machine, fiber: Fiber, error: ErrorValue, target: int, row: 
     """Drop frames down to handler ``row`` of frame ``target``, through the finally blocks.
 
     ``row`` -1 drops the target frame too and goes on with the search it was part
-    of; ``target`` -1 ends the fiber. An effect that failed is over, unless a handler was asked about
-    its error and this is one of the handler's own.
+    of; ``target`` -1 ends the fiber, if anybody will hear of it. An effect that failed is over,
+    unless a handler was asked about its error and this is one of the handler's own.
     """
     frames = fiber.frames
+    if target < 0 and _reaches_nobody(machine, fiber, error):
+        search(machine, fiber, error, fiber, len(frames) - 1, 0)
+        return
     if fiber.failed is not None and not is_asking(frames[: target + 1]):
         fiber.failed = None
     while frames:
@@ -531,6 +533,21 @@ def unwind(machine: Machine, fiber: Fiber, error: ErrorValue, target: int, row: 
             frames[-1].pc -= 1  # back to the call itself, so that its handlers protect it
     status = FiberStatus.CANCELLED if error.type is CANCELLED else FiberStatus.FAILED
     end(machine, fiber, status, error)
+
+
+def _reaches_nobody(machine: Machine, fiber: Fiber, error: ErrorValue) -> bool:
+    """Say whether a failure that is to end a fiber was on its way to somebody who has left since.
+
+    While finally blocks take their time, who awaited the fiber may be cancelled.
+    """
+    if fiber.handle is None or fiber.handle.waiters or error.type in NO_FAILURES:
+        return False
+    if machine.scopes[fiber.home].verdict is not None:
+        return False
+    return all(
+        scope.verdict is None or scope.verdict.error is not error
+        for scope in machine.scopes.values()
+    )
 
 
 def _leave_scopes(machine: Machine, fiber: Fiber) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from flowmetal.values import Instant, pr_str
 from flowmetal.values.errors import flow_error
+from flowmetal.vm import reviving
 from flowmetal.vm.machine import deliver
 from flowmetal.vm.state import FiberStatus, MachineStatus, Overdue
 from flowmetal.vm.unwinding import is_cleaning_up
@@ -569,7 +570,51 @@ def test_a_fiber_whose_clean_up_took_too_long_has_left_what_was_decided_where_it
     world.compute()  # and it goes through bytes
     assert world.machine.state.fibers[1].status is FiberStatus.DONE
     assert world.machine.state.fibers[1].verdict is None
-    assert world.finish().result == k("late")
+    assert world.finish().error.type is k("x")  # b has failed, and nobody has taken that
+
+
+FAILING = '(spawn! (fn [] (sleep! #dur "1s") (try (throw (ex-info "no" {:type :my/error})) (finally (sleep! #dur "5s")))))'
+
+
+@pytest.mark.parametrize(
+    ("wait", "result"),
+    [
+        ('(try (await! f {:timeout #dur "2s" :else :late}) (catch :my/error e :caught))', ":told"),
+        ('(with-timeout! #dur "2s" {:else :late} (await! f))', ":told"),
+        ('(race! (sleep! #dur "2s") (await! f))', ":told"),
+        ('[(await! f {:timeout #dur "2s" :else :late}) (try (await! f) (catch :my/error e :later))]', "[:late :later]"),
+    ],
+)  # fmt: skip
+def test_a_failure_reaches_its_scope_when_who_was_to_take_it_has_left_meanwhile(
+    wait: str, result: str
+) -> None:
+    text = f'(try (scope! [s] (let [f {FAILING} got {wait}] (sleep! #dur "9s") got)) (catch :my/error e :told))'
+    assert value(text) == result
+
+
+def test_a_failure_that_nobody_is_left_to_take_parks_the_run_where_the_clean_up_ends() -> None:
+    world = World(f"""(defn main []
+      (let [f {FAILING}
+            x (spawn! (fn [] (try (await! f) (catch :my/error e :caught))))]
+        (sleep! #dur "2s")
+        (cancel! x)
+        (sleep! #dur "9s")
+        (await! f)))""")
+    assert world.finish().error.type is k("my/error")
+    assert world.now_us == 6_000_000
+    reviving.supply(world.machine.state, 7)
+    world.compute()
+    assert world.finish().result == 7
+
+
+def test_a_failure_whose_taker_is_cancelled_with_their_scope_is_told_beside_its_failure() -> None:
+    text = f"""(try (scope! [s]
+       (let [f {FAILING}]
+         (spawn! (fn [] (try (await! f) (catch :my/error e :caught))))
+         (sleep! #dur "2s")
+         (throw (ex-info "first" {{}}))))
+       (catch :default e [(ex-message e) (mapv ex-message (:suppressed (ex-data e)))]))"""
+    assert value(text) == '["first" ["no"]]'
 
 
 def test_an_error_reaches_the_await_that_waits_for_it_and_not_one_before() -> None:
