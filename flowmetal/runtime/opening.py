@@ -17,7 +17,7 @@ from flowmetal.runtime.entering import SLEEP
 from flowmetal.runtime.inheriting import error_of, refuse_inherited
 from flowmetal.runtime.options import Options, is_of_a_step, lasting_key, options_of
 from flowmetal.runtime.progress import Note, Pending
-from flowmetal.runtime.retry import duration_us
+from flowmetal.runtime.retry import LONGEST_US, duration_us
 from flowmetal.values import ErrorValue, Instant, keyword
 
 WAITS: Final = frozenset(("run/await", "callback/await", "promise/await", "lock/acquire"))
@@ -191,7 +191,7 @@ def due_us(
 def _end_of_sleep(request: EffectRequest, now_us: int) -> int:
     until = request.args.get(_UNTIL)
     if isinstance(until, Instant):
-        return until.us
+        return max(0, min(until.us, LONGEST_US))
     try:
         return now_us + duration_us(request.args.get(_FOR), "sleep!")
     except ValueError as problem:

@@ -26,6 +26,9 @@ from flowmetal.values import Duration, Keyword, Map, Value, is_number, keyword, 
 from flowmetal.values.numbers import to_float
 
 SECOND_US: Final = 1_000_000
+LONGEST_US: Final = 1 << 62
+"""Some 146,000 years. What a program calls longer is as long, so that stores can hold when it is over."""
+
 _FULL = keyword("full")
 _NONE = keyword("none")
 _SHAPES = ("exponential", "linear", "fibonacci", "constant")
@@ -122,7 +125,7 @@ def policy_of(value: Value, default: RetryPolicy) -> RetryPolicy:
 def duration_us(value: Value, name: str) -> int:
     """Return microseconds of a duration. Raises ValueError with a sentence for the user."""
     if isinstance(value, Duration):
-        return max(0, value.us)
+        return max(0, min(value.us, LONGEST_US))
     if type(value) in (int, float):
         raise ValueError(f"{name}: seconds or milliseconds? write (seconds {show(value)})")
     raise ValueError(f"{name} takes a duration, such as (seconds 5)")
@@ -138,7 +141,7 @@ def _backoff(value: Value) -> tuple[str, int, int, float, int]:
     if value is None:
         return "exponential", DEFAULT.initial_us, DEFAULT.step_us, DEFAULT.factor, DEFAULT.cap_us
     if isinstance(value, Duration):
-        us = max(0, value.us)
+        us = duration_us(value, ":backoff")
         return "constant", us, 0, 1.0, us
     if not isinstance(value, Map):
         raise ValueError(":backoff takes a duration or what (exponential ...) gives")
