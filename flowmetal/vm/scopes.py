@@ -20,7 +20,7 @@ from flowmetal.values import (
 )
 from flowmetal.values.cells import BROKEN, KEPT, OPEN, VOID
 from flowmetal.values.errors import flow_error
-from flowmetal.vm.errors import CANCELLED, NO_FAILURES
+from flowmetal.vm.errors import NO_FAILURES
 from flowmetal.vm.fibers import (
     Suspended,
     block,
@@ -44,11 +44,9 @@ from flowmetal.vm.state import (
 )
 from flowmetal.vm.tracing import backtrace, own_place
 from flowmetal.vm.unwinding import (
-    SCOPE,
     cancel,
     check_cancellation,
     close,
-    failed_scopes,
     forget_cancellation,
     is_to_stop,
     put_back,
@@ -180,8 +178,6 @@ def _go_on(machine: Machine, fiber: Fiber, scope: Scope) -> None:
     if verdict is not None and (pending is None or pending.error is not verdict.error):
         if pending is not None and pending.error.type not in NO_FAILURES:
             scope.suppressed.append(pending.error)  # the body's own, of its clean-up
-        if pending is not None:
-            _ask_again(machine, fiber, scope, pending.error)
         error = with_suppressed(verdict.error, scope.suppressed)
         _amend_verdicts(machine, verdict.error, error)
         raise Suspended(Verdict(error, verdict.frame, verdict.handler))
@@ -189,18 +185,6 @@ def _go_on(machine: Machine, fiber: Fiber, scope: Scope) -> None:
         error = with_suppressed(pending.error, scope.suppressed)
         _amend_pending(fiber.frames[-1], pending.error, error)
         _amend_verdicts(machine, pending.error, error)
-
-
-def _ask_again(machine: Machine, fiber: Fiber, scope: Scope, error: ErrorValue) -> None:
-    """Let what has unwound a fiber up to a failed scope be raised again where it next waits, if it has
-    to go further: a cancellation from outside, or the failure of a scope further out."""
-    if error.type is CANCELLED:
-        number = error.data.get(SCOPE, 0)
-        if number != scope.number and fiber.asked:
-            put_back(fiber, Cancellation(error.message or "", number))
-    for outer, verdict in failed_scopes(machine, fiber):
-        if verdict.error is error:
-            put_back(fiber, Cancellation("a fiber failed", outer.number))
 
 
 def _pending_at(stack: list[Value]) -> int:

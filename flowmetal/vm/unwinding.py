@@ -516,11 +516,14 @@ def unwind(machine: Machine, fiber: Fiber, error: ErrorValue, target: int, row: 
         pc = place(frames, top)
         for index, handler in enumerate(frame.body.handlers):
             if top == target and index == row:
+                _ask_again(machine, fiber, error, frame, handler.depth)
                 enter(frame, handler, [error])
                 return
             if handler.kind is HandlerKind.FINALLY and handler.start <= pc < handler.end:
+                _ask_again(machine, fiber, error, frame, handler.depth)
                 enter(frame, handler, [None, Pending(error, target, row)])
                 return
+        _ask_again(machine, fiber, error, frame, 0)
         frames.pop()
         if fiber.scope != fiber.home:
             _leave_scopes(machine, fiber)
@@ -533,6 +536,24 @@ def unwind(machine: Machine, fiber: Fiber, error: ErrorValue, target: int, row: 
             frames[-1].pc -= 1  # back to the call itself, so that its handlers protect it
     status = FiberStatus.CANCELLED if error.type is CANCELLED else FiberStatus.FAILED
     end(machine, fiber, status, error)
+
+
+def _ask_again(machine: Machine, fiber: Fiber, error: ErrorValue, frame: Frame, depth: int) -> None:
+    """An error ends the finally blocks of a frame down to ``depth``: let what has unwound the fiber to there be raised
+    again where it next waits, if it has to go further: a cancellation, or the failure of a scope further out."""
+    if error.type is CANCELLED:
+        return
+    for value in frame.stack[frame.body.local_count + depth :]:
+        if type(value) is not Pending or value.error is error:
+            continue
+        before = value.error
+        if before.type is CANCELLED:
+            number = before.data.get(SCOPE, 0)
+            if fiber.asked and type(number) is int and number <= fiber.home:
+                put_back(fiber, Cancellation(before.message or "", number))
+        for outer, verdict in failed_scopes(machine, fiber):
+            if verdict.error is before:
+                put_back(fiber, Cancellation("a fiber failed", outer.number))
 
 
 def _reaches_nobody(machine: Machine, fiber: Fiber, error: ErrorValue) -> bool:

@@ -555,6 +555,56 @@ def test_what_the_clean_up_of_a_service_waits_for_is_not_cancelled_before_it(for
         assert world.output.startswith(":clean"), begun
 
 
+FAILING_CLEAN_UP = '(try (sleep! #dur "9s") (finally (note! :f) (throw (ex-info "no" {:type :x}))))'
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        f'(try {FAILING_CLEAN_UP} (catch :default e (note! :caught) (sleep! #dur "9s") (note! :on)))',
+        f'(step! "a" {{:retry {{:max-attempts 3}}}} {FAILING_CLEAN_UP})',
+        f'(do (settle! {FAILING_CLEAN_UP}) (sleep! #dur "9s") (note! :on))',
+        f'(with-restart [:r "r" (fn [] (sleep! #dur "9s") (note! :on))] (with-handler [:x (fn [e] (invoke-restart :r))] {FAILING_CLEAN_UP}))',
+    ],
+)
+@pytest.mark.parametrize(
+    "around",
+    [
+        "{}",
+        '(with-timeout! #dur "3s" {{:else 1}} {})',
+        '(race! (sleep! #dur "3s") {})',
+        '(with-timeout! #dur "3s" {{:else 1}} (with-timeout! #dur "60s" {}))',
+        f'(try (all! {{}} (do (sleep! #dur "3s") {FAIL.replace("{", "{{").replace("}", "}}")})) (catch :my/error e 1))',
+    ],
+)
+def test_a_cancellation_goes_on_though_clean_up_fails_and_that_is_caught(
+    around: str, form: str
+) -> None:
+    world = World(f'(defn note! [x] (print (str x " ")))\n(defn main [] {around.format(form)})')
+    while not any(request.kind == "time/sleep" for request in world.open):
+        world.step()
+    if around == "{}":
+        world.machine.cancel("enough")
+        world.compute()
+    world.finish()
+    assert world.output in (":f ", ":f :caught ")
+    assert world.now_us in (0, 3_000_000)
+
+
+def test_a_timeout_that_clean_up_has_taken_too_long_for_cancels_nobody_else() -> None:
+    world = World("""(defn main []
+      (with-timeout! (seconds 1) {:else :late}
+        (try (sleep! (seconds 9))
+             (finally (try (sleep! (seconds 99)) (finally (throw (ex-info "no" {})))))))
+      (sleep! (seconds 5))
+      :done)""")
+    while world.now_us < 1_000_000:
+        world.step()
+    deliver(world.machine.state, Overdue(1), 31_000_000)
+    world.compute()
+    assert world.finish().result == k("done")
+
+
 SLOW = '(spawn! (fn [] (sleep! (seconds 2)) (try (throw (ex-info "no" {:type :x})) (finally (sleep! (seconds 120))))))'
 
 
