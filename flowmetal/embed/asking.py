@@ -34,7 +34,7 @@ from flowmetal.store.protocol import RunRow
 from flowmetal.values import ErrorValue, FlowError, Value, list_of, symbol, vector
 from flowmetal.vm.link import Image
 from flowmetal.vm.machine import evaluate
-from flowmetal.vm.state import Bindings, Fiber, Frame, Machine, Native
+from flowmetal.vm.state import Bindings, Fiber, FiberStatus, Frame, Machine, Native
 from flowmetal.vm.vars import define, root_value
 
 SOURCE: Final = "<expression>"
@@ -245,7 +245,7 @@ def _numbers(count: int) -> str:
 
 def _fiber(machine: Machine, fibers: Mapping[int, Fiber], number: int | None) -> Fiber | None:
     if number is None:
-        failed = [fiber for fiber in fibers.values() if fiber.error is not None]
+        failed = [each for each in fibers.values() if each.status is FiberStatus.FAILED]
         return failed[0] if failed else fibers.get(1)
     fiber = fibers.get(number)
     if fiber is None:

@@ -55,7 +55,6 @@ from flowmetal.vm.unwinding import (
     interrupt,
     is_to_stop,
     raise_error,
-    with_suppressed,
 )
 from flowmetal.vm.vars import define
 
@@ -261,11 +260,15 @@ def _turn(machine: Machine, fuel: int) -> Turn:
 
 
 def _error(machine: Machine) -> Value:
-    """Return the error of the first fiber that has one, with those of others as :suppressed."""
-    errors = [fiber.error for fiber in machine.fibers.values() if fiber.error is not None]
-    if machine.status not in (MachineStatus.FAILED, MachineStatus.CANCELLED) or not errors:
-        return None
-    return with_suppressed(errors[0], errors[1:])
+    """Return the error that has parked the run, or of the cancellation that has ended it."""
+    match machine.status:
+        case MachineStatus.FAILED:
+            wanted = FiberStatus.FAILED
+        case MachineStatus.CANCELLED:
+            wanted = FiberStatus.CANCELLED
+        case _:
+            return None
+    return next(fiber.error for fiber in machine.fibers.values() if fiber.status is wanted)
 
 
 def _take_inbox(machine: Machine, count: int) -> None:

@@ -605,6 +605,16 @@ def test_a_timeout_that_clean_up_has_taken_too_long_for_cancels_nobody_else() ->
     assert world.finish().result == k("done")
 
 
+def test_a_run_that_fails_in_its_clean_up_tells_of_that_and_not_of_its_cancellation() -> None:
+    world = World("""(defn main []
+      (spawn! (fn [] (try (sleep! (seconds 9)) (finally (throw (ex-info "no" {:type :x}))))))
+      (sleep! (seconds 9)))""")
+    world.machine.cancel("enough")
+    world.compute()
+    assert world.turn.status is MachineStatus.FAILED
+    assert world.turn.error.type is k("x")
+
+
 SLOW = '(spawn! (fn [] (sleep! (seconds 2)) (try (throw (ex-info "no" {:type :x})) (finally (sleep! (seconds 120))))))'
 
 
