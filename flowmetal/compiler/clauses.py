@@ -179,7 +179,8 @@ def _options(made: Required, parts: list[Syntax]) -> Required:
         elif option == "exclude":
             made.exclude += _names(value)
         elif option == "rename" and isinstance(value.form, Map):
-            made.rename.update((k.text, v.text) for k, v in value.form.items())
+            names = [_name(item).text for item in children(*value)]
+            made.rename.update(zip(names[::2], names[1::2], strict=True))
         else:
             shown = f"`:{option}`" if option else "this"
             raise CompileError(
@@ -199,10 +200,13 @@ def _names(value: Syntax) -> list[Name]:
         and not (is_vector(value.form) or is_sequence(value.form))
     ):
         raise CompileError("FM0201", "a vector of names is expected here", value.span)
-    for item in items:
-        if not is_symbol(item.form):
-            raise CompileError("FM0201", "a name is expected here", item.span)
-    return [Name(item.form.name, item.span) for item in items]
+    return [_name(item) for item in items]
+
+
+def _name(item: Syntax) -> Name:
+    if not is_symbol(item.form):
+        raise CompileError("FM0201", "a name is expected here", item.span)
+    return Name(item.form.name, item.span)
 
 
 def _not_a_spec(spec: Syntax) -> CompileError:

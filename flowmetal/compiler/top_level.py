@@ -315,6 +315,8 @@ class TopLevel:
 
     def _enter(self, name: str, span: Span) -> None:
         """Make ``name`` the current namespace."""
+        if "/" in name:  # which parts a namespace from a name in it
+            raise CompileError("FM0201", f"a namespace cannot be called `{name}`", span)
         current = self.names.namespace
         if name == current.name and (self._named or self._switching):
             return

@@ -295,6 +295,9 @@ def test_a_read_error_alone_stays_a_read_error():
         "(ns x (:require 5))",
         "(ns x (:require [y :as]))",
         "(ns x y)",
+        "(ns x (:require [y :rename {1 2}]))",
+        "(ns x (:require [y :rename {a 2}]))",
+        "(ns x/y)",
         "(in-ns 5)",
         "(defforeign)",
         "(defforeign f)",
@@ -314,6 +317,25 @@ def test_malformed_code_is_a_diagnostic_inside_of_the_file(text):
             assert found.span is not None
             assert found.span.line == 1
             assert 1 <= found.span.col <= len(source)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "(list 'quote (vector inc))",
+        "(list 'def 'y (list 'quote {:a inc}))",
+        "(list 'quote (with-meta 'y {:a inc}))",
+        "(list 'case* 1 2 (vector (vector (vector (vector inc)) 3)))",
+        "(ex-info \"no data\" {:f inc})",
+        "(list 'quote (-repeat-for-ever 1))",
+    ],
+)
+def test_a_constant_that_a_macro_makes_is_data(made):
+    compilation = Compilation()
+    with pytest.raises(CompileError) as caught:
+        compilation.module(f"(ns demo) (defmacro m [] {made})\n(m)")
+    (only,) = caught.value.diagnostics
+    assert (only.code, only.span.line) == ("FM0125", 2)
 
 
 def test_a_macro_may_not_make_code_without_end():
