@@ -20,7 +20,15 @@ from flowmetal.compiler.classes import (
 from flowmetal.compiler.context import Ask, Context, SpecialForm, Walk
 from flowmetal.compiler.environment import VarInfo
 from flowmetal.compiler.evaluator import EvaluationFailed
-from flowmetal.compiler.forms import CORE, Syntax, children, is_sequence, meta_of, without_spans
+from flowmetal.compiler.forms import (
+    CORE,
+    Syntax,
+    children,
+    is_sequence,
+    made_constant,
+    meta_of,
+    without_spans,
+)
 from flowmetal.compiler.macroexpansion import expand
 from flowmetal.compiler.nodes import Constant, Local, NativeCall, Node, Operation, Var
 from flowmetal.compiler.resolution import Expander
@@ -39,6 +47,7 @@ from flowmetal.source import Span
 from flowmetal.values import (
     EMPTY_LIST,
     Map,
+    Record,
     Regex,
     Set,
     Symbol,
@@ -82,7 +91,7 @@ def visit(context: Context, ask: Ask) -> Node | Walk:
             if not isinstance(found, Ask):
                 return found
             ask = found
-        elif isinstance(form, (Vector, Map, Set)):
+        elif isinstance(form, (Vector, Map, Set)) and not isinstance(form, Record):
             if len(form) or form.meta:
                 return _collection(context, ask)
             return Constant(ask.span, _constant(form))
@@ -199,18 +208,19 @@ def _check_private(context: Context, ask: Ask, var: VarInfo) -> None:
 
 
 def _atom(context: Context, ask: Ask) -> Node:
-    if isinstance(ask.form, TaggedLiteral):
-        return Constant(ask.span, record_literal(context.names, ask.form, ask.span))
-    if kind_of(ask.form) == OPAQUE:
+    value = ask.form
+    if isinstance(value, TaggedLiteral):
+        value = record_literal(context.names, value, ask.span)
+    elif kind_of(value) == OPAQUE:
         raise CompileError(
             "FM0125",
-            f"a macro put {pr_str(ask.form, 60)} into the code, which is not data",
+            f"a macro put {pr_str(value, 60)} into the code, which is not data",
             ask.span,
             hint="let the macro make code that makes this value",
         )
-    if isinstance(ask.form, Regex):
-        _check_regex(context, ask.form, ask.span)
-    return Constant(ask.span, ask.form)
+    elif isinstance(value, Regex):
+        _check_regex(context, value, ask.span)
+    return Constant(ask.span, made_constant(value, ask.span) if ask.made else value)
 
 
 def _check_regex(context: Context, regex: Regex, span: Span) -> None:

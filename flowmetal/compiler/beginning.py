@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from flowmetal.bytecode.code import SCRIPT_VALUE, Definition, DefinitionKind
 from flowmetal.compiler.forms import core
-from flowmetal.values import Symbol, Value, list_of, vector
+from flowmetal.values import Symbol, Value, is_endless, list_of, vector
 
 MAIN = "main"
 FOREIGN_MAIN = "-main"
@@ -78,7 +78,7 @@ def mentions_main(form: Value) -> bool:
             if current.name == FOREIGN_MAIN:
                 return True
         elif hasattr(current, "__iter__") and not isinstance(current, (str, bytes)):
-            waiting += list(current)
+            waiting += () if is_endless(current) else list(current)
     return False
 
 

@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from flowmetal.errors import CompileError
 from flowmetal.source import Span
 from flowmetal.values import (
     Cons,
+    DataError,
     IndexedSeq,
     Keyword,
     LazySeq,
@@ -29,10 +31,12 @@ from flowmetal.values import (
     hash_map,
     is_endless,
     keyword,
+    kind_of,
     list_of,
     set_of,
     vector,
 )
+from flowmetal.values.kinds import NAMED, OPAQUE
 
 CORE = "flow.core"
 
@@ -203,14 +207,34 @@ def _rebuilt(form: Value, parts: list[Value]) -> Value:
 
 
 def is_data(form: Value) -> bool:
-    """Say whether a form means itself: no symbols and no lists anywhere in it."""
+    """Say whether a form means itself: no symbols, no lists and no functions anywhere in it."""
     tasks = [form]
     while tasks:
         current = tasks.pop()
         if isinstance(current, (Symbol, List, LazySeq)) or is_sequence(current):
+            return False
+        if kind_of(current) == OPAQUE:
             return False
         if isinstance(current, Map):
             tasks += [part for pair in current.items() for part in pair]
         elif isinstance(current, (Vector, Set)):
             tasks += list(current)
     return True
+
+
+def made_constant(value: Value, span: Span) -> Value:
+    """Return a constant that a macro made. Raises CompileError if it could not be stored."""
+    if kind_of(value) < NAMED and meta_of(value) is None:
+        return value
+    from flowmetal.values.codec import encode_data
+
+    try:
+        encode_data(value, with_meta=True)
+    except DataError as error:
+        raise CompileError(
+            "FM0125",
+            f"a macro put something into the code that is not data: {error.message}",
+            span,
+            hint="let the macro make code that makes this value",
+        ) from None
+    return value

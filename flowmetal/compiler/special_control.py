@@ -19,6 +19,7 @@ from flowmetal.compiler.forms import (
     is_sequence,
     is_symbol,
     keyword_text,
+    made_constant,
     without_spans,
 )
 from flowmetal.compiler.nodes import (
@@ -72,7 +73,8 @@ def sequence(ask: Ask, items: list[Syntax], place: Place, span: Span) -> Generat
 def analyse_quote(context: Context, ask: Ask, items: list[Syntax]) -> Node:
     if len(items) != 2:
         raise shape("quote", "one form", f"{len(items) - 1}", ask.span)
-    return Constant(ask.span, without_spans(items[1].form))
+    quoted = without_spans(items[1].form)
+    return Constant(ask.span, made_constant(quoted, ask.span) if ask.made else quoted)
 
 
 def analyse_recur(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
@@ -260,7 +262,7 @@ def _case_constants(constants: Syntax, seen: dict[Value, Span]) -> Iterator[Valu
                 labels=(Label(seen[key], "first here", primary=False),),
             )
         seen[key] = constant.span
-        yield without_spans(constant.form)
+        yield made_constant(without_spans(constant.form), constant.span)
 
 
 def analyse_attempts(context: Context, ask: Ask, items: list[Syntax]) -> Walk:

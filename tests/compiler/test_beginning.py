@@ -18,6 +18,7 @@ RESULTS = {
     "(map inc [1 2])": "(2 3)",
     "(fn [] 1)": "nil",
     "(range)": "nil",
+    "(defmacro m [] (list 'vector (list 'comment (range)))) (m)": "[nil]",
     "(defn -main [] :foreign)": ":foreign",
     "(def -main (constantly :made))": ":made",
     "(defn -main [] :foreign) (defn main [] :own)": ":own",

@@ -121,6 +121,11 @@ def test_what_clojure_script_says_of_macros_is_let_pass():
     assert module.requires == ("flow.core", "lib.x")
 
 
+def test_what_a_macro_puts_into_the_metadata_of_a_var_and_is_no_data_is_left_out():
+    text = "(defmacro m [] (list 'def (with-meta 'x {:a inc :b [1]}) 1)) (m)"
+    assert pr_str(definition(Compilation().module(f"(ns demo) {text}"), "x").meta) == "{:b [1]}"
+
+
 def test_refer_all_brings_publics_only():
     compilation = Compilation()
     compilation.library("(ns lib.x) (defn a [] 1) (defn- c [] 3)")

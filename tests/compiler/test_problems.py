@@ -326,7 +326,7 @@ def test_malformed_code_is_a_diagnostic_inside_of_the_file(text):
         "(list 'def 'y (list 'quote {:a inc}))",
         "(list 'quote (with-meta 'y {:a inc}))",
         "(list 'case* 1 2 (vector (vector (vector (vector inc)) 3)))",
-        "(ex-info \"no data\" {:f inc})",
+        '(ex-info "no data" {:f inc})',
         "(list 'quote (-repeat-for-ever 1))",
     ],
 )
