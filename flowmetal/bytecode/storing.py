@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowmetal.bytecode.code import Body, Function
 from flowmetal.bytecode.opcodes import Op, Operand
+from flowmetal.bytecode.verifier import protecting
 
 
 def has_value(function: Function, body: Body, pc: int, slot: int) -> bool:
@@ -38,13 +39,14 @@ def _is_nil(function: Function, body: Body, place: int) -> bool:
 def _before(body: Body) -> dict[int, list[int]]:
     """Return from where each instruction may be reached."""
     found: dict[int, list[int]] = {}
+    protected = protecting(body)
     for place, (op, operand) in enumerate(body.instructions):
         targets = [place + 1] if op.falls_through else []
         if op.operand in (Operand.TARGET, Operand.BACK):
             targets.append(operand)
         elif op is Op.CASE:
             targets += [*body.tables[operand].targets, body.tables[operand].default]
-        targets += [row.target for row in body.handlers if row.start <= place < row.end]
+        targets += [row.target for row in next(protected)]
         for target in targets:
             found.setdefault(target, []).append(place)
     return found

@@ -17,10 +17,10 @@ instruction comes from before it; LOOP only ever meets a depth that is known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, NoReturn, TypeAlias
 
-from flowmetal.bytecode.code import Body, Function, HandlerKind
+from flowmetal.bytecode.code import Body, Function, Handler, HandlerKind
 from flowmetal.bytecode.opcodes import Op, Operand
 from flowmetal.errors import ProgramError
 from flowmetal.ids import CodeHash
@@ -66,6 +66,22 @@ def stack_map(function: Function, body: Body, resolve: Resolve) -> StackMap:
 def depths(function: Function, body: Body, resolve: Resolve) -> tuple[int | None, ...]:
     """Return how many operands are on the stack before each instruction of a body."""
     return stack_map(function, body, resolve).depths
+
+
+def protecting(body: Body) -> Iterator[tuple[Handler, ...]]:
+    """Yield for each instruction the handlers that protect it, in the order of the table."""
+    changes: dict[int, list[int]] = {}
+    for index, row in enumerate(body.handlers):
+        if row.start < row.end:
+            changes.setdefault(row.start, []).append(index)
+            changes.setdefault(row.end, []).append(index)
+    now: set[int] = set()
+    rows: tuple[Handler, ...] = ()
+    for pc in range(len(body.instructions)):
+        if pc in changes:
+            now.symmetric_difference_update(changes[pc])
+            rows = tuple(body.handlers[index] for index in sorted(now))
+        yield rows
 
 
 def refuse(function: Function, body: Body, pc: int, problem: str, code: str) -> NoReturn:
@@ -123,15 +139,16 @@ class _Walk:
         body = self.body
         slots = body.locals
         constants = len(self.function.constants)
-        handlers = body.handlers
         known = self.known
         end = len(known)
         if not end:
             self._refuse("there are no instructions")
         self._check_handlers()
         known[0] = 0
+        protected = protecting(body) if body.handlers else None
         for pc, (op, operand) in enumerate(body.instructions):
             self.pc = pc
+            rows = () if protected is None else next(protected)
             number = op.number
             kind = _OPERANDS[number]
             count = 0
@@ -156,8 +173,8 @@ class _Walk:
             left = depth - _POPS[number] - _MORE[number] * count
             if left < 0:
                 self._refuse(f"the stack has {depth} operands", "FM0810")
-            if handlers:
-                self._protect(left)
+            if rows:
+                self._protect(left, rows)
             depth = left + _PUSHES[number]
             if kind is _TARGET:
                 self._join(operand, depth)
@@ -279,13 +296,12 @@ class _Walk:
             if not fits:
                 self._refuse(f"its handler has the operand {row.operand}", "FM0811")
 
-    def _protect(self, left: int) -> None:
+    def _protect(self, left: int, rows: tuple[Handler, ...]) -> None:
         """Note the ways from this instruction to the handlers that protect it."""
-        for row in self.body.handlers:
-            if row.start <= self.pc < row.end:
-                if left < row.depth:
-                    self._refuse(f"it takes what its handler at {row.target} needs", "FM0811")
-                self._join(row.target, row.depth + (2 if row.kind is HandlerKind.FINALLY else 1))
+        for row in rows:
+            if left < row.depth:
+                self._refuse(f"it takes what its handler at {row.target} needs", "FM0811")
+            self._join(row.target, row.depth + (2 if row.kind is HandlerKind.FINALLY else 1))
 
     def _refuse(self, problem: str, code: str = "FM0809") -> NoReturn:
         refuse(self.function, self.body, self.pc, problem, code)

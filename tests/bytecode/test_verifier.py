@@ -143,6 +143,22 @@ def test_returning_out_of_a_finally_range_is_refused() -> None:
     assert refused(code) == "FM0811"
 
 
+def test_each_instruction_is_held_against_the_handlers_that_protect_it_alone() -> None:
+    count = 20_000
+    code = [*((Op.CONST, 0), (Op.POP, 0)) * count, NIL, RETURN]
+    rows = tuple(Handler(at, at + 1, at + 1, 0, HandlerKind.ANY) for at in range(0, 2 * count, 2))
+    verify(simple(*code, constants=[None], handlers=rows), KNOWN.get)
+
+
+@pytest.mark.parametrize("item", [NIL, (Op.CONST, 1)])
+def test_what_many_operands_below_a_finally_block_are_takes_no_space(item: tuple[Op, int]) -> None:
+    count = 20_000
+    made = [item] * count + [(Op.VECTOR, count), NIL]
+    code = [*made, (Op.END_FINALLY, 0), RETURN]
+    row = Handler(0, count + 2, count + 2, 0, FINALLY)
+    verify(simple(*code, constants=[None, 1], handlers=(row,)), KNOWN.get)
+
+
 def test_two_bodies_for_one_count_are_refused() -> None:
     body = Body(0, False, 0, (NIL, RETURN))
     assert refused(Function("user/f", 0, (None,), (), (body, body))) == "FM0811"
