@@ -11,6 +11,7 @@ from collections.abc import Generator
 from flowmetal.compiler.context import Ask, Context, Place, SpecialForm, Walk
 from flowmetal.compiler.environment import VarInfo
 from flowmetal.compiler.forms import (
+    CORE,
     Syntax,
     children,
     flag,
@@ -27,13 +28,18 @@ from flowmetal.compiler.nodes import (
     Let,
     LetFunctions,
     Loop,
+    NativeCall,
     Node,
     Target,
 )
 from flowmetal.compiler.special_control import sequence
 from flowmetal.errors import CompileError, Label
 from flowmetal.source import Span
-from flowmetal.values import Symbol
+from flowmetal.values import Map, Symbol, keyword
+
+_WITH_META = f"{CORE}/with-meta"
+_TAG = keyword("tag")
+_PLACES = (keyword("line"), keyword("column"))
 
 
 def analyse_let(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
@@ -103,7 +109,22 @@ def plain_name(name: Syntax) -> str:
 
 
 def analyse_fn(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
-    return (yield from _function(context, ask, items))
+    function = yield from _function(context, ask, items)
+    meta = _meta_of_function(context, ask)
+    if meta is None:
+        return function
+    described = yield ask.value(Syntax(meta, ask.span))
+    return NativeCall(ask.span, _WITH_META, (function, described))
+
+
+def _meta_of_function(context: Context, ask: Ask) -> Map | None:
+    """Return the metadata that a function gets from its form: not what is for the compiler alone."""
+    meta = meta_of(ask.form)
+    if meta is None or flag(meta, "sealed") or context.environment.var(_WITH_META) is None:
+        return None
+    for key in _PLACES:
+        meta = meta.dissoc(key)
+    return meta if any(key is not _TAG for key in meta.keys()) else None  # noqa: SIM118
 
 
 def _function(context: Context, ask: Ask, items: list[Syntax]) -> Generator[Ask, Node, Function]:
