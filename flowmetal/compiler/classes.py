@@ -24,7 +24,9 @@ from flowmetal.values import (
     Vector,
     keyword,
     list_of,
+    pr_str,
     record_of,
+    vector,
 )
 from flowmetal.values.classes import ancestry, class_named
 
@@ -81,9 +83,14 @@ def record_literal(names: Names, literal: TaggedLiteral, span: Span) -> Value:
     if found is None:
         return literal
     fields: Value = None if found.meta is None else found.meta.get(_FIELDS)
-    if not isinstance(fields, Vector) or not isinstance(literal.form, Map):
+    form = literal.form
+    if not isinstance(fields, Vector) or not isinstance(form, (Map, Vector)):
         raise CompileError("FM0131", f"#{literal.tag.text} needs a map of its fields", span)
-    if not is_data(literal.form):
+    if isinstance(form, Vector) and len(form) != len(fields):
+        shown = pr_str(vector(Symbol(None, field.name) for field in fields))
+        message = f"#{literal.tag.text} needs a value for each of its fields {shown}"
+        raise CompileError("FM0131", f"{message}, not {len(form)}", span)
+    if not is_data(form):
         raise CompileError(
             "FM0131",
             f"what stands in #{literal.tag.text}{{...}} is not evaluated",
@@ -91,8 +98,10 @@ def record_literal(names: Names, literal: TaggedLiteral, span: Span) -> Value:
             hint=f"write (map->{found.name.partition('/')[2]} {{...}})",
         )
     names_of_fields: list[Keyword] = list(fields)
-    values = [literal.form.get(name) for name in names_of_fields]
-    more = [(k, v) for k, v in literal.form.items() if k not in names_of_fields]
+    if isinstance(form, Vector):
+        return record_of(found.name, names_of_fields, list(form), [])
+    values = [form.get(name) for name in names_of_fields]
+    more = [(k, v) for k, v in form.items() if k not in names_of_fields]
     return record_of(found.name, names_of_fields, values, more)
 
 
