@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from flowmetal.compiler.environment import VarInfo
 from flowmetal.compiler.foreigners import without_package
-from flowmetal.compiler.forms import CORE, flag, is_data
+from flowmetal.compiler.forms import CORE, Syntax, flag, is_data, without_spans
 from flowmetal.compiler.host_names import CONSTANTS, CONSTRUCTORS
 from flowmetal.compiler.resolution import Names
 from flowmetal.errors import CompileError
@@ -77,26 +77,41 @@ def construction(names: Names, class_symbol: Symbol, arguments: list[Value]) -> 
 
 def record_literal(names: Names, literal: TaggedLiteral, span: Span) -> Value:
     """Return the record that ``#ns/Name{...}`` is if the tag is a type of records, else the literal."""
+    made = _record_of(names, literal, span)
+    if made is not literal and not is_data(literal.form):
+        raise CompileError(
+            "FM0131",
+            f"what stands in #{literal.tag.text}{{...}} is not evaluated",
+            span,
+            hint=f"write (map->{literal.tag.name.rpartition('.')[2]} {{...}})",
+        )
+    return made
+
+
+def quoted(names: Names, form: Syntax) -> Value:
+    """Return a form as a value, without spans; a literal of a record in it is one."""
+
+    def atom(value: Value) -> Value:
+        is_literal = isinstance(value, TaggedLiteral)
+        return _record_of(names, value, form.span) if is_literal else value
+
+    return without_spans(form.form, atom)
+
+
+def _record_of(names: Names, literal: TaggedLiteral, span: Span) -> Value:
     found = names.find(literal.tag)
     if not (isinstance(found, VarInfo) and flag(found.meta, "class")):
         found = _record_named(names, literal.tag)
     if found is None:
         return literal
     fields: Value = None if found.meta is None else found.meta.get(_FIELDS)
-    form = literal.form
+    form = without_spans(literal.form)
     if not isinstance(fields, Vector) or not isinstance(form, (Map, Vector)):
         raise CompileError("FM0131", f"#{literal.tag.text} needs a map of its fields", span)
     if isinstance(form, Vector) and len(form) != len(fields):
         shown = pr_str(vector(Symbol(None, field.name) for field in fields))
         message = f"#{literal.tag.text} needs a value for each of its fields {shown}"
         raise CompileError("FM0131", f"{message}, not {len(form)}", span)
-    if not is_data(form):
-        raise CompileError(
-            "FM0131",
-            f"what stands in #{literal.tag.text}{{...}} is not evaluated",
-            span,
-            hint=f"write (map->{found.name.partition('/')[2]} {{...}})",
-        )
     names_of_fields: list[Keyword] = list(fields)
     if isinstance(form, Vector):
         return record_of(found.name, names_of_fields, list(form), [])

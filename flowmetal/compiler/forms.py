@@ -9,7 +9,7 @@ into another expansion are removed when it is quoted (``without_spans``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from flowmetal.errors import CompileError
@@ -147,15 +147,19 @@ def keyword_text(form: Value) -> str | None:
     return form.text if isinstance(form, Keyword) else None
 
 
-def without_spans(form: Value) -> Value:
+def _itself(atom: Value) -> Value:
+    return atom
+
+
+def without_spans(form: Value, atom: Callable[[Value], Value] = _itself) -> Value:
     """Return ``form`` with no span anywhere in it, and as lists what may be some other sequence.
 
-    Iterative, for forms of any depth.
+    ``atom`` says what stands for a part that is neither. Iterative, for forms of any depth.
     """
     if isinstance(form, Symbol):
         return _bare_symbol(form)
     if type(form) not in _COLLECTIONS and type(form) not in _SEQUENCES:
-        return form
+        return atom(form)
     done: list[Value] = []
     # A task is a form to be stripped, or (form, count): rebuild it from the last results.
     tasks: list[tuple[Value, int]] = [(form, -1)]
@@ -174,7 +178,7 @@ def without_spans(form: Value) -> Value:
             tasks.append((current, len(parts)))
             tasks.extend((part, -1) for part in reversed(parts))
         else:
-            done.append(current)
+            done.append(atom(current))
     return done[0]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 from flowmetal.bytecode.code import HandlerKind
-from flowmetal.compiler.classes import class_of_symbol
+from flowmetal.compiler.classes import class_of_symbol, quoted
 from flowmetal.compiler.context import Ask, Context, Place, SpecialForm, Walk, is_made_up
 from flowmetal.compiler.environment import VarInfo
 from flowmetal.compiler.foreigners import (
@@ -20,7 +20,6 @@ from flowmetal.compiler.forms import (
     is_symbol,
     keyword_text,
     made_constant,
-    without_spans,
 )
 from flowmetal.compiler.nodes import (
     Attempts,
@@ -73,8 +72,8 @@ def sequence(ask: Ask, items: list[Syntax], place: Place, span: Span) -> Generat
 def analyse_quote(context: Context, ask: Ask, items: list[Syntax]) -> Node:
     if len(items) != 2:
         raise shape("quote", "one form", f"{len(items) - 1}", ask.span)
-    quoted = without_spans(items[1].form)
-    return Constant(ask.span, made_constant(quoted, ask.span) if ask.made else quoted)
+    value = quoted(context.names, items[1])
+    return Constant(ask.span, made_constant(value, ask.span) if ask.made else value)
 
 
 def analyse_recur(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
@@ -245,14 +244,17 @@ def analyse_case(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
         if len(parts) != 2 or not isinstance(parts[0].form, Vector):
             raise shape("case*", "rows of [[constant ...] result]", "this", row.span)
         constants, result = parts
-        keys.append(tuple(_case_constants(constants, seen)))
+        keys.append(tuple(_case_constants(context, constants, seen)))
         branches.append((yield ask.same(result)))
     return Case(ask.span, value, tuple(keys), tuple(branches), default)
 
 
-def _case_constants(constants: Syntax, seen: dict[Value, Span]) -> Iterator[Value]:
+def _case_constants(
+    context: Context, constants: Syntax, seen: dict[Value, Span]
+) -> Iterator[Value]:
     for constant in children(*constants):
-        key = key_of(constant.form)
+        value = made_constant(quoted(context.names, constant), constant.span)
+        key = key_of(value)
         if key in seen:
             raise CompileError(
                 "FM0119",
@@ -262,7 +264,7 @@ def _case_constants(constants: Syntax, seen: dict[Value, Span]) -> Iterator[Valu
                 labels=(Label(seen[key], "first here", primary=False),),
             )
         seen[key] = constant.span
-        yield made_constant(without_spans(constant.form), constant.span)
+        yield value
 
 
 def analyse_attempts(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
