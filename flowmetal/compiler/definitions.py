@@ -6,9 +6,10 @@ left out, ``(quote x)`` is x.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flowmetal.compiler.context import Context
+from flowmetal.compiler.environment import VarInfo
 from flowmetal.compiler.forms import (
     Syntax,
     is_data,
@@ -31,6 +32,7 @@ from flowmetal.values.parts import is_part
 
 _DOC = keyword("doc")
 _ARGLISTS = keyword("arglists")
+_DYNAMIC = keyword("dynamic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,12 @@ class DefForm:
     @property
     def local_name(self) -> str:
         return self.name.partition("/")[2]
+
+    def after(self, known: VarInfo | None) -> DefForm:
+        """Return the form as it is meant where the var is known: what is dynamic stays so."""
+        if known is None or not known.dynamic:
+            return self
+        return replace(self, meta=(self.meta or EMPTY_MAP).assoc(_DYNAMIC, True))
 
 
 def parse_def(context: Context, items: list[Syntax], span: Span) -> DefForm:

@@ -22,6 +22,7 @@ def analyse_inner_def(context: Context, ask: Ask, items: list[Syntax]) -> Walk:
     form = parse_def(context, items, ask.span)
     known = context.names.namespace.find(form.local_name)
     if known is None or form.meta is not None:
+        form = form.after(known)
         declared = VarInfo(form.name, DefinitionKind.DECLARED, form.meta, form.span)
         context.names.namespace.define(declared)
         context.unit.defines.append((form.name, Syntax(items[1].form, form.span), form.meta))

@@ -174,15 +174,17 @@ class TopLevel:
         context.unit.begin(form.name)
         space = self.names.namespace
         known = space.find(form.local_name)
-        if form.value is None:
+        value = form.value
+        if value is None:
             if known is None or form.meta is not None:
                 self._declare(form)
             return
+        form = form.after(known)
         # The name is known in its own definition, though not yet how it may be called.
         space.define(VarInfo(form.name, DefinitionKind.DECLARED, form.meta, form.span))
         before = self.problems.count
         context.scope.enter_function()
-        node = analyse(context, ask.value(form.value)._replace(name=form.name))
+        node = analyse(context, ask.value(value)._replace(name=form.name))
         context.scope.leave_function()
         if self.problems.count != before:
             self._break(form.local_name, form.meta)

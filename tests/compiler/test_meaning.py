@@ -112,6 +112,17 @@ def test_binding_is_undone_by_an_error():
     assert pr_str(compilation.machine.call("demo/f", [])) == "[1 4 1]"
 
 
+@pytest.mark.parametrize(
+    "again", ["(def *d* 1)", '(def *d* "doc" 1)', '(do (let [] (def *d* "doc" 1)))']
+)
+def test_what_was_declared_dynamic_is_so_when_it_gets_its_value(again):
+    compilation = Compilation()
+    compilation.module(
+        f"(ns demo) (declare ^:dynamic *d*) (defn g [] *d*) {again} (defn f [] [(g) (binding [*d* 2] (g))])"
+    )
+    assert pr_str(compilation.machine.call("demo/f", [])) == "[1 2]"
+
+
 def test_a_macro_sees_the_form_and_the_local_names():
     text = "(defmacro m [& xs] (list 'quote (list &form (get &env 'a) (get &env 'b))))"
     compilation = Compilation()
