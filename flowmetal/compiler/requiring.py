@@ -138,7 +138,10 @@ def _refer_one(names: Names, known: Namespace, name: Name, here: str, problems: 
     if var is not None and var.private:
         labels = () if var.span is None else (Label(var.span, "defined here", primary=False),)
         problems.report("FM0104", f"`{var.name}` is private", name.span, labels=labels)
-    names.namespace.refers[here] = f"{known.name}/{name.text}"
+    full = f"{known.name}/{name.text}"
+    taken = names.namespace.refers.setdefault(here, full)
+    if taken != full:
+        problems.report("FM0206", f"`{here}` already means {taken}", name.span)
 
 
 def offer_for_missing(environment: Environment, space: Namespace, name: str) -> str | None:

@@ -126,6 +126,22 @@ def test_what_a_macro_puts_into_the_metadata_of_a_var_and_is_no_data_is_left_out
     assert pr_str(definition(Compilation().module(f"(ns demo) {text}"), "x").meta) == "{:b [1]}"
 
 
+def test_a_name_is_referred_from_one_namespace():
+    compilation = Compilation()
+    compilation.library("(ns lib.x) (defn a [] 1)")
+    compilation.library("(ns lib.y) (defn a [] 2)")
+    twice = "(:require [lib.x :refer [a]] [lib.y :refer [a]])"
+    with pytest.raises(CompileError) as caught:
+        compilation.module(f"(ns demo {twice}) (defn f [] (a))")
+    (only,) = caught.value.diagnostics
+    assert (only.code, only.message) == ("FM0206", "`a` already means lib.x/a")
+    again = (
+        "(:require [lib.x :refer [a] :as x] [lib.x :refer [a]] [lib.y :refer [a] :rename {a b}])"
+    )
+    compilation.module(f"(ns demo {again}) (defn f [] [(a) (b)])")
+    assert pr_str(compilation.machine.call("demo/f", [])) == "[1 2]"
+
+
 def test_refer_all_brings_publics_only():
     compilation = Compilation()
     compilation.library("(ns lib.x) (defn a [] 1) (defn- c [] 3)")
