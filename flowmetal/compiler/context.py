@@ -23,7 +23,7 @@ from flowmetal.compiler.scopes import Scope
 from flowmetal.source import Span
 from flowmetal.values import Value
 
-_MADE_UP = re.compile(r" |__\d+(__auto__|#)?\Z|\AG__\d+\Z")
+_MADE_UP = re.compile(r" |__([0-9a-f]{8}_)?\d+(__auto__|#)?\Z|\AG__\d+\Z")
 
 
 def is_made_up(name: str) -> bool:

@@ -120,6 +120,14 @@ def test_names_that_macros_make_up_are_not_in_the_code():
     assert function(module, "f").bodies[0].local_names == ("", "a", "b")
 
 
+def test_names_that_the_reader_makes_up_are_not_in_the_code():
+    text = "(defmacro m [x] `(let [a# (str ~x)] (str a# a#))) (defn f [y] (m y)) (defn g [] #(str % %2))"
+    module = Compilation().module(f"(ns demo) {text}")
+    assert function(module, "f").bodies[0].local_names == ("y", "")
+    (literal,) = (each for each in module.functions if each.name == "demo/g/fn-1")
+    assert literal.bodies[0].local_names == ("", "")
+
+
 def test_a_keyword_in_front_looks_itself_up():
     assert ops("(defn f [m] (:a m))") == "LOCAL CONST NATIVE RETURN"
 
