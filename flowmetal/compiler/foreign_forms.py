@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flowmetal.bytecode.code import DeclaredKind, Definition, DefinitionKind
 from flowmetal.bytecode.code import Function as FunctionCode
@@ -11,11 +11,13 @@ from flowmetal.bytecode.opcodes import Op
 from flowmetal.compiler.context import Context
 from flowmetal.compiler.definitions import data_of_meta
 from flowmetal.compiler.emit_functions import emit_function
+from flowmetal.compiler.expanders.destructuring import is_pattern
 from flowmetal.compiler.forms import (
     Syntax,
     bracketed,
     children,
     core,
+    is_ascription,
     is_data,
     is_sequence,
     is_symbol,
@@ -40,6 +42,7 @@ from flowmetal.values import (
     list_of,
     pr_str,
     set_of,
+    vector,
 )
 
 _ARGLISTS = keyword("arglists")
@@ -58,6 +61,18 @@ class _Declaration:
     meta: Map
     arglists: list[Syntax]
     options: Syntax | None
+
+
+@dataclass(slots=True)
+class _Parameters:
+    """The parameters of a foreign function. ``plain``: as they are written, with a name for each pattern."""
+
+    span: Span
+    plain: list[Syntax] = field(default_factory=list)
+    names: list[Syntax] = field(default_factory=list)
+    patterns: list[Syntax] = field(default_factory=list)
+    shown: list[Value] = field(default_factory=list)
+    takes_more: bool = False
 
 
 def native_definition(
@@ -99,8 +114,8 @@ def foreign_function(
         raise CompileError("FM0130", "`defforeign` needs one vector of parameters", span)
     options, code = _options(declared)
     kind = f"{context.namespace_name}/{declared.name.form.name}"
-    parameters = declared.arglists[0]
-    return DeclaredKind(kind, options), _asking(kind, declared, parameters, options, code, span)
+    taken = _taken(context, declared.arglists[0])
+    return DeclaredKind(kind, options), _asking(kind, declared, taken, options, code, span)
 
 
 def _options(declared: _Declaration) -> tuple[Map, Map]:
@@ -131,14 +146,34 @@ def _options(declared: _Declaration) -> tuple[Map, Map]:
     return data, code
 
 
+def _taken(context: Context, parameters: Syntax) -> _Parameters:
+    """Take a parameter vector apart: each argument is sent whole, whatever pattern it is written as."""
+    made = _Parameters(parameters.span)
+    waiting = list(reversed(children(*parameters)))
+    while waiting:
+        item = waiting.pop()
+        made.plain.append(item)
+        if is_ascription(item.form):
+            made.plain += [waiting.pop()] if waiting else []
+            continue
+        made.shown.append(without_spans(item.form))
+        if is_symbol(item.form, "&"):
+            made.takes_more = True
+            continue
+        if is_pattern(item.form):
+            name = local(context.unit.fresh("argument"), item.span)
+            made.plain[-1] = Syntax(name, item.span)
+            made.patterns += [item, made.plain[-1]]
+        made.names.append(made.plain[-1])
+    return made
+
+
 def _asking(
-    kind: str, declared: _Declaration, parameters: Syntax, options: Map, code: Map, span: Span
+    kind: str, declared: _Declaration, parameters: _Parameters, options: Map, code: Map, span: Span
 ) -> Syntax:
-    names = [item for item in children(*parameters) if is_symbol(item.form)]
-    fixed = [item for item in names if item.form.text != "&"]
-    arguments = bracketed(span, fixed)
-    if len(fixed) != len(names):
-        arguments = listed(span, core("vec"), listed_of(span, [core("list*"), *fixed]))
+    arguments = bracketed(span, parameters.names)
+    if parameters.takes_more:
+        arguments = listed(span, core("vec"), listed_of(span, [core("list*"), *parameters.names]))
     said = [(key, options.get(key)) for key in _OF_EFFECTS if key in options]
     quoted = [(key, list_of((Symbol(None, "quote"), value))) for key, value in said]
     data = Syntax(hash_map([(keyword("args"), arguments.form), *quoted, *code.items()]), span)
@@ -148,10 +183,16 @@ def _asking(
         asks = listed(span, local("perform"), kind, request)
         go = listed(span, core("fn"), bracketed(span, [request]), asks)
         body = listed(span, core("-effect!"), declared.name.form.name, EMPTY_MAP, data, _ARGS, go)
+    if parameters.patterns:
+        body = listed(span, core("let"), bracketed(span, parameters.patterns), body)
     doc: list[Syntax | Value] = []
     if _DOC in declared.meta:
         doc = [declared.meta.get(_DOC)]
-    return listed_of(span, [core("defn"), declared.name, *doc, parameters, body])
+    name: Symbol = declared.name.form
+    meta = (meta_of(name) or EMPTY_MAP).assoc(_ARGLISTS, list_of([vector(parameters.shown)]))
+    described = Syntax(Symbol(name.ns, name.name, meta, name.span), declared.name.span)
+    plain = bracketed(parameters.span, parameters.plain)
+    return listed_of(span, [core("defn"), described, *doc, plain, body])
 
 
 def _parse(what: str, items: list[Syntax], span: Span) -> _Declaration:

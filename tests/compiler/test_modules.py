@@ -327,6 +327,29 @@ def test_a_foreign_function_asks_with_the_options_that_are_declared():
     )
 
 
+@pytest.mark.parametrize(
+    ("parameters", "call", "args"),
+    [
+        ("[a :- int? b]", "(f 1 2)", "[1 2]"),
+        ("[{:keys [a]} b]", "(f {:a 1} 2)", "[{:a 1} 2]"),
+        ("[[a] & more]", "(f [1] 2 3)", "[[1] 2 3]"),
+        ("[a & {:keys [b]}]", "(f 1 :b 2)", "[1 :b 2]"),
+    ],
+)
+def test_a_foreign_function_is_sent_each_argument_as_it_was_given(parameters, call, args):
+    program = flowmetal.compile(f"(defforeign f {parameters}) (defn main [] {call})")
+    (request,) = flowmetal.Machine(program).run().requests
+    assert pr_str(request.args) == f"{{:args {args}}}"
+
+
+def test_the_parameters_of_a_foreign_function_have_contracts_and_patterns():
+    text = "(defforeign f [a :- int? {:keys [b]}] {:verify (fn [] [a b])})"
+    meta = definition(flowmetal.compile(f"{text} (defn main [] (f 1 {{}}))").modules[-1], "f").meta
+    assert pr_str(meta.get(keyword("arglists"))) == "([a {:keys [b]}])"
+    turn = flowmetal.Machine(flowmetal.compile(f'{text} (defn main [] (f "1" {{}}))')).run()
+    assert turn.error.code == "FM0340"
+
+
 def test_effects_are_inferred_through_calls():
     module = Compilation().module(
         """(declare c)
