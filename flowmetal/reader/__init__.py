@@ -13,7 +13,13 @@ from flowmetal.errors import Incomplete, ReadError
 from flowmetal.reader.build import ReadForm
 from flowmetal.reader.decoding import decode_source
 from flowmetal.reader.options import ReadOptions
-from flowmetal.reader.reading import read_all, read_all_with_spans, read_forms, read_string
+from flowmetal.reader.reading import (
+    read_all,
+    read_all_with_spans,
+    read_forms,
+    read_forms_from,
+    read_string,
+)
 
 __all__ = [
     "Incomplete",
@@ -24,5 +30,6 @@ __all__ = [
     "read_all",
     "read_all_with_spans",
     "read_forms",
+    "read_forms_from",
     "read_string",
 ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
+from copy import copy
+from functools import lru_cache
 
 from flowmetal.errors import Diagnostic, Incomplete, ReadError
 from flowmetal.reader.build import FormBuilder, ReadForm
@@ -42,15 +45,32 @@ def read_forms(source: Source, options: ReadOptions | None = None) -> Iterator[R
     not match are reported before the first form; another mistake when its
     form's turn comes, together with the mistakes of the forms after it.
     """
-    options = options or ReadOptions()
-    text = _Text(source)
+    return _forms(_Text(source), options or ReadOptions(), 0)
+
+
+def read_forms_from(
+    source: Source, options: ReadOptions, line: int, column: int
+) -> Iterator[ReadForm]:
+    """Yield the forms that begin at a place or behind it, as ``read_forms`` does.
+
+    Who reads a text form by form in calls of their own has it taken apart once.
+    """
+    text = _text_of(source)
+    return _forms(text, options, text.positions.starts[line - 1] + column - 1)
+
+
+def _forms(text: _Text, options: ReadOptions, start: int) -> Iterator[ReadForm]:
+    positions = copy(text.positions)  # it remembers a line, and others may read the same text
     if text.problems:
-        text.raise_problems(_check(text, text.nodes, options))
-    builder = FormBuilder(text.positions, options)
-    for index, node in enumerate(text.nodes):
-        form = builder.build(node)
+        text.raise_problems(_check(positions, text.nodes, options))
+    builder = FormBuilder(positions, options)
+    first = bisect_left(text.nodes, start, key=lambda node: node.start)
+    for index in range(first, len(text.nodes)):
+        form = builder.build(text.nodes[index])
         if builder.problems.found:
-            text.raise_problems(builder.problems, _check(text, text.nodes[index + 1 :], options))
+            text.raise_problems(
+                builder.problems, _check(positions, text.nodes[index + 1 :], options)
+            )
         if form is not None:
             yield form
 
@@ -90,17 +110,20 @@ class _Text:
         raise kind.of(tuple(in_order[:MAX_PROBLEMS]))
 
 
+_text_of = lru_cache(maxsize=2)(_Text)
+
+
 def _place(problem: Diagnostic) -> tuple[int, int]:
     span = problem.span
     return (span.line, span.col) if span is not None else (0, 0)
 
 
-def _check(text: _Text, nodes: list[Node], options: ReadOptions) -> Problems:
+def _check(positions: Positions, nodes: list[Node], options: ReadOptions) -> Problems:
     """Build forms only to find their mistakes, with nothing evaluated before them."""
     lenient = ReadOptions(
         features=options.features, edn=options.edn, resolve_alias=lambda alias: alias or "user"
     )
-    builder = FormBuilder(text.positions, lenient)
+    builder = FormBuilder(positions, lenient)
     for node in nodes:
         if builder.problems.found >= MAX_PROBLEMS:
             break

@@ -27,7 +27,7 @@ from flowmetal.compiler.resolution import Names
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.errors import FlowmetalError, ReadError
 from flowmetal.ids import CodeHash
-from flowmetal.reader import ReadOptions, read_forms
+from flowmetal.reader import ReadForm, ReadOptions, read_forms_from
 from flowmetal.runtime.heap import Watch
 from flowmetal.snapshot import decode, encode
 from flowmetal.source import Source, Span
@@ -143,7 +143,7 @@ class _Compilation:
             form = self.args.get(_FORM)
             span = getattr(form, "span", None) or Span(_FORM_PATH, 1, 1, 1, 1)
             return hash_map(self._compiled(form, span).items())
-        forms = read_forms(*self._rest_of(text))
+        forms = self._rest_of(text)
         first = next(forms, None)
         if first is None:
             return None
@@ -152,22 +152,19 @@ class _Compilation:
             said |= {_LINE: first[1].end_line, _COLUMN: first[1].end_col}
         return hash_map(said.items())
 
-    def _rest_of(self, text: Value) -> tuple[Source, ReadOptions]:
-        """Return the text without what was compiled before, with everything at its place."""
+    def _rest_of(self, text: Value) -> Iterator[ReadForm]:
+        """Return the forms of the text without those that were compiled before."""
         line, column = self.args.get(_LINE, 1), self.args.get(_COLUMN, 1)
         if not isinstance(text, str) or type(line) is not int or type(column) is not int:
             raise _wrong("the :text is a string, :line and :column are numbers")
-        lines = text.split("\n")
-        if not 0 < line <= len(lines) or column < 1:
+        if not 0 < line <= text.count("\n") + 1 or column < 1:
             raise _wrong(f"the text has no line {line}")
-        lines[: line - 1] = [""] * (line - 1)
-        lines[line - 1] = " " * (column - 1) + lines[line - 1][column - 1 :]
         space = self.environment.open(self.namespace)
         names = Names(self.environment, space, frozenset(EXPANDERS))
         options = ReadOptions(
             resolve_alias=names.resolve_alias, resolve_symbol=names.resolve_symbol
         )
-        return Source(_TEXT_PATH, "\n".join(lines)), options
+        return read_forms_from(Source(_TEXT_PATH, text), options, line, column)
 
     def _compiled(self, form: Value, span: Span) -> dict[Value, Value]:
         check_form(form)

@@ -15,6 +15,7 @@ from flowmetal.reader import (
     read_all,
     read_all_with_spans,
     read_forms,
+    read_forms_from,
     read_string,
 )
 from flowmetal.source import Source, Span
@@ -70,6 +71,23 @@ def test_brackets_are_complained_about_before_the_first_form() -> None:
     with pytest.raises(ReadError) as caught:
         next(read_forms(Source("t", "1 ::unknown/alias 3ab )")))
     assert [found.code for found in caught.value.diagnostics] == ["FM0020", "FM0002"]
+
+
+def test_forms_are_read_from_a_place_on() -> None:
+    source = Source("x.flow", "(a)\n(b) (c\n d) ::e")
+    options = ReadOptions(resolve_alias=lambda alias: "here")
+    found = [(pr_str(form), str(span)) for form, span in read_forms_from(source, options, 2, 4)]
+    assert found == [("(c d)", "x.flow:2:5"), (":here/e", "x.flow:3:5")]
+    assert [pr_str(form) for form, _ in read_forms_from(source, ReadOptions(), 2, 1)] == [
+        *("(b)", "(c d)", ":user/e")
+    ]
+    assert list(read_forms_from(source, ReadOptions(), 3, 8)) == []
+
+
+def test_brackets_of_a_text_that_is_read_from_a_place_on_match_as_a_whole() -> None:
+    with pytest.raises(ReadError) as caught:
+        next(read_forms_from(Source("x.flow", "(a)\n(b"), ReadOptions(), 1, 1))
+    assert (caught.value.code, str(caught.value.diagnostics[0].span)) == ("FM0011", "x.flow:2:1")
 
 
 def test_threads_may_read_at_once() -> None:
