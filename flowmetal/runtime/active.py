@@ -165,13 +165,16 @@ class ActiveRun:
     def prepare(self, step: Step) -> Commit:
         """Return what makes all that has happened durable."""
         progress = self.progress
-        changed = progress.changed or progress.recounted
         encoded = None
         if step.state is not RunState.COMPLETED:
             encoded = self.heap.encode(self.machine, cancelled=progress.cancelled is not None)
         if encoded is not None and not self.is_large:
             self._warn_if_large(len(encoded.data))
         waits = step.state is RunState.WAITING
+        leaves = self._leaves(step)
+        if leaves:
+            progress.note_what_has_not_begun()
+        changed = progress.changed or progress.recounted
         self.next_chain = self._chained()
         return Commit(
             events=self.events,
@@ -185,7 +188,7 @@ class ActiveRun:
             progress=progress.encode() if changed else None,
             seen=self.seen,
             consumed=self.consumed,
-            release=self._leaves(step),
+            release=leaves,
             snapshot_format=0 if encoded is None else encoded.version,
             operations=self.operations,
             revived=step.revived,

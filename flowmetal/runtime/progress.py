@@ -95,6 +95,13 @@ class Progress:
             pairs.append((_ANEW, vector(sorted(self.anew))))
         return encode_data(hash_map(pairs)) if pairs else b""
 
+    def note_what_has_not_begun(self) -> None:
+        """The run is given back: an at-most-once effect that was about to begin is in no doubt."""
+        for pending in self.effects.values():
+            if pending.begun and not pending.in_flight:
+                pending.begun = False
+                self.changed = True
+
     def next_due_us(self) -> int | None:
         """Return when the first of them is due: a wait that is over then, or an attempt that may begin."""
         dues = [p.due_us for p in self.effects.values() if p.due_us is not None]
