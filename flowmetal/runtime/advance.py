@@ -24,6 +24,7 @@ from flowmetal.effects.requests import EffectFailed, EffectRequest
 from flowmetal.runtime.active import ActiveRun, Arrival, Step
 from flowmetal.runtime.answering import result_of
 from flowmetal.runtime.committing import Steps
+from flowmetal.runtime.crashes import answered
 from flowmetal.runtime.entering import Entering, facts_entering
 from flowmetal.runtime.grace import overdue, update_grace
 from flowmetal.runtime.messages import pause_if_asked, take_messages
@@ -309,7 +310,8 @@ def _abandon(active: ActiveRun) -> None:
     """Let go of effects that no fiber waits for any more: they were cancelled."""
     effects, wanted = active.progress.effects, active.machine.open
     waiting = len(active.local) + len(active.quick) + len(active.fresh)
-    if len(wanted) == len(effects) + waiting:
+    coming = len(wanted.keys() & answered(active.machine)) if active.machine.inbox else 0
+    if len(wanted) == len(effects) + waiting + coming:  # each is one of these
         return
     for number in [n for n in effects if n not in wanted]:
         pending = effects.pop(number)

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from flowmetal.bytecode.file import write_program
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import Call, EffectFailed
-from flowmetal.store.protocol import RunState
+from flowmetal.embed import compile
+from flowmetal.embed.natives import natives
+from flowmetal.ids import RunId
+from flowmetal.runtime.interpreting import interpret
+from flowmetal.runtime.reviving import Supply, revive
+from flowmetal.runtime.starting import start_run
+from flowmetal.store.protocol import Message, RunState
 from flowmetal.testing.world import ScriptedWorld
 from flowmetal.values import Atom, Duration, Instant, Value, keyword, vector
+from flowmetal.vm.link import Linker
 from tests.runtime.hosts import Bench
 from tests.runtime.programs import args, performs, sequence
 
@@ -217,3 +225,40 @@ def test_a_secret_variable_that_is_not_granted_is_refused_with_the_flag() -> Non
     row = bench.run(sequence(("env/get", args(name="TOKEN"))))
     assert bench.error(row).type is keyword("effect/refused")
     assert "--allow-env=TOKEN" in bench.error(row).message
+
+
+def test_what_a_run_gives_up_in_the_turn_in_which_it_fails_is_given_back_though_answers_wait() -> None:
+    bench = Bench()
+    bench.current.linker = Linker(natives())
+    head = "(ns t (:require [flow.lock :refer [with-lock!]] [flow.event :refer [receive!]]))"
+    others = [
+        start_run(bench.current, compile(f"{head} {body}"), write_program, id=name)[0].id
+        for name, body in (
+            ("holds", '(defn main [] (with-lock! "l" (receive! :end)))'),
+            ("wants", '(defn main [] (receive! :go) (with-lock! "l" :got))'),
+        )
+    ]
+    interpret(bench.current, until_idle=True)
+    bench.start(
+        compile(
+            head
+            + """(defn main []
+              (let [waits (spawn! (fn [] (with-lock! "l" 1)))]
+                (spawn! (fn [] (sleep! #dur "2s")))
+                (sleep! #dur "1s")
+                (cancel! waits)
+                (throw (ex-info "no" {}))
+                (receive! :never)))"""
+        )
+    )
+    interpret(bench.current, until_idle=True)
+    bench.clock.advance(5_000_000)  # both sleeps are over when somebody looks again
+    interpret(bench.current, until_idle=True)
+    assert bench.error(bench.drive()).message == "no"
+    assert ("effect-abandoned", "lock/acquire", 2) in bench.events()
+    revive(bench.current, RunId("r"), Supply(None))
+    for run, name in zip(others, ("end", "go"), strict=True):
+        bench.store.send(run, Message(name, "signal", name, b""))
+        interpret(bench.current, until_idle=True)
+    states = [row.state for run in others if (row := bench.store.run(run)) is not None]
+    assert states == [RunState.COMPLETED] * 2
