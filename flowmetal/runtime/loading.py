@@ -26,7 +26,7 @@ from flowmetal.runtime.waiting import tasks_in
 from flowmetal.snapshot import decode
 from flowmetal.store.chain import beginning, extended, length
 from flowmetal.store.operations.answers import RESULT
-from flowmetal.store.protocol import Claim, Loaded, RunRow
+from flowmetal.store.protocol import Claim, Loaded, RunRow, RunState
 from flowmetal.values import hash_map, keyword
 from flowmetal.values.codec import encode_data
 from flowmetal.vm.machine import start
@@ -106,8 +106,9 @@ def open_run(
             note = note._replace(again=False)
         take_up(active, machine.open[number].request, note, now, is_task=number in tasks)
     unpaused = max((e.time_us for e in loaded.unchained if e.kind == kinds.UNPAUSED), default=0)
+    has_failed = row.state is RunState.FAILED  # before it heard of it, and is to go on now
     for message in loaded.inbox:
-        if message.message.kind == PAUSE and message.time_us <= unpaused:
+        if message.message.kind == PAUSE and (has_failed or message.time_us <= unpaused):
             active.consumed.append(message.number)  # of a pause that is over
         elif active.is_driven():
             carry_out(active, take_message(active, message))

@@ -184,6 +184,8 @@ def revive(
             if loaded.row.state is not RunState.FAILED:  # somebody was faster
                 raise _not_failed(run, loaded.row.state)
             active = open_run(host, claim, taken, loaded=loaded, patient=True)
+            if active.left is not None:  # what it had not heard of yet has ended it
+                raise _not_failed(run, active.left)
             granted = None if grants is None else active.grants.union(grants)
             _choose(active, revival, granted)
             data = None if granted is None else granted.encode()

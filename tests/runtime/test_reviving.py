@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -425,3 +425,33 @@ def test_of_two_operators_who_revive_a_run_at_one_moment_one_does(
     engine.signal(run, "go", 3)
     assert ended(engine, run) == "[1 3]"
     assert [event.kind for event in engine.events(run)].count("revived") == 1
+
+
+def failed_at(engine: Engine, happens: Callable[[str], object]) -> str:
+    """Return a run that has failed while something happened to it of which it has not heard."""
+    source = '(defn main [] (now!) [(throw (ex-info "no" {})) (sleep! (ms 1))])'
+    run, _ = engine.start(compile(HEAD + source))
+
+    def once(point: str) -> None:
+        if point.startswith("before commit"):
+            engine.store.hooks = None
+            happens(run)
+
+    engine.store.hooks = once
+    assert engine.drive(run).state == "failed"
+    return run
+
+
+def test_a_pause_that_a_run_had_not_heard_of_when_it_failed_is_over_when_it_is_revived(
+    engine: Engine,
+) -> None:
+    run = failed_at(engine, engine.pause)
+    engine.supply(run, 7)
+    assert ended(engine, run) == "[7 nil]"
+
+
+def test_a_run_that_was_ended_while_it_failed_says_so_who_would_revive_it(engine: Engine) -> None:
+    run = failed_at(engine, lambda run: engine.cancel(run, "enough", now=True, drive=False))
+    with pytest.raises(RunError, match="is cancelled, and only a run that has failed"):
+        engine.retry(run)
+    assert engine.view(run).state == "cancelled"
