@@ -122,7 +122,10 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
                 try:
                     left_for = _drive_claimed(host, claim, taken)
                     if not left_for:
-                        return Driven(_row(host, run))
+                        row = _row(host, run)
+                        if row.state in ENDED or row.state in _SET_ASIDE:
+                            return Driven(row)
+                        continue  # it was paused, and is to go on already
                     tell = partial(_tell_left, host, run, left_for, told)
                     if _has_living(host, run):
                         in_a_loop(partial(_drive_descendants, host, run, left_for, tell))

@@ -78,6 +78,19 @@ def test_a_run_whose_driver_dies_can_be_waited_for() -> None:
     assert drive(bench.current, R, wait_for_others=True).state is RunState.COMPLETED
 
 
+def test_a_run_that_is_paused_and_then_cancelled_while_it_is_driven_is_driven_to_its_end() -> None:
+    bench = Bench()
+
+    def stops(_: Value) -> Value:
+        bench.send("pause", "", b"")
+        bench.cancel("enough")
+
+    bench.world.functions = {"t/f": stops}
+    sleep = ("time/sleep", args(**{"for": Duration(HOUR_US)}))
+    bench.start(sequence(("t/f", args()), sleep))
+    assert bench.drive().state is RunState.CANCELLED
+
+
 def test_a_lease_is_renewed_at_a_third_and_given_up_at_two_thirds() -> None:
     bench = Bench()
     bench.start(performs("t/f", 0))
