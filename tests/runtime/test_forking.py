@@ -17,6 +17,7 @@ from flowmetal.runtime.forking import Choices, fork
 from flowmetal.runtime.loading import open_run
 from flowmetal.runtime.verifying import verify
 from flowmetal.store.protocol import RunState
+from flowmetal.testing.world import ScriptedWorld
 from flowmetal.values import decode_data, keyword, pr_str
 from tests.crash.corpus import CASES, Case
 from tests.runtime.test_past import host_of, lived, row_of
@@ -160,6 +161,22 @@ def test_what_is_performed_anew_is_tried_again(engine) -> None:
     engine.decide(made.id, made.held[0][0])
     engine.interpret(until_idle=True)
     assert engine.view(made.id).waiting[0].attempts > 0
+
+
+def test_an_at_most_once_effect_that_a_fork_holds_and_gives_up_is_in_doubt_for_the_next_attempt(
+    engine,
+) -> None:
+    source = """(ns b) (defforeign pay {:at-most-once true} [x])
+    (defn main [] (try (step! "pay" {:retry {:max-attempts 3 :backoff #dur "1ms"} :timeout #dur "20ms"} (pay 1))
+                       (catch :default e (:type e))))"""
+    run, _ = engine.start(flowmetal.compile(source))
+    engine.interpret(until_idle=True)  # nobody pays here
+    made = engine.fork(run, at=next(e.seq for e in engine.events(run) if e.name == "b/pay"))
+    assert [kind for _, kind in made.held] == ["b/pay"]
+    paid: list[object] = []
+    engine.host.world = ScriptedWorld(functions={"b/pay": paid.append})
+    assert pr_str(engine.result(made.id)) == ":effect/in-doubt"
+    assert paid == []
 
 
 def test_a_result_of_an_effect_that_is_not_open_is_refused(engine) -> None:
