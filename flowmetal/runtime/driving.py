@@ -167,9 +167,11 @@ def _drive_without_loop(active: ActiveRun) -> bool:
     host = active.host
     while active.is_driven():
         more = carry_out(active, advance(active, turns=TURNS))
+        if active.has_started:
+            return False
         if not active.is_driven():
             break
-        if may_start(active) or active.has_started:
+        if may_start(active):
             return False
         if more:
             carry_out(active, take_in(active))
@@ -263,6 +265,8 @@ async def _drive_alone(active: ActiveRun) -> None:
         if has_children(active):
             family.begin()
         await drive_in_loop(active, Alone(), family=family)
+        if active.has_started:  # and perhaps it has ended since, without a wait
+            family.begin()
         # It may go on soon, and a descendant that polls never ends.
         if active.left is RunState.WAITING:
             await family.settle()

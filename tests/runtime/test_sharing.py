@@ -69,6 +69,15 @@ def start(engine: flowmetal.Engine, text: str, id: str) -> str:
 # Children
 
 
+@pytest.mark.parametrize("end", [":done", '(throw (ex-info "no" {}))'])
+def test_the_children_of_a_run_that_ends_at_once_are_driven_beside_it(engine, end: str) -> None:
+    text = f"""(defn grandchild [] 1) (defn child [] (start! grandchild []))
+              (defn main [] (start! child []) {end})"""
+    drive(engine, text)
+    children = [run for run in engine.runs() if run.parent]
+    assert [run.state for run in children] == ["completed"] * 2
+
+
 def test_a_child_gives_its_result_to_whoever_awaits_it(engine) -> None:
     text = "(defn double [x] (* 2 x)) (defn main [] (await! (start! double [21])))"
     assert result(engine, text) == "42"
