@@ -153,8 +153,10 @@ def _is_to_look_up(active: ActiveRun, began_us: int, slice_us: int) -> bool:
 
 
 def _answer_locals(active: ActiveRun) -> None:
+    """Answer what is asked of the interpreter itself; code is compiled one form at a time, for others wait meanwhile."""
     clock = active.host.clock
-    for request in active.local:
+    while active.local:
+        request = active.local.pop(0)
         try:
             if request.kind == COMPILE:
                 value, error = _compiled(active, request), None
@@ -166,7 +168,8 @@ def _answer_locals(active: ActiveRun) -> None:
         except EffectFailed as failed:
             value, error = None, failed.error
         active.resolve(request, value, error, clock.now_us())
-    active.local.clear()
+        if request.kind == COMPILE:
+            break
 
 
 def _compiled(active: ActiveRun, request: EffectRequest) -> Value:
@@ -228,6 +231,7 @@ def _perform_quick(active: ActiveRun, let_go: bool) -> Steps[None]:
     if active.quick and (active.undurable or careful):
         yield Step(RunState.RUNNING)
     for request in active.quick:
+        active.lease.keep(active.claim)  # many take long, though each is quick
         value, error = _call(active, request)
         if _leaves_in_doubt(request, error):
             error = in_doubt(request, error)

@@ -227,7 +227,9 @@ def test_a_secret_variable_that_is_not_granted_is_refused_with_the_flag() -> Non
     assert "--allow-env=TOKEN" in bench.error(row).message
 
 
-def test_what_a_run_gives_up_in_the_turn_in_which_it_fails_is_given_back_though_answers_wait() -> None:
+def test_what_a_run_gives_up_in_the_turn_in_which_it_fails_is_given_back_though_answers_wait() -> (
+    None
+):
     bench = Bench()
     bench.current.linker = Linker(natives())
     head = "(ns t (:require [flow.lock :refer [with-lock!]] [flow.event :refer [receive!]]))"

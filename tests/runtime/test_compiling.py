@@ -75,3 +75,13 @@ def test_names_that_macros_make_up_are_never_the_same(engine) -> None:
       (defmacro fresh [] (list 'quote (gensym "x")))
       (defn main [] (count (set [(eval '(fresh)) (eval '(fresh)) (gensym "x") (eval '(fresh))])))"""
     assert result(engine, body) == "4"
+
+
+def test_of_many_fibers_one_goes_on_before_the_form_of_the_next_is_compiled(engine) -> None:
+    body = "(defn main [] (flow.async/all! (println (eval '(+ 1 1))) (println (eval '(+ 1 2)))))"
+    run, _ = engine.start(flowmetal.compile(f"(ns c) {body}"))
+    assert pr_str(engine.result(run)) == "[nil nil]"
+    assert [e.kind for e in engine.events(run) if e.kind in ("effect-resolved", "output")] == [
+        *("effect-resolved", "output") * 2
+    ]
+    assert engine.verify(run).problems == []

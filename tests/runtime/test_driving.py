@@ -161,6 +161,22 @@ def test_the_leases_of_one_interpreter_are_renewed_together() -> None:
     assert row.lease_expires_us == bench.clock.now_us() + 6_000_000
 
 
+def test_a_lease_is_kept_while_many_functions_are_called_one_after_the_other() -> None:
+    bench = Bench()
+    bench.current.linker = Linker(natives())
+    other = bench.host()
+
+    def takes_long(_: Value) -> Value:
+        bench.clock.advance(1_200_000)
+        assert bench.store.claim_ready(other.owner, other.lease_us, 1) == []
+
+    bench.world.functions = {"t/f": takes_long}
+    head = "(ns t (:require [flow.async :refer [pmap!]])) (defforeign f [x])"
+    row = bench.run(compile(f"{head} (defn main [] (count (pmap! f (range 10))))"))
+    assert row.state is RunState.COMPLETED
+    assert len(bench.world.performed) == 10
+
+
 def test_a_stale_interpreter_performs_nothing_and_writes_nothing() -> None:
     """Another one takes the run while a connector effect is in flight: its result is of no use."""
     bench = Bench()
