@@ -88,7 +88,9 @@ class _Arguments(Arguments):
 
 # Runs
 
-_IF_EXISTS: Final = {member.value: member for member in IfExists}
+_IF_EXISTS: Final = {
+    member.value: member for member in (IfExists.FAIL, IfExists.ATTACH, IfExists.CANCEL)
+}
 _ON_PARENT_END: Final = {member.value: member for member in OnParentEnd}
 
 
@@ -110,7 +112,7 @@ def _if_exists(args: _Arguments) -> tuple[IfExists, bool]:
         wish = _IF_EXISTS[args.one_of("if-exists", _IF_EXISTS)]
         # To attach to a run means that run, whatever became of it.
         return wish, again and wish is not IfExists.ATTACH
-    return IfExists.ATTACH if args.get("id") is None else IfExists.FAIL, again
+    return IfExists.OURS if args.get("id") is None else IfExists.FAIL, again
 
 
 def _new_run(active: ActiveRun, args: _Arguments, delay_us: int = 0) -> NewRun:

@@ -69,6 +69,23 @@ def start(engine: flowmetal.Engine, text: str, id: str) -> str:
 # Children
 
 
+@pytest.mark.parametrize("engine", ["memory", "sqlite", "postgresql"], indirect=True)
+def test_a_run_of_somebody_else_that_has_the_id_of_a_child_is_not_taken_for_it(engine) -> None:
+    start(engine, "(defn main [] :of-somebody)", "batch.1")
+    start(engine, "(defn main [] :of-somebody)", "batch.step-1.0")
+    text = """(defn child [x] x)
+              (defn main []
+                [(await! (start! child [:ours]))
+                 (step! "again" {:retry {:max-attempts 2 :backoff #dur "1ms"}}
+                   (let [run (start! child [:ours])]
+                     (when (= 1 (attempt)) (throw (ex-info "no" {})))
+                     (await! run)))])"""
+    start(engine, text, "batch")
+    assert pr_str(engine.view("batch").result) == "[:ours :ours]"
+    ids = {run.id for run in engine.runs()}
+    assert ids == {"batch", "batch.1", "batch.1-2", "batch.step-1.0", "batch.step-1.0-2"}
+
+
 @pytest.mark.parametrize("end", [":done", '(throw (ex-info "no" {}))'])
 def test_the_children_of_a_run_that_ends_at_once_are_driven_beside_it(engine, end: str) -> None:
     text = f"""(defn grandchild [] 1) (defn child [] (start! grandchild []))

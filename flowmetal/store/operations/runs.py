@@ -104,6 +104,10 @@ def make_run(
     match wish.if_exists:
         case IfExists.ATTACH:
             ours = wish.again
+        case IfExists.OURS:
+            if not _is_sibling(records, new):
+                return _start_in_place(records, new, tie)
+            ours = wish.again
         case IfExists.FAIL:
             ours = wish.again and _is_the_same(records, new)
             if not ours:
@@ -113,6 +117,12 @@ def make_run(
     if ours and _has_failed(records, new):
         return _start_in_place(records, new, tie)
     return answer(run=new.id, made=False)
+
+
+def _is_sibling(records: Records, new: NewRun) -> bool:
+    """Say whether the run that has the id of a new one is a child of the same parent."""
+    standing = records.run(new.id)
+    return standing is not None and standing.parent == new.parent
 
 
 def _has_failed(records: Records, new: NewRun) -> bool:
@@ -139,7 +149,8 @@ def _is_the_same(records: Records, new: NewRun) -> bool:
 
 
 def _start_in_place(records: Records, new: NewRun, tie: Callable[[NewRun], None]) -> Answer:
-    """Start another child in the place of one that failed, unless an earlier attempt has done so."""
+    """Start another child in the place of one that failed, or of a run of somebody else, unless an earlier attempt has
+    done so."""
     for _, candidate in _numbered(new, 2):
         if records.create_run(candidate):
             tie(candidate)
