@@ -54,7 +54,7 @@ from flowmetal.store.operations.vocabulary import (
     Unsubscribe,
 )
 from flowmetal.store.protocol import Message, NewRun
-from flowmetal.values import Map, RunRef, hash_map, keyword
+from flowmetal.values import Keyword, Map, RunRef, Value, hash_map, keyword, pr_str
 from flowmetal.values.codec import encode_data
 from flowmetal.vm.machine import start
 
@@ -177,7 +177,11 @@ def _tags(args: _Arguments) -> dict[str, str]:
         return {}
     if not isinstance(tags, Map):
         raise args.wrong(":tags is a map")
-    return {signal_name(key): signal_name(value) for key, value in tags.items()}
+    return {_tag(key): _tag(value) for key, value in tags.items()}
+
+
+def _tag(value: Value) -> str:
+    return signal_name(value) if isinstance(value, str | Keyword) else pr_str(value)
 
 
 def _await_run(active: ActiveRun, args: _Arguments) -> Operation:

@@ -86,6 +86,15 @@ def test_a_run_of_somebody_else_that_has_the_id_of_a_child_is_not_taken_for_it(e
     assert ids == {"batch", "batch.1", "batch.1-2", "batch.step-1.0", "batch.step-1.0-2"}
 
 
+@pytest.mark.parametrize("engine", ["memory"], indirect=True)
+def test_what_is_tagged_reads_as_it_is_written(engine) -> None:
+    drive(
+        engine, "(defn child [] 1) (defn main [] (start! child [] {:tags {:vip true :n 5 :k :kw}}))"
+    )
+    (child,) = engine.runs(tags={"vip": "true"})
+    assert child.tags == {"vip": "true", "n": "5", "k": "kw"}
+
+
 @pytest.mark.parametrize("end", [":done", '(throw (ex-info "no" {}))'])
 def test_the_children_of_a_run_that_ends_at_once_are_driven_beside_it(engine, end: str) -> None:
     text = f"""(defn grandchild [] 1) (defn child [] (start! grandchild []))
