@@ -80,10 +80,24 @@ def test_a_run_of_somebody_else_that_has_the_id_of_a_child_is_not_taken_for_it(e
                    (let [run (start! child [:ours])]
                      (when (= 1 (attempt)) (throw (ex-info "no" {})))
                      (await! run)))])"""
-    start(engine, text, "batch")
-    assert pr_str(engine.view("batch").result) == "[:ours :ours]"
+    engine.start(program(text), id="batch")
+    assert pr_str(engine.result("batch")) == "[:ours :ours]"
     ids = {run.id for run in engine.runs()}
     assert ids == {"batch", "batch.1", "batch.1-2", "batch.step-1.0", "batch.step-1.0-2"}
+
+
+@pytest.mark.parametrize("engine", ["memory", "sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("end", ["x", "(throw (ex-info (str x) {}))"])
+def test_the_child_of_a_forgotten_run_is_not_that_of_a_later_one_with_its_id(
+    engine, end: str
+) -> None:
+    text = f"""(defn child [x] {end})
+               (defn main [x] (try (await! (start! child [x])) (catch :default e (ex-message e))))"""
+    for x in (1, 2, 3):
+        engine.start(program(text), [x], id="nightly")
+        engine.interpret(until_idle=True)
+        assert str(engine.view("nightly").result) == str(x)
+        assert engine.store.forget(RunId("nightly"))
 
 
 @pytest.mark.parametrize("engine", ["memory"], indirect=True)

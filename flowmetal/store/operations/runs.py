@@ -105,9 +105,9 @@ def make_run(
         case IfExists.ATTACH:
             ours = wish.again
         case IfExists.OURS:
-            if not _is_sibling(records, new):
-                return _start_in_place(records, new, tie)
-            ours = wish.again
+            ours = wish.again and _is_sibling(records, new)
+            if not ours:
+                return _start_in_place(records, new, tie, again=wish.again)
         case IfExists.FAIL:
             ours = wish.again and _is_the_same(records, new)
             if not ours:
@@ -115,7 +115,7 @@ def make_run(
         case IfExists.CANCEL:
             return _start_anew(records, new, wish, tie, Replaced(new.id, 1))
     if ours and _has_failed(records, new):
-        return _start_in_place(records, new, tie)
+        return _start_in_place(records, new, tie, again=True)
     return answer(run=new.id, made=False)
 
 
@@ -148,14 +148,16 @@ def _is_the_same(records: Records, new: NewRun) -> bool:
     return (told.name, told.data) == (first.name, first.data)
 
 
-def _start_in_place(records: Records, new: NewRun, tie: Callable[[NewRun], None]) -> Answer:
-    """Start another child in the place of one that failed, or of a run of somebody else, unless an earlier attempt has
-    done so."""
+def _start_in_place(
+    records: Records, new: NewRun, tie: Callable[[NewRun], None], *, again: bool
+) -> Answer:
+    """Start another child in the place of one that failed, or of a run of somebody else, unless it is asked for
+    again and an earlier attempt has done so."""
     for _, candidate in _numbered(new, 2):
         if records.create_run(candidate):
             tie(candidate)
             return answer(run=candidate.id, made=True)
-        if _is_the_same(records, candidate) and not _has_failed(records, candidate):
+        if again and _is_the_same(records, candidate) and not _has_failed(records, candidate):
             return answer(run=candidate.id, made=False)
     return _too_often(new.id)
 

@@ -24,7 +24,7 @@ class IfExists(Enum):
     FAIL = "fail"
     ATTACH = "attach"
     CANCEL = "cancel"  # the one that is there, and start anew under the id with a suffix
-    OURS = "ours"  # attach to a child of the run that asks, and take another id than that of others
+    OURS = "ours"  # attach to what an earlier attempt has started, and else start under another id
 
 
 class OnParentEnd(Enum):
