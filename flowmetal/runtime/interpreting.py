@@ -160,9 +160,10 @@ class Interpreter:
             try:
                 while not self._stopping.is_set():
                     self._freed.clear()
+                    was_busy = self._is_busy()  # what ends during a look may let others go on
                     claimed = await self._claim() if self._drives else 0
                     taken = await self._take_calls()
-                    if until_idle and not (claimed or taken or self._driving or self._performer):
+                    if until_idle and not (claimed or taken or was_busy or self._is_busy()):
                         break
                     if not claimed or self._is_full():
                         await self._freed.wait()
@@ -278,6 +279,9 @@ class Interpreter:
         if self._on_trial == run:
             self._on_trial = None
             self._freed.set()
+
+    def _is_busy(self) -> bool:
+        return bool(self._driving or self._performer)
 
     def _is_full(self) -> bool:
         return len(self._driving) >= self._concurrency

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from flowmetal.bytecode.file import write_program
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import Call, EffectFailed
-from flowmetal.embed import compile
+from flowmetal.embed import Engine, compile
 from flowmetal.embed.natives import natives
 from flowmetal.errors import Conflict, RunError, StoreError
 from flowmetal.ids import InterpreterId, RunId
@@ -29,6 +31,7 @@ from flowmetal.values import Duration, Secret, Value, decode_data, keyword, vect
 from flowmetal.vm.link import Linker
 from tests.runtime.hosts import Bench
 from tests.runtime.programs import args, performs, sequence
+from tests.stores import url_of
 
 R = RunId("r")
 HOUR_US = 3_600_000_000
@@ -424,6 +427,26 @@ def test_an_interpreter_drives_all_and_lets_go_of_what_waits() -> None:
     row = bench.store.run(R)
     assert row is not None
     assert row.state is RunState.COMPLETED
+
+
+def test_an_interpreter_is_not_idle_when_a_run_was_woken_while_it_looked(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    url = url_of("postgresql", request, tmp_path)
+    with Engine(url) as engine, Engine(url) as other:
+
+        def look_for_long(point: str) -> None:
+            end = time.monotonic() + 10
+            while point == "after claim_ready" and time.monotonic() < end:
+                if all(run.state != "running" for run in other.runs()):
+                    break
+                time.sleep(0.01)
+
+        child = "(ns t) (defn child [] 1) (defn main [] (await! (start! child [])))"
+        run, _ = engine.start(compile(child))
+        engine.store.hooks = look_for_long
+        engine.interpret(until_idle=True)
+        assert other.view(run).state == "completed"
 
 
 def test_an_interpreter_claims_a_run_that_is_due_once_and_not_in_circles() -> None:
