@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
+from typing import TypeVar
 
 from flowmetal.errors import Conflict, RefusedError, RunError, RunStateError, StoreError
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
@@ -17,12 +18,13 @@ from flowmetal.store.protocol import (
     ENDED,
     Claim,
     Event,
-    Loaded,
     NewEvent,
     NewRun,
     RunRow,
     RunState,
 )
+
+T = TypeVar("T")
 
 END_OF_TIME_US = 2**63 - 1
 DAMAGED = "FM1001"
@@ -57,6 +59,11 @@ def tags_of(text: str, run: str) -> dict[str, str]:
         found = json.loads(text)
     except ValueError as error:
         raise damaged(f"the row of run {run}", f"its tags: {error}") from None
+    return checked_tags(found, run)
+
+
+def checked_tags(found: object, run: str) -> dict[str, str]:
+    """Return the tags that a column holds. Raises StoreError FM1001."""
     if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
         raise damaged(f"the row of run {run}", "its tags are no texts by name")
     return found
@@ -240,7 +247,7 @@ def lost_claim(run: RunId) -> Conflict:
     )
 
 
-def or_trouble(load: Callable[[Claim], Loaded], claim: Claim) -> Loaded | StoreError:
+def or_trouble(load: Callable[[Claim], T], claim: Claim) -> T | StoreError:
     """Return what a claim gives, or why it gives nothing: it holds no more, or its run is damaged."""
     try:
         return load(claim)

@@ -13,8 +13,8 @@ from flowmetal.store import open_store
 from flowmetal.store.postgres.address import read_address
 from flowmetal.store.postgres.connecting import connect
 from flowmetal.store.postgres.schema import Migration, migrations, prepare
-from flowmetal.store.protocol import Message
-from tests.contracts.test_store import PROGRAM, new
+from flowmetal.store.protocol import Loaded, Message
+from tests.contracts.test_store import PROGRAM, new, take
 from tests.postgres import Server, free_port
 
 
@@ -164,3 +164,24 @@ def test_an_upgrade_that_fails_leaves_the_store_as_it_was(postgres: Server) -> N
     store = open_store(url)
     store.create_run(new())
     store.close()
+
+
+@pytest.mark.parametrize("change", ["head SET state = 'lost'", "run SET tags = '[1]'"])
+def test_a_run_whose_row_is_damaged_says_so_and_is_in_nobody_s_way(
+    postgres: Server, change: str
+) -> None:
+    with postgres.empty_store() as url:
+        store = open_store(url)
+        store.create_runs([new(RunId("bad")), new(RunId("good"))])
+        claims = [take(store, RunId(run)) for run in ("bad", "good")]
+        schema = url.rpartition("=")[2]
+        where = f"number = (SELECT number FROM {schema}.run WHERE id = 'bad')"
+        postgres.execute(f"UPDATE {schema}.{change} WHERE {where}")
+        damaged, sound = store.load_all(claims)
+        assert isinstance(damaged, StoreError)
+        assert damaged.code == "FM1001"
+        assert isinstance(sound, Loaded)
+        with pytest.raises(StoreError) as refused:
+            store.run(RunId("bad"))
+        assert refused.value.code == "FM1001"
+        store.close()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from flowmetal.ids import InterpreterId
+from flowmetal.store import rules
 from flowmetal.store.postgres.rows import Row
 from flowmetal.store.protocol import RunState
 
@@ -234,7 +235,7 @@ def _head(shown: list[object]) -> Head:
     assert isinstance(lease_expires_us, int)
     assert isinstance(snapshot_format, int)
     return Head(
-        RunState(state),
+        rules.state_of(str(state)),
         None if owner is None else InterpreterId(str(owner)),
         lease_expires_us,
         snapshot_format,

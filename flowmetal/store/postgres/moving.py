@@ -8,7 +8,7 @@ from typing import Any
 from flowmetal.store import rules
 from flowmetal.store.postgres import rows
 from flowmetal.store.postgres.arrays import Byteas, Texts
-from flowmetal.store.protocol import RunRow, RunState
+from flowmetal.store.protocol import RunRow
 from flowmetal.store.transfer import RunImage, pack, unpack
 
 __all__ = ["insert_run", "read_parts", "unpack"]
@@ -32,7 +32,7 @@ def read_parts(
     )
     return pack(
         row,
-        RunState(before if state == "exporting" else state),
+        rules.state_of(before if state == "exporting" else state),
         program[0][0] if program else None,
         snapshot,
         dict(chunks),
@@ -74,7 +74,7 @@ def _make_room(execute: Execute, coming: RunRow) -> int:
     if not found:
         return 0
     ((number, state, created_us, seq, epoch),) = found
-    rules.check_import(coming, RunState(state), created_us, seq)
+    rules.check_import(coming, rules.state_of(state), created_us, seq)
     for delete in rows.DELETE_RUN:
         execute(delete, (number,))
     return int(epoch) + 1

@@ -139,7 +139,7 @@ class PostgresRecords:
         if not found:
             return None
         state, result, error, parent = found[0]
-        return Standing(run, RunState(state), result, error, parent)
+        return Standing(run, rules.state_of(state), result, error, parent)
 
     def create_run(self, new: NewRun) -> bool:
         return bool(self._execute(rows.INSERT_RUNS, rows.new_runs([new])))
@@ -153,6 +153,7 @@ class PostgresRecords:
         program, input_, grants, tags = found[0]
         first = self._execute(rows.SELECT_EVENTS, (run, 0, 1))
         event = rows.event(first[0]) if first else None
+        tags = rules.checked_tags(tags, run)
         return rules.again(id, ProgramHash(program), input_, grants, tags, event, queue)
 
     def admit(self, run: RunId) -> None:

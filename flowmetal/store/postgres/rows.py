@@ -19,7 +19,6 @@ from flowmetal.store.protocol import (
     NewRun,
     RunQuery,
     RunRow,
-    RunState,
 )
 from flowmetal.store.transfer import RunImage
 
@@ -211,7 +210,7 @@ def run_row(row: Row) -> RunRow:
     return RunRow(
         id=RunId(id_),
         program=ProgramHash(program),
-        state=rules.shown_state(RunState(state), owner),
+        state=rules.shown_state(rules.state_of(state), owner),
         epoch=epoch,
         seq=seq,
         owner=owner,
@@ -223,7 +222,7 @@ def run_row(row: Row) -> RunRow:
         error=error,
         waiting=waiting,
         progress=progress,
-        tags=tags,
+        tags=rules.checked_tags(tags, id_),
         parent=None if parent is None else RunId(parent),
         created_us=created_us,
         started_us=started_us,

@@ -63,6 +63,9 @@ if TYPE_CHECKING:
 
 _CLOSED = Texts(state.value for state in rules.CLOSED)
 
+_Current = tuple[int, bytes | None, RunRow]
+"""Number, latest snapshot and row of a run whose claim holds."""
+
 
 class PostgresStore:
     """See ``protocol.Store``. Threads may share one; processes open their own."""
@@ -257,8 +260,8 @@ class PostgresStore:
     def load_all(self, claims: Sequence[Claim]) -> list[Loaded | StoreError]:
         wanted = Texts(claim.run for claim in claims)
         found = {row[2]: [row] for row in self._session.read(rows.SELECT_ALL_LOADED, (wanted,))}
-        current = [self._current_or_none(claim, found.get(claim.run, [])) for claim in claims]
-        held = [(number, row) for number, _, row in filter(None, current)]
+        current = [self._current_or_trouble(claim, found.get(claim.run, [])) for claim in claims]
+        held = [(here[0], here[2]) for here in current if not isinstance(here, StoreError)]
         # What the holder of a claim has not consumed stays, so a second look may come later.
         inbox: dict[int, list[InboxRow]] = {}
         received = [(number, row.received) for number, row in held if row.received]
@@ -269,12 +272,12 @@ class PostgresStore:
         for number, *row in self._read_after(rows.SELECT_UNCHAINED, told):
             events.setdefault(number, []).append(rows.event(tuple(row)))
         return [
-            rules.lost_claim(claim.run)
-            if here is None
+            here
+            if isinstance(here, StoreError)
             else Loaded(
                 here[2], here[1], tuple(inbox.get(here[0], ())), tuple(events.get(here[0], ()))
             )
-            for claim, here in zip(claims, current, strict=True)
+            for here in current
         ]
 
     def _read_after(self, sql: str, places: Sequence[tuple[int, int]]) -> list[rows.Row]:
@@ -288,21 +291,16 @@ class PostgresStore:
         }
         return self._session.read(sql, values)
 
-    def _current(self, claim: Claim, found: list[rows.Row]) -> tuple[int, bytes | None, RunRow]:
-        current = self._current_or_none(claim, found)
-        if current is None:
-            raise rules.lost_claim(claim.run)
-        return current
-
-    def _current_or_none(
-        self, claim: Claim, found: list[rows.Row]
-    ) -> tuple[int, bytes | None, RunRow] | None:
+    def _current(self, claim: Claim, found: list[rows.Row]) -> _Current:
         if found:
             number, snapshot, *columns = found[0]
             row = rows.run_row(tuple(columns))
             if (row.owner, row.epoch, row.seq) == (claim.owner, claim.epoch, claim.seq):
                 return number, snapshot, row
-        return None
+        raise rules.lost_claim(claim.run)
+
+    def _current_or_trouble(self, claim: Claim, found: list[rows.Row]) -> _Current | StoreError:
+        return rules.or_trouble(lambda claim: self._current(claim, found), claim)
 
     def snapshot(self, run: RunId) -> bytes | None:
         data: bytes | None = _only(self._session.read(rows.SELECT_SNAPSHOT, (run,)))
@@ -494,7 +492,7 @@ class PostgresStore:
         receipt = self._session.read(rows.SELECT_RECEIPT, (run, message.id))
         if receipt:
             return rows.inbox_row(receipt[0])
-        rules.check_open(run, RunState(state))
+        rules.check_open(run, rules.state_of(state))
         raise AssertionError(f"run {run} is open and has not taken message {message.id}")
 
     def inbox(self, run: RunId, after: int) -> list[InboxRow]:

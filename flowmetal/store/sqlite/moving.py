@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from flowmetal.store import rules
-from flowmetal.store.protocol import RunRow, RunState
+from flowmetal.store.protocol import RunRow
 from flowmetal.store.sqlite import rows
 from flowmetal.store.sqlite.session import Session
 from flowmetal.store.transfer import RunImage, pack, unpack
@@ -29,7 +29,7 @@ def read_parts(session: Session, number: int, row: RunRow) -> dict[str, bytes]:
     ).fetchall()
     return pack(
         row,
-        RunState(before if state == "exporting" else state),
+        rules.state_of(before if state == "exporting" else state),
         None if program is None else program[0],
         rows.latest_snapshot(execute, number),
         dict(chunks),
@@ -92,6 +92,6 @@ def _make_room(session: Session, coming: RunRow) -> int:
     if found is None:
         return 0
     number, state, created_us, seq, epoch = found
-    rules.check_import(coming, RunState(state), created_us, seq)
+    rules.check_import(coming, rules.state_of(state), created_us, seq)
     rows.delete_run(execute, number)
     return int(epoch) + 1
