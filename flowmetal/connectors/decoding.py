@@ -2,7 +2,7 @@
 
 gzip and deflate are what is asked for. A stream that ends before its end is damaged, and no
 shorter body; several members of gzip, one after the other, are one. What comes in is limited as well as
-what comes out: a stream may go on for ever and stand for nothing.
+what comes out, of each encoding where there are several: a stream may go on for ever and stand for nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +15,15 @@ ACCEPTED: Final = "gzip, deflate"
 
 _PIECE: Final = 1 << 20
 """Bytes that are taken out of a stream at a time: a thousandth of them may have come in."""
+
+_STEP: Final = 1 << 14
+"""Bytes that are looked at at a time: what is behind the end of a member is copied for each of them."""
+
+_MOST_MEMBERS: Final = 10_000
+"""Of one stream, whose members may be twenty bytes each and stand for nothing: so many take some tenths of a second."""
+
+MOST_ENCODINGS: Final = 5
+"""Of one body; the world uses one."""
 
 _GZIP: Final = b"\x1f\x8b"
 _KNOWN: Final = {"gzip": True, "x-gzip": True, "deflate": False}
@@ -46,24 +55,23 @@ def encodings_of(header: str) -> list[str]:
 
 
 def unknown_in(encodings: list[str]) -> str | None:
-    """Return an encoding that is not known here."""
+    """Return an encoding that is not known here; so many of them are none that is."""
+    if len(encodings) > MOST_ENCODINGS:
+        return ", ".join(encodings[: MOST_ENCODINGS + 1])
     return next((name for name in encodings if name not in _KNOWN), None)
 
 
 async def decoded(parts: AsyncIterator[bytes], encodings: list[str], most: int) -> bytes:
     """Return what the parts of a body stand for. Raises Damaged and TooBig."""
-    layers = [_Layer(name) for name in reversed(encodings)]
+    layers = [_Layer(name, most) for name in reversed(encodings)]
     found: list[bytes] = []
-    came = size = 0
+    size = 0
     async for part in parts:
-        came += len(part)
         for piece in _through(layers, part):
             size += len(piece)
             if size > most:
                 raise TooBig
             found.append(piece)
-        if came > most:
-            raise TooBig
     for layer in layers:
         layer.end()
     return b"".join(found)
@@ -81,14 +89,23 @@ def _through(layers: list[_Layer], data: bytes) -> Iterator[bytes]:
 class _Layer:
     """One encoding."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, most: int) -> None:
         self._is_gzip = _KNOWN[name]
+        self._left = most
+        self._members = 0
         self._stream: _Zlib | None = None
         self._head = b""
         self._ended = False
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        """Yield what some more bytes stand for."""
+        """Yield what some more bytes stand for. Raises Damaged and TooBig."""
+        for at in range(0, len(data), _STEP):
+            yield from self._pieces(data[at : at + _STEP])
+        self._left -= len(data)
+        if self._left < 0:
+            raise TooBig
+
+    def _pieces(self, data: bytes) -> Iterator[bytes]:
         while data:
             if self._stream is None:
                 self._head += data
@@ -98,6 +115,9 @@ class _Layer:
                 if self._ended and not (self._is_gzip and data.startswith(_GZIP)):
                     self._head = b"\0"  # what stands behind the end means nothing
                     return
+                self._members += 1
+                if self._members > _MOST_MEMBERS:
+                    raise TooBig
                 self._stream = zlib.decompressobj(self._bits(data))
                 self._ended = False
             yield from self._inflated(self._stream, data)

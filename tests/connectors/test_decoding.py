@@ -10,7 +10,14 @@ from collections.abc import AsyncIterator, Iterable
 
 import pytest
 
-from flowmetal.connectors.decoding import Damaged, TooBig, decoded, encodings_of
+from flowmetal.connectors.decoding import (
+    MOST_ENCODINGS,
+    Damaged,
+    TooBig,
+    decoded,
+    encodings_of,
+    unknown_in,
+)
 
 TEXT = b"so it goes, and so it goes; " * 50
 MOST = 1 << 20
@@ -96,3 +103,32 @@ def test_a_stream_that_goes_on_and_says_nothing_ends_at_the_limit(
 
     with pytest.raises(TooBig):
         gone_through(endless(), "gzip" if begin else "deflate", 1 << 16)
+
+
+@pytest.mark.parametrize(
+    "member",
+    [gzip.compress(b""), gzip.compress(b"")[:10] + b"\0\0\0\xff\xff" * 9],
+    ids=["empty members", "empty blocks"],
+)
+def test_what_stands_for_nothing_inside_of_another_encoding_ends_at_the_limit(
+    member: bytes,
+) -> None:
+    """Nothing limited it there: a response of ten kilobytes held up the interpreter for a minute, or an hour."""
+    nothing = gzip.compress(gzip.compress(member * (2_000_000 // len(member))))
+    with pytest.raises((TooBig, Damaged)):
+        undone(nothing, "gzip, gzip, gzip", step=1 << 16)
+
+
+def test_a_stream_of_many_small_members_is_gone_through_once() -> None:
+    """What was behind a member was copied for each: a megabyte took a second and a half."""
+    member = gzip.compress(b"a")
+    assert undone(member * 9_999, "gzip", step=1 << 20) == b"a" * 9_999
+    with pytest.raises(TooBig):
+        undone(member * 10_001, "gzip", step=1 << 20)
+
+
+def test_more_encodings_than_anybody_uses_are_not_known() -> None:
+    """A thousand of them were deeper than Python goes."""
+    names = ["gzip"] * MOST_ENCODINGS
+    assert unknown_in(names) is None
+    assert unknown_in([*names, "gzip"]) == ", ".join([*names, "gzip"])
