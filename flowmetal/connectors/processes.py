@@ -11,11 +11,14 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Final
 
 _GRACE_S: Final = 2.0
 """Between SIGTERM and SIGKILL."""
+
+_LOOK_S: Final = 0.02
+"""Between two looks whether somebody is left in a group of processes: of its end nobody is told."""
 
 _LINGER_S: Final = 1.0
 """How long output is waited for after the command itself has ended: of what it has left in the background."""
@@ -96,18 +99,30 @@ class Process:
         """End it and whatever it started, politely first."""
         try:
             os.killpg(self.group, signal.SIGTERM)
-            await self._gone()
+            await _for_some_time(self._all_gone())
             os.killpg(self.group, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        await self._gone()  # the loop may end with us, and nobody would hear of its end
+        # The loop may end with us, and nobody would hear of its end.
+        await _for_some_time(self._exited.wait())
         self._transport.close()
 
-    async def _gone(self) -> None:
-        """Wait until it has ended, for some time, whoever is impatient."""
-        with contextlib.suppress(TimeoutError, asyncio.CancelledError):
-            async with asyncio.timeout(_GRACE_S):
-                await self._exited.wait()
+    async def _all_gone(self) -> None:
+        """Wait until it has ended, and all that it started, who may take their time for it when it has gone already.
+
+        Raises ProcessLookupError then.
+        """
+        await self._exited.wait()
+        while True:
+            os.killpg(self.group, 0)
+            await asyncio.sleep(_LOOK_S)
+
+
+async def _for_some_time(end: Awaitable[object]) -> None:
+    """Wait for an end, not too long, whoever is impatient."""
+    with contextlib.suppress(TimeoutError, asyncio.CancelledError):
+        async with asyncio.timeout(_GRACE_S):
+            await end
 
 
 async def begin(argv: Sequence[str], folder: str | None, variables: Mapping[str, str]) -> Process:

@@ -231,6 +231,28 @@ def test_cancelling_ends_the_command_and_all_that_it_started(tmp_path: Path) -> 
     assert alive == []
 
 
+def test_all_that_a_command_started_may_clean_up_when_it_is_cancelled(tmp_path: Path) -> None:
+    """A shell ends at once, and what it had started was killed with no time for anything."""
+    begun, cleaned = tmp_path / "begun", tmp_path / "cleaned"
+    inner = (
+        f"trap 'sleep 0.3; touch {cleaned}; exit' TERM; touch {begun}; while :; do sleep 0.01; done"
+    )
+
+    async def cancelled() -> None:
+        connector = ShConnector()
+        task = asyncio.create_task(connector.perform(call("sh/shell", command=f"({inner}) | cat")))
+        while not begun.exists():
+            assert not task.done(), task
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await connector.close()
+
+    asyncio.run(cancelled())
+    assert cleaned.exists()
+
+
 def test_a_command_that_has_to_be_killed_is_heard_of_before_the_loop_ends(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
