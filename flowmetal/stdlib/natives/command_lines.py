@@ -31,7 +31,7 @@ def _as_long(text: str) -> Value:
 
 
 def _as_double(text: str) -> Value:
-    number = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+    number = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
     return float(text) if re.fullmatch(number, text) else MISSING
 
 
