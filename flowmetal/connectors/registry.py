@@ -4,18 +4,24 @@ Ours are named here by module, so that no other kind pays for them. Others come
 from installed packages, under the entry-point group ``flowmetal.connectors``:
 the name of an entry is a kind, or a namespace of kinds followed by ``/*``, and
 what it loads is called without arguments and returns a ``Connector``.
+Whatever a package does when it is loaded, or when its connector is closed, ends no interpreter.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Final, cast
 
-from flowmetal.effects.errors import connector_failed
+from flowmetal.effects.errors import connector_failed, said_by
 from flowmetal.effects.requests import Call, Connector, EffectFailed
 from flowmetal.values import Value
 
 ENTRY_POINT_GROUP: Final = "flowmetal.connectors"
+
+CLOSING_S: Final = 3.0
+"""How long a connector may take to close what it keeps open."""
 
 # fmt: off
 _OURS: Final = {
@@ -34,6 +40,22 @@ def kinds_of_packages() -> tuple[str, ...]:
     return tuple(entry_points(group=ENTRY_POINT_GROUP).names)
 
 
+async def close_all(connectors: Iterable[Connector]) -> None:
+    """Close connectors, each once. One that cannot be closed, or takes long, keeps nobody from ending."""
+    for connector in dict.fromkeys(connectors):
+        try:
+            async with asyncio.timeout(CLOSING_S):
+                await connector.close()
+        except KeyboardInterrupt:
+            raise
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+        except BaseException:  # the edge to strangers' code, of which nothing is asked any more
+            continue
+
+
 class Registry:
     """The connectors of this process, for one thread that drives runs."""
 
@@ -49,11 +71,10 @@ class Registry:
 
     async def close(self) -> None:
         """Close those that were loaded; they are loaded again when they are needed again."""
-        loaded = dict.fromkeys(one for one in self._by_kind.values() if one is not None)
+        loaded = [one for one in self._by_kind.values() if one is not None]
         self._by_kind.clear()
         self._by_namespace.clear()
-        for connector in loaded:
-            await connector.close()
+        await close_all(loaded)
 
     def _find(self, kind: str) -> Connector | None:
         namespace = kind.partition("/")[0]
@@ -75,21 +96,31 @@ class Registry:
             if name in self._by_namespace:
                 return self._by_namespace[name]
             for found in known.select(name=name):
-                try:
-                    connector = cast(Connector, found.load()())
-                except Exception as problem:  # whatever a stranger's package raises
-                    connector = _Unusable(kind, problem)
+                connector = _loaded(kind, found.load)
                 self._by_namespace[name] = connector
                 return connector
         return None
 
 
+def _loaded(kind: str, load: Callable[[], Callable[[], object]]) -> Connector:
+    """Return the connector of a package, or what says why it has none."""
+    try:
+        connector = load()()
+        if callable(getattr(connector, "perform", None)):
+            return cast(Connector, connector)
+        return _Unusable(kind, f"what it makes, a {type(connector).__name__}, performs nothing")
+    except KeyboardInterrupt:
+        raise
+    except BaseException as problem:  # the edge to strangers' code
+        return _Unusable(kind, f"{type(problem).__name__}: {said_by(problem)}")
+
+
 class _Unusable:
     """In place of a connector whose package is broken: its effects fail, and say why. The run is none the worse."""
 
-    def __init__(self, kind: str, problem: Exception) -> None:
+    def __init__(self, kind: str, why: str) -> None:
         self.kinds = frozenset({kind})
-        self._why = f"{type(problem).__name__}: {problem}"
+        self._why = why
 
     async def perform(self, call: Call) -> Value:
         message = f"the package that performs {call.kind} cannot be loaded: {self._why}"

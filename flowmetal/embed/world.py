@@ -81,8 +81,10 @@ class HostWorld:
 
     async def close(self) -> None:
         """Close the connectors that were loaded for this thread, and those that were given."""
-        for connector in dict.fromkeys(self._given.values()):
-            await connector.close()
+        if self._given:
+            from flowmetal.connectors.registry import close_all
+
+            await close_all(self._given.values())
         registry = getattr(self._here, "registry", None)
         if registry is not None:
             await registry.close()

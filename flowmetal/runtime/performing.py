@@ -125,7 +125,9 @@ async def attempt(host: Host, call: Call, timeout_us: int | None) -> Ended:
         return Ended(None, _failed("it was cancelled from inside", call.kind))
     except TimeoutError:
         return Ended(None, timeout_error(call.kind, EffectClass.CONNECTOR, timeout_us))
-    except (Exception, SystemExit) as crash:  # the worker's edge: it becomes an event
+    except KeyboardInterrupt:  # which is meant for the process
+        raise
+    except BaseException as crash:  # the worker's edge: it becomes an event
         return Ended(None, _failed(f"{type(crash).__name__}: {said_by(crash)}", call.kind))
 
 
