@@ -15,6 +15,7 @@ Proxies of the environment are not used: behind one, no address could be judged.
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -40,7 +41,7 @@ from flowmetal.connectors.parsing import TooManyParts, beside, parse_json
 from flowmetal.connectors.pinned import PinnedTransport
 from flowmetal.connectors.retry_after import retry_after_us
 from flowmetal.connectors.secrets import hide, hiding_secrets
-from flowmetal.effects.errors import effect_error
+from flowmetal.effects.errors import connector_failed, effect_error
 from flowmetal.effects.requests import Call, EffectFailed, Grants
 from flowmetal.values import Duration, Value, hash_map, keyword
 from flowmetal.values.charsets import decode_text
@@ -71,13 +72,13 @@ class HttpConnector:
         self._writer = Writer(environment)
         self._blocking = Blocking()
         self._clients: dict[Grants, httpx2.AsyncClient] = {}
-        self._ssl = httpx2.create_ssl_context()
+        self._ssl: ssl.SSLContext | None = None
 
     @hiding_secrets
     async def perform(self, call: Call) -> Value:
         """Make the request, redirects included, and return the response."""
         started = time.monotonic_ns()
-        client = self._client(call.grants)
+        client = self._client(call)
         request = self._writer.request(client, call)
         hops = call.args.get(keyword("follow"), 5)
         choice(call, "as", _FORMS, "auto")  # said before anything is sent
@@ -105,11 +106,13 @@ class HttpConnector:
         for client in clients:
             await client.aclose()
 
-    def _client(self, grants: Grants) -> httpx2.AsyncClient:
-        found = self._clients.get(grants)
+    def _client(self, call: Call) -> httpx2.AsyncClient:
+        found = self._clients.get(call.grants)
         if found is None:
-            found = self._clients[grants] = httpx2.AsyncClient(
-                transport=PinnedTransport(grants, self._ssl),
+            if self._ssl is None:
+                self._ssl = _certificates(call)
+            found = self._clients[call.grants] = httpx2.AsyncClient(
+                transport=PinnedTransport(call.grants, self._ssl),
                 trust_env=False,
                 # Waiting for a connection of one's own is no failure of the server: nothing was sent yet.
                 timeout=httpx2.Timeout(_SILENCE_S, connect=_CONNECT_S, pool=None),
@@ -152,6 +155,16 @@ class HttpConnector:
             httpcore2.ProtocolError,
         ) as problem:
             raise _failed("http/failed", request, f"failed: {_said(problem)}") from None
+
+
+def _certificates(call: Call) -> ssl.SSLContext:
+    """Return which servers are believed to be who they say: by the certificates of the environment, if it names some."""
+    try:
+        return httpx2.create_ssl_context()
+    except OSError as problem:  # those of OpenSSL are such, too
+        why = f"the certificates of this interpreter cannot be read: {problem.strerror or problem}"
+        remedy = "see SSL_CERT_FILE and SSL_CERT_DIR in its environment"
+        raise EffectFailed(connector_failed(call.kind, f"{why}; {remedy}")) from None
 
 
 async def _body(call: Call, response: httpx2.Response) -> bytes:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -551,3 +552,16 @@ def test_a_password_in_a_url_is_not_shown(server: str) -> None:
     result = request(f"http://user:pass@{server}/echo")
     assert "pass" not in result.get(keyword("url"))
     assert hash_map(()) is not None
+
+
+@pytest.mark.parametrize("text", [None, "no certificate"])
+def test_certificates_that_cannot_be_read_fail_the_request_and_no_interpreter(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str | None
+) -> None:
+    path = tmp_path / "certificates"
+    if text is not None:
+        path.write_text(text)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    error = failure(HttpConnector({}), call("http/request", url="https://example.com/"))
+    assert error.type.text == "connector/failed"
+    assert "see SSL_CERT_FILE" in (error.message or "")
