@@ -147,7 +147,7 @@ def _remedy(name: str, error: Exception) -> str:
 
 
 def _import_file(path: str) -> ModuleType:
-    name = os.path.splitext(os.path.basename(path))[0]
+    name = _name_for(path)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not Python")
@@ -155,6 +155,20 @@ def _import_file(path: str) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def _name_for(path: str) -> str:
+    """Return the name of a file as a module: its own, or its path if that is the name of another module. In
+    the place of ``http``, say, it would be what everybody gets who imports that later."""
+    name = os.path.splitext(os.path.basename(path))[0]
+    whole = os.path.abspath(path)
+    try:
+        found = importlib.util.find_spec(name)
+    except ImportError:
+        return name
+    except ValueError:  # there is one that nothing was found for, such as __main__
+        return whole
+    return name if found is None or found.origin == whole else whole
 
 
 def _caller(function: Callable[..., Any], wants_key: bool) -> Callable[..., object]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import http
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import flowmetal
+from flowmetal.embed.functions import functions_of
 from flowmetal.errors import FlowmetalError, StoreError, UsageError
 from flowmetal.values import ErrorValue, keyword, pr_str
 
@@ -332,3 +336,15 @@ def test_after_a_timeout_an_at_most_once_function_is_in_doubt(slow: bool) -> Non
         assert (error.type.text, error.cause.type.text) == ("effect/in-doubt", "timeout")
         assert engine.verify(run).problems == []
     assert called == ["f"]
+
+
+def test_a_file_takes_the_place_of_no_module(tmp_path: Path) -> None:
+    """A file of functions named http.py left the interpreter without the one of Python: its first request was a crash."""
+    text = 'import flowmetal\n@flowmetal.foreign("p/f")\ndef f(): return 1\n'
+    for name in ("http", "quite_unknown"):
+        (tmp_path / f"{name}.py").write_text(text)
+        for _ in range(2):
+            (function,) = functions_of([str(tmp_path / f"{name}.py")])
+            assert function() == 1
+    assert sys.modules["http"] is http
+    assert sys.modules.pop("quite_unknown").f() == 1
