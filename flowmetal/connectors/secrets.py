@@ -5,8 +5,8 @@ interpreter, or the file ``stripe-key`` in the folder ``$FLOWMETAL_SECRETS``
 (without the line end). The value goes into the request and not into the machine,
 the history or a message: where a result or an error repeats it, such as the output of
 ``env`` or a server that echoes its request, the name stands instead (``hiding_secrets``). So it does where
-a secret is repeated as it is written in a form, a URL or JSON, or as we have sent it ourselves (``keep_hidden``). What is cut or
-taken apart is freed of secrets before that (``hide``): afterwards nothing would find them.
+a secret is repeated as it is written in a form, a URL or JSON (as a number, too), or as we have sent it ourselves (``keep_hidden``).
+What is cut or taken apart is freed of secrets before that (``hide``): afterwards nothing would find them.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from flowmetal.values import (
     Vector,
     encode_data,
     hash_map,
+    is_number,
     list_of,
     set_of,
     vector,
@@ -46,6 +47,9 @@ SHORTEST_HIDDEN: Final = 4
 
 _revealed: ContextVar[dict[str, str] | None] = ContextVar("revealed", default=None)
 """What has been revealed in the effect that is being performed: text to name."""
+
+_NUMBER = re.compile("-?(0|[1-9][0-9]{0,400})([.][0-9]{0,400}[1-9])?").fullmatch
+"""As numbers are written: to hide 200 because of 0200 would make nonsense of results."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -138,46 +142,59 @@ def hiding_secrets(
 
 
 def without(value: Value, secrets: Mapping[str, str]) -> Value:
-    """Return data in which the names of secrets stand where their texts stood."""
+    """Return data in which the names of secrets stand where their texts stood, or the numbers that these are."""
     if not secrets:
         return value
     data = encode_data(value)
-    if not any(secret.encode("utf-8", "surrogatepass") in data for secret in secrets):
+    numbers = {_read(text): _shown(name) for text, name in secrets.items() if _NUMBER(text)}
+    if not numbers and not any(text.encode("utf-8", "surrogatepass") in data for text in secrets):
         return value  # it need not be walked
     # Longest first: one secret may be a part of another.
     order = sorted(secrets, key=len, reverse=True)
-    texts = [(secret, f"#secret {secrets[secret]}") for secret in order]
-    return _replaced(value, texts)
+    return _replaced(value, [(text, _shown(secrets[text])) for text in order], numbers)
 
 
-def _replaced(value: Value, texts: list[tuple[str, str]]) -> Value:
+def _read(number: str) -> int | float:
+    """Return what JSON reads a number as."""
+    return float(number) if "." in number else int(number)
+
+
+def _shown(name: str) -> str:
+    return f"#secret {name}"
+
+
+def _replaced(value: Value, texts: list[tuple[str, str]], numbers: dict[int | float, str]) -> Value:
     if isinstance(value, str):
         for secret, name in texts:
             value = value.replace(secret, name)
         return value
+    if numbers and is_number(value):
+        return numbers.get(value, value)
     if isinstance(value, (Keyword, Symbol)):
-        text = _replaced(value.text, texts)
+        text = _replaced(value.text, texts, numbers)
         return value if text == value.text else text
     if isinstance(value, bytes):
         for secret, name in texts:
             value = value.replace(secret.encode("utf-8", "surrogatepass"), name.encode())
         return value
     if isinstance(value, Map):
-        return hash_map((_replaced(k, texts), _replaced(v, texts)) for k, v in value.items())
+        return hash_map(
+            (_replaced(k, texts, numbers), _replaced(v, texts, numbers)) for k, v in value.items()
+        )
     if isinstance(value, Vector):
-        return vector([_replaced(item, texts) for item in value])
+        return vector([_replaced(item, texts, numbers) for item in value])
     if isinstance(value, List):
-        return list_of([_replaced(item, texts) for item in value])
+        return list_of([_replaced(item, texts, numbers) for item in value])
     if isinstance(value, Set):
-        return set_of([_replaced(item, texts) for item in value])
+        return set_of([_replaced(item, texts, numbers) for item in value])
     if isinstance(value, TaggedLiteral):
-        return TaggedLiteral(value.tag, _replaced(value.form, texts))
+        return TaggedLiteral(value.tag, _replaced(value.form, texts, numbers))
     if isinstance(value, ErrorValue):
         return ErrorValue(
             value.type,
-            _replaced(value.message, texts),
-            _replaced(value.data, texts),
-            _replaced(value.cause, texts),
+            _replaced(value.message, texts, numbers),
+            _replaced(value.data, texts, numbers),
+            _replaced(value.cause, texts, numbers),
             value.frames,
             value.retryable,
             value.code,

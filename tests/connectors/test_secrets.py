@@ -9,7 +9,7 @@ import pytest
 from flowmetal.connectors.secrets import reveal, without
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import EffectFailed
-from flowmetal.values import Secret, from_json, hash_map, vector
+from flowmetal.values import Secret, from_json, hash_map, json_loads, vector
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,18 @@ from flowmetal.values import Secret, from_json, hash_map, vector
 )
 def test_the_name_stands_where_the_text_stood(value, hidden) -> None:
     assert without(value, {"s3cret": "k"}) == hidden
+
+
+@pytest.mark.parametrize("text", ["12345678", "-1234", "1234.5", "7" * 30])
+def test_a_secret_of_digits_is_hidden_where_it_stands_as_a_number(text: str) -> None:
+    """JSON that repeated it had it in the history."""
+    found = without(json_loads(f'{{"pin": [{text}, 12, "{text}"]}}'), {text: "k"})
+    assert found == from_json({"pin": ["#secret k", 12, "#secret k"]})
+
+
+@pytest.mark.parametrize("text", ["0200", "200.0", "2e02", "0x00c8"])
+def test_a_number_that_is_written_otherwise_is_left(text: str) -> None:
+    assert without(200, {text: "k"}) == 200
 
 
 def test_an_error_is_freed_of_it_too() -> None:
