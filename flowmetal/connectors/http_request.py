@@ -139,6 +139,8 @@ class HttpConnector:
                 return response, await _body(call, response)
             finally:
                 await response.aclose()
+        except (httpx2.LocalProtocolError, httpcore2.LocalProtocolError) as problem:
+            raise refuse(call, f"this request cannot be written: {problem}") from None
         except (httpx2.TimeoutException, httpcore2.TimeoutException) as problem:
             raise _failed(
                 "http/timeout", request, f"timed out ({type(problem).__name__})"

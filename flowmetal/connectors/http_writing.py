@@ -17,7 +17,7 @@ from flowmetal.connectors.arguments import choice, items, pairs, refuse, text
 from flowmetal.connectors.http_places import check_host_header, check_scheme, same_origin, shown
 from flowmetal.connectors.secrets import keep_hidden, reveal
 from flowmetal.effects.requests import Call
-from flowmetal.values import Keyword, Secret, Value, display, keyword, to_json
+from flowmetal.values import DataError, Keyword, Secret, Value, display, keyword, to_json
 from flowmetal.values.json_mapping import Json, SecretForm, json_text
 
 METHODS: Final = ("get", "head", "options", "post", "put", "patch", "delete")
@@ -37,8 +37,9 @@ class Writer:
         """Return the request. Raises EffectFailed for what is none."""
         try:
             return self._request(client, call)
-        except (httpx2.InvalidURL, UnicodeError, ValueError) as problem:
-            raise refuse(call, f"this request cannot be written: {problem}") from None
+        except (httpx2.InvalidURL, DataError, UnicodeError, ValueError) as problem:
+            why = getattr(problem, "message", problem)
+            raise refuse(call, f"this request cannot be written: {why}") from None
 
     def _request(self, client: httpx2.AsyncClient, call: Call) -> httpx2.Request:
         method = choice(call, "method", METHODS, "get").upper()
@@ -65,7 +66,7 @@ class Writer:
             raise refuse(call, f"{why}; :headers, :auth, :form and :json take it")
         url = httpx2.URL(text(call, "url"))
         if query:
-            words = [(name, _word(one)) for name, one in query]
+            words = [(name, self._word(call, name, one)) for name, one in query]
             url = url.copy_merge_params(httpx2.QueryParams([*url.params.multi_items(), *words]))
         check_scheme(call, url)
         check_host_header(call, url, headers)
@@ -74,7 +75,7 @@ class Writer:
     def _header(self, call: Call, name: str, value: Value) -> str:
         if not _HEADER_NAME.fullmatch(name):
             raise refuse(call, f"{name!a} cannot be the name of a header")
-        written = _word(reveal(value, self._environment))
+        written = self._word(call, name, value)
         if not _HEADER_VALUE.fullmatch(written):
             raise refuse(call, f"the header {name} holds what a header cannot")
         return written
@@ -106,7 +107,7 @@ class Writer:
             return json_text(found).encode(), "application/json"
         if "form" in given:
             form = [
-                (name, _word(reveal(one, self._environment)))
+                (name, self._word(call, name, one))
                 for name, v in pairs(call, "form")
                 for one in items(v)
             ]
@@ -119,6 +120,19 @@ class Writer:
         if isinstance(body, str):
             return body.encode(), "text/plain; charset=utf-8"
         raise refuse(call, ":body takes a string or bytes; :json takes any data")
+
+    def _word(self, call: Call, name: str, value: Value) -> str:
+        """Return the text of a value, or of what a secret stands for."""
+        found = reveal(value, self._environment)
+        if isinstance(found, str):
+            return found
+        if found is None:
+            return ""
+        if isinstance(found, Keyword):
+            return found.text
+        if _holds_secret(to_json(found)):  # whose name would be sent
+            raise refuse(call, f"{name} takes a secret alone, not one in a collection")
+        return display(found)
 
     def _in_place(self, found: Json) -> Json:
         """Return JSON with what its secrets stand for."""
@@ -139,6 +153,10 @@ def without_credentials(
     What ``:auth`` made is gone already: the client takes it off.
     """
     if same_origin(asked.url, following.url):
+        if (
+            "cookie" in asked.headers
+        ):  # the client takes it off, for it has cookies of its own elsewhere
+            following.headers["cookie"] = asked.headers["cookie"]
         return following
     for name, value in pairs(call, "headers"):
         if isinstance(value, Secret) and name in following.headers:
@@ -164,11 +182,3 @@ def _holds_secret(found: Json) -> bool:
 def _ascii(key: str) -> str:
     """Return a key as a header can hold it: the id of a run may have any letters."""
     return key if key.isascii() else quote(key, safe="/:;,@&=+$!*'()[]{}<>|~?#")
-
-
-def _word(value: Value) -> str:
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return ""
-    return value.text if isinstance(value, Keyword) else display(value)

@@ -262,6 +262,43 @@ def test_secrets_in_json_are_put_in_place_and_hidden_in_the_answer(server: str) 
     )
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        {"headers": hash_map([("x-key", vector([Secret("key")]))])},
+        {"form": hash_map([("key", hash_map([("inner", Secret("key"))]))])},
+        {"query": hash_map([("key", vector([vector([Secret("key")])]))])},
+    ],
+)
+def test_a_secret_in_a_collection_is_refused_instead_of_its_name_sent(
+    server: str, args: dict[str, Any]
+) -> None:
+    connector = HttpConnector({"FLOWMETAL_SECRET_KEY": "s3cret-key"})
+    error = failure(connector, call("http/request", url=f"http://{server}/echo", **args))
+    assert error.type.text == "effect/bad-argument"
+    assert "takes a secret alone" in (error.message or "")
+
+
+def test_a_cookie_of_the_program_goes_along_within_an_origin_and_not_to_another(
+    server: str,
+) -> None:
+    """The client took it off at every redirect."""
+    cookie = hash_map([("cookie", "session=1")])
+    result = request(f"http://{server}/redirect", headers=cookie)
+    assert body(result, "headers", "cookie") == "session=1"
+    result = request(f"http://{server}/redirect-out", headers=cookie)
+    assert body(result, "headers").get(keyword("cookie")) is None
+
+
+def test_what_the_protocol_cannot_write_is_refused_and_not_tried_again(server: str) -> None:
+    """A request that could not even begin was tried ten times."""
+    coded = hash_map([("transfer-encoding", "gzip")])
+    error = failure(
+        HttpConnector({}), call("http/request", url=f"http://{server}/echo", headers=coded)
+    )
+    assert (error.type.text, error.retryable) == ("effect/bad-argument", False)
+
+
 def test_json_with_a_secret_is_not_sent_to_another_origin(server: str) -> None:
     url = f"http://127.0.0.1:{server.partition(':')[2]}/moved-out"
     data = hash_map([("key", Secret("key"))])
