@@ -18,10 +18,11 @@ around it, or (for loopback) ``localhost``.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flowmetal.errors import UsageError
 from flowmetal.values import DataError, Map, Value, Vector, hash_map, keyword, vector
@@ -29,6 +30,10 @@ from flowmetal.values.codec import decode_data, encode_data
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
+
+_SHAPE: Final = re.compile(r"(?!\*\.+(:|$))(\[[^][]+\]|[^][:@\s]+)(:[0-9]+)?")
+"""Of HOST and HOST:PORT. What is nearly one is refused: without a value in the environment `localhost:$PORT` would grant
+every port, and `*.$DOMAIN` every host."""
 
 CAPABILITIES = ("http", "sh", "env", "fs")
 _ALL = keyword("all")
@@ -229,10 +234,9 @@ def _host(word: str) -> str:
         from flowmetal.effects.addresses import plain
 
         host = plain(host)
-    written_port = word.rsplit(":", 1)[1] if ":" in word and port is None else ""
-    no_port = written_port and not word.startswith("[") and word.count(":") == 1
-    no_network = "/" in host and not _in_network(host, host)
-    if not host or " " in host or no_port or no_network or (port or 0) > 65535:
+    has_shape = _SHAPE.fullmatch(word) or (word.count(":") > 1 and "[" not in word)
+    no_address = ("/" in host or ":" in host) and not _in_network(host, host)
+    if not host or not has_shape or no_address or (port or 0) > 65535:
         raise UsageError("FM1310", f"--allow-http={word} is not HOST or HOST:PORT")
     host = f"[{host}]" if ":" in host else ".".join(map(_as_read, host.split(".")))
     return host if port is None else f"{host}:{port}"

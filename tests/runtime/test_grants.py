@@ -131,6 +131,18 @@ def test_a_host_is_granted_however_it_is_spelled(spelling: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "word",
+    ["localhost:", "*:", "[::1]:", "[::1]:8o80", "[::1]:-1", "[::1]80", "[::1", "::1]", "[fd00::]/8", "[zz::1]", "a:b:c",
+     "https:", "ada@example.com", "exa\tmple", "[::1]:99999", "[10.0.0.0]/8",
+     "*.", "*.:80"],
+)  # fmt: skip
+def test_what_is_nearly_a_host_and_a_port_is_wrong_usage(word: str) -> None:
+    """It granted every port, or another address than was meant."""
+    with pytest.raises(UsageError, match="is not HOST or HOST:PORT"):
+        parse_grants(http=[word])
+
+
+@pytest.mark.parametrize(
     ("one", "other", "both"),
     [
         ("*", "127.0.0.1", []),
