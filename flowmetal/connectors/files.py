@@ -14,6 +14,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Final
 
 from flowmetal.connectors.arguments import choice, flag, refuse, text
@@ -193,8 +194,9 @@ def _delete(call: Call) -> Value:
     place = locate(call, "write", text(call, "path"), follow=False)
     if place.real == place.root and place.root == "/":
         raise refuse(call, "the root folder cannot be deleted")
-    with place.folder() as (folder, name):
+    with ExitStack() as opened:
         try:
+            folder, name = opened.enter_context(place.folder())
             mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
         except FileNotFoundError:
             return

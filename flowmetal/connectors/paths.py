@@ -43,7 +43,7 @@ def locate(call: Call, mode: str, path: str, *, follow: bool = True) -> Place:
 
     Without ``follow`` a symbolic link is itself the place (for moving and deleting).
     """
-    if not path or "\0" in path:
+    if not path or "\0" in path or not _is_encodable(path):
         raise EffectFailed(effect_error("FM0720", "fs/bad-path", f"{path!r} is not a path"))
     absolute = os.path.abspath(os.path.expanduser(path))
     if follow:
@@ -58,6 +58,15 @@ def locate(call: Call, mode: str, path: str, *, follow: bool = True) -> Place:
             refused("fs", real, f"--allow-fs={mode}:{path}", f"{verb} {real} is not granted")
         )
     return Place(path, real, root)
+
+
+def _is_encodable(path: str) -> bool:
+    """Say whether the system can have a path: JSON may hold half a character."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @contextmanager

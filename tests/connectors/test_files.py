@@ -147,6 +147,11 @@ def test_deleting_a_link_leaves_what_it_leads_to(inside: Path, grants: RunGrants
     assert not (inside / "link").is_symlink()
 
 
+def test_deleting_what_is_not_there_is_no_error_nor_where_its_folder_is_not(inside: Path) -> None:
+    for path in ("nothing", "no/such/file"):
+        assert do("delete", path=f"{inside}/{path}") is None
+
+
 def test_a_move_that_was_done_before_a_crash_is_done(inside: Path) -> None:
     (inside / "to").write_text("x")
     args = {"from": f"{inside}/from", "to": f"{inside}/to"}
@@ -172,6 +177,9 @@ def test_the_same_effect_gets_the_same_temporary_folder(
         ("read", {"path": "/dev/null"}, "fs/not-a-file"),
         ("read", {"path": ""}, "fs/bad-path"),
         ("read", {"path": "a\0b"}, "fs/bad-path"),
+        ("read", {"path": "half \ud800"}, "fs/bad-path"),
+        ("move", {"from": "/tmp/x", "to": "half \ud800"}, "fs/bad-path"),
+        ("temp-dir", {"prefix": "half \ud800"}, "fs/bad-path"),
         ("read", {"path": 5}, "effect/bad-argument"),
         ("write", {"path": "/tmp/x", "content": 5}, "effect/bad-argument"),
         ("write", {"path": "/no/such/file", "content": ""}, "fs/not-found"),
