@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -90,22 +91,20 @@ class ConfigConnector:
         """Return the value with the variables that it names."""
         if depth > _DEEPEST:
             raise _unreadable(path, f"its :config is nested more than {_DEEPEST} deep")
+        fill = partial(self._filled, call, path, depth=depth + 1)
         if isinstance(value, TaggedLiteral):
             if value.tag != Symbol(None, "env"):
                 raise _unreadable(path, f"it has the unknown tag #{value.tag.text}")
-            return self._variable(call, path, value.form)
+            return self._variable(call, path, value.form, depth)
         if isinstance(value, Map):
-            pairs = [(k, self._filled(call, path, v, depth + 1)) for k, v in value.items()]
-            return hash_map(pairs)
+            return hash_map((fill(k), fill(v)) for k, v in value.items())
         if isinstance(value, Vector):
-            return vector([self._filled(call, path, item, depth + 1) for item in value])
-        if isinstance(value, List):
-            return list_of([self._filled(call, path, item, depth + 1) for item in value])
+            return vector(map(fill, value))
         if isinstance(value, Set):
-            return set_of([self._filled(call, path, item, depth + 1) for item in value])
-        return value
+            return set_of(map(fill, value))
+        return list_of(map(fill, value)) if isinstance(value, List) else value
 
-    def _variable(self, call: Call, path: str, form: Value) -> Value:
+    def _variable(self, call: Call, path: str, form: Value, depth: int) -> Value:
         parts = list(form) if isinstance(form, Vector) else [form]
         name = parts[0] if parts else None
         if not isinstance(name, str) or not name or len(parts) > 2:
@@ -123,7 +122,7 @@ class ConfigConnector:
         text = self._environment.get(name)
         if text is None:
             if len(parts) == 2:
-                return parts[1]
+                return self._filled(call, path, parts[1], depth + 1)
             raise EffectFailed(
                 effect_error(
                     "FM0725",

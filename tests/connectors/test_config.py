@@ -30,6 +30,8 @@ def read(file: Path, text: str, grants: RunGrants = ALL, **variables: str) -> st
         ('{:on #env ["ON" false]}', "{:on true}"),
         ('{:mode #env ["MODE" :slow]}', "{:mode :fast}"),
         ('{:nothing #env ["NO" nil]}', "{:nothing nil}"),
+        ('{#env "URL" 1}', '{"u" 1}'),
+        ('{:port #env ["NO" #env ["PORT" 1]]}', "{:port 90}"),
         ('{:key #secret "k"}', '{:key #secret "k"}'),
     ],
 )
