@@ -2,6 +2,9 @@
 
 Resolving, judging and connecting happen in one place and with one answer of the
 resolver: there is no second look-up that could say something else.
+
+A name may have several addresses of which some do not answer, such as all of IPv6 in a network without it: the next
+one is tried beside those before it, and what answers first is it (RFC 8305). All of them together have the time of one.
 """
 
 from __future__ import annotations
@@ -9,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 import httpcore2
@@ -18,6 +22,9 @@ import httpx2
 from flowmetal.connectors.addresses import choose
 from flowmetal.connectors.blocking import Blocking
 from flowmetal.effects.requests import Grants
+
+NEXT_S = 0.25
+"""How long an address is waited for before the next one is tried beside it."""
 
 CONNECTIONS = 100
 """At a time, for all runs of the same grants; further requests wait for their turn."""
@@ -40,15 +47,18 @@ class PinnedBackend(httpcore2.AsyncNetworkBackend):  # type: ignore[misc,unused-
         socket_options: Iterable[Any] | None = None,
     ) -> Any:
         addresses = choose(host, port, await self._resolve(host, port, timeout), self._grants)
-        problem: Exception = httpcore2.ConnectError(f"{host} has no address")
-        for address in addresses:
-            try:
-                return await self._inner.connect_tcp(
-                    address, port, timeout, local_address, socket_options
-                )
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
-                problem = error
-        raise problem
+        connect = partial(
+            self._inner.connect_tcp,
+            port=port,
+            timeout=timeout,
+            local_address=local_address,
+            socket_options=socket_options,
+        )
+        try:
+            async with asyncio.timeout(timeout):
+                return await _first(host, addresses, connect)
+        except TimeoutError:
+            raise httpcore2.ConnectTimeout(f"{host} did not answer in time") from None
 
     async def _resolve(self, host: str, port: int, timeout: float | None) -> list[str]:
         try:
@@ -67,6 +77,37 @@ class PinnedBackend(httpcore2.AsyncNetworkBackend):  # type: ignore[misc,unused-
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+async def _first(host: str, addresses: list[str], connect: Callable[[str], Awaitable[Any]]) -> Any:
+    """Return the connection to the address that answers first."""
+    problem: BaseException = httpcore2.ConnectError(f"{host} has no address")
+    left, tried = list(addresses), set[asyncio.Future[Any]]()
+    try:
+        while left or tried:
+            if left:
+                tried.add(asyncio.ensure_future(connect(left.pop(0))))
+            done, tried = await asyncio.wait(
+                tried, timeout=NEXT_S if left else None, return_when=asyncio.FIRST_COMPLETED
+            )
+            answered = [one for one in done if one.exception() is None]
+            if answered:
+                tried.update(answered[1:])
+                return answered[0].result()
+            for one in done:
+                problem = one.exception() or problem
+        raise problem
+    finally:
+        await _let_go(tried)
+
+
+async def _let_go(tried: set[asyncio.Future[Any]]) -> None:
+    """Cancel what is under way, and close what has connected meanwhile."""
+    for one in tried:
+        one.cancel()
+    for stream in await asyncio.gather(*tried, return_exceptions=True):
+        if not isinstance(stream, BaseException):
+            await stream.aclose()
 
 
 class PinnedTransport(httpx2.AsyncBaseTransport):  # type: ignore[misc,unused-ignore]

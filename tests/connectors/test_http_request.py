@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import gzip
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -602,3 +604,57 @@ def test_certificates_that_cannot_be_read_fail_the_request_and_no_interpreter(
     error = failure(HttpConnector({}), call("http/request", url="https://example.com/"))
     assert error.type.text == "connector/failed"
     assert "see SSL_CERT_FILE" in (error.message or "")
+
+
+@pytest.fixture
+def silent(server: str) -> Iterator[list[str]]:
+    """Addresses of this machine that do not answer, at the port of the server: their queues are full."""
+    port = int(server.rpartition(":")[2])
+    addresses = [f"127.0.0.{n}" for n in range(2, 6)]
+    with contextlib.ExitStack() as opened:
+        for address in addresses:
+            listening = opened.enter_context(socket.socket())
+            listening.bind((address, port))
+            listening.listen(0)
+            for _ in range(3):
+                waiting = opened.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex((address, port))
+        yield addresses
+
+
+def resolve(monkeypatch: pytest.MonkeyPatch, addresses: list[str]) -> None:
+    def found(host: str, port: int, *_: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in addresses]
+
+    monkeypatch.setattr("socket.getaddrinfo", found)
+
+
+def test_an_address_that_does_not_answer_holds_up_no_other(
+    server: str, silent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them was waited for for ten seconds before the next one was tried."""
+    resolve(monkeypatch, [*silent, "127.0.0.1"])
+    url = f"http://shop.example:{server.rpartition(':')[2]}/echo"
+    before = time.monotonic()
+    assert request(url).get(keyword("status")) == 200
+    assert time.monotonic() - before < 10
+
+
+def test_all_addresses_of_a_name_have_the_time_of_one(
+    server: str, silent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_request, "_CONNECT_S", 3.0)
+    resolve(monkeypatch, silent)
+    url = f"http://shop.example:{server.rpartition(':')[2]}/echo"
+    before = time.monotonic()
+    assert failure(HttpConnector({}), call("http/request", url=url)).type.text == "http/timeout"
+    assert time.monotonic() - before < 11
+
+
+def test_an_address_that_refuses_is_followed_by_the_next(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve(monkeypatch, ["127.0.0.9", "127.0.0.1"])
+    url = f"http://shop.example:{server.rpartition(':')[2]}/echo"
+    assert request(url).get(keyword("status")) == 200
