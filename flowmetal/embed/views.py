@@ -382,6 +382,7 @@ def _decoded(data: bytes | None) -> Value:
 
 
 def log_text(time_us: int, level: str, message: str, data: Value) -> str:
-    """Return a line of a run's log."""
+    """Return a line of a run's log: one, whatever is in it, or a message could pass for other lines."""
     tail = "" if data is None else f" {pr_str(data)}"
-    return f"{iso(time_us)} {level} {message}{tail}"
+    line = f"{iso(time_us)} {level} {message}{tail}"
+    return line.replace("\r", "\\r").replace("\n", "\\n")

@@ -103,6 +103,17 @@ def test_what_runs_print_and_log_is_passed_on() -> None:
     assert seen == [("out", "hi\n"), ("log", "info charged {:n 1}")]
 
 
+def test_a_line_of_the_log_is_one_line_whatever_is_in_it() -> None:
+    """What came from outside could write lines of its own into the log."""
+    lines: list[str] = []
+    source = r"""(ns p (:require [flow.log :as log]))
+    (defn main [] (log/warn! "from ada\r\n2026-01-01T00:00:00.000Z info paid" {:n 1}))"""
+    with flowmetal.Engine("memory:", on_log=lambda run, line: lines.append(line)) as engine:
+        engine.drive(engine.start(flowmetal.compile(source))[0])
+    (line,) = lines
+    assert line.split(" ", 1)[1] == r"warn from ada\r\n2026-01-01T00:00:00.000Z info paid {:n 1}"
+
+
 def test_an_engine_whose_process_dies_is_followed_by_another(tmp_path: Path) -> None:
     url = f"sqlite:{tmp_path}/runs.db"
     with flowmetal.Engine(url) as first:
