@@ -96,16 +96,15 @@ class Process:
         await asyncio.sleep(_LINGER_S)
 
     async def end(self) -> None:
-        """End it and whatever it started, politely first."""
-        try:
+        """End it and whatever it started, politely first. What has become another user's, by sudo say, is left."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.group, signal.SIGTERM)
             await _for_some_time(self._all_gone())
             os.killpg(self.group, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         # The loop may end with us, and nobody would hear of its end.
         await _for_some_time(self._exited.wait())
-        self._transport.close()
+        with contextlib.suppress(PermissionError):
+            self._transport.close()
 
     async def _all_gone(self) -> None:
         """Wait until it has ended, and all that it started, who may take their time for it when it has gone already.

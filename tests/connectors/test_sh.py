@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -365,3 +367,40 @@ def test_a_long_secret_is_hidden_before_what_holds_it_is_cut() -> None:
         connector, call("sh/run", argv=vector(["cat"]), **said, **{"as": keyword("json")})
     )
     assert error.data.get(keyword("out")) == "#secret key"
+
+
+OF_ANOTHER_USER = """
+import asyncio, os
+from flowmetal.connectors.sh import ShConnector
+from flowmetal.values import vector
+from tests.connectors.calls import call
+
+async def timed_out():
+    connector = ShConnector()
+    argv = vector(["sleep", "5"])
+    task = asyncio.create_task(connector.perform(call("sh/run", argv=argv)))
+    await asyncio.sleep(1)
+    os.setresuid(65534, 65534, 0)
+    try:
+        async with asyncio.timeout(0.1):
+            await task
+    except Exception as ended:
+        print(type(ended).__name__)
+    os.setresuid(0, 0, 0)
+    await connector.close()
+
+asyncio.run(timed_out())
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_a_command_of_another_user_times_out_as_any_other() -> None:
+    """It was said to have failed, for want of a permission."""
+    done = subprocess.run(
+        [sys.executable, "-c", OF_ANOTHER_USER],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("TimeoutError\n", "")
