@@ -20,6 +20,8 @@ again is nil.
 
 from __future__ import annotations
 
+from typing import Final
+
 from flowmetal.values import kinds
 from flowmetal.values.hashing import lasting_hash
 from flowmetal.values.kinds import KINDS, Value
@@ -41,15 +43,46 @@ def table_of(name: str) -> str:
     return name.partition("@")[0]
 
 
+_MOST_ITEMS: Final = 500
+_DEEPEST: Final = 100
+"""Items of a dispatch value, each counted wherever it stands, and levels of it that its key spells out."""
+
+
 def method_key(value: Value) -> str:
     """Return the key of a dispatch value, the same for equal values."""
+    if KINDS[type(value)] != kinds.SEQUENCE:
+        return _key_of_one(value)
+    texts: list[str] = []
+    return " ".join(texts) if _is_spelled(value, texts) else _hash_key(value)
+
+
+def _is_spelled(sequence: Value, texts: list[str], depth: int = 0) -> bool:
+    """Add the texts of the items of a sequence, in brackets; False if there are too many or too deep ones."""
+    first = len(texts)
+    for item in sequence:
+        if len(texts) >= _MOST_ITEMS or depth == _DEEPEST:
+            return False
+        if KINDS[type(item)] != kinds.SEQUENCE:
+            texts.append(_key_of_one(item))
+        elif not _is_spelled(item, texts, depth + 1):
+            return False
+    if len(texts) == first:
+        texts.append("")
+    texts[first] = f"[{texts[first]}"
+    texts[-1] += "]"
+    return True
+
+
+def _key_of_one(value: Value) -> str:
     kind = KINDS[type(value)]
-    if kind == kinds.SEQUENCE:
-        return f"[{' '.join(map(method_key, value))}]"
     text = _text_of(value, kind) if kind <= kinds.LAST_SCALAR else ""
-    if not text or "\0" in text:  # which no name of a var may hold
-        return f"#{lasting_hash(value):016x}"
-    return text
+    return (
+        text if text and "\0" not in text else _hash_key(value)
+    )  # which no name of a var may hold
+
+
+def _hash_key(value: Value) -> str:
+    return f"#{lasting_hash(value):016x}"
 
 
 def _text_of(value: Value, kind: int) -> str:

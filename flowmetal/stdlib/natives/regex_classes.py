@@ -11,6 +11,9 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 
+_REMEMBERED = 4_096
+"""Characters that a set remembers its answer for; sets of the process last as long as it does."""
+
 
 class CharSet:
     """A set of characters. ``single`` is its one character, if it was written as one."""
@@ -25,6 +28,8 @@ class CharSet:
     def __contains__(self, char: str) -> bool:
         found = self._known.get(char)
         if found is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
             found = self._known[char] = self._test(char)
         return found
 
