@@ -6,7 +6,7 @@ import pytest
 
 from flowmetal.stdlib.natives.cl_format import cl_format
 from flowmetal.stdlib.natives.english import cardinal, ordinal
-from flowmetal.values import FlowError, Value, vector
+from flowmetal.values import FlowError, Value, ratio, vector
 
 WRONG: dict[str, tuple[Value, ...]] = {
     "~": (),
@@ -28,6 +28,7 @@ WRONG: dict[str, tuple[Value, ...]] = {
     "~99r": (1,),
     "~(" * 1000: (),
     "~vd": ("text", 1),
+    "~v{~a~}": ("text", vector([1])),
 }
 
 
@@ -50,3 +51,8 @@ def test_what_is_no_number_is_written_as_it_is(value: Value) -> None:
 
 def test_words_of_numbers() -> None:
     assert (cardinal(1_000_001), ordinal(40)) == ("one million, one", "fortieth")
+
+
+def test_a_ratio_that_no_float_holds_is_written_as_it_is() -> None:
+    large = ratio(10**400, 3)
+    assert cl_format("~f", vector([large])) == str(large)

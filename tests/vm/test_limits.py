@@ -171,6 +171,12 @@ LARGE = {
         "1/3",
     ),
     "escapes": ("(flow.string/escape {0} {{}})", '(apply str (repeat 1000 "x"))', '"x"'),
+    "digits to a base": ("(Integer/toString {0} 36)", "(bit-shift-left 1 60000)", "7"),
+    "digits of a format": (
+        '(flow.pprint/cl-format nil "~36r" {0})',
+        "(bit-shift-left 1 60000)",
+        "7",
+    ),
     "a walk": ("(nthrest {0} 999)", "(zipmap (range 1000) (range 1000))", "{1 1}"),
 }
 

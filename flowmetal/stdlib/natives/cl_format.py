@@ -331,12 +331,14 @@ def _conditional(w: _Writer, d: Directive) -> None:
 
 def _iterate(w: _Writer, d: Directive) -> None:
     most = w.param(d, 0)
+    if most is not None and type(most) is not int:
+        raise wrong(w.form, "the parameter of ~{ is a number")
     parts: Sequence[Part] = d.clauses[0]
     if not parts:
         parts = parse(need_text("cl-format", 2, w.next()))
     inner = w if d.at else _Writer(w.form, list(items_of("cl-format", w.next())), w.out)
     rounds = 0
-    while most is None or rounds < int(most):
+    while most is None or rounds < most:
         if inner.left == 0 and (rounds or not d.at_least_once):
             break
         before = inner.at

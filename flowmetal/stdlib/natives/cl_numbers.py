@@ -20,7 +20,8 @@ from flowmetal.stdlib.natives.english import (
 from flowmetal.stdlib.natives.english import (
     roman as roman_numeral,
 )
-from flowmetal.values import Ratio, Value, display, fail
+from flowmetal.values import Ratio, Value, display, fail, to_float
+from flowmetal.values.meter import charge
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -43,6 +44,7 @@ def _digits_of(value: int, base: int) -> str:
         return format(value, {2: "b", 8: "o", 16: "x"}[base])
     if base == 10:
         return display(value)
+    charge(value.bit_length() >> 1)
     made = []
     while value:
         value, digit = divmod(value, base)
@@ -65,7 +67,7 @@ def _decimal(value: Value) -> Decimal | None:
     if type(value) is int:
         return Decimal(value)
     if isinstance(value, Ratio):
-        value = value.numerator / value.denominator
+        value = to_float(value)
     if type(value) is float:
         made = Decimal(repr(value))
         return made if made.is_finite() else None

@@ -21,6 +21,7 @@ from flowmetal.values import (
 )
 from flowmetal.values import integer_text as decimal_digits
 from flowmetal.values.errors import flow_error
+from flowmetal.values.meter import charge
 
 native = Table("flow.core")
 
@@ -156,9 +157,9 @@ def _digits(number: int, radix: int) -> str:
         return decimal_digits(number)
     if radix in (2, 8, 16):
         return format(number, {2: "b", 8: "o", 16: "x"}[radix])
-    made = ""
-    while True:
+    charge(number.bit_length() >> 1)
+    made: list[str] = []
+    while number or not made:
         number, digit = divmod(number, radix)
-        made = _DIGITS[digit] + made
-        if not number:
-            return made
+        made.append(_DIGITS[digit])
+    return "".join(reversed(made))
