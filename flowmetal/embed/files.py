@@ -132,22 +132,23 @@ def _broken_link(file: str) -> str:
     return f"{shown_path(file)} cannot be read: it is a link to {target}, which is not there"
 
 
-def write_bytes(file: str, data: bytes, hint: str = _ANOTHER_FILE) -> None:
+def write_bytes(file: str, data: bytes, hint: str = _ANOTHER_FILE, *, is_new: bool = False) -> None:
     """Put ``data`` into ``file``, all or nothing, there after a power cut too.
 
-    ``hint``: what to do if that fails. Raises UsageError FM1312, also for what is no plain file: /dev/null would be replaced.
+    ``hint``: what to do if that fails. ``is_new``: nothing has this name, and what gets it meanwhile keeps it.
+    Raises UsageError FM1312, also for what is no plain file: /dev/null would be replaced.
     """
-    fresh = f"{file}.{os.getpid()}.part"
+    fresh = f"{file}.{os.urandom(4).hex()}.part"  # others may be writing a file of this name
     try:
         if os.path.isdir(file):
             raise IsADirectoryError(21, "it is a folder")
         if os.path.exists(file) and not os.path.isfile(file):
             raise OSError(22, "it is a device or a pipe")
-        with open(fresh, "wb") as opened:
+        with open(fresh, "xb") as opened:
             opened.write(data)
             opened.flush()
             os.fsync(opened.fileno())
-        os.replace(fresh, file)
+        (_name if is_new else os.replace)(fresh, file)
         _sync_folder(os.path.dirname(file) or ".")
     except (OSError, ValueError) as error:
         with contextlib.suppress(OSError, ValueError):  # the first trouble is the one to tell
@@ -157,6 +158,19 @@ def write_bytes(file: str, data: bytes, hint: str = _ANOTHER_FILE) -> None:
             f"{file} cannot be written: {_reason(error)}",
             hint=hint,
         ) from None
+
+
+def _name(fresh: str, file: str) -> None:
+    """Give a file a name that nothing has. Raises FileExistsError if something has it by now."""
+    try:
+        os.link(fresh, file)
+    except FileExistsError:
+        raise
+    except OSError:  # not every file system has links: there the name is taken before
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        os.replace(fresh, file)
+    else:
+        os.unlink(fresh)
 
 
 def _sync_folder(folder: str) -> None:

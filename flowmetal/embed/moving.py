@@ -102,7 +102,7 @@ def _export(host: Host, claim: Claim, path: str, in_doubt: bool, force: bool) ->
     store, run = host.store, claim.run
     row = store.load(claim).row
     try:
-        _refuse_other_file(run, path, partial(_is_older, row))
+        is_new = _refuse_other_file(run, path, partial(_is_older, row))
         ties = Ties.of(store, run)
         if not in_doubt:
             _refuse_in_doubt(row, ties)
@@ -126,7 +126,7 @@ def _export(host: Host, claim: Claim, path: str, in_doubt: bool, force: bool) ->
         parts = _leaving(store, store.export_run(claim), ties)
         _check_sound(host, run, parts)
         data = pack(sealed(parts, host.keys))
-        write_bytes(path, data)
+        write_bytes(path, data, is_new=is_new)
     except BaseException:  # whatever it was, the run is still here: it goes on as before
         _take_back(path, data)
         _stay(store, claim, row)
@@ -316,10 +316,10 @@ def copy_run(
     Return the path and the fork. It is made by the rules of ``fmvm fork`` (runtime/forking.py).
     """
     path = path or f"{id}{SUFFIX}"
-    _refuse_other_file(id, path, _is_copy)
+    is_new = _refuse_other_file(id, path, _is_copy)
     made = fork(host, run, id, at, choices)
     parts = made.parts | _earlier(host.store, made.events)
-    write_bytes(path, pack(sealed(parts, host.keys)))
+    write_bytes(path, pack(sealed(parts, host.keys)), is_new=is_new)
     return path, made
 
 
@@ -397,17 +397,17 @@ def unpack(data: bytes, path: str) -> dict[str, bytes]:
     return found
 
 
-def _refuse_other_file(run: RunId, path: str, is_older: Callable[[RunImage], bool]) -> None:
-    """Refuse to write over anything but an older file of ``run``.
+def _refuse_other_file(run: RunId, path: str, is_older: Callable[[RunImage], bool]) -> bool:
+    """Refuse to write over anything but an older file of ``run``; say whether there is none.
 
     A run that has moved away is in its file and nowhere else.
     """
     if not os.path.isfile(path):
-        return
+        return True
     try:
         there = unpack_image(_own(unpack(read_bytes(path), path)))
         if there.row.id == run and is_older(there):
-            return
+            return False
     except StoreError:
         pass  # not an export, or damaged: it is somebody's file all the same
     raise UsageError(

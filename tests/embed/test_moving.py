@@ -3,6 +3,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,37 @@ def test_an_export_never_takes_the_place_of_another_file(engine, tmp_path: Path)
     with pytest.raises(UsageError):
         engine.export(second, str(note))
     assert note.read_text() == "mine"
+
+
+@pytest.mark.parametrize("has_links", [True, False], ids=["links", "no links"])
+def test_of_two_exports_into_one_file_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    program = flowmetal.compile(SOURCE)
+    store, file, sync = f"sqlite:{tmp_path}/runs.db", str(tmp_path / "r.fms"), os.fsync
+    other = f"import flowmetal; flowmetal.Engine({store!r}).export('second', {file!r})"
+
+    def other_is_faster(descriptor: int) -> None:
+        if file in os.readlink(f"/proc/self/fd/{descriptor}"):
+            monkeypatch.setattr(os, "fsync", sync)
+            subprocess.run([sys.executable, "-c", other], check=True)
+        sync(descriptor)
+
+    def has_none(*names: str) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    with flowmetal.Engine(store) as engine:
+        first, _ = engine.start(program, [2], id="first")
+        second, _ = engine.start(program, [3], id="second")
+        if not has_links:
+            monkeypatch.setattr(os, "link", has_none)
+        monkeypatch.setattr(os, "fsync", other_is_faster)
+        with pytest.raises(UsageError, match="FM1312"):
+            engine.export(first, file)
+        assert engine.result(first) == 4
+        assert engine.import_run(file) == second
+        assert engine.result(second) == 9
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_an_export_never_takes_the_place_of_another_run_that_has_its_name(

@@ -475,8 +475,8 @@ def test_a_task_is_not_claimed_by_sql_while_the_file_of_its_run_is_written(
 ) -> None:
     store, write, claimed = tmp_path / "a.db", moving.write_bytes, []
 
-    def written(path: str, data: bytes) -> None:
-        write(path, data)
+    def written(path: str, data: bytes, *, is_new: bool) -> None:
+        write(path, data, is_new=is_new)
         claimed.append(claim_by_sql(store))
         if fails:
             raise OSError("no room")
@@ -492,7 +492,7 @@ def test_a_task_is_not_claimed_by_sql_while_the_file_of_its_run_is_written(
 
 
 def test_a_task_waits_as_long_as_before_when_its_run_stays(tmp_path, monkeypatch) -> None:
-    def written(path: str, data: bytes) -> None:
+    def written(path: str, data: bytes, *, is_new: bool) -> None:
         shown.append(engine.store.operate(ShowTask(RunId(run), 1)).get(keyword("ready")))
         raise OSError("no room")
 

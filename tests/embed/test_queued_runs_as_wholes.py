@@ -74,10 +74,10 @@ def finishing_the_first(
 ) -> Callable[..., object]:
     """Return what lets the first run of the queue end, so that the second is admitted, and goes on then."""
 
-    def doing(*arguments: object) -> object:
+    def doing(*arguments: object, **more: object) -> object:
         engine.signal("job-0", "go", 0)
         assert engine.result("job-0") == 0
-        return then(*arguments)
+        return then(*arguments, **more)
 
     return doing
 
@@ -85,7 +85,7 @@ def finishing_the_first(
 def test_a_queued_run_that_is_admitted_while_its_export_fails_begins(
     engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **more: object) -> None:
         raise UsageError("FM1312", "no room", hint="make some")
 
     begun(engine, WAITS, 2)
