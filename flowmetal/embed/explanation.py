@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import NamedTuple
 
 from flowmetal.effects.events import PAUSED, RECOVERED
@@ -19,6 +19,7 @@ from flowmetal.values.codec import decode_data
 
 _MOST_WAITS = 10
 _MOST_DEATHS = 100
+MOST_LOOKED_AT = 100
 _LAST_EVENTS = 50
 
 
@@ -90,17 +91,39 @@ class LongWait(NamedTuple):
     text: str
 
 
-def long_waits(row: RunRow, store: Store, since_us: int, depth: int = 0) -> Iterator[LongWait]:
-    """Yield what may need somebody, for whoever drives a run and sees nothing happen."""
+def long_waits(
+    row: RunRow, store: Store, since_us: int, told: Container[tuple[str, int]]
+) -> Iterator[LongWait]:
+    """Yield what may need somebody, for whoever drives a run and sees nothing happen, but for what has been ``told``.
+
+    Who drives it looks every second, and drives nothing meanwhile. So runs that await each other are looked at once,
+    and where there is much to look at, it is a part.
+    """
+    return _long_waits(row, store, since_us, told, {str(row.id)})
+
+
+def _long_waits(
+    row: RunRow,
+    store: Store,
+    since_us: int,
+    told: Container[tuple[str, int]],
+    looked_at: set[str],
+) -> Iterator[LongWait]:
     for wait in run_view(row).waiting:
-        if wait.since_us is None or wait.since_us > since_us or wait.effect_class in _NOTHING_TO_DO:
+        if len(looked_at) > MOST_LOOKED_AT:
+            return
+        is_young = wait.since_us is None or wait.since_us > since_us
+        if is_young or wait.effect_class in _NOTHING_TO_DO or wait.kind == SLEEP:
             continue
-        if wait.kind == AWAIT and depth < _MOST_WAITS:
-            child = store.run(RunId(wait.name or ""))
-            if child is not None and child.state not in ENDED:
-                yield from long_waits(child, store, since_us, depth + 1)
-        elif wait.kind != SLEEP:
-            yield LongWait(row.id, wait.effect, _wait(wait, row.id, store.now_us(), store))
+        if wait.kind != AWAIT:
+            if (row.id, wait.effect) not in told:
+                looked_at.add(f"{row.id} {wait.effect}")
+                yield LongWait(row.id, wait.effect, _wait(wait, row.id, store.now_us(), store))
+        elif (name := wait.name or "") not in looked_at:
+            looked_at.add(name)
+            awaited = store.run(RunId(name))
+            if awaited is not None and awaited.state not in ENDED:
+                yield from _long_waits(awaited, store, since_us, told, looked_at)
 
 
 _NOTHING_TO_DO = ("connector", "held")

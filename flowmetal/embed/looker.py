@@ -6,7 +6,7 @@ Part of ``Engine`` (engine.py), and useless without it. Nothing here changes a r
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from flowmetal.errors import FlowmetalError
@@ -64,11 +64,11 @@ class Looker(ABC):
             return str(error.message)
         return ""
 
-    def _long_waits(self, run: str) -> Iterable[LongWait]:
+    def _long_waits(self, run: str, told: Container[tuple[str, int]]) -> Iterable[LongWait]:
         from flowmetal.embed.explanation import long_waits
         from flowmetal.runtime.telling import LONG_US
 
-        return long_waits(self._row(run), self.store, self.now_us() - LONG_US)
+        return long_waits(self._row(run), self.store, self.now_us() - LONG_US, told)
 
     def eval(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING
 
 from flowmetal.ids import RunId
@@ -24,7 +24,7 @@ class Observing:
         on_log: Told | None,
         on_held: Told | None,
         on_trouble: Told | None,
-        long_waits: Callable[[str], Iterable[LongWait]],
+        long_waits: Callable[[str, Container[tuple[str, int]]], Iterable[LongWait]],
     ) -> None:
         self._on_output = on_output
         self._on_log = on_log
@@ -49,10 +49,9 @@ class Observing:
     def waits(self, run: RunId) -> None:
         if self._on_trouble is None:
             return
-        for wait in self._long_waits(run):
-            if wait[:2] not in self._told:
-                self._told.add(wait[:2])
-                self._on_trouble(wait.run, wait.text)
+        for wait in self._long_waits(run, self._told):
+            self._told.add(wait[:2])
+            self._on_trouble(wait.run, wait.text)
 
     def failed(self, run: RunId, message: str) -> None:
         if self._on_trouble:

@@ -7,14 +7,19 @@ from pathlib import Path
 import pytest
 
 import flowmetal
+from flowmetal.embed.explanation import MOST_LOOKED_AT, long_waits
+from flowmetal.ids import RunId
+from flowmetal.store.protocol import RunRow
+from flowmetal.values import RunRef, vector
 
 SOURCE = """
-(ns t (:require [flow.event :refer [receive!]]))
+(ns t (:require [flow.event :refer [receive!]] [flow.async :refer [pmap!]]))
 (defforeign pay [x])
 (defn main [] (pay 1))
 (defn signal [] (receive! :go))
 (defn child [] (receive! :go))
 (defn parent [] (await! (start! child [])))
+(defn all-of [runs] (pmap! await! runs {:concurrency 200}))
 (defn fails [message] (throw (ex-info message {})))
 """
 
@@ -61,3 +66,44 @@ def test_an_interpreter_tells_of_a_run_that_it_leaves_parked(
         run, _ = engine.start(program, [message], entry="fails", id="f")
         engine.interpret(until_idle=True)
         assert notes == [(run, f"it has failed: {told}; `fmvm show f` shows where")]
+
+
+def test_runs_that_await_each_other_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with flowmetal.Engine("memory:") as engine:
+        program = flowmetal.compile(SOURCE)
+        for run, other in (("a", "b"), ("b", "a")):
+            engine.start(program, [vector([RunRef(other)] * 3)], entry="all-of", id=run)
+        engine.interpret(until_idle=True)
+        row = engine.store.run(RunId("a"))
+        looks = looked_at(engine, monkeypatch)
+        assert list(long_waits(row, engine.store, engine.now_us(), ())) == []
+        assert looks == ["b"]
+
+
+def test_of_many_runs_that_are_awaited_some_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    with flowmetal.Engine("memory:") as engine:
+        program = flowmetal.compile(SOURCE)
+        runs = [f"c{number}" for number in range(150)]
+        engine.start_many(program, [flowmetal.Beginning(id=run) for run in runs], entry="child")
+        engine.start(program, [vector(map(RunRef, runs))], entry="all-of", id="p")
+        engine.interpret(until_idle=True)
+        told: set[tuple[str, int]] = set()
+        for _ in range(10):  # seconds
+            looks = looked_at(engine, monkeypatch)
+            row = engine.store.run(RunId("p"))
+            told |= {wait[:2] for wait in long_waits(row, engine.store, engine.now_us(), told)}
+            assert len(looks) <= 1 + MOST_LOOKED_AT
+        assert len(told) >= MOST_LOOKED_AT - 1
+
+
+def looked_at(engine: flowmetal.Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list to which the runs are added that are read from now on."""
+    looks: list[str] = []
+    read = engine.store.run
+
+    def note(run: RunId) -> RunRow | None:
+        looks.append(run)
+        return read(run)
+
+    monkeypatch.setattr(engine.store, "run", note)
+    return looks
