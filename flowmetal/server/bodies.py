@@ -205,20 +205,26 @@ class Fields:
         return name in self._written
 
 
-async def read_fields(request: Request, most: int, known: Collection[str]) -> Fields:
-    """Return the fields of a body that is a JSON object; an empty body has none. Raises HttpError."""
+async def read_object(request: Request, most: int) -> bytes:
+    """Return the body of a request that takes a JSON object; ``fields_in`` reads it. Raises HttpError."""
     data = await read_body(request, most)
-    if not data:
-        return Fields({}, known)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
+    if data and kind != "application/json":
         raise HttpError(
             415,
             "FM1350",
             f"the body is {kind or 'of no type'}",
             hint="send Content-Type: application/json",
         )
-    written = _written(data)
+    return data
+
+
+def fields_in(data: bytes, known: Collection[str]) -> Fields:
+    """Return the fields of a body that is a JSON object; an empty body has none. Raises HttpError.
+
+    To read a large one takes up to some seconds: not in the event loop, nor what its fields are asked for.
+    """
+    written = _written(data) if data else {}
     if not isinstance(written, dict):
         raise bad_request("the body is not a JSON object")
     return Fields(written, known)

@@ -23,14 +23,14 @@ from starlette.routing import Route
 
 from flowmetal.embed import Beginning
 from flowmetal.embed.engine import Engine
-from flowmetal.embed.requesting import find_reply
+from flowmetal.embed.requesting import Reply, find_reply
 from flowmetal.embed.sharing import stored_program
-from flowmetal.embed.views import RunView, to_json
+from flowmetal.embed.views import to_json
 from flowmetal.errors import FlowmetalError, RunError
 from flowmetal.runtime.starting import is_there
 from flowmetal.server.addresses import address_of, name_in
 from flowmetal.server.answers import answer, bad_request
-from flowmetal.server.bodies import Fields, read_fields
+from flowmetal.server.bodies import Fields, fields_in, read_object
 from flowmetal.server.desk import Desk
 from flowmetal.server.settings import Settings
 
@@ -52,31 +52,23 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
     most = settings.max_body
 
     async def start(request: Request) -> Response:
-        fields = await read_fields(request, most, ("program", "entry", "runs", *_OF_ONE))
-        many = fields.has("runs")
-        if many and (given := [name for name in _OF_ONE if fields.has(name)]):
-            raise bad_request(f"`runs` and `{given[0]}` exclude each other")
-        beginnings = [
-            _beginning(one) for one in (fields.objects("runs", _OF_ONE) if many else (fields,))
-        ]
-        program, entry = fields.text("program"), fields.text("entry", "main")
+        body = await read_object(request, most)
 
-        def begin(engine: Engine) -> list[tuple[str, bool]]:
-            try:
-                found, grants = stored_program(engine.host, program)
-            except RunError:
-                # Sent again, for its answer was lost, and undeployed meanwhile.
-                if beginnings and all(is_there(engine.store, each) for each in beginnings):
-                    return [(str(each.id), False) for each in beginnings]
-                raise
-            return engine.start_many(found, beginnings, entry=entry, grants=grants)
+        def begin(engine: Engine) -> Response:
+            fields = fields_in(body, ("program", "entry", "runs", *_OF_ONE))
+            many = fields.has("runs")
+            if many and (given := [name for name in _OF_ONE if fields.has(name)]):
+                raise bad_request(f"`runs` and `{given[0]}` exclude each other")
+            each = fields.objects("runs", _OF_ONE) if many else (fields,)
+            made = _start(engine, fields, [_beginning(one) for one in each])
+            started = [{"id": run, "made": is_new} for run, is_new in made]
+            status = 201 if any(is_new for _, is_new in made) else 200
+            if many:
+                return answer({"runs": started}, status)
+            (one,) = started
+            return answer(one, status, {"location": address_of(str(one["id"]))})
 
-        started = [{"id": run, "made": made} for run, made in await desk.ask(begin, long=True)]
-        status = 201 if any(one["made"] for one in started) else 200
-        if many:
-            return answer({"runs": started}, status)
-        (one,) = started
-        return answer(one, status, {"location": address_of(str(one["id"]))})
+        return await desk.ask(begin, long=True)
 
     async def ps(request: Request) -> Response:
         asked = request.query_params
@@ -87,12 +79,12 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
         tags = dict(_tag(word) for word in asked.getlist("tag"))
         limit = _number(asked, "limit", 100, 1, 10_000)
 
-        def look(engine: Engine) -> list[dict[str, Any]]:
+        def look(engine: Engine) -> Response:
             program = asked.get("program", "")
             found = engine.runs(states=states, program=program, tags=tags, limit=limit)
-            return [view.summary_json() for view in found]
+            return answer([view.summary_json() for view in found])
 
-        return answer(await desk.ask(look))
+        return await desk.ask(look)
 
     async def show(request: Request) -> Response:
         run = name_in(request, "run")
@@ -100,7 +92,7 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
         wait_s = _number(request.query_params, "wait", 0, 0, LONGEST_WAIT_S)
         if wait_s:
             await _end_of(run, wait_s)
-        return answer((await desk.ask(lambda engine: engine.show(run), long=True)).as_json())
+        return await desk.ask(lambda engine: answer(engine.show(run).as_json()), long=True)
 
     async def _end_of(run: str, wait_s: int) -> None:
         """Wait until a run has ended, in time, as long as the server is not being stopped."""
@@ -115,7 +107,7 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
 
     async def why(request: Request) -> Response:
         run = name_in(request, "run")
-        return answer({"run": run, "why": await desk.ask(lambda engine: engine.why(run))})
+        return await desk.ask(lambda engine: answer({"run": run, "why": engine.why(run)}))
 
     async def events(request: Request) -> Response:
         run = name_in(request, "run")
@@ -129,56 +121,61 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
             headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
             return StreamingResponse(_follow(desk, run, after), 200, headers, "text/event-stream")
         limit = _number(request.query_params, "limit", _PAGE, 1, _PAGE)
-        return answer(await desk.ask(lambda engine: _events(engine, run, after, limit)))
+        return await desk.ask(lambda engine: answer(_events(engine, run, after, limit)))
 
     async def signal(request: Request) -> Response:
         run = name_in(request, "run")
-        fields = await read_fields(request, most, ("name", "value", "id"))
         _only(request.query_params, "wait")
         wait_s = _number(request.query_params, "wait", 0, 0, LONGEST_WAIT_S)
-        name, value, id_ = fields.text("name"), fields.value("value"), fields.maybe_text("id")
-        if wait_s:
-            fresh = os.urandom(8).hex() if id_ is None else id_
-            return await _reply(run, name, value, fresh, wait_s)
-        receipt = await desk.ask(lambda engine: engine.signal(run, name, value, id=id_))
-        return answer({"run": run, "name": name, "id": receipt.id, "number": receipt.number})
+        body = await read_object(request, most)
 
-    async def _reply(run: str, name: str, value: Any, id_: str, wait_s: int) -> Response:
-        """Send a signal as a request, and answer with the run's reply; 202 if there is none in time."""
-        said = {"run": run, "name": name, "id": id_}
+        def send(engine: Engine) -> tuple[dict[str, str], Response | None]:
+            fields = fields_in(body, ("name", "value", "id"))
+            name, value, id_ = fields.text("name"), fields.value("value"), fields.maybe_text("id")
+            said = {"run": run, "name": name}
+            if not wait_s:
+                receipt = engine.signal(run, name, value, id=id_)
+                return said, answer({**said, "id": receipt.id, "number": receipt.number})
+            said["id"] = os.urandom(8).hex() if id_ is None else id_
+            reply = engine.ask(run, name, value, id=said["id"], timeout_us=0)
+            return said, _replied(said, reply)
+
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
-        found = await desk.ask(lambda engine: engine.ask(run, name, value, id=id_, timeout_us=0))
-        while found is None:
+        said, replied = await desk.ask(send)
+        while replied is None:
             left = deadline - loop.time()
             if left <= 0 or desk.stopping.is_set():
                 return answer(said, 202)
             await desk.change(left)
-            found = await desk.ask(lambda engine: find_reply(engine.store, run, name, id_))
-        return answer({**said, "reply": to_json(found.value)})
+            replied = await desk.ask(lambda engine: _replied(said, _find_reply(engine, said)))
+        return replied
 
     def told(known: tuple[str, ...], act: Callable[[Engine, str, Fields], object]) -> Any:
         """Return the handler of a verb that changes a run's state and says it."""
 
         async def handle(request: Request) -> Response:
             run = name_in(request, "run")
-            fields = await read_fields(request, most, known)
+            body = await read_object(request, most)
 
-            def ask(engine: Engine) -> RunView:
-                act(engine, run, fields)
-                return engine.view(run)
+            def ask(engine: Engine) -> Response:
+                act(engine, run, fields_in(body, known))
+                return answer({"id": run, "state": engine.view(run).state})
 
-            view = await desk.ask(ask, long=True)
-            return answer({"id": run, "state": view.state})
+            return await desk.ask(ask, long=True)
 
         return handle
 
     async def query(request: Request) -> Response:
         run, name = name_in(request, "run"), name_in(request, "name")
-        fields = await read_fields(request, most, ("args",))
-        args = fields.items("args")
-        value = await desk.ask(lambda engine: to_json(engine.query(run, name, *args)), long=True)
-        return answer({"run": run, "name": name, "value": value})
+        body = await read_object(request, most)
+
+        def ask(engine: Engine) -> Response:
+            args = fields_in(body, ("args",)).items("args")
+            value = to_json(engine.query(run, name, *args))
+            return answer({"run": run, "name": name, "value": value})
+
+        return await desk.ask(ask, long=True)
 
     one = "/v1/runs/{run}"
     return [
@@ -198,6 +195,18 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
     ]
 
 
+def _start(engine: Engine, fields: Fields, beginnings: list[Beginning]) -> list[tuple[str, bool]]:
+    program, entry = fields.text("program"), fields.text("entry", "main")
+    try:
+        found, grants = stored_program(engine.host, program)
+    except RunError:
+        # Sent again, for its answer was lost, and undeployed meanwhile.
+        if beginnings and all(is_there(engine.store, each) for each in beginnings):
+            return [(str(each.id), False) for each in beginnings]
+        raise
+    return engine.start_many(found, beginnings, entry=entry, grants=grants)
+
+
 def _beginning(fields: Fields) -> Beginning:
     return Beginning(_arguments(fields), fields.maybe_text("id"), fields.tags("tags"))
 
@@ -208,6 +217,15 @@ def _arguments(fields: Fields) -> tuple[Any, ...]:
     if fields.has("args"):
         raise bad_request("`args` and `input` exclude each other")
     return (fields.value("input"),)
+
+
+def _find_reply(engine: Engine, said: Mapping[str, str]) -> Reply | None:
+    return find_reply(engine.store, said["run"], said["name"], said["id"])
+
+
+def _replied(said: Mapping[str, str], reply: Reply | None) -> Response | None:
+    """Return the answer to a request that has a reply by now."""
+    return None if reply is None else answer({**said, "reply": to_json(reply.value)})
 
 
 def _cancel(engine: Engine, run: str, fields: Fields) -> None:
@@ -250,10 +268,10 @@ async def _followed(desk: Desk, run: str, after: int) -> AsyncIterator[bytes]:
     while not desk.stopping.is_set():
         began = loop.time()
         state = (await desk.ask(lambda engine: engine.view(run))).state
-        page = await desk.ask(partial(_events, run=run, after=after, limit=_PAGE))
-        for event in page:
-            after = event["seq"]
-            yield _sent({"id": str(after), "data": json.dumps(event)})
+        page = await desk.ask(partial(_events_to_send, run=run, after=after))
+        for number, event in page:
+            after = number
+            yield event
         if page:
             quiet_s = 0.0
             continue
@@ -265,6 +283,13 @@ async def _followed(desk: Desk, run: str, after: int) -> AsyncIterator[bytes]:
         if quiet_s >= _ALIVE_S:
             quiet_s = 0.0
             yield b": alive\n\n"
+
+
+def _events_to_send(engine: Engine, run: str, after: int) -> list[tuple[int, bytes]]:
+    return [
+        (event["seq"], _sent({"id": str(event["seq"]), "data": json.dumps(event)}))
+        for event in _events(engine, run, after, _PAGE)
+    ]
 
 
 def _sent(fields: Mapping[str, str]) -> bytes:

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from flowmetal.embed.engine import Engine
 from flowmetal.embed.sharing import TaskClaim, task_has_moved
 from flowmetal.server.answers import HttpError, answer
-from flowmetal.server.bodies import Fields, read_fields
+from flowmetal.server.bodies import Fields, fields_in, read_object
 from flowmetal.server.desk import Desk
 from flowmetal.server.settings import Settings
 
@@ -34,14 +34,19 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
     most = settings.max_body
 
     async def claim(request: Request) -> Response:
-        fields = await read_fields(request, most, ("queue", "worker", "names", "wait"))
-        queue, worker, names = fields.text("queue"), fields.text("worker"), fields.texts("names")
+        body = await read_object(request, most)
+        queue, worker, names, wait_s = await desk.ask(lambda engine: _claim_in(body))
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + fields.number("wait", 0, most=LONGEST_WAIT_S)
+        deadline = loop.time() + wait_s
+
+        def look(engine: Engine) -> Response | None:
+            found = engine.claim_task(queue, worker, names)
+            return None if found is None else answer(_task_json(found))
+
         while not await request.is_disconnected():  # a claim for nobody would cost an attempt
-            found = await desk.ask(lambda engine: engine.claim_task(queue, worker, names))
-            if found is not None:
-                return answer(_task_json(found))
+            claimed = await desk.ask(look)
+            if claimed is not None:
+                return claimed
             left = deadline - loop.time()
             if left <= 0 or desk.stopping.is_set():
                 break
@@ -49,39 +54,38 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
         return Response(status_code=204)
 
     async def beat(request: Request) -> Response:
-        fields = await read_fields(request, most, _ATTEMPT)
-        id_, attempt = _attempt(fields)
-        return await kept(id_, lambda engine: engine.beat_task(id_, attempt))
+        return await tell(
+            request, (), lambda engine, id_, attempt, _: engine.beat_task(id_, attempt)
+        )
 
     async def complete(request: Request) -> Response:
-        fields = await read_fields(request, most, (*_ATTEMPT, "result"))
-        return await end(fields, fields.json("result"), failed=False)
+        def say(engine: Engine, id_: str, attempt: int, fields: Fields) -> bool:
+            return engine.end_task(id_, attempt, fields.json("result"))
+
+        return await tell(request, ("result",), say)
 
     async def fail(request: Request) -> Response:
-        fields = await read_fields(request, most, (*_ATTEMPT, "error"))
-        return await end(fields, fields.json("error"), failed=True)
+        def say(engine: Engine, id_: str, attempt: int, fields: Fields) -> bool:
+            return engine.end_task(id_, attempt, fields.json("error"), failed=True)
 
-    async def end(fields: Fields, said: str, *, failed: bool) -> Response:
-        id_, attempt = _attempt(fields)
+        return await tell(request, ("error",), say)
 
-        def ask(engine: Engine) -> bool:
-            return engine.end_task(id_, attempt, said, failed=failed)
-
-        return await kept(id_, ask)
-
-    async def kept(id_: str, ask: Callable[[Engine], bool]) -> Response:
+    async def tell(
+        request: Request, more: tuple[str, ...], say: Callable[[Engine, str, int, Fields], bool]
+    ) -> Response:
         """Answer a worker that still has its task, and refuse one that has lost it."""
+        body = await read_object(request, most)
 
-        def look(engine: Engine) -> bool:
-            if ask(engine):
-                return True
+        def ask(engine: Engine) -> Response:
+            fields = fields_in(body, (*_ATTEMPT, *more))
+            id_, attempt = fields.text("id"), fields.number("attempt", least=1)
+            if say(engine, id_, attempt, fields):
+                return answer({"ok": True})
             if task_has_moved(engine.store, id_):
                 raise HttpError(410, "FM1356", "the run of this task has moved away", hint=_MOVED)
-            return False
-
-        if not await desk.ask(look):
             raise HttpError(409, "FM1356", "this attempt has lost the task", hint=_STOP)
-        return answer({"ok": True})
+
+        return await desk.ask(ask)
 
     return [
         Route("/v1/tasks/claim", claim, methods=["POST"]),
@@ -91,8 +95,11 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
     ]
 
 
-def _attempt(fields: Fields) -> tuple[str, int]:
-    return fields.text("id"), fields.number("attempt", least=1)
+def _claim_in(body: bytes) -> tuple[str, str, tuple[str, ...], int]:
+    """Return the queue, the worker, the names of the functions that it performs, and how long it waits."""
+    fields = fields_in(body, ("queue", "worker", "names", "wait"))
+    wait_s = fields.number("wait", 0, most=LONGEST_WAIT_S)
+    return fields.text("queue"), fields.text("worker"), fields.texts("names"), wait_s
 
 
 def _task_json(task: TaskClaim) -> dict[str, Any]:

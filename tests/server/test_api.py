@@ -4,7 +4,9 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -418,6 +420,31 @@ def test_requests_that_wait_do_not_look_all_the_time(served: Served) -> None:
     replies = looks(served, [(f"/v1/runs/{run}/signals?wait=1", ask)] * 2)
     assert replies.count("send") == 2  # each says it once
     assert len(replies) < 20
+
+
+def test_a_large_body_and_a_large_answer_hold_up_nobody_else(served: Served) -> None:
+    source = "(ns w (:require [flow.event :refer [receive!]])) (defn main [] (receive! :go))"
+    run = served.start(source)
+    empty: list[dict[str, int]] = [{}] * 40_000
+
+    def longest_wait_beside(ask: Callable[[httpx.Client], httpx.Response]) -> float:
+        """Return how long others had to wait, of the time that a request took."""
+        with httpx.Client(base_url=served.url, timeout=60) as client:
+            client.get("/health")
+            began, worst = time.monotonic(), 0.0
+            with ThreadPoolExecutor(1) as beside:
+                asked = beside.submit(ask, client)
+                while not asked.done():
+                    before = time.monotonic()
+                    served.client.get("/health")
+                    worst = max(worst, time.monotonic() - before)
+            assert asked.result().status_code == 200
+            return worst / (time.monotonic() - began)
+
+    said = {"name": "go", "value": empty}
+    assert longest_wait_beside(lambda c: c.post(f"/v1/runs/{run}/signals", json=said)) < 0.5
+    served.until(run, lambda view: view.ended_us is not None, seconds=60)
+    assert longest_wait_beside(lambda c: c.get(f"/v1/runs/{run}")) < 0.5
 
 
 def test_no_task_is_no_content(served: Served) -> None:
