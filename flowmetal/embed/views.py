@@ -8,7 +8,7 @@ named tuples because every command loads them, and those are made in a tenth of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from flowmetal.effects.errors import CANCELLED
 from flowmetal.errors import Diagnostic, Label
@@ -26,6 +26,9 @@ from flowmetal.values import (
     keyword,
     pr_str,
 )
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 _LIBRARY = "flow."
 """Namespaces that begin so are the library's: an error is shown where users can do something about it."""
@@ -351,20 +354,26 @@ def rough_time(seconds: float) -> str:
 
 
 def _waits(data: bytes) -> list[Wait]:
+    """Return what a run waits for. What is written there otherwise than by us breaks no listing."""
     found = _decoded(data)
     return [
         Wait(
             kind=str(row.get(keyword("kind"))),
-            name=row.get(keyword("name")),
+            name=_typed(row, "name", str, None),
             until_us=_us(row.get(keyword("until"))),
             since_us=_us(row.get(keyword("since"))),
-            attempts=row.get(keyword("attempts")) or 0,
-            effect=row.get(keyword("effect")) or 0,
-            effect_class=row.get(keyword("class")) or "",
+            attempts=_typed(row, "attempts", int, 0),
+            effect=_typed(row, "effect", int, 0),
+            effect_class=_typed(row, "class", str, ""),
         )
         for row in (found if isinstance(found, Vector) else ())
         if isinstance(row, Map)
     ]
+
+
+def _typed(row: Map, name: str, kind: type[T], otherwise: U) -> T | U:
+    value = row.get(keyword(name))
+    return value if isinstance(value, kind) else otherwise
 
 
 def _us(value: Value) -> int | None:

@@ -122,3 +122,16 @@ def test_a_run_that_waited_for_its_queue_begins_where_it_comes_to(whole: Path) -
         run = engine.import_run(changed(whole, says(state="queued")))
         engine.signal(run, "go", 5)
         assert engine.result(run) == 5
+
+
+def test_a_wait_that_none_of_ours_has_written_breaks_no_listing(whole: Path) -> None:
+    odd = {"kind": 1, "name": keyword("k"), "attempts": "x", "effect": vector(()), "class": 2.5}
+    waiting = encode_data(vector([hash_map((keyword(n), v) for n, v in odd.items())]))
+    with flowmetal.Engine("memory:") as engine:
+        run = engine.import_run(changed(whole, holds("waiting", waiting)))
+        (view,) = engine.runs()
+        assert view.waiting_text(engine.now_us()) == "1"
+        assert json.loads(json.dumps(view.summary_json()))["waiting"] == [
+            {"kind": "1", "name": None, "until": None}
+        ]
+        assert "waits" in engine.why(run)
