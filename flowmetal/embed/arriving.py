@@ -7,31 +7,54 @@ be readable. Nothing is taken of a file that is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from flowmetal.bytecode.code import Program
 from flowmetal.bytecode.file import read_program
+from flowmetal.effects import events as kinds
 from flowmetal.errors import FlowmetalError, StoreError
 from flowmetal.runtime.grants import decode_grants
 from flowmetal.runtime.host import Host
-from flowmetal.runtime.progress import decode_progress
+from flowmetal.runtime.messages import DECIDE
+from flowmetal.runtime.progress import Notes, decode_progress
 from flowmetal.runtime.starting import decode_input
 from flowmetal.snapshot import decode
 from flowmetal.snapshot.format import VERSION
 from flowmetal.store.inputs import is_run_id
-from flowmetal.store.operations.callbacks import Callback
+from flowmetal.store.operations.callbacks import (
+    COMPLETED,
+    EXPIRED,
+    FAILED,
+    GONE,
+    OPEN,
+    Callback,
+)
 from flowmetal.store.operations.records import Record, read
 from flowmetal.store.protocol import ENDED, RunRow, RunState
+from flowmetal.store.rules import is_kept
 from flowmetal.store.transfer import RunImage
 from flowmetal.values import ErrorValue, Map, Value, Vector, keyword, vector
 from flowmetal.values.codec import decode_data
 from flowmetal.vm.link import Image
 
 _ID, _FIELDS, _BODY = map(keyword, ("id", "fields", "body"))
+_INHERITED = keyword("inherited")
 _RUN, _STATE = map(keyword, ("run", "state"))
 
 _FAILURES = frozenset((RunState.FAILED.value, RunState.CANCELLED.value))
 _ENDS = frozenset(state.value for state in ENDED)
+_STATES = frozenset((OPEN, COMPLETED, FAILED, EXPIRED, GONE))
+
+_MAPS = frozenset(
+    (
+        *(kinds.RESOLVED, kinds.EFFECT_FAILED, kinds.SIGNALLED, kinds.CANCELLING, kinds.OVERDUE),
+        *(kinds.RECOVERED, kinds.REVIVED, kinds.FORKED, kinds.UPGRADED),
+    )
+)
+"""Events that tell of several things by name."""
+
+_MOST = 1 << 62
+"""Two times of a store are still a number of 64 bits when they are added."""
 
 
 class Unsound(Exception):
@@ -53,20 +76,28 @@ def check(
         _check_row(image.row)
         _check_machine(host, image, program)
         for event in image.events:
-            decode_data(event.data)
+            _check_told(event.kind, _MAPS, decode_data(event.data))
         for entry, _ in image.inbox:
             if entry.message.body:
-                decode_data(entry.message.body)
+                _check_told(entry.message.kind, (DECIDE,), decode_data(entry.message.body))
         programs = [read_program(data) for data in earlier]
         return list(_callbacks(image.row, callbacks)), list(_ends(ends)), programs
     except FlowmetalError as error:
         raise Unsound(error.message) from None
 
 
+def _check_told(kind: str, maps: Container[str], told: Value) -> None:
+    if kind in maps and not isinstance(told, Map):
+        raise Unsound(f"what it tells of `{kind}` is none")
+
+
 def _check_row(row: RunRow) -> None:
     decode_input(row.input)
     decode_grants(row.grants)
-    decode_progress(row.progress)
+    _check_notes(decode_progress(row.progress))
+    inherited = decode_data(row.input).get(_INHERITED, vector(()))
+    if not isinstance(inherited, Vector) or not _are(str, *inherited):
+        raise Unsound("what it has inherited is no list of texts")
     if row.waiting:
         decode_data(row.waiting)
     if row.result is not None:
@@ -76,6 +107,28 @@ def _check_row(row: RunRow) -> None:
         raise Unsound(f"the run is {row.state.value}, and has {_some(row.result)} result")
     if row.state in (RunState.FAILED, RunState.CANCELLED) and not isinstance(error, ErrorValue):
         raise Unsound(f"the run is {row.state.value}, and has {_some(row.error)} error that is one")
+
+
+def _check_notes(notes: Notes) -> None:
+    """Look whether the notes of a run are numbers where they count something, or are times."""
+    effects = notes.effects.values()
+    numbers = [n for note in effects for n in (note.attempts, note.first_us, note.crashes)]
+    numbers += [note.due_us for note in effects if note.due_us is not None]
+    numbers += [*notes.effects, *notes.cleaning, *notes.cleaning.values()]
+    reason = ""
+    if notes.cancelled is not None:
+        at_us, reason = notes.cancelled
+        numbers.append(at_us)
+    if not all(map(_is_number, numbers)) or not _are(str, reason):
+        raise Unsound("its notes are damaged")
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is int and -_MOST <= value <= _MOST
+
+
+def _are(kind: type, *values: object) -> bool:
+    return all(isinstance(value, kind) for value in values)
 
 
 def _some(data: bytes | None) -> str:
@@ -117,9 +170,25 @@ def _callbacks(row: RunRow, data: bytes | None) -> Iterable[Map]:
             callback = read(Callback, Record(record.get(_ID), fields))
         except StoreError as error:
             raise Unsound(error.message) from None
+        if not _is_sound(callback):
+            raise Unsound(f"its callback {record.get(_ID)} is damaged")
         if callback.run != row.id:
             raise Unsound(f"its callback {record.get(_ID)} is one of run {callback.run}")
         yield record
+
+
+def _is_sound(callback: Callback) -> bool:
+    """Say whether the fields of a callback are what they are called; a store takes them as they are."""
+    texts = (callback.run, callback.token_hash, callback.delivery, callback.after, callback.name)
+    times = [callback.beat_us, callback.settled_us, callback.run_ended_us]
+    times += [us for us in (callback.ends_us, callback.heartbeat_us) if us is not None]
+    return (
+        _are(str, *texts)
+        and all(map(is_kept, texts))
+        and all(map(_is_number, times))
+        and callback.state in _STATES
+        and type(callback.run_ended) is bool
+    )
 
 
 def _ends(data: bytes | None) -> Iterable[Map]:

@@ -157,6 +157,8 @@ def _row(parts: Mapping[str, bytes]) -> RunRow:
     tags = fields["tags"]
     if not isinstance(tags, dict) or not all(isinstance(tag, str) for tag in tags.values()):
         raise _refuse("its tags are no texts by name")
+    if not all(rules.is_kept(text) for tag in tags.items() for text in tag):
+        raise _refuse("no store can keep its tags")
     parent = fields["parent"]
     state = RunState(fields["state"])
     if state in (RunState.MOVED, RunState.EXPORTING):

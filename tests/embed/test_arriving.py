@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import flowmetal
 from flowmetal.bytecode.file import write_program
 from flowmetal.embed import moving
 from flowmetal.errors import StoreError
-from flowmetal.values import encode_data, hash_map, keyword, vector
+from flowmetal.values import decode_data, encode_data, hash_map, keyword, vector
 
 SOURCE = "(ns a (:require [flow.event :refer [receive!]])) (defn main [] (receive! :go))"
 OTHER = flowmetal.compile("(ns other) (defn main [] :other)")
@@ -69,6 +70,36 @@ def begins_at(seq: int, parts: Parts, row: dict[str, object]) -> None:
     parts["anchor"] = bytes(4) + (seq - 1).to_bytes(8, "big") + bytes(32)
 
 
+def callbacks(**fields: object) -> bytes:
+    known = {"run": "r", "token_hash": "00", "state": "open", "ends_us": None}
+    said = known | {"heartbeat_us": None, "beat_us": 5} | fields
+    pairs = (("id", "r.1"), ("fields", json.dumps(said)), ("body", None))
+    return encode_data(vector([hash_map((keyword(name), each) for name, each in pairs)]))
+
+
+def notes(**fields: object) -> bytes:
+    return encode_data(hash_map((keyword(name), each) for name, each in fields.items()))
+
+
+def adds(name: str, value: object) -> Change:
+    """Put a value into the run's input."""
+    return lambda parts, row: parts.update(
+        input=encode_data(decode_data(parts["input"]).assoc(keyword(name), value))
+    )
+
+
+def ends_with(part: str, *line: object) -> Change:
+    """Let a line be the last one of the history, or of the inbox."""
+
+    def change(parts: Parts, row: dict[str, object]) -> None:
+        lines = parts[part].splitlines() if part == "events" else []
+        row["received"] = 1
+        parts[part] = b"\n".join((*lines[:-1], json.dumps(line).encode()))
+
+    return change
+
+
+NIL = base64.b64encode(encode_data(None)).decode()
 CHANGES = {
     "an empty id": says(id=""),
     "an id with a line end": says(id="a\nb"),
@@ -94,6 +125,25 @@ CHANGES = {
     "an end without a result": holds("ends", ends(run="c", state="completed", body=None)),
     "an end whose result is no data": holds("ends", ends(run="c", state="completed", body=b"\xc1")),
     "a failure that is no error": holds("ends", ends(run="c", state="failed", body=b"\xc0")),
+    "a callback that ends at no time": holds("callbacks", callbacks(ends_us="x")),
+    "a callback that ends at the end of all times": holds("callbacks", callbacks(ends_us=2**63)),
+    "a callback that beats at no time": holds("callbacks", callbacks(heartbeat_us=[1])),
+    "a callback whose token is none": holds("callbacks", callbacks(token_hash=[1])),
+    "a callback with a name that no store keeps": holds("callbacks", callbacks(name="\ud800")),
+    "a callback in a state that is none": holds("callbacks", callbacks(state="odd")),
+    "a callback that may have ended": holds("callbacks", callbacks(run_ended="x")),
+    "an effect that began at no time": holds(
+        "progress", notes(effects=hash_map([(1, vector((0, "x", None, False)))]))
+    ),
+    "a cancellation at no time": holds("progress", notes(cancel=vector(("x", "enough")))),
+    "a cancellation for no reason that is text": holds("progress", notes(cancel=vector((5, 5)))),
+    "clean-up that ends at no time": holds("progress", notes(cleaning=hash_map([(1, "x")]))),
+    "an inheritance that is none": adds("inherited", 7),
+    "an inheritance of what has no name": adds("inherited", vector((1, 2))),
+    "a result that is none": ends_with("events", 3, 5, "effect-resolved", "x", 1, NIL),
+    "new code that is none": ends_with("events", 3, 5, "upgraded", "", 0, NIL),
+    "a decision about nothing": ends_with("inbox", 1, 5, "m", "decide", "", NIL, False),
+    "a tag that no store keeps": says(tags={"a": "\0"}),
     "an earlier program that is none": holds("earlier/00", b"none"),
     "tags that are none": says(tags=[]),
     "a tag that is no text": says(tags={"a": 1}),
