@@ -65,10 +65,11 @@ def say_json(document: Any) -> None:
 
 
 def json_of(document: Any) -> str:
-    """Return a document as one line."""
+    """Return a document as one line, with escapes for what standard output cannot take as it is."""
     import json
 
-    return json.dumps(document, ensure_ascii=False, allow_nan=False)
+    is_unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    return json.dumps(document, ensure_ascii=not is_unicode, allow_nan=False)
 
 
 def complain(text: str, end: str = "\n") -> None:

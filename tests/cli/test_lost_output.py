@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,11 +27,11 @@ def fmvm(tmp_path: Path) -> Command:
         **os.environ, "FLOWMETAL_STORE": f"sqlite:{tmp_path}/t.db", "PYTHONPATH": paths,
     }  # fmt: skip
 
-    def command(*words: str, **more: object) -> subprocess.CompletedProcess[str]:
+    def command(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:
         made = subprocess.run(
             [sys.executable, "-m", "flowmetal.cli", "fmvm", *words],
-            cwd=tmp_path, env=environment, text=True, check=False,
-            **{"stderr": subprocess.PIPE, **more},
+            cwd=tmp_path, text=True, check=False,
+            **{"stderr": subprocess.PIPE, **more, "env": environment | more.get("env", {})},
         )  # type: ignore[call-overload] # fmt: skip
         assert "Traceback" not in (made.stderr or ""), made.stderr
         assert "internal error" not in (made.stderr or ""), made.stderr
@@ -127,3 +129,20 @@ def test_a_list_says_what_it_cannot_be_written_to(fmvm: Command) -> None:
 def test_a_stream_that_is_closed_is_no_trouble(fmvm: Command) -> None:
     fmvm("start", "p.flow", stdout=subprocess.DEVNULL)
     assert fmvm("ps", preexec_fn=lambda: os.close(1)).returncode == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
+def test_json_is_json_whatever_standard_output_can_take(
+    fmvm: Command, tmp_path: Path, encoding: str
+) -> None:
+    text = "\xe9 \u20ac \U0001f600 \udcff"
+    with flowmetal.Engine(f"sqlite:{tmp_path}/t.db") as engine:
+        run, _ = engine.start(flowmetal.compile("(defn main [text] text)"), [text])
+        engine.drive(run)
+    for words in (("resume", run, "--json"), ("events", run, "--json", "--follow")):
+        shown = fmvm(
+            *words, encoding=encoding, stdout=subprocess.PIPE, env={"PYTHONIOENCODING": encoding}
+        )
+        assert text in json.dumps(
+            [json.loads(line) for line in shown.stdout.splitlines()], ensure_ascii=False
+        )
