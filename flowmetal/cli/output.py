@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _ESCAPES = (
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
-    r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"  # OSC and friends: titles, links, clipboards
+    r"|\x1b[\]PX^_](?:[^\x07\x1b\n]*(?:\x07|\x1b\\))?"  # OSC and friends: titles, links, clipboards
     r"|\x1b[ -/]*[0-~]?"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
@@ -43,7 +43,7 @@ def plain(text: str) -> str:
         return text
     import re  # most text is printable, and compiling the pattern costs start-up time
 
-    return re.sub(_ESCAPES, "", text.replace("\r\n", "\n"), flags=re.DOTALL)
+    return re.sub(_ESCAPES, "", text.replace("\r\n", "\n"))
 
 
 def say(text: str, end: str = "\n", *, colours: bool = False) -> None:
