@@ -150,7 +150,7 @@ def read_json(text: str, option: str) -> Any:
     from flowmetal.embed.files import read_bytes, read_json_value
 
     if text == "-":
-        return read_json_value(sys.stdin.buffer.read(), "standard input", option)
+        return read_json_value(_standard_input(option), "standard input", option)
     if text.startswith("@"):
         return read_json_value(read_bytes(text[1:]), text[1:], option)
     return read_json_value(text.encode("utf-8", "surrogateescape"), option, option)
@@ -161,12 +161,25 @@ def read_json_lines(name: str, option: str) -> list[Any]:
     from flowmetal.embed.files import read_bytes, read_json_value
 
     place = "standard input" if name == "-" else name
-    data = sys.stdin.buffer.read() if name == "-" else read_bytes(name)
+    data = _standard_input(option) if name == "-" else read_bytes(name)
     return [
         read_json_value(line, f"{place}, line {number}", option)
         for number, line in enumerate(data.split(b"\n"), 1)
         if line.strip()
     ]
+
+
+def _standard_input(option: str) -> bytes:
+    """Return all of standard input. Raises UsageError FM1303."""
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as problem:
+        why = (problem.strerror or str(problem)).lower()
+        raise UsageError(
+            "FM1303",
+            f"{option}: standard input cannot be read: {why}",
+            hint="pipe the text into the command, or name a file as @FILE",
+        ) from None
 
 
 def read_results(words: tuple[str, ...]) -> dict[int, Any]:

@@ -146,3 +146,13 @@ def test_json_is_json_whatever_standard_output_can_take(
         assert text in json.dumps(
             [json.loads(line) for line in shown.stdout.splitlines()], ensure_ascii=False
         )
+
+
+@pytest.mark.parametrize("words", [("--input", "-"), ("--each", "-")])
+def test_a_standard_input_that_cannot_be_read_is_a_mistake_in_the_call(
+    fmvm: Command, tmp_path: Path, words: tuple[str, str]
+) -> None:
+    with (tmp_path / "written").open("wb") as other:
+        refused = fmvm("start", "p.flow", *words, stdin=other)
+    assert refused.returncode == 2
+    assert f"[FM1303]: {words[0]}: standard input cannot be read" in refused.stderr
