@@ -39,6 +39,8 @@ _BY_CODE: Final = {
     "FM1021": 400,  # no store can keep it, now or later
     "FM1101": 404,  # no such run
     "FM1105": 404,  # no such program
+    "FM1107": 409,  # somebody drives it
+    "FM1132": 409,  # this cannot be done where the run stands
     "FM1133": 409,  # the run has not begun
     "FM1332": 404,  # no such query
     "FM1120": 400,  # no such entry

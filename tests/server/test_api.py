@@ -281,6 +281,13 @@ def test_a_failed_run_is_given_a_value(served: Served) -> None:
     assert served.until(run, lambda view: view.state == "completed").result == 7
 
 
+def test_what_cannot_be_done_where_a_run_stands_is_a_conflict(served: Served) -> None:
+    run = start(served, entry="bad", args=[1])
+    served.until(run, lambda view: view.state == "failed")
+    for verb, fields in (("retry", {}), ("restart", {"name": "use"})):
+        refused(served.client.post(f"/v1/runs/{run}/{verb}", json=fields), 409, "FM1132")
+
+
 def test_why_is_one_paragraph(served: Served) -> None:
     run = start(served)
     served.until(run, lambda view: view.state == "waiting")
