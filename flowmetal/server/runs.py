@@ -29,10 +29,11 @@ from flowmetal.embed.views import to_json
 from flowmetal.errors import FlowmetalError, RunError
 from flowmetal.runtime.starting import is_there
 from flowmetal.server.addresses import address_of, name_in
-from flowmetal.server.answers import answer, bad_request
+from flowmetal.server.answers import HttpError, answer, bad_request
 from flowmetal.server.bodies import Fields, fields_in, read_object
 from flowmetal.server.desk import Desk
 from flowmetal.server.settings import Settings
+from flowmetal.values import DataError
 
 STATES: Final = frozenset(
     ("queued", "ready", "running", "waiting", "completed", "failed", "cancelled", "paused", "exporting", "moved")
@@ -172,7 +173,13 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
 
         def ask(engine: Engine) -> Response:
             args = fields_in(body, ("args",)).items("args")
-            value = to_json(engine.query(run, name, *args))
+            found = engine.query(run, name, *args)
+            try:
+                value = to_json(found)
+            except DataError as problem:  # the request was understood
+                raise HttpError(
+                    422, problem.code, f"{name} answers no data: {problem.message}"
+                ) from None
             return answer({"run": run, "name": name, "value": value})
 
         return await desk.ask(ask, long=True)

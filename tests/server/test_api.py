@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 SHOP = """(ns shop (:require [flow.event :as event :refer [defquery]]))
 (def orders (atom []))
 (defquery total [currency] {:sum (reduce + 0 @orders) :currency currency})
+(defquery opaque [] (fn []))
 (defquery breaks [] (sleep! #dur "1s"))
 (defn main [& prices]
   (loop []
@@ -286,6 +287,12 @@ def test_what_cannot_be_done_where_a_run_stands_is_a_conflict(served: Served) ->
     served.until(run, lambda view: view.state == "failed")
     for verb, fields in (("retry", {}), ("restart", {"name": "use"})):
         refused(served.client.post(f"/v1/runs/{run}/{verb}", json=fields), 409, "FM1132")
+
+
+def test_a_query_whose_answer_is_no_data_is_no_mistake_of_who_asks(served: Served) -> None:
+    run = start(served)
+    served.until(run, lambda view: view.state == "waiting")
+    refused(served.client.post(f"/v1/runs/{run}/queries/opaque"), 422, "FM0330")
 
 
 def test_why_is_one_paragraph(served: Served) -> None:
