@@ -27,7 +27,14 @@ from flowmetal.effects import events as kinds
 from flowmetal.embed import arriving
 from flowmetal.embed.believing import SEAL, believed, is_sealed, sealed
 from flowmetal.embed.files import read_bytes, write_bytes
-from flowmetal.errors import RefusedError, RunError, RunStateError, StoreError, UsageError
+from flowmetal.errors import (
+    Conflict,
+    RefusedError,
+    RunError,
+    RunStateError,
+    StoreError,
+    UsageError,
+)
 from flowmetal.ids import ProgramHash, RunId
 from flowmetal.runtime.forking import Choices, Fork, fork
 from flowmetal.runtime.grants import RunGrants
@@ -131,12 +138,16 @@ def _export(host: Host, claim: Claim, path: str, in_doubt: bool, force: bool) ->
         _take_back(path, data)
         _stay(store, claim, row)
         raise
-    store.commit(claim, _keeping(row, RunState.MOVED, (), release=True))
+    try:
+        store.commit(claim, _keeping(row, RunState.MOVED, (), release=True))
+    except Conflict:  # it took so long that somebody has given the export up, or made another
+        _take_back(path, data)
+        raise
     return path
 
 
 def _take_back(path: str, data: bytes) -> None:
-    """Remove a file that got its name before its writing failed: its run is to go on in one place."""
+    """Remove a file that has its name, and is not to be imported: its run goes on in one place."""
     with suppress(OSError, UsageError):
         if data and read_bytes(path) == data:
             os.unlink(path)

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import flowmetal
 from flowmetal.embed import files
 from flowmetal.embed.files import write_bytes
 from flowmetal.embed.retention import Retention
-from flowmetal.errors import RefusedError, RunError, UsageError
+from flowmetal.errors import Conflict, RefusedError, RunError, UsageError
 from flowmetal.ids import InterpreterId, RunId
 from flowmetal.store.protocol import Claim, Commit, NewEvent, RunState
 from flowmetal.values import encode_data
@@ -232,6 +233,29 @@ def test_a_run_that_stays_is_in_no_file_though_that_had_its_name(
             engine.export(run, str(file))
     assert not file.exists()
     assert engine.result(run) == 9
+
+
+def test_an_export_that_was_given_up_before_its_end_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, file, sync = f"sqlite:{tmp_path}/runs.db", tmp_path / "r.fms", os.fsync
+    other = f"import flowmetal; flowmetal.Engine({store!r}).abandon_export('r')"
+
+    def takes_longer_than_a_lease(descriptor: int) -> None:
+        if str(file) in os.readlink(f"/proc/self/fd/{descriptor}"):
+            monkeypatch.setattr(os, "fsync", sync)
+            time.sleep(0.2)
+            subprocess.run([sys.executable, "-c", other], check=True)
+        sync(descriptor)
+
+    with flowmetal.Engine(store) as engine:
+        engine.start(flowmetal.compile(SOURCE), [3], id="r")
+        engine.host.lease_us = 100_000
+        monkeypatch.setattr(os, "fsync", takes_longer_than_a_lease)
+        with pytest.raises(Conflict, match="FM1014"):
+            engine.export("r", str(file))
+        assert not file.exists()
+        assert engine.result("r") == 9
 
 
 def test_what_runs_no_code_here_says_where_new_code_can_be_given(engine, tmp_path: Path) -> None:
