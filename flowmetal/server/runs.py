@@ -92,14 +92,14 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
         _only(request.query_params, "wait")
         wait_s = _number(request.query_params, "wait", 0, 0, LONGEST_WAIT_S)
         if wait_s:
-            await _end_of(run, wait_s)
+            await _end_of(request, run, wait_s)
         return await desk.ask(lambda engine: answer(engine.show(run).as_json()), long=True)
 
-    async def _end_of(run: str, wait_s: int) -> None:
-        """Wait until a run has ended, in time, as long as the server is not being stopped."""
+    async def _end_of(request: Request, run: str, wait_s: int) -> None:
+        """Wait until a run has ended, in time, as long as somebody wants to know and the server is not being stopped."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
-        while not desk.stopping.is_set():
+        while not desk.stopping.is_set() and not await request.is_disconnected():
             view = await desk.ask(lambda engine: engine.view(run))
             left = deadline - loop.time()
             if view.state in ENDED or left <= 0:
@@ -146,7 +146,7 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
         said, replied = await desk.ask(send)
         while replied is None:
             left = deadline - loop.time()
-            if left <= 0 or desk.stopping.is_set():
+            if left <= 0 or desk.stopping.is_set() or await request.is_disconnected():
                 return answer(said, 202)
             await desk.change(left)
             replied = await desk.ask(lambda engine: _replied(said, _find_reply(engine, said)))

@@ -370,6 +370,31 @@ def test_a_worker_that_has_gone_claims_nothing(served: Served) -> None:
     assert (task["run"], task["attempt"]) == (run, 1)
 
 
+@pytest.mark.parametrize("line", ["GET /v1/runs/{}", "POST /v1/runs/{}/signals"])
+def test_nobody_looks_for_a_client_that_has_gone(
+    served: Served, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start(served)
+    served.until(run, lambda view: view.state == "waiting")
+    body = b'{"name": "nobody-listens"}'
+    head = (
+        f"{line.format(run)}?wait=60 HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+    )
+    host, _, port = served.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), 5) as sock:
+        sock.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
+        time.sleep(0.2)
+    looks: list[str] = []
+    read = served.engine.store.run
+    monkeypatch.setattr(served.engine.store, "run", lambda id: looks.append(id) or read(id))
+    for _ in range(10):
+        looks.clear()
+        time.sleep(0.8)  # who waits looks twice a second
+        if run not in looks:
+            return
+    raise AssertionError("it is still looked at")
+
+
 def test_why_says_how_a_task_stands(served: Served) -> None:
     source = """(ns again) (defforeign resize {:queue "photos" :retry {:max-attempts 2 :backoff #dur "1h"}} [path])
                 (defn main [] (resize "a.png"))"""
