@@ -74,6 +74,22 @@ def need_ordered(value: Value) -> None:
         raise type_error("FM0327", f"{describe(value)} has no order with its like")
 
 
+def need_no_nan(vector: Vector) -> None:
+    """Raise FM0327 if ##NaN is inside of a vector: it stands before one vector and after the next, wherever that is."""
+    seen = 0
+    waiting = [vector]
+    while waiting:
+        for item in waiting.pop():
+            seen += 1
+            if type(item) is float and item != item:
+                from flowmetal.values.printing import describe
+
+                raise type_error("FM0327", f"{describe(vector)} has no order: ##NaN is in it")
+            if isinstance(item, Vector):
+                waiting.append(item)
+    lend(seen >> 3)
+
+
 def plain_keys(values: Sequence[Value]) -> Sequence[Value] | None:
     """Return keys that Python orders as ``compare`` orders the values; None if there are none.
 

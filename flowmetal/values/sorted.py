@@ -24,10 +24,10 @@ from flowmetal.values.equality import equal
 from flowmetal.values.hashing import hash_of
 from flowmetal.values.kinds import Value
 from flowmetal.values.map import Map, hash_map
-from flowmetal.values.ordering import compare, need_ordered
+from flowmetal.values.ordering import compare, need_no_nan, need_ordered
 from flowmetal.values.record import Record
 from flowmetal.values.trie import WIDTH, Entry, Node
-from flowmetal.values.vector import MapEntry
+from flowmetal.values.vector import MapEntry, Vector
 
 _FEW: Final = WIDTH // 4
 
@@ -219,8 +219,8 @@ class _Sorted:
     def put_root(self, position: int, key: Value, value: Value) -> Node:
         """Return the tree with an entry put where ``position_of`` said; a key that is there stays."""
         if position < 0:
-            if self.root is None and self.order is None:
-                need_ordered(key)
+            if self.order is None:
+                _need_key(key, self.root is None)
             return inserted_at(self.root, -1 - position, (key, value))
         assert self.root is not None
         return replaced_at(self.root, position, (entry_at(self.root, position)[0], value))
@@ -240,6 +240,14 @@ class _Sorted:
         from flowmetal.values.printing import show
 
         return show(self)
+
+
+def _need_key(key: Value, is_first: bool) -> None:
+    """Raise FM0327 for what may not be put where ``compare`` orders: what was put can be found and be saved."""
+    if is_first:
+        need_ordered(key)
+    if isinstance(key, Vector):
+        need_no_nan(key)
 
 
 def _first_after(items: tuple[Value, ...], key: Value, key_of: Callable[[Value], Value]) -> int:
