@@ -18,6 +18,9 @@ from flowmetal.values.error_classes import also_caught, class_of_error
 
 CANCELLED = Keyword.of("flow", "cancelled")
 RESTART = Keyword.of("flow", "restart")
+FIBER_CANCELLED = Keyword.of("fiber", "cancelled")
+"""What those get who await a fiber that was cancelled."""
+
 NO_FAILURES = (CANCELLED, RESTART)
 """Errors that unwind a fiber though nothing has failed."""
 

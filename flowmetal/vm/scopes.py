@@ -20,7 +20,7 @@ from flowmetal.values import (
 )
 from flowmetal.values.cells import BROKEN, KEPT, OPEN, VOID
 from flowmetal.values.errors import flow_error
-from flowmetal.vm.errors import NO_FAILURES
+from flowmetal.vm.errors import FIBER_CANCELLED, NO_FAILURES
 from flowmetal.vm.fibers import (
     Suspended,
     block,
@@ -78,6 +78,8 @@ def _wait(machine: Machine, fiber: Fiber, promise: Value) -> Value:
             return wanted.value
         if verdict is not None and verdict.error is wanted.value:  # it did not end in another way
             raise Suspended(verdict)
+        if wanted.value.type is FIBER_CANCELLED:  # with this one, perhaps: then nothing has failed
+            check_cancellation(machine, fiber)
         raise FlowError(wanted.value)
     if (
         isinstance(wanted, FiberRef)

@@ -615,6 +615,15 @@ def test_a_run_that_fails_in_its_clean_up_tells_of_that_and_not_of_its_cancellat
     assert world.turn.error.type is k("x")
 
 
+def test_who_awaits_a_fiber_that_is_cancelled_with_it_is_cancelled_and_has_not_failed() -> None:
+    text = f"""(try (scope! [s]
+       (let [x (spawn! (fn [] (sleep! #dur "9s")))]
+         (spawn! (fn [] (sleep! #dur "1s") {FAIL}))
+         (try (await! x) (catch :default e (note! :handled)))))
+       (catch :my/error e (note! (:suppressed (ex-data e)))))"""
+    assert logged(text).output == " "
+
+
 SLOW = '(spawn! (fn [] (sleep! (seconds 2)) (try (throw (ex-info "no" {:type :x})) (finally (sleep! (seconds 120))))))'
 
 
