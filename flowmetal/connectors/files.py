@@ -20,7 +20,7 @@ from typing import Final
 from flowmetal.connectors.arguments import choice, flag, refuse, text
 from flowmetal.connectors.blocking import Blocking
 from flowmetal.connectors.globbing import matching
-from flowmetal.connectors.paths import Place, check_move, failure, locate
+from flowmetal.connectors.paths import Place, check_move, failure, locate, open_folder
 from flowmetal.connectors.replacing import remove_leftovers, replace
 from flowmetal.effects.errors import effect_error
 from flowmetal.effects.requests import Call, EffectFailed
@@ -146,7 +146,8 @@ def _exists(call: Call) -> Value:
 
 def _list(call: Call) -> Value:
     place = locate(call, "read", text(call, "path"))
-    return vector(sorted(os.listdir(place.real)))
+    with open_folder(place.root, place.real) as folder:
+        return vector(sorted(os.listdir(folder)))
 
 
 def _glob(call: Call) -> Value:
@@ -165,7 +166,12 @@ def _glob(call: Call) -> Value:
 
 
 def _mkdir(call: Call) -> Value:
-    os.makedirs(locate(call, "write", text(call, "path")).real, exist_ok=True)
+    with locate(call, "write", text(call, "path")).folder(make=True) as (folder, name):
+        try:
+            os.mkdir(name, dir_fd=folder)
+        except FileExistsError:
+            if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                raise
 
 
 def _copy(call: Call) -> Value:

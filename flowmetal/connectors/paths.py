@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from flowmetal.effects.errors import effect_error, refused
@@ -29,12 +29,12 @@ class Place:
     root: str
 
     @contextmanager
-    def folder(self) -> Iterator[tuple[int, str]]:
-        """Open the folder that the place is in; yield its descriptor and the name inside."""
+    def folder(self, *, make: bool = False) -> Iterator[tuple[int, str]]:
+        """Open the folder that the place is in, made if need be; yield its descriptor and the name inside."""
         parent, name = os.path.split(self.real)
         if not name:
             parent, name = self.real, "."
-        with open_folder(self.root, parent) as descriptor:
+        with open_folder(self.root, parent, make=make) as descriptor:
             yield descriptor, name
 
 
@@ -70,15 +70,20 @@ def _is_encodable(path: str) -> bool:
 
 
 @contextmanager
-def open_folder(root: str, folder: str) -> Iterator[int]:
-    """Open ``folder``, which lies below ``root`` or around it, without following links."""
+def open_folder(root: str, folder: str, *, make: bool = False) -> Iterator[int]:
+    """Open ``folder``, which lies below ``root`` or around it, without following links. ``make`` what is missing."""
     if not (folder == root or folder.startswith(root.rstrip("/") + "/")):
         root = folder  # the grant is a single file: its folder is the granter's choice
+    while make and not os.path.isdir(root):
+        root = os.path.dirname(root)
     descriptor = os.open(root, _FOLDER)
     try:
         for part in os.path.relpath(folder, root).split("/"):
             if part == ".":
                 continue
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(part, dir_fd=descriptor)
             deeper = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
             os.close(descriptor)
             descriptor = deeper

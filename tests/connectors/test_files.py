@@ -85,6 +85,36 @@ def test_a_link_put_in_place_after_the_judgement_is_not_followed(
         pass
 
 
+@pytest.mark.parametrize("kind", ["list", "mkdir"])
+def test_no_folder_is_listed_or_made_behind_a_link_that_was_put_in_place_after_the_judgement(
+    monkeypatch: pytest.MonkeyPatch, inside: Path, grants: RunGrants, kind: str
+) -> None:
+    """These alone went by the path that was judged, wherever it led by then."""
+
+    def and_then_a_link(*args: Any, **options: Any) -> Any:
+        place = locate(*args, **options)
+        (inside / "sub").rmdir()
+        (inside / "sub").symlink_to(inside.parent)
+        return place
+
+    (inside / "sub").mkdir()
+    monkeypatch.setattr("flowmetal.connectors.files.locate", and_then_a_link)
+    path = f"{inside}/sub" if kind == "list" else f"{inside}/sub/made/deep"
+    assert fails(kind, grants, path=path).type.text in ("fs/denied", "fs/not-a-folder")
+    assert not (inside.parent / "made").exists()
+
+
+def test_a_folder_that_is_granted_is_made_with_those_around_it(tmp_path: Path) -> None:
+    path = tmp_path / "not" / "there" / "yet"
+    grants = parse_grants(fs=[f"write:{path}"])
+    for made in (path, path / "a" / "b", path):
+        do("mkdir", grants, path=str(made))
+        assert made.is_dir()
+    (path / "file").touch()
+    assert fails("mkdir", grants, path=f"{path}/file").type.text == "fs/exists"
+    assert fails("mkdir", grants, path=f"{path}/file/a").type.text == "fs/not-a-folder"
+
+
 def test_a_link_inside_is_followed(inside: Path, grants: RunGrants) -> None:
     (inside / "real").write_text("x")
     (inside / "link").symlink_to("real")
