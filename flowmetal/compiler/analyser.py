@@ -108,7 +108,10 @@ def macro_at(context: Context, ask: Ask) -> VarInfo | Expander | None:
         return None
     found = context.names.find(head)
     if isinstance(found, Expander) or (found is not None and found.macro):
-        if isinstance(found, VarInfo):
+        if isinstance(found, Expander):
+            if found.is_private and not ask.made and not context.options.library:
+                raise CompileError("FM0104", f"`{CORE}/{found.name}` is private", ask.span)
+        else:
             if found.broken:
                 return None
             _check_private(context, ask, found)

@@ -39,6 +39,11 @@ class Expander:
     def __init__(self, name: str) -> None:
         self.name = name
 
+    @property
+    def is_private(self) -> bool:
+        """Say whether only macros of the library expand to it, and know what it takes."""
+        return self.name.startswith("-")
+
 
 class FormNames(Protocol):
     """What a reader asks while it reads the forms of a source; answers may change in between."""

@@ -319,6 +319,12 @@ def test_malformed_code_is_a_diagnostic_inside_of_the_file(text):
             assert 1 <= found.span.col <= len(source)
 
 
+@pytest.mark.parametrize("call", ["(-here)", "(-class-part)", "(flow.core/-if-function 1)"])
+def test_what_macros_of_the_library_expand_to_is_private(call):
+    found = problem(f"(defn f [] {call})")
+    assert (found.code, str(found.span)) == ("FM0104", "demo.flow:1:12")
+
+
 @pytest.mark.parametrize(
     "made",
     [
