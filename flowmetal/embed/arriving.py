@@ -179,7 +179,8 @@ def _callbacks(row: RunRow, data: bytes | None) -> Iterable[Map]:
 
 def _is_sound(callback: Callback) -> bool:
     """Say whether the fields of a callback are what they are called; a store takes them as they are."""
-    texts = (callback.run, callback.token_hash, callback.delivery, callback.after, callback.name)
+    texts = [callback.run, callback.token_hash, callback.state]
+    texts += [callback.delivery, callback.after, callback.name]
     times = [callback.beat_us, callback.settled_us, callback.run_ended_us]
     times += [us for us in (callback.ends_us, callback.heartbeat_us) if us is not None]
     return (

@@ -131,6 +131,7 @@ CHANGES = {
     "a callback whose token is none": holds("callbacks", callbacks(token_hash=[1])),
     "a callback with a name that no store keeps": holds("callbacks", callbacks(name="\ud800")),
     "a callback in a state that is none": holds("callbacks", callbacks(state="odd")),
+    "a callback in a state that is no text": holds("callbacks", callbacks(state=[1])),
     "a callback that may have ended": holds("callbacks", callbacks(run_ended="x")),
     "an effect that began at no time": holds(
         "progress", notes(effects=hash_map([(1, vector((0, "x", None, False)))]))
