@@ -138,6 +138,8 @@ class Family:
             map(self._host.performs, called_kinds(row.waiting))
         ):
             return True
+        if row.state is RunState.READY and row.started_us is not None:
+            return True  # its time is its place in line, by a clock that may be ahead of ours
         return row.wake_at_us is not None and row.wake_at_us <= self._host.clock.now_us()
 
     def _take(self, run: RunId) -> int:

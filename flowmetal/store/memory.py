@@ -132,6 +132,14 @@ class MemoryStore:
         self._runs[new.id] = run
         return True
 
+    def hasten(self) -> None:
+        """Let runs that were ready before the clock was set back go on, in the open transaction."""
+        now = self.now_us()
+        for run in self._runs.values():
+            is_ready = run.state is RunState.READY and run.started_us is not None
+            if is_ready and run.owner is None and (run.due_us or 0) > now:
+                run.due_us = 0
+
     def found(self, run: RunId) -> MemoryRun | None:
         """Return a run as it is kept here."""
         return self._runs.get(run)
@@ -388,7 +396,7 @@ class MemoryStore:
         due_us = rules.due_us(stored, commit.wake_at_us, parked=commit.release)
         self._park(run, stored, due_us)
         if run.state is RunState.WAITING and run.received > commit.seen:
-            run.state, run.due_us = RunState.READY, 0
+            run.state, run.due_us = RunState.READY, self.now_us()
         run.result, run.error = commit.result, commit.error
         run.program = commit.program or run.program
         run.grants = run.grants if commit.grants is None else commit.grants
@@ -458,7 +466,7 @@ class MemoryStore:
         receipt = InboxRow(run.received, self.now_us(), message)
         run.receipts[message.id] = run.unread[receipt.number] = receipt
         if run.state is RunState.WAITING:
-            run.state, run.due_us = RunState.READY, 0
+            run.state, run.due_us = RunState.READY, receipt.time_us
         return receipt
 
     def operate(self, operation: Operation) -> Map:

@@ -108,6 +108,9 @@ class MemoryRecords:
         if found is not None and found.state in (RunState.QUEUED, RunState.READY):
             found.state, found.due_us = RunState.READY, 0
 
+    def hasten(self) -> None:
+        self._store.hasten()
+
     def forget(self, run: RunId, message: str) -> None:
         found = self._store.found(run)
         receipt = None if found is None else found.receipts.get(message)

@@ -3,7 +3,7 @@
 A run is stored as ready, waiting, paused, exporting or ended; RUNNING is not
 stored, it is how a ready run looks that somebody holds. ``due_us`` is the one
 number that says whether a run can be claimed by whoever is free: at that time,
-or never (None).
+or never (None). A run that is woken is due from then on, so that who could go on first comes first.
 """
 
 from __future__ import annotations

@@ -1001,6 +1001,48 @@ class StoreContract:
         world.ann.commit(claim, step())
         assert told == ["before commit", "within commit", "after commit"]
 
+    # The line of those that can go on
+
+    def test_who_could_go_on_first_comes_first(self, world: World) -> None:
+        """By the time when it was woken, or was due: two old runs that talk would keep all others waiting."""
+        due_us = world.clock.time_us + 2
+        for run in (R1, R2, R3):
+            begin(world.ann, run)
+            wake = due_us if run is R3 else None
+            world.ann.commit(
+                take(world.ann, run), step(RunState.WAITING, wake_at_us=wake, release=True)
+            )
+        world.clock.advance(1)
+        world.ann.send(R2, signal("a"))
+        world.clock.advance(2)
+        world.ann.send(R1, signal("a"))
+        order = [world.bob.claim_ready(BOB, LEASE_US, 1)[0].run for _ in range(3)]
+        assert order == [R2, R3, R1]
+
+    def test_a_message_that_comes_before_its_run_parks_gives_it_a_place_in_line(
+        self, world: World
+    ) -> None:
+        for run in (R1, R2):
+            begin(world.ann, run)
+        first, second = take(world.ann, R1), take(world.ann, R2)
+        for run in (R1, R2):
+            world.ann.send(run, signal("a"))
+        world.ann.commit(second, step(RunState.WAITING, release=True))
+        world.clock.advance(1)
+        world.ann.commit(first, step(RunState.WAITING, release=True))
+        order = [world.bob.claim_ready(BOB, LEASE_US, 1)[0].run for _ in range(2)]
+        assert order == [R2, R1]
+
+    def test_a_place_in_line_is_not_lost_to_a_clock_that_is_set_back(self, world: World) -> None:
+        begin(world.ann)
+        begin(world.ann, R2, wake_at_us=world.clock.time_us + 10)
+        world.ann.commit(take(world.ann), step(RunState.WAITING, release=True))
+        world.ann.send(R1, signal("a"))
+        assert not world.bob.attend()
+        world.clock.time_us -= 3_600_000_000
+        world.bob.attend()
+        assert [claim.run for claim in world.bob.claim_ready(BOB, LEASE_US, 9)] == [R1]
+
     # The past
 
     def with_a_past(self, world: World) -> Claim:

@@ -113,7 +113,8 @@ def attend(records: Records) -> bool:
 
 
 def look_again(records: Records) -> None:
-    """Let locks and queues be looked at now: the clock was set back, so that what they wait for would be late."""
+    """Let locks and queues be looked at now, and runs go on: the clock was set back, so that what they wait for would be late."""
+    records.hasten()
     for space in _BY_THE_CLOCK:
         after = ""
         while page := records.scan(space, "", after, MOST_AT_ONCE):

@@ -82,6 +82,9 @@ class Records(Protocol):
     def admit(self, run: RunId) -> None:
         """Let a run that is queued, or is to begin later, begin. Any other is left as it is."""
 
+    def hasten(self) -> None:
+        """Let runs that have begun and could go on when the clock was set back go on at once."""
+
     def deliver(self, run: RunId, message: Message) -> InboxRow | None:
         """Put a message into an inbox, once, and wake its run. None: no such run, or it has ended."""
 
@@ -101,6 +104,7 @@ class Noting:
         self.due = records.due
         self.run = records.run
         self.again = records.again
+        self.hasten = records.hasten
 
     def put(self, space: str, record: Record) -> None:
         self.written = True

@@ -202,7 +202,7 @@ SEND = """
   ), woken AS (
     UPDATE flowmetal.head SET received = added.number,
       state = CASE state WHEN 'waiting' THEN 'ready' ELSE state END,
-      due_us = CASE state WHEN 'waiting' THEN 0 ELSE due_us END
+      due_us = CASE state WHEN 'waiting' THEN added.time_us ELSE due_us END
     FROM added WHERE head.number = added.run
   )
   SELECT target.state, added.number, added.time_us FROM target LEFT JOIN added ON true"""

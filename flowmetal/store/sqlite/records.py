@@ -22,7 +22,7 @@ from flowmetal.store.sqlite.session import Session
 
 _WAKE: Final = """
   state = CASE state WHEN 'waiting' THEN 'ready' ELSE state END,
-  due_us = CASE state WHEN 'waiting' THEN 0 ELSE due_us END"""
+  due_us = CASE state WHEN 'waiting' THEN ? ELSE due_us END"""
 
 _ABOVE_ALL: Final = "\U0010ffff"  # in no key: names are printable
 _DUE: Final = """
@@ -192,6 +192,13 @@ class SqliteRecords:
             (run,),
         )
 
+    def hasten(self) -> None:
+        self._execute(
+            "UPDATE head SET due_us = 0 WHERE due_us > ? AND owner IS NULL AND state = 'ready'"
+            " AND started_us IS NOT NULL",
+            (self._clock.now_us(),),
+        )
+
     def has_room(self, queue: str, owner: InterpreterId) -> bool:
         """Say whether an interpreter may drive one more run of a queue."""
         if not queue:
@@ -236,10 +243,11 @@ class SqliteRecords:
 
     def put_message(self, number: int, message: Message) -> InboxRow:
         """Put a message that is new into an inbox, and wake its run."""
+        now = self._clock.now_us()
         (count,) = self._execute(
             f"UPDATE head SET received = received + 1, {_WAKE} WHERE number = ? RETURNING received",
-            (number,),
+            (now, number),
         ).fetchone()
-        row = InboxRow(count, self._clock.now_us(), message)
+        row = InboxRow(count, now, message)
         self._execute(rows.INSERT_MESSAGE, rows.message_row(number, row, consumed=False))
         return row

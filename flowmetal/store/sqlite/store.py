@@ -65,7 +65,7 @@ _NEVER = 1 << 62  # a message number that no run reaches
 _STEP = """
   UPDATE head SET seq = ?,
     state = CASE WHEN received > ? THEN 'ready' ELSE ? END,
-    due_us = CASE WHEN received > ? THEN 0 ELSE ? END,
+    due_us = CASE WHEN received > ? THEN ? ELSE ? END,
     state_before = CASE state WHEN 'exporting' THEN state_before ELSE state END,
     ended_us = CASE WHEN ? THEN coalesce(ended_us, ?) END,
     snapshot = CASE WHEN ? THEN NULL ELSE coalesce(?, snapshot) END, snapshot_format = coalesce(?, snapshot_format),
@@ -477,7 +477,7 @@ class SqliteStore:
         changed = self._execute(
             _RELEASE if commit.release else _KEEP,
             (
-                *(seq, seen, state, seen, due_us, ended, now, keeps, commit.snapshot),
+                *(seq, seen, state, seen, now, due_us, ended, now, keeps, commit.snapshot),
                 None if commit.snapshot is None else commit.snapshot_format,
                 *(commit.waiting, commit.progress, commit.chain, commit.result, commit.error),
                 *(number, claim.epoch, claim.seq, claim.owner),
