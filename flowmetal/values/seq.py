@@ -28,12 +28,13 @@ from flowmetal.values.sorted import SortedMap, SortedSet
 from flowmetal.values.trie import TableTrie
 from flowmetal.values.vector import MapEntry, Vector
 
-# After so many elements of an endless sequence a walk in native code gives up: nothing else
-# would stop it, since it costs no fuel.
+# After so many elements of an endless sequence a walk in native code gives up, and is charged for
+# them: nothing else would stop it.
 _LONGEST_WALK: Final = 1_000_000
 
 
 def _no_end() -> NoReturn:
+    charge(_LONGEST_WALK)
     fail("FM0324", "type/mismatch", "the sequence has no end: (take n xs) gives it one")
 
 

@@ -106,6 +106,14 @@ def test_an_endless_sequence_needs_an_end() -> None:
     assert ended("(vec (range))").error.type is k("type/mismatch")
 
 
+@pytest.mark.parametrize("endless", ["(range)", "(repeat 1)"])
+@pytest.mark.parametrize("form", ["(str {0})", "(hash {0})", "(get {{1 1}} {0})"])
+def test_a_walk_that_gives_up_is_charged_for(form: str, endless: str) -> None:
+    turn = ended(f"(try {form.format(endless)} (catch :type/mismatch e :caught))")
+    assert turn.result is k("caught")
+    assert turn.fuel > 100_000
+
+
 def test_a_raised_limit_lets_a_run_go_further() -> None:
     body = "(count (vec (range 2000)))"
     assert ended(body, DEFAULT.with_changes(items=1_000)).error.type is k("limit/items")
