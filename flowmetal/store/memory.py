@@ -18,7 +18,7 @@ from flowmetal.store import rules
 from flowmetal.store.chain import length
 from flowmetal.store.clock import Clock, SetBack, SystemClock
 from flowmetal.store.memory_records import MemoryRecords
-from flowmetal.store.memory_run import MemoryRun, describe, in_order, matches
+from flowmetal.store.memory_run import MemoryRun, describe, in_order, matches, row_of
 from flowmetal.store.operations import (
     attend,
     end_run,
@@ -625,33 +625,7 @@ class MemoryStore:
             self.hooks(f"within {name}")
 
     def _row(self, run: MemoryRun) -> RunRow:
-        return RunRow(
-            id=run.id,
-            program=run.program,
-            state=rules.shown_state(run.state, run.owner),
-            epoch=run.epoch,
-            seq=run.seq,
-            owner=run.owner,
-            lease_expires_us=self._lease_expires_us(run),
-            wake_at_us=run.due_us,
-            input=run.input,
-            grants=run.grants,
-            result=run.result,
-            error=run.error,
-            waiting=run.waiting,
-            progress=run.progress,
-            tags=run.tags,
-            parent=run.parent,
-            created_us=run.created_us,
-            started_us=run.started_us,
-            ended_us=run.ended_us,
-            attempts=run.attempts,
-            received=run.received,
-            snapshot_format=run.snapshot_format,
-            queue=run.queue,
-            chain=run.chain,
-            anchor=run.anchor,
-        )
+        return row_of(run, self._lease_expires_us(run))
 
     def _lease_expires_us(self, run: MemoryRun) -> int:
         if run.owner is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store.protocol import Event, InboxRow, RunQuery, RunRow, RunState
+from flowmetal.store.rules import shown_state
 
 
 @dataclass(slots=True)
@@ -49,6 +50,36 @@ class MemoryRun:
 
 def describe(run: MemoryRun) -> str:
     return "nobody" if run.owner is None else f"interpreter {run.owner} in this process"
+
+
+def row_of(run: MemoryRun, lease_expires_us: int) -> RunRow:
+    return RunRow(
+        id=run.id,
+        program=run.program,
+        state=shown_state(run.state, run.owner),
+        epoch=run.epoch,
+        seq=run.seq,
+        owner=run.owner,
+        lease_expires_us=lease_expires_us,
+        wake_at_us=run.due_us,
+        input=run.input,
+        grants=run.grants,
+        result=run.result,
+        error=run.error,
+        waiting=run.waiting,
+        progress=run.progress,
+        tags=run.tags,
+        parent=run.parent,
+        created_us=run.created_us,
+        started_us=run.started_us,
+        ended_us=run.ended_us,
+        attempts=run.attempts,
+        received=run.received,
+        snapshot_format=run.snapshot_format,
+        queue=run.queue,
+        chain=run.chain,
+        anchor=run.anchor,
+    )
 
 
 def in_order(unread: Mapping[int, InboxRow]) -> tuple[InboxRow, ...]:
