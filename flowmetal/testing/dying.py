@@ -2,8 +2,8 @@
 
 Every write transaction of a store calls its hooks: "before X", "within X" (all
 written, nothing committed), "after X" (durable, not yet known to be). ``DeathAt``
-counts them and ends the process at the nth, or raises ``Death``,
-which nothing in the runtime catches.
+counts them and ends the process at the nth, or raises ``Death`` there and at
+every later one, which nothing in the runtime catches.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class DeathAt:
         if not self.counts(point):
             return
         self.points.append(point)
-        if len(self.points) == self.nth:
+        if 0 < self.nth <= len(self.points):  # who is dead writes nothing on the way out, either
             if self.really:
                 os.kill(os.getpid(), signal.SIGKILL)
             raise Death(point)

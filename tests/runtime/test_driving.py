@@ -314,13 +314,11 @@ def test_retry_after_is_obeyed() -> None:
 def test_an_at_most_once_effect_in_doubt_is_not_performed_again() -> None:
     bench = Bench()
 
-    def dies(call: Call) -> Value:
-        raise Death
-
-    bench.world.connectors = {"t/c": dies}
+    bench.world.connectors = {"t/c": lambda call: _die(bench, bench.current)}
     bench.start(sequence(("t/c", args(at_most_once=True))))
     with pytest.raises(Death):
         bench.drive()
+    bench.store.hooks = None
     bench.die()
     row = bench.drive()
     assert bench.error(row).type is keyword("effect/in-doubt")
