@@ -17,8 +17,9 @@ from flowmetal.runtime.entering import SLEEP
 from flowmetal.runtime.inheriting import error_of, refuse_inherited
 from flowmetal.runtime.options import Options, is_of_a_step, lasting_key, options_of
 from flowmetal.runtime.progress import Note, Pending
-from flowmetal.runtime.retry import LONGEST_US, duration_us
+from flowmetal.runtime.retry import duration_us
 from flowmetal.values import ErrorValue, Instant, keyword
+from flowmetal.values.scalars import LONGEST_US
 
 WAITS: Final = frozenset(("run/await", "callback/await", "promise/await", "lock/acquire"))
 """Kinds performed by the store that take a while, and whose ``:timeout`` bounds that."""

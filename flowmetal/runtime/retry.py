@@ -24,11 +24,9 @@ from typing import Final, NamedTuple
 
 from flowmetal.values import Duration, Keyword, Map, Value, is_number, keyword, show
 from flowmetal.values.numbers import to_float
+from flowmetal.values.scalars import LONGEST_US
 
 SECOND_US: Final = 1_000_000
-LONGEST_US: Final = 1 << 62
-"""Some 146,000 years. What a program calls longer is as long, so that stores can hold when it is over."""
-
 _FULL = keyword("full")
 _NONE = keyword("none")
 _SHAPES = ("exponential", "linear", "fibonacci", "constant")

@@ -16,10 +16,11 @@ from flowmetal.values import kinds
 from flowmetal.values.errors import fail
 from flowmetal.values.kinds import KINDS, Value
 from flowmetal.values.limits import need_bits
-from flowmetal.values.meter import charge_integers
+from flowmetal.values.meter import charge, charge_integers
 from flowmetal.values.numbers import divide_by_zero, too_large
 from flowmetal.values.scalars import ratio
 
+DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _PIECE: Final = 4_000  # digits that Python converts at once
 _SHORT: Final = 10**_PIECE
 _NEGATIVE_SHORT: Final = -_SHORT
@@ -134,6 +135,18 @@ def integer_text(number: int) -> str:
         pieces.append(str(low).zfill(_PIECE))
     pieces.append(str(rest))
     return ("-" if number < 0 else "") + "".join(reversed(pieces))
+
+
+def digits_in(number: int, radix: int) -> str:
+    """Return the digits of an integer that is not negative, to a base from 2 to 36; ``integer_text`` knows base 10."""
+    if radix in (2, 8, 16):
+        return format(number, {2: "b", 8: "o", 16: "x"}[radix])
+    charge(number.bit_length() >> 1)
+    made: list[str] = []
+    while number or not made:
+        number, digit = divmod(number, radix)
+        made.append(DIGITS[digit])
+    return "".join(reversed(made))
 
 
 def float_text(number: float) -> str:

@@ -138,6 +138,10 @@ class Instant:
         return f"Instant({self.us})"
 
 
+LONGEST_US: Final = 1 << 62
+"""Microseconds of the longest duration, some 146,000 years: stores can hold when it is over."""
+
+
 class Duration:
     """A length of time in microseconds, which may be negative."""
 

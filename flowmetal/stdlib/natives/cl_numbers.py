@@ -21,35 +21,20 @@ from flowmetal.stdlib.natives.english import (
     roman as roman_numeral,
 )
 from flowmetal.values import Ratio, Value, display, fail, to_float
-from flowmetal.values.meter import charge
-
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+from flowmetal.values.number_text import DIGITS, digits_in
 
 
 def in_radix(value: int, base: int, comma: str, interval: int, plus: bool) -> str:
     """Return the digits of an integer, grouped if there is a ``comma``."""
-    if not 2 <= base <= len(_DIGITS):
+    if not 2 <= base <= len(DIGITS):
         fail("FM0528", "argument/wrong", f"cl-format has digits for base 2 to 36, not for {base}")
-    digits = _digits_of(abs(value), base)
+    digits = display(abs(value)) if base == 10 else digits_in(abs(value), base)
     if comma:
         first = len(digits) % interval
         groups = [digits[:first]] if first else []
         groups += [digits[i : i + interval] for i in range(first, len(digits), interval)]
         digits = comma.join(groups)
     return ("-" if value < 0 else "+" if plus else "") + digits
-
-
-def _digits_of(value: int, base: int) -> str:
-    if base in (2, 8, 16):
-        return format(value, {2: "b", 8: "o", 16: "x"}[base])
-    if base == 10:
-        return display(value)
-    charge(value.bit_length() >> 1)
-    made = []
-    while value:
-        value, digit = divmod(value, base)
-        made.append(_DIGITS[digit])
-    return "".join(reversed(made)) or "0"
 
 
 def read_as_number(value: int, *, ordinal: bool, roman: bool) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flowmetal.stdlib.natives.arguments import library_error, need_int
 from flowmetal.stdlib.natives.table import Table
-from flowmetal.stdlib.natives.times import LONGEST_US
 from flowmetal.values import Channel, Duration, Instant, Promise, Value, pr_str, show
 from flowmetal.values.cells import DROPPING, SLIDING
+from flowmetal.values.scalars import LONGEST_US
 
 native = Table("flow.core")
 

@@ -21,11 +21,9 @@ from flowmetal.values import (
 )
 from flowmetal.values import integer_text as decimal_digits
 from flowmetal.values.errors import flow_error
-from flowmetal.values.meter import charge
+from flowmetal.values.number_text import DIGITS, digits_in
 
 native = Table("flow.core")
-
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @native("-parse-integer")
@@ -46,7 +44,7 @@ def parse_integer(s: Value, base: Value = 10) -> Value:
     values = [_digit(each, radix) for each in digits]
     if not values or -1 in values:
         raise _not_a_number(text)
-    number = parse_number(f"{radix}r{''.join(_DIGITS[each] for each in values)}")
+    number = parse_number(f"{radix}r{''.join(DIGITS[each] for each in values)}")
     return -number if text[0] == "-" else number
 
 
@@ -148,18 +146,9 @@ def _width(bits: Value) -> int:
 
 
 def _digit(text: str, radix: int) -> int:
-    value = _DIGITS.find(text.lower()) if text.isascii() else int(text) if text.isdecimal() else -1
+    value = DIGITS.find(text.lower()) if text.isascii() else int(text) if text.isdecimal() else -1
     return value if value < radix else -1
 
 
 def _digits(number: int, radix: int) -> str:
-    if radix == 10:
-        return decimal_digits(number)
-    if radix in (2, 8, 16):
-        return format(number, {2: "b", 8: "o", 16: "x"}[radix])
-    charge(number.bit_length() >> 1)
-    made: list[str] = []
-    while number or not made:
-        number, digit = divmod(number, radix)
-        made.append(_DIGITS[digit])
-    return "".join(reversed(made))
+    return decimal_digits(number) if radix == 10 else digits_in(number, radix)

@@ -36,6 +36,7 @@ from flowmetal.values import (
     parse_instant,
     show,
 )
+from flowmetal.values.scalars import LONGEST_US
 from flowmetal.values.time_text import days_from_date
 
 if TYPE_CHECKING:
@@ -57,9 +58,6 @@ UNITS_US = {
     "weeks": 604_800_000_000,
 }
 
-
-LONGEST_US = 1 << 62
-"""Microseconds of the longest duration: 146,000 years."""
 
 _FIRST_US = days_from_date(-999_999_999, 1, 1) * 86_400_000_000
 _END_US = days_from_date(1_000_000_000, 1, 1) * 86_400_000_000
