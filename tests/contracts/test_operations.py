@@ -904,6 +904,26 @@ class OperationsContract:
         self.callback(Doer(world, R1))
         assert code(Doer(world, R2).get(AwaitCallback("c"))) == "FM0730"
 
+    @pytest.mark.parametrize("is_forgotten", [False, True])
+    def test_a_callback_takes_no_answer_and_no_receipt_of_another_with_its_id(
+        self, world: World, is_forgotten: bool
+    ) -> None:
+        first = Doer(world, R1)
+        by_first = self.callback(first)
+        world.ann.operate(CompleteCallback(by_first, b"1", delivery="x"))
+        if is_forgotten:
+            first.end()
+            world.ann.forget(R1)
+        second = Doer(world, R1 if is_forgotten else R2)
+        made = second.get(OpenCallback("c", "7" * 64))
+        id_ = str(of(made, "id"))
+        assert id_ != "c"
+        waits = second.ask(AwaitCallback(id_))
+        assert of(world.ann.operate(CompleteCallback(by_first, b"2")), "delivery") == "x"
+        assert second.answer(waits) is None
+        world.ann.operate(CompleteCallback("sha256:" + "7" * 64, b"3"))
+        assert of(second.answer(waits), "body") == b"3"
+
     def test_an_answer_reaches_a_parked_run_when_it_is_revived(self, world: World) -> None:
         doer = Doer(world, R1)
         self.callback(doer)

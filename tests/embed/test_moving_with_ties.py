@@ -11,6 +11,7 @@ import pytest
 
 import flowmetal
 from flowmetal.embed import moving
+from flowmetal.embed.retention import Retention
 from flowmetal.errors import RefusedError, RunError, UsageError
 from flowmetal.ids import RunId
 from flowmetal.runtime.inheriting import last_token
@@ -85,6 +86,23 @@ def test_a_run_with_a_callback_comes_back(a, b, tmp_path) -> None:
     assert a.import_run(b.export(run, str(tmp_path / "back.fms"))) == run
     a.complete_callback(a.view(run).waiting[0].name, 9)
     assert a.result(run) == 9
+
+
+def test_the_token_of_a_forgotten_run_opens_no_callback_of_one_with_its_id(a, b, tmp_path) -> None:
+    source = "(defn main [] (let [c (callback!)] (flow.event/set-status! (:token c)) (await-callback! c)))"
+    program = flowmetal.compile(f"{HEAD} {source}")
+    for engine in (b, a):
+        engine.start(program, id="x")
+        engine.interpret(until_idle=True)
+    old = b.view("x").status
+    b.cancel("x")
+    b.collect(Retention(ended_us=0))
+    move(a, b, "x", tmp_path)
+    with pytest.raises(RunError) as refused:
+        b.complete_callback(token=old, value="for another")
+    assert refused.value.code == "FM0730"
+    b.complete_callback(token=b.view("x").status, value=1)
+    assert b.result("x") == 1
 
 
 def test_a_file_that_is_too_old_opens_no_callback(a, b, tmp_path) -> None:

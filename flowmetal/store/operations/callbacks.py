@@ -50,6 +50,9 @@ OPEN, COMPLETED, FAILED, EXPIRED, GONE = "open", "completed", "failed", "expired
 REMEMBERED_US = 7 * 86_400_000_000
 """How long a receipt is kept after the run has ended."""
 
+_DIGITS = 16
+"""Of the hash of a token, which nobody can guess: what tells two callbacks of one name apart."""
+
 
 @dataclass(slots=True)
 class Callback(Kept):
@@ -110,6 +113,7 @@ class Waiter(Kept):
 def open_callback(records: Records, asker: Asker, operation: OpenCallback) -> Answer:
     now = records.now_us()
     ends = None if operation.timeout_us is None else now + operation.timeout_us
+    id_ = _free_id(records, operation)
     callback = Callback(
         asker.run,
         operation.token_hash,
@@ -119,10 +123,18 @@ def open_callback(records: Records, asker: Asker, operation: OpenCallback) -> An
         beat_us=now,
         name=operation.name,
     )
-    _keep(records, operation.id, callback)
-    keep(records, operation.token_hash, Token(operation.id))
-    bind(records, asker.run, CALLBACK, operation.id, Tie(CALLBACK, operation.id))
-    return answer(id=operation.id, token=operation.token, expires=callback.expires_us())
+    _keep(records, id_, callback)
+    keep(records, operation.token_hash, Token(id_))
+    bind(records, asker.run, CALLBACK, id_, Tie(CALLBACK, id_))
+    return answer(id=id_, token=operation.token, expires=callback.expires_us())
+
+
+def _free_id(records: Records, operation: OpenCallback) -> str:
+    """Return the id of a new callback: another one has that which was asked for if it was that of a fork with such a
+    name, or of a run of the same id that is forgotten. Its receipt and what its token opens stay its own."""
+    if records.get(Callback.SPACE, operation.id) is None:
+        return operation.id
+    return f"{operation.id}-{operation.token_hash[:_DIGITS]}"
 
 
 def await_callback(records: Records, asker: Asker, operation: AwaitCallback) -> Answer | None:
@@ -268,8 +280,12 @@ def _keep(records: Records, id_: str, callback: Callback, body: bytes | None = N
 def _id_of(records: Records, name: str) -> str:
     if not name.startswith(HASHED):
         return name
-    found = find(records, Token, name.removeprefix(HASHED))
-    return "" if found is None else found.callback
+    digest = name.removeprefix(HASHED)
+    token = find(records, Token, digest)
+    found = None if token is None else find(records, Callback, token.callback)
+    if token is None or found is None or found.token_hash != digest:
+        return ""  # what came from another store may stand where the token's own was
+    return token.callback
 
 
 def _answer(records: Records, id_: str) -> Answer | None:
