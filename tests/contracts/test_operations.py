@@ -1480,7 +1480,31 @@ class OperationsContract:
         self.task(doer)  # another effect
         assert of(world.bob.operate(ClaimTask("images", "w")), "attempt") == 1
 
-    def test_a_task_of_a_run_that_comes_back_counts_on_and_one_of_a_run_that_has_ended_does_not(
+    def test_a_worker_has_no_word_in_the_task_of_a_later_run_of_the_same_id(
+        self, world: World
+    ) -> None:
+        doer = Doer(world, R1)
+        self.task(doer)
+        lost = world.bob.operate(ClaimTask("images", "lost"))
+        doer.end(RunState.CANCELLED, error=b"e")
+        world.ann.forget(R1)
+        later = Doer(world, R1)
+        waits = self.task(later, max_attempts=2)
+        got = world.bob.operate(ClaimTask("images", "w"))
+        assert of(got, "attempt") == 2
+        assert of(world.bob.operate(EndTask(str(of(lost, "id")), 1, '"wrong"')), "value") is False
+        assert of(world.bob.operate(BeatTask(str(of(lost, "id")), 1)), "value") is False
+        end = EndTask(str(of(got, "id")), 2, "{}", failed=True)
+        assert of(world.bob.operate(end), "value") is True
+        assert later.answer(waits) is None  # it has another attempt
+        later.end()
+        world.clock.advance(40 * DAY)
+        self.lost(world)
+        world.ann.forget(R1)
+        self.task(Doer(world, R1))
+        assert of(world.bob.operate(ClaimTask("images", "w")), "attempt") == 1
+
+    def test_a_task_of_a_run_that_comes_back_counts_on_and_one_that_all_is_said_of_does_not(
         self, world: World
     ) -> None:
         doer = Doer(world, R1)
@@ -1499,9 +1523,17 @@ class OperationsContract:
         self.asked_again(back, waits)
         assert of(world.bob.operate(ClaimTask("images", "w")), "attempt") == 3
         back.end()
+        world.clock.advance(40 * DAY)
+        self.lost(world)
         world.ann.forget(R1)
-        self.task(Doer(world, R1))
-        assert of(world.bob.operate(ClaimTask("images", "w")), "attempt") == 1
+        for _ in range(2):
+            doer = Doer(world, R1)
+            self.task(doer)
+            got = world.bob.operate(ClaimTask("images", "w"))
+            assert of(got, "attempt") == 1
+            world.bob.operate(EndTask(str(of(got, "id")), 1, "1"))
+            doer.end()
+            world.ann.forget(R1)
 
     def stopped(self, doer: Doer, waits: str) -> Map | None:
         """Take a task back whose time is up, and return what its run is answered."""

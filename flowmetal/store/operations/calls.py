@@ -123,7 +123,8 @@ def offer(records: Records, asker: Asker, operation: OfferCall) -> Answer | None
         records.now_us(),
         operation.at_most_once,
         operation.timeout_us,
-        operation.number << _CLAIM_BITS,
+        # The time tells it from what a run asked for that had this id before, and is forgotten.
+        (records.now_us() + operation.number) << _CLAIM_BITS,
     )
     _open(records, key, call, operation.body)
     wait_at(records, asker, CALL, key)

@@ -8,7 +8,8 @@ A task is ``open`` until a worker claims it, ``claimed`` as long as its lease is
 ``done`` or ``failed`` by the worker's word. Each claim raises ``attempt``, and only the word of the
 latest attempt counts. A lost lease is a failed attempt; of an at-most-once task it is the last one, in doubt.
 A task that is asked for again, for it has failed or its run has come back, counts on from above every attempt of before:
-who was lost then has no word now.
+who was lost then has no word now. So does the task of a run whose id one had before that is forgotten, if a worker may be at
+what that asked for.
 
 A worker that did not hear that it was heard says it again: the word of an attempt is remembered for a day.
 While a run is written to a file nobody claims its tasks and no word is taken, for it would be lost. Plain SQL does not look at
@@ -43,6 +44,7 @@ from flowmetal.store.operations.records import (
     each,
     find,
     keep,
+    read,
 )
 from flowmetal.store.operations.ties import OPEN as OPEN_TIE
 from flowmetal.store.operations.ties import Tie, bind, ties, wait_at, waits_no_more
@@ -68,7 +70,9 @@ _LONGEST_WAIT_US: Final = 366 * 86_400_000_000
 _REMEMBERED_US: Final = 86_400_000_000
 """How long a worker may go on saying the same."""
 _AWAY_US: Final = 30 * 86_400_000_000
-"""How long a run that has moved may be away, so that who was lost before has no word when it is back."""
+"""How long a run that has moved may be away, or one be forgotten before another has its id, so that who was lost before
+has no word then."""
+_OVER: Final = frozenset({RunState.COMPLETED, RunState.CANCELLED})
 _MOST_ATTEMPTS: Final = 1 << 30
 """More are nobody's but of plain SQL: any store can count on from there."""
 _HELD_US: Final = 1 << 61
@@ -197,31 +201,37 @@ def _attempts_before(records: Records, asker: Asker) -> int:
 def _note_past(records: Records, key: str, task: Task) -> None:
     """Remember how far the attempts at a task have come that is withdrawn: it may be asked for again.
 
-    Not of a run that is over. One that has moved may come back.
+    Not of a run that is over, unless a worker has the task still.
     """
     run, _, effect = key.partition(TAB)
     attempt = task.attempt if isinstance(task.attempt, int) else 0  # plain SQL may say anything
     standing = records.run(RunId(run)) if attempt > 0 else None
-    if standing is None or standing.state in (RunState.COMPLETED, RunState.CANCELLED):
+    if standing is None or (standing.state in _OVER and task.state != CLAIMED):
         return
     known = find(records, Past, run) or Past(0, 0)
     highest = max(known.attempt, min(attempt, _MOST_ATTEMPTS))
     found = Past(highest, max(known.effect, _number_of(effect)))
-    if found != known:
+    if found != known or standing.state in _OVER:
         _keep_past(records, standing, found)
 
 
 def _keep_past(records: Records, run: Standing, past: Past) -> None:
-    has_moved = run.state is RunState.MOVED
-    keep(records, run.id, past, due_us=records.now_us() + _AWAY_US if has_moved else None)
-    if not has_moved:
+    """Keep it with a run that goes on, and for a while if that is gone: it may come back, or another run have its id."""
+    is_gone = run.state is RunState.MOVED or run.state in _OVER
+    keep(records, run.id, past, due_us=records.now_us() + _AWAY_US if is_gone else None)
+    if not is_gone:
         bind(records, run.id, PAST, "", Tie(PAST, run.id))
 
 
 def end_past(records: Records, run: Standing) -> None:
-    """Forget what the tasks of a run have come to, for it has ended; of one that has moved, not yet."""
-    past = find(records, Past, run.id)
-    if past is not None and run.state is RunState.MOVED:
+    """Forget what the tasks of a run have come to, for it has ended; not yet if it has moved, or if a worker may
+    not have heard that it has lost one of them."""
+    record = records.get(Past.SPACE, run.id)
+    if record is None:
+        return
+    past = read(Past, record)
+    has_workers = record.due_us is not None or past.attempt > 1
+    if run.state is RunState.MOVED or has_workers:
         _keep_past(records, run, past)
     else:
         drop(records, Past, run.id)
