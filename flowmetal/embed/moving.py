@@ -125,12 +125,12 @@ def _export(host: Host, claim: Claim, path: str, in_doubt: bool, force: bool) ->
     data = b""
     try:
         # From here on nothing comes in: messages and answers are refused, and nobody takes a task.
-        ties = Ties.of(store, run)
+        parts, ties = _with_ties(store, claim)
         if not in_doubt:
             _refuse_in_doubt(row, ties)
         if not force:
             _refuse_ties(run, ties)
-        parts = _leaving(store, store.export_run(claim), ties)
+        parts = _leaving(store, parts, ties)
         _check_sound(host, run, parts)
         data = pack(sealed(parts, host.keys))
         write_bytes(path, data, is_new=is_new)
@@ -144,6 +144,20 @@ def _export(host: Host, claim: Claim, path: str, in_doubt: bool, force: bool) ->
         _take_back(path, data)
         raise
     return path
+
+
+def _with_ties(store: Store, claim: Claim) -> tuple[dict[str, bytes], Ties]:
+    """Return the parts of a run, and what hangs on it at that moment.
+
+    The store itself still answers it: it gives a lock that becomes free, or tells what a worker has said by plain
+    SQL. If that came between the two, the file would say of a lock that the run has it, and of a task that nobody was at it.
+    """
+    ties = Ties.of(store, claim.run)
+    while True:
+        parts = store.export_run(claim)
+        before, ties = ties, Ties.of(store, claim.run)
+        if ties == before:
+            return parts, ties
 
 
 def _take_back(path: str, data: bytes) -> None:

@@ -15,7 +15,13 @@ from flowmetal.embed.retention import Retention
 from flowmetal.errors import RefusedError, RunError, UsageError
 from flowmetal.ids import RunId
 from flowmetal.runtime.inheriting import last_token
-from flowmetal.store.operations.vocabulary import ClaimCalls, ShowCall, ShowTask, ShowTies
+from flowmetal.store.operations.vocabulary import (
+    ClaimCalls,
+    ReleasePermit,
+    ShowCall,
+    ShowTask,
+    ShowTies,
+)
 from flowmetal.store.protocol import Claim, Commit, RunQuery, RunState
 from flowmetal.values import RunRef, keyword, pr_str
 
@@ -144,6 +150,23 @@ def test_who_holds_a_lock_is_not_moved_unless_forced(a, b, tmp_path) -> None:
     assert pr_str(a.result(other)) == ":free"
     b.signal(run, "go", 1)
     assert pr_str(b.result(run)) == ":moved/left-behind"
+
+
+def test_a_lock_that_is_given_while_the_file_is_written_does_not_travel(a, tmp_path) -> None:
+    parked(a, "(defn main [] (with-lock! :l (receive! :go)))")
+    run = parked(a, "(defn main [] (with-lock! :l (receive! :go)))")
+
+    def let_go(point: str) -> None:
+        if point == "after operate" and a.store.run(RunId(run)).state is RunState.EXPORTING:
+            a.store.hooks = None
+            a.perform(ReleasePermit("l", 1))
+
+    a.store.hooks = let_go
+    with pytest.raises(RefusedError) as refused:
+        a.export(run, str(tmp_path / "r.fms"))
+    assert "lock l 2" in refused.value.message
+    a.signal(run, "go", 1)
+    assert a.result(run) == 1
 
 
 def test_what_was_left_behind_has_a_code_and_a_name(a, b, tmp_path) -> None:
