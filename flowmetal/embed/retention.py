@@ -75,7 +75,7 @@ def _is_over(row: RunRow, policy: Retention, now_us: int) -> bool:
 
 
 class _Parents:
-    """Knows which runs have the id of a child in their state, so that they may still await it."""
+    """Knows which runs have the id of a child in their state or inbox, so that they may still await it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -95,6 +95,8 @@ class _Parents:
         row = self._store.run(run)
         if row is None or row.state in _GONE:
             return
+        # Whom nobody has driven since the answer came does not have it in its state yet.
+        yield from (row.message.body for row in self._store.inbox(run, 0))
         data = self._store.snapshot(run)
         if data is not None:
             yield data

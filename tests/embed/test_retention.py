@@ -17,6 +17,7 @@ from flowmetal.runtime.advance import advance
 from flowmetal.runtime.committing import carry_out, commit_step
 from flowmetal.runtime.loading import open_run
 from flowmetal.store.protocol import Claim, RunState
+from flowmetal.testing.dying import Death
 from flowmetal.values import pr_str
 from tests.stores import url_of
 
@@ -72,6 +73,24 @@ def test_a_child_stays_while_its_parent_may_await_it(engine: Engine) -> None:
     engine.signal(run, "go")
     assert engine.result(run) == sum(range(40))
     assert len(engine.collect(Retention(ended_us=0)).runs) == 41
+
+
+def test_a_child_stays_whose_parent_has_not_heard_yet_that_it_was_started(engine: Engine) -> None:
+    source = "(defn child [] 7) (defn main [] (await! (start! child [])))"
+    run, _ = engine.start(compile(source))
+
+    def die(point: str) -> None:
+        if point.startswith("after commit") and engine.store.inbox(RunId(run), 0):
+            engine.store.hooks = None
+            raise Death(point)
+
+    engine.store.hooks = die
+    with pytest.raises(Death):
+        engine.drive(run)
+    child = next(view.id for view in engine.runs() if view.parent == run)
+    assert engine.result(child) == 7
+    assert engine.collect(Retention(ended_us=0)).runs == []
+    assert engine.result(run) == 7
 
 
 def test_a_failed_run_stays_for_it_can_be_revived(engine: Engine) -> None:
