@@ -86,6 +86,17 @@ store.send("run-1", Message("m", "signal", "go", b""))
 say("sent")
 """
 
+STOPPED = """
+import fcntl
+index = open(sys.argv[1] + "-shm", "r+b")
+fcntl.lockf(index, fcntl.LOCK_EX, 1, 120)
+index.write(bytes([255] * 8))
+index.flush()
+say("stopped")
+wait()
+"""
+"""As one that is stopped while it writes the head of the index of the log: https://www.sqlite.org/walformat.html."""
+
 
 class Child:
     """A process with the store open."""
@@ -293,6 +304,18 @@ def test_a_writer_holds_the_queue_from_before_its_transaction_to_its_end(
     store.send(RUN, Message("m", "signal", "go", b""))
     store.hooks = None
     assert seen == {"before send": False, "within send": True, "after send": False}
+
+
+def test_a_writer_that_is_stopped_at_the_index_of_the_log_makes_readers_give_up_with_a_sentence(
+    store: SqliteStore, child: Start
+) -> None:
+    stopped = child(STOPPED, "ann")
+    assert stopped.hears() == "stopped"
+    with pytest.raises(StoreError) as locked:
+        store.run(RUN)  # SQLite tries again for ten seconds
+    assert locked.value.code == "FM1009"
+    stopped.kill()
+    assert store.run(RUN) is not None
 
 
 def test_a_writer_that_dies_in_its_transaction_leaves_nothing(

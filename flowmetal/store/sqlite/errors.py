@@ -26,6 +26,7 @@ _SQLITE = {
     sqlite3.SQLITE_IOERR:    ("FM1008", "the disk failed under {path} ({detail})",    "look at the disk and the system's log"),
     sqlite3.SQLITE_BUSY:     ("FM1009", "{path} is locked by another process",        _SEE_WHO),
     sqlite3.SQLITE_LOCKED:   ("FM1009", "{path} is locked by another process",        _SEE_WHO),
+    sqlite3.SQLITE_PROTOCOL: ("FM1009", "{path} is locked by another process",        _SEE_WHO),
     sqlite3.SQLITE_CANTOPEN: ("FM1005", "{path} cannot be opened ({detail})",         _OPEN_IT),
     sqlite3.SQLITE_PERM:     ("FM1005", "{path} may not be opened by this user",      _OPEN_IT),
     sqlite3.SQLITE_AUTH:     ("FM1005", "{path} may not be opened by this user",      _OPEN_IT),
