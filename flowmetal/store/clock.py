@@ -9,8 +9,12 @@ the next start. Tests pass a clock of their own.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
+
+NOTABLE_US: Final = 1_000_000
+"""A clock that is set back by less holds nobody up."""
 
 
 class Clock(Protocol):
@@ -50,13 +54,19 @@ class SetBack:
         self._ahead_us: int | None = None
         self._heeded_us: int | None = None
 
-    def is_seen(self, now_us: int, steady_us: int) -> bool:
-        """Say whether the clock was set back by a second or more, and that is not ``heeded`` yet."""
+    def is_seen(self, now_us: int, steady_us: int, is_behind: Callable[[], bool]) -> bool:
+        """Say whether the clock was set back by a second or more, and that is not ``heeded`` yet.
+
+        ``is_behind`` says it of the time before the first look, when nobody here saw the clock.
+        """
         self._ahead_us = now_us - steady_us
-        if self._heeded_us is not None and self._ahead_us <= self._heeded_us - 1_000_000:
-            return True
-        self.heeded()
-        return False
+        if self._heeded_us is None:
+            is_back = is_behind()
+        else:
+            is_back = self._ahead_us <= self._heeded_us - NOTABLE_US
+        if not is_back:
+            self.heeded()
+        return is_back
 
     def heeded(self) -> None:
         """What had to be done about it is durable."""

@@ -23,6 +23,7 @@ from flowmetal.store.operations import (
     attend,
     end_run,
     is_a_look,
+    is_behind,
     look_again,
     operate,
     perform_all,
@@ -139,6 +140,12 @@ class MemoryStore:
             is_ready = run.state is RunState.READY and run.started_us is not None
             if is_ready and run.owner is None and (run.due_us or 0) > now:
                 run.due_us = 0
+
+    def latest_us(self) -> int:
+        """Return when the newest run was made, or a message came that is not consumed."""
+        times = [run.created_us for run in self._runs.values()]
+        unread = (message for run in self._runs.values() for message in run.unread.values())
+        return max([*times, *(message.time_us for message in unread)], default=0)
 
     def found(self, run: RunId) -> MemoryRun | None:
         """Return a run as it is kept here."""
@@ -487,8 +494,10 @@ class MemoryStore:
             return are_offered(self._records, kinds)
 
     def attend(self) -> bool:
-        again = self._set_back.is_seen(self.now_us(), self._clock.boot_us())
         with self._reading():
+            again = self._set_back.is_seen(
+                self.now_us(), self._clock.boot_us(), lambda: is_behind(self._records)
+            )
             if not again and not self._records.due(self.now_us(), 1):
                 return False
         with self._writing("attend"):

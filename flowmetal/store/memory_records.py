@@ -111,6 +111,9 @@ class MemoryRecords:
     def hasten(self) -> None:
         self._store.hasten()
 
+    def latest_us(self) -> int:
+        return self._store.latest_us()
+
     def forget(self, run: RunId, message: str) -> None:
         found = self._store.found(run)
         receipt = None if found is None else found.receipts.get(message)

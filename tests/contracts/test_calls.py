@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from flowmetal.errors import StoreError
 from flowmetal.store.operations.calls import PATIENCE
 from flowmetal.store.operations.vocabulary import (
     Asked,
@@ -119,6 +120,23 @@ class CallsContract:
             "mail/list",
         ]
         assert [of(call, "kind") for call in claim(world, "sms/*", "mail/*")] == ["sms/send"]
+
+    @pytest.mark.parametrize("looked", [True, False])
+    def test_a_performer_that_died_is_replaced_in_time_though_the_clock_was_set_back(
+        self, world: World, looked: bool
+    ) -> None:
+        world.clock.advance(7200 * SECOND)
+        offer(Doer(world, R1))
+        (lost,) = claim(world)
+        if looked:
+            world.bob.attend()
+        world.clock.time_us -= 3600 * SECOND
+        world.bob.attend()
+        assert claim(world) == []
+        world.clock.advance(LEASE_US)
+        world.bob.attend()
+        (call,) = claim(world)
+        assert (of(call, "id"), of(call, "again")) == (of(lost, "id"), True)
 
     def test_a_look_says_whether_there_are_calls(self, world: World) -> None:
         assert not world.bob.has_calls(["mail/*"])
@@ -393,6 +411,22 @@ class TestSqliteStore(CallsContract):
         opened = SqliteWorld(tmp_path)
         yield opened
         opened.close()
+
+    def test_a_damaged_call_does_not_hide_that_the_clock_was_set_back(self, world: World) -> None:
+        world.clock.advance(7200 * SECOND)
+        offer(Doer(world, R1))
+        offer(Doer(world, R2))
+        assert len(claim(world)) == 2
+        damage = "UPDATE record SET fields = '{' WHERE space = 'call' AND key LIKE ?"
+        with contextlib.closing(sqlite3.connect(world.path)) as file, file:  # type: ignore[attr-defined]
+            assert file.execute(damage, (f"{R1}%",)).rowcount == 1
+        world.clock.time_us -= 3600 * SECOND
+        with pytest.raises(StoreError, match="damaged"):
+            world.bob.attend()
+        world.bob.attend()
+        world.clock.advance(LEASE_US)
+        world.bob.attend()
+        assert [of(call, "run") for call in claim(world)] == [R2]
 
     def test_a_damaged_call_holds_up_no_other(self, world: World) -> None:
         offer(Doer(world, R1))

@@ -453,6 +453,36 @@ class OperationsContract:
         assert world.ann.attend()
         assert of(two.answer(waits), "token") == 2
 
+    def test_who_waits_gets_the_lock_in_its_time_when_the_clock_was_set_back_and_nobody_looked(
+        self, world: World
+    ) -> None:
+        one, two = Doer(world, R1), Doer(world, R2)
+        world.clock.advance(DAY)
+        one.ask(AcquirePermit("l", lease_us=10 * SECOND))
+        waits = two.ask(AcquirePermit("l"))
+        world.clock.time_us -= DAY // 2
+        fresh = world.reopen()
+        fresh.attend()
+        assert two.answer(waits) is None
+        world.clock.advance(10 * SECOND)
+        assert fresh.attend()
+        assert of(two.answer(waits), "token") == 2
+
+    def test_a_queue_goes_on_in_its_time_when_the_clock_was_set_back_and_nobody_looked(
+        self, world: World
+    ) -> None:
+        policy = QueuePolicy(rate_limit=1, rate_per_us=10 * SECOND)
+        world.clock.advance(DAY)
+        for run in (R1, R2):
+            world.ann.operate(Enqueue("q", policy, new(run)))
+        world.clock.time_us -= DAY // 2
+        fresh = world.reopen()
+        fresh.attend()
+        assert row(world.ann, R2).state is RunState.QUEUED
+        world.clock.advance(10 * SECOND)
+        fresh.attend()
+        assert row(world.ann, R2).state is RunState.READY
+
     def test_a_clock_that_is_set_back_is_heeded_though_the_first_to_see_it_dies(
         self, world: World
     ) -> None:

@@ -1043,6 +1043,18 @@ class StoreContract:
         world.bob.attend()
         assert [claim.run for claim in world.bob.claim_ready(BOB, LEASE_US, 9)] == [R1]
 
+    def test_a_place_in_line_is_not_lost_to_a_clock_that_was_set_back_when_nobody_looked(
+        self, world: World
+    ) -> None:
+        begin(world.ann)
+        world.ann.commit(take(world.ann), step(RunState.WAITING, release=True))
+        world.clock.advance(3_600_000_000)
+        world.ann.send(R1, signal("a"))
+        world.clock.time_us -= 1_800_000_000
+        fresh = world.reopen()
+        fresh.attend()
+        assert [claim.run for claim in fresh.claim_ready(BOB, LEASE_US, 9)] == [R1]
+
     # The past
 
     def with_a_past(self, world: World) -> Claim:

@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, Final
 
 from flowmetal.errors import StoreError
 from flowmetal.ids import RunId
+from flowmetal.store.clock import NOTABLE_US
 from flowmetal.store.operations.records import Noting, Records
 from flowmetal.store.operations.ties import ties
 
@@ -45,8 +46,11 @@ if TYPE_CHECKING:
 MOST_AT_ONCE: Final = 100
 """Rows that one call of ``attend`` looks at: its transaction is not to keep others waiting long."""
 
-_BY_THE_CLOCK: Final = ("permit", "queue")
+_BY_THE_CLOCK: Final = ("permit", "queue", "call")
 """Spaces whose rows know what to make of a clock that was set back."""
+
+_OF_LEASES: Final = ("permit-holder", "queue", "call")
+"""Spaces whose rows show that it was."""
 
 PUT_OFF_US: Final = 3_600_000_000
 """So long nobody looks at a damaged row again: each time it is said."""
@@ -112,8 +116,19 @@ def attend(records: Records) -> bool:
     return bool(due)
 
 
+def is_behind(records: Records) -> bool:
+    """Say whether something was written later than now: the clock was set back, perhaps when nobody was there to see it."""
+    if records.latest_us() > records.now_us() + NOTABLE_US:
+        return True
+    if not any(records.scan(space, "", "", 1) for space in _OF_LEASES):
+        return False
+    from flowmetal.store.operations import performing
+
+    return performing.is_anything_late(records)
+
+
 def look_again(records: Records) -> None:
-    """Let locks and queues be looked at now, and runs go on: the clock was set back, so that what they wait for would be late."""
+    """Let locks, queues and calls be looked at now, and runs go on: the clock was set back, so that what they wait for would be late."""
     records.hasten()
     for space in _BY_THE_CLOCK:
         after = ""

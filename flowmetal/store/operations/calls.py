@@ -86,6 +86,7 @@ class OfferedCall(Kept):
     performer: str | None = None
     since_us: int | None = None
     until_us: int | None = None  # the end of the lease; of an open one, of its time
+    lease_us: int | None = None  # so long it lasts without a heartbeat
 
     def is_open(self) -> bool:
         """Say whether nobody performs it."""
@@ -134,7 +135,7 @@ def offer(records: Records, asker: Asker, operation: OfferCall) -> Answer | None
 def _open(records: Records, key: str, call: OfferedCall, body: bytes | None) -> None:
     """Let performers have it; its time begins."""
     now = records.now_us()
-    call.performer = call.since_us = None
+    call.performer = call.since_us = call.lease_us = None
     call.until_us = None if call.timeout_us is None else now + call.timeout_us
     keep(records, key, call, body, due_us=call.until_us)
     keep(records, _place(key, call), Line(key))
@@ -184,6 +185,7 @@ def claim(records: Records, operation: ClaimCalls) -> Answer:
         call = read(OfferedCall, record)
         call.claim += 1
         call.performer, call.since_us = operation.performer, records.now_us()
+        call.lease_us = operation.lease_us
         call.until_us = call.since_us + operation.lease_us
         keep(records, key, call, record.body, due_us=call.until_us)
         run = parts_of(key, 2)[0]
@@ -218,6 +220,7 @@ def beat(records: Records, operation: BeatCalls) -> Answer:
         if record is None or call is None:
             lost.append(key)
             continue
+        call.lease_us = operation.lease_us
         call.until_us = records.now_us() + operation.lease_us
         keep(records, key, call, record.body, due_us=call.until_us)
     return answer(lost=vector(lost))
@@ -277,6 +280,8 @@ def attend(records: Records, key: str) -> None:
     if record is None:
         return
     call = read(OfferedCall, record)
+    if is_late(call, records.now_us()):  # the clock was set back
+        call.until_us = records.now_us() + (call.lease_us or 0)
     if call.until_us is None or call.until_us > records.now_us():
         keep(records, key, call, record.body, due_us=call.until_us)
     elif call.is_open() and _state_of(records, key) in _STANDING_STILL:
@@ -292,6 +297,13 @@ def attend(records: Records, key: str) -> None:
             _finish(records, key, answer(lost=call.lost, doubt=call.at_most_once))
         else:
             _open(records, key, call, record.body)
+
+
+def is_late(call: OfferedCall, now_us: int) -> bool:
+    """Say whether the lease ends later than one that begins now."""
+    if call.until_us is None or call.lease_us is None:
+        return False
+    return call.until_us > now_us + call.lease_us
 
 
 def _finish(records: Records, key: str, found: Answer) -> None:

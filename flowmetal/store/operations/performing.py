@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 from flowmetal.errors import StoreError
 from flowmetal.ids import RunId
 from flowmetal.store import rules
+from flowmetal.store.clock import NOTABLE_US
 from flowmetal.store.operations import (
     MOST_AT_ONCE,
     Unattended,
@@ -31,7 +32,7 @@ from flowmetal.store.operations.answers import (
     refuse,
     reply,
 )
-from flowmetal.store.operations.records import TAB, Records, Standing
+from flowmetal.store.operations.records import TAB, Kept, Records, Standing, each_sound
 from flowmetal.store.operations.ties import OPEN, Tie, tie_of, ties, unbind
 from flowmetal.store.operations.vocabulary import (
     AcquirePermit,
@@ -389,6 +390,13 @@ _DUE: Final[dict[str, Callable[[Records, str], None]]] = {
 """Who looks at rows that are due, by space. Each either deletes the row or moves its time on."""
 
 
+_LATE: Final[dict[type[Kept], Callable[[Any, int], bool]]] = {
+    permits.Holder: permits.is_late,
+    queues.Queue: queues.is_late,
+    calls.OfferedCall: calls.is_late,
+}
+"""What shows that the clock was set back."""
+
 _OF_THE_ROW: Final = frozenset({rules.DAMAGED, "FM1021"})
 """What a row alone is to blame for: it is damaged, or asks to keep what cannot be kept."""
 
@@ -409,6 +417,16 @@ def attend_to(records: Records, due: Sequence[tuple[str, str]]) -> None:
     see_to_queue = queues.serve if is_all else queues.serve_soon
     for name in dict.fromkeys(map(queues.queue_of, delayed)):
         see_to_queue(records, name)
+
+
+def is_anything_late(records: Records) -> bool:
+    """Say whether a lease ends later than it could if it had begun by now, or a run of a queue began later than now."""
+    latest_us = records.now_us() + NOTABLE_US
+    return any(
+        is_late(thing, latest_us)
+        for kind, is_late in _LATE.items()
+        for thing in each_sound(records, kind)
+    )
 
 
 def _see_to(records: Records, space: str, key: str, see_to: Callable[[Records, str], None]) -> None:

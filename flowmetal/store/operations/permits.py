@@ -153,11 +153,16 @@ def _serve(records: Records, name: str, semaphore: Semaphore, asker: Asker | Non
 
 def _shorten(records: Records, place: str, holder: Holder, now: int) -> None:
     """Let a lease end in its time though the clock was set back."""
-    if holder.expires_us is None or holder.lease_us is None:
-        return
-    if holder.expires_us > now + holder.lease_us:
-        holder.expires_us = now + holder.lease_us
+    if is_late(holder, now):
+        holder.expires_us = now + (holder.lease_us or 0)
         keep(records, place, holder)
+
+
+def is_late(holder: Holder, now_us: int) -> bool:
+    """Say whether the lease ends later than one that begins now."""
+    if holder.expires_us is None or holder.lease_us is None:
+        return False
+    return holder.expires_us > now_us + holder.lease_us
 
 
 def _expired(holders: list[tuple[str, Holder]], now: int) -> tuple[str, Holder] | None:

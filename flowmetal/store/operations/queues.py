@@ -172,7 +172,8 @@ def _queue(records: Records, name: str, policy: QueuePolicy | None) -> Queue:
 def _put_entry(records: Records, name: str, queue: Queue, run: RunId, operation: Enqueue) -> None:
     queue.number += 1
     key = f"{name}{TAB}{_HIGHEST - operation.priority:08x}{TAB}{queue.number:016x}"
-    from_us = records.now_us() + operation.delay_us
+    # Without a delay it is due whatever becomes of the clock.
+    from_us = records.now_us() + operation.delay_us if operation.delay_us else 0
     keep(records, key, Entry(run, operation.partition, operation.dedup_key, from_us))
     # The tie says where the entry is, and its priority, should it become a dead letter: the key, and
     # the partition of one that has stood aside.
@@ -229,6 +230,11 @@ def _serve(records: Records, name: str, queue: Queue) -> None:
 def _busy(records: Records, name: str) -> list[str]:
     """Return the partition of each run that is under way."""
     return [slot.partition for _, slot in each(records, Slot, f"{name}{TAB}")]
+
+
+def is_late(queue: Queue, now_us: int) -> bool:
+    """Say whether a run was admitted later than now."""
+    return any(at > now_us for at in queue.taken)
 
 
 def end_delay(records: Records, key: str) -> None:

@@ -13,11 +13,13 @@ reads from changing, because a run may end in a transaction that uses no records
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, TypeVar
 
+from flowmetal.errors import StoreError
 from flowmetal.ids import RunId
 from flowmetal.store import rules
 
@@ -85,6 +87,10 @@ class Records(Protocol):
     def hasten(self) -> None:
         """Let runs that have begun and could go on when the clock was set back go on at once."""
 
+    def latest_us(self) -> int:
+        """Return the latest time of what is quickly found: when runs were made, interpreters entered, and messages
+        came that are not consumed."""
+
     def deliver(self, run: RunId, message: Message) -> InboxRow | None:
         """Put a message into an inbox, once, and wake its run. None: no such run, or it has ended."""
 
@@ -105,6 +111,7 @@ class Noting:
         self.run = records.run
         self.again = records.again
         self.hasten = records.hasten
+        self.latest_us = records.latest_us
 
     def put(self, space: str, record: Record) -> None:
         self.written = True
@@ -178,6 +185,16 @@ def keep(
 def drop(records: Records, kind: type[Kept], key: str) -> bool:
     """Delete the thing that has this key; say whether it was there."""
     return records.delete(kind.SPACE, key)
+
+
+def each_sound(records: Records, kind: type[K]) -> Iterator[K]:
+    """Yield all things of a kind but those that are damaged."""
+    after = ""
+    while page := records.scan(kind.SPACE, "", after, _PAGE):
+        for record in page:
+            with contextlib.suppress(StoreError):
+                yield read(kind, record)
+        after = page[-1].key
 
 
 def each(records: Records, kind: type[K], prefix: str) -> Iterator[tuple[str, K]]:

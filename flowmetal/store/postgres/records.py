@@ -56,6 +56,11 @@ NEXT_DUE: Final = """
     (SELECT min(due_us) FROM flowmetal.record WHERE due_us IS NOT NULL),
     (SELECT 0 FROM flowmetal.task WHERE state IN ('done', 'failed') LIMIT 1),
     (SELECT min(lease_expires_us) FROM flowmetal.task WHERE state = 'claimed'))"""
+_LATEST: Final = """
+  SELECT max(us) FROM (
+    SELECT max(created_us) AS us FROM flowmetal.run
+    UNION ALL SELECT max(since_us) FROM flowmetal.interpreter
+    UNION ALL SELECT max(time_us) FROM flowmetal.message WHERE NOT consumed) AS latest"""
 NEXT_WAKE: Final = f"""
   SELECT least(
     (SELECT due_us FROM flowmetal.head WHERE due_us IS NOT NULL AND owner IS NULL
@@ -169,6 +174,9 @@ class PostgresRecords:
             " AND state = 'ready' AND started_us IS NOT NULL",
             None,
         )
+
+    def latest_us(self) -> int:
+        return int(self._execute(_LATEST, None)[0][0] or 0)
 
     def forget(self, run: RunId, message: str) -> None:
         self._execute(rows.FORGET_MESSAGE, (run, message))

@@ -20,6 +20,7 @@ from flowmetal.store.operations import (
     attend,
     end_run,
     is_a_look,
+    is_behind,
     look_again,
     operate,
     perform_all,
@@ -445,23 +446,29 @@ class PostgresStore:
     def attend(self) -> bool:
         due_us = _only(self._session.read(NEXT_DUE))
         now_us = self.now_us()
-        again = self._set_back.is_seen(now_us, time.monotonic_ns() // 1000)
+        again = self._set_back.is_seen(now_us, time.monotonic_ns() // 1000, self._is_behind)
         if not again and (due_us is None or due_us > now_us):
             return False
+        if again:  # by itself, or a damaged row would undo it
+            with self._session.writing("attend") as execute:
+                execute(LOCK, None)
+                look_again(PostgresRecords(execute))
+            self._set_back.heeded()
         try:
             with self._session.writing("attend") as execute:
                 execute(LOCK, None)
-                if again:
-                    look_again(PostgresRecords(execute))
                 found = attend(PostgresRecords(execute))
         except Unattended as row:
             with self._session.writing("attend") as execute:
                 execute(LOCK, None)
                 put_off(PostgresRecords(execute), row)
             raise
-        self._set_back.heeded()
         self._session.announce()
         return found
+
+    def _is_behind(self) -> bool:
+        with self._session.reading() as execute:
+            return is_behind(PostgresRecords(execute, only_reads=True))
 
     def _announce_steps(self, commits: Sequence[Commit]) -> None:
         if any(

@@ -39,6 +39,12 @@ _NEXT_DUE: Final = """
     UNION ALL SELECT * FROM (
       SELECT lease_expires_us FROM task WHERE state = 'claimed' ORDER BY lease_expires_us LIMIT 1))"""
 
+_LATEST: Final = """
+  SELECT max(us) FROM (
+    SELECT max(created_us) AS us FROM run
+    UNION ALL SELECT max(since_us) FROM interpreter
+    UNION ALL SELECT max(time_us) FROM message WHERE consumed = 0)"""
+
 
 @cache
 def _task_columns() -> Sequence[str]:
@@ -198,6 +204,10 @@ class SqliteRecords:
             " AND started_us IS NOT NULL",
             (self._clock.now_us(),),
         )
+
+    def latest_us(self) -> int:
+        (latest_us,) = self._execute(_LATEST).fetchone()
+        return int(latest_us or 0)
 
     def has_room(self, queue: str, owner: InterpreterId) -> bool:
         """Say whether an interpreter may drive one more run of a queue."""

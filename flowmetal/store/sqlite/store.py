@@ -24,6 +24,7 @@ from flowmetal.store.operations import (
     attend,
     end_run,
     is_a_look,
+    is_behind,
     look_again,
     operate,
     perform_all,
@@ -551,20 +552,23 @@ class SqliteStore:
             return are_offered(self._records, kinds)
 
     def attend(self) -> bool:
-        again = self._set_back.is_seen(self.now_us(), self._clock.boot_us())
         with self._session.reading():
+            again = self._set_back.is_seen(
+                self.now_us(), self._clock.boot_us(), lambda: is_behind(self._records)
+            )
             if not again and not self._records.due(self.now_us(), 1):
                 return False
+        if again:  # by itself, or a damaged row would undo it
+            with self._session.writing("attend"):
+                look_again(self._records)
+            self._set_back.heeded()
         try:
             with self._session.writing("attend"):
-                if again:
-                    look_again(self._records)
                 found = attend(self._records)
         except Unattended as row:
             with self._session.writing("attend"):
                 put_off(self._records, row)
             raise
-        self._set_back.heeded()
         self._session.announce()
         return found
 
