@@ -24,7 +24,7 @@ from flowmetal.runtime.host import Host
 from flowmetal.runtime.loading import open_run
 from flowmetal.runtime.looping import in_a_loop
 from flowmetal.runtime.telling import tell_waits
-from flowmetal.store.protocol import ENDED, LIVING, Claim, Held, RunQuery, RunRow, RunState
+from flowmetal.store.protocol import ENDED, Claim, Held, RunRow, RunState
 from flowmetal.values import keyword
 
 if TYPE_CHECKING:
@@ -127,7 +127,9 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
                             return Driven(row)
                         continue  # it was paused, and is to go on already
                     tell = partial(_tell_left, host, run, left_for, told)
-                    if _has_living(host, run):
+                    from flowmetal.runtime.family import has_living
+
+                    if has_living(host.store, run):
                         in_a_loop(partial(_drive_descendants, host, run, left_for, tell))
                         continue
                     if not _goes_on_soon(host, run, left_for):
@@ -318,14 +320,12 @@ def _attend_first(active: ActiveRun) -> None:
 
 
 def has_children(active: ActiveRun) -> bool:
-    """Say whether a run has started others that have not ended."""
+    """Say whether a run, or what it has started, has started others that have not ended."""
     if active.is_new:
         return False
-    return _has_living(active.host, active.machine.run)
+    from flowmetal.runtime.family import has_living
 
-
-def _has_living(host: Host, run: RunId) -> bool:
-    return bool(host.store.runs(RunQuery(parents=(run,), states=LIVING, limit=1)))
+    return has_living(active.host.store, active.machine.run)
 
 
 def _patience_us(active: ActiveRun) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Final
 
 from flowmetal.errors import Conflict, FlowmetalError, StoreError
@@ -18,7 +18,7 @@ from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.loading import open_run
 from flowmetal.runtime.waiting import called_kinds
-from flowmetal.store.protocol import LIVING, Claim, RunQuery, RunRow, RunState
+from flowmetal.store.protocol import ENDED, LIVING, Claim, RunQuery, RunRow, RunState, Store
 
 MOST: Final = 100
 """Descendants that are driven at a time."""
@@ -37,6 +37,26 @@ _LONGEST_PAUSE_S: Final = 0.5
 _ROWS: Final = 10_000
 
 
+def has_living(store: Store, run: RunId) -> bool:
+    """Say whether a descendant of a run has not ended: a child, or one whose parents have ended before it."""
+    return any(
+        store.runs(RunQuery(parents=tuple(parents), states=LIVING, limit=1))
+        for parents in _generations(store, [run])
+    )
+
+
+def _generations(store: Store, runs: Iterable[RunId]) -> Iterator[list[RunId]]:
+    """Go through some runs, their children that have ended, the children of those that have, and so on: what
+    they have started may go on. There may be no end of them, so it is some ten thousand."""
+    seen = set[RunId]()
+    generation = list(runs)
+    while generation and len(seen) < _ROWS:
+        yield generation
+        seen.update(generation)
+        query = RunQuery(parents=tuple(generation), states=tuple(ENDED), limit=_ROWS)
+        generation = [row.id for row in store.runs(query) if row.id not in seen]
+
+
 def pause_s(took_s: float) -> float:
     """Return how long to wait after a look that took so long, if nothing happens: seconds."""
     return min(_PAUSE * took_s, _LONGEST_PAUSE_S)
@@ -49,7 +69,7 @@ class Family:
         self, host: Host, root: RunId, drive: Callable[[ActiveRun], Awaitable[None]]
     ) -> None:
         self._host = host
-        self._known = {root}
+        self._parents = set[RunId]()  # of whom the descendants that have not ended are children
         self._root = root
         self._drive_member = drive
         self._driving: dict[RunId, asyncio.Task[None]] = {}
@@ -116,14 +136,27 @@ class Family:
         """Take what can go on; return how many were taken."""
         host = self._host
         host.store.attend()
-        query = RunQuery(parents=tuple(self._known), states=LIVING, limit=_ROWS)
-        rows = host.store.runs(query)
-        self._known.update(row.id for row in rows)
         taken = 0
-        for row in reversed(rows):  # the oldest first
+        for row in reversed(self._living()):  # the oldest first
             if len(self._driving) < MOST and self._can_go_on(row):
                 taken += self._take(row.id)
         return taken
+
+    def _living(self) -> list[RunRow]:
+        """Return the descendants that have not ended, the newest first."""
+        store = self._host.store
+        new = [] if self._parents else [self._root]
+        while True:
+            self._parents.update(*_generations(store, new))
+            query = RunQuery(parents=tuple(self._parents), states=LIVING, limit=_ROWS)
+            rows = store.runs(query)
+            new = [row.id for row in rows if row.id not in self._parents]
+            if not new:
+                break
+        if len(rows) < _ROWS:  # the others have ended, and what they have started, too
+            living = (each for row in rows for each in (row.id, row.parent) if each is not None)
+            self._parents = {self._root, *living}
+        return rows
 
     def _can_go_on(self, row: RunRow) -> bool:
         if row.id == self._root or row.id in self._host.driven or row.id in self._troubled:

@@ -118,6 +118,20 @@ def test_the_children_of_a_run_that_ends_at_once_are_driven_beside_it(engine, en
     assert [run.state for run in children] == ["completed"] * 2
 
 
+@pytest.mark.parametrize("engine", ["memory", "sqlite", "postgresql"], indirect=True)
+def test_who_drives_a_run_drives_what_children_have_started_that_have_ended(engine) -> None:
+    text = """(defn leaf [] (event/receive! :go))
+              (defn branch [] (start! leaf [] {:id "leaf"}))
+              (defn child [] (await! (start! branch [])))
+              (defn main [] (await! (await! (start! child [])) {:timeout #dur "5s" :else :nobody-drove-it}))"""
+    run = start(engine, text, "p")
+    assert [each.state for each in engine.runs() if each.id not in ("p", "leaf")] == [
+        "completed"
+    ] * 2
+    engine.signal("leaf", "go", 7)
+    assert engine.result(run) == 7
+
+
 def test_a_child_gives_its_result_to_whoever_awaits_it(engine) -> None:
     text = "(defn double [x] (* 2 x)) (defn main [] (await! (start! double [21])))"
     assert result(engine, text) == "42"
