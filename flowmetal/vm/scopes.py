@@ -47,6 +47,7 @@ from flowmetal.vm.unwinding import (
     cancel,
     check_cancellation,
     close,
+    failed_scopes,
     forget_cancellation,
     is_to_stop,
     put_back,
@@ -209,6 +210,18 @@ def _failure(machine: Machine, fiber: Fiber) -> ErrorValue | None:
     return None if failing is None else failing.error
 
 
+def _own_failure(machine: Machine, fiber: Fiber) -> ErrorValue | None:
+    """Return that error if what the function has called has raised it; a scope further out that has failed, or whose
+    time is up, ends the function as a cancellation does."""
+    error = _failure(machine, fiber)
+    top = len(fiber.frames) - 1
+    further_out = any(
+        verdict.error is error and scope.depth < top
+        for scope, verdict in failed_scopes(machine, fiber)
+    )
+    return None if further_out else error
+
+
 def _amend_failure(machine: Machine, fiber: Fiber, error: Value) -> None:
     """Let a failure go on as another error, which tells more, to the handler that has taken it.
 
@@ -353,6 +366,7 @@ ROWS = (
     _native("-cancel!",      _cancel,     2),
     _native("-time-out!",    _time_out,   2),
     _native("-failure",      _failure,    0),
+    _native("-own-failure",  _own_failure, 0),
     _native("-amend-failure!", _amend_failure, 1),
 )
 # fmt: on

@@ -121,6 +121,24 @@ def test_a_delay_whose_fiber_is_cancelled_is_computed_by_who_waits_for_it() -> N
     assert world.output == "away "
 
 
+def test_a_delay_whose_time_is_up_or_whose_scope_has_failed_is_computed_by_who_comes_next() -> None:
+    world = World(
+        f"""(defn main []
+              (let [n (atom 0)
+                    slow-once (fn [] (delay (if (odd? (swap! n inc)) {SLOW} :got)))
+                    timed-out (slow-once)
+                    failed (slow-once)]
+                (with-timeout! #dur "1s" {{:else :late}} @timed-out)
+                (try (scope! [_]
+                       (spawn! (fn [] (sleep! #dur "1s") {FAIL}))
+                       @timed-out
+                       @failed)
+                     (catch :my/error e nil))
+                [@timed-out @failed @n]))"""
+    )
+    assert pr_str(world.finish().result) == "[:got :got 4]"
+
+
 def test_a_delay_that_needs_its_own_value_is_a_deadlock_at_once() -> None:
     turn = failure("(let [d (atom nil)] (reset! d (delay (inc @@d))) @@d)")
     assert (turn.error.code, turn.error.type) == ("FM0741", k("flow/deadlock"))
