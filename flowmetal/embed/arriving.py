@@ -39,7 +39,7 @@ from flowmetal.vm.link import Image
 
 _ID, _FIELDS, _BODY = map(keyword, ("id", "fields", "body"))
 _INHERITED = keyword("inherited")
-_RUN, _STATE = map(keyword, ("run", "state"))
+_RUN, _STATE, _CREATED = map(keyword, ("run", "state", "created"))
 
 _FAILURES = frozenset((RunState.FAILED.value, RunState.CANCELLED.value))
 _ENDS = frozenset(state.value for state in ENDED)
@@ -197,7 +197,8 @@ def _ends(data: bytes | None) -> Iterable[Map]:
         if not isinstance(record, Map) or not isinstance(child := record.get(_RUN), str):
             raise Unsound("one of its children is none")
         state, body = record.get(_STATE), record.get(_BODY)
-        if state not in _ENDS or not is_run_id(child):
+        is_sound = state in _ENDS and _is_number(record.get(_CREATED, 0))
+        if not (is_sound and is_run_id(child)):
             raise Unsound(f"its child {child} is damaged")
         found = decode_data(body) if isinstance(body, bytes) else None
         if state in _FAILURES and not isinstance(found, ErrorValue):

@@ -317,7 +317,12 @@ def _ends(store: Store, run: RunId, ties: Ties) -> Value:
 def _end(row: RunRow) -> Map:
     """Return what ``RestoreEnds`` takes a list of."""
     body = row.result if row.state is RunState.COMPLETED else row.error
-    pairs = (("run", row.id), ("state", row.state.value), ("body", body))
+    pairs = (
+        ("run", row.id),
+        ("state", row.state.value),
+        ("body", body),
+        ("created", row.created_us),
+    )
     return hash_map((keyword(name), value) for name, value in pairs)
 
 

@@ -91,7 +91,9 @@ class MemoryRecords:
         found = self._store.found(run)
         if found is None:
             return None
-        return Standing(found.id, found.state, found.result, found.error, found.parent)
+        return Standing(
+            found.id, found.state, found.result, found.error, found.parent, found.created_us
+        )
 
     def create_run(self, new: NewRun) -> bool:
         return self._store.make_run(new)

@@ -775,6 +775,7 @@ class OperationsContract:
                 (keyword("run"), CHILD),
                 (keyword("state"), "completed"),
                 (keyword("body"), b"r"),
+                (keyword("created"), 7),
             )
         )
         assert of(world.ann.operate(RestoreEnds(R1, [record])), "value") == 1

@@ -371,6 +371,37 @@ def test_what_was_started_anew_and_left_behind_again_is_no_more_the_runs_own(
         assert pr_str(c.result(run)) == "[:moved/left-behind :moved/left-behind 3]"
 
 
+def test_a_child_that_was_started_elsewhere_is_meant_before_the_one_that_was_left_here(
+    a, b, tmp_path
+) -> None:
+    source = """
+    (defn one [n] (receive! :go) n)
+    (defn main []
+      (start! one [1] {:id "the-one"})
+      (receive! :go)
+      (let [k (start! one [2] {:id "the-one"})]
+        (await! k)
+        (receive! :go)
+        (await! k)))"""
+    run = parked(a, source)
+    move(a, b, run, tmp_path, force=True)
+    b.signal(run, "go")
+    b.interpret(until_idle=True)
+    b.signal("the-one", "go")
+    b.interpret(until_idle=True)
+    a.signal("the-one", "go")
+    a.interpret(until_idle=True)
+    assert a.import_run(b.export(run, str(tmp_path / "back.fms"))) == run
+    a.interpret(until_idle=True)
+    with flowmetal.Engine("memory:") as c:
+        move(a, c, run, tmp_path)
+        assert c.export(run, str(tmp_path / "home.fms"))
+    assert a.import_run(str(tmp_path / "home.fms")) == run
+    a.signal(run, "go")
+    a.interpret(until_idle=True)
+    assert (a.result(run), a.result("the-one")) == (2, 1)
+
+
 def test_each_attempt_of_a_step_awaits_the_child_that_it_has_started(a, b, tmp_path) -> None:
     source = """
     (require '[flow.retry :refer [constant with-retry!]])

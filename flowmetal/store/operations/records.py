@@ -52,6 +52,7 @@ class Standing(NamedTuple):
     result: bytes | None
     error: bytes | None
     parent: RunId | None
+    created_us: int
 
 
 class Records(Protocol):

@@ -4,7 +4,7 @@ A child hangs on its parent by a ``child`` tie with its policy; whoever waits fo
 that run by a ``watch`` tie. Both are cut when that run ends.
 
 What children came to in a store that their parent has left is kept with it, as their **ends**: it is what the parent
-gets that waits for such a run here, unless it has started one of that name here.
+gets that waits for such a run here, unless it has started one of that name here later.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ WATCH = "watch"
 CHILD = "child"
 END = "end"
 _ANEW = 1000
+_CREATED = keyword("created")
 _FORGETTING_US = 24 * 3_600_000_000
 
 
@@ -62,6 +63,7 @@ class End(Kept):
 
     SPACE: ClassVar[str] = END
     state: str
+    created_us: int = 0  # of the child
 
 
 @dataclass(slots=True)
@@ -245,11 +247,15 @@ def await_run(records: Records, asker: Asker, operation: AwaitRun) -> Answer | N
 
 
 def _known(records: Records, asker: Asker, run: RunId) -> Standing | None:
-    """Return how a run stands for one that waits for it. Its own children are meant before others."""
-    here = records.run(run)
-    if here is not None and here.parent == asker.run:
-        return here
-    return _end_of(records, asker.run, run) or here
+    """Return how a run stands for one that waits for it. Its own children are meant before others.
+
+    Of two that had one name the later one is: what it left here when it moved may be here still.
+    """
+    here, elsewhere = records.run(run), _end_of(records, asker.run, run)
+    if here is None or elsewhere is None:
+        return here or elsewhere
+    is_own = here.parent == asker.run and here.created_us >= elsewhere.created_us
+    return here if is_own else elsewhere
 
 
 def _end_of(records: Records, parent: RunId, child: RunId) -> Standing | None:
@@ -257,9 +263,10 @@ def _end_of(records: Records, parent: RunId, child: RunId) -> Standing | None:
     record = records.get(End.SPACE, f"{parent}{TAB}{child}")
     if record is None:
         return None
-    state = RunState(read(End, record).state)
+    end = read(End, record)
+    state = RunState(end.state)
     result, error = (record.body, None) if state is RunState.COMPLETED else (None, record.body)
-    return Standing(child, state, result, error, parent)
+    return Standing(child, state, result, error, parent, end.created_us)
 
 
 def _succeeded_elsewhere(records: Records, parent: RunId, child: RunId) -> bool:
@@ -272,7 +279,10 @@ def restore_ends(records: Records, operation: RestoreEnds) -> Answer:
     for record in operation.records:
         run, state, body = (record.get(keyword(name)) for name in ("run", "state", "body"))
         key = f"{operation.run}{TAB}{run}"
-        keep(records, key, End(state), body)
+        end, known = End(state, record.get(_CREATED, 0)), find(records, End, key)
+        if known is not None and known.created_us > end.created_us:
+            continue
+        keep(records, key, end, body)
         bind(records, operation.run, END, run, Tie(END, key))
     return answer(value=len(operation.records))
 
@@ -282,7 +292,9 @@ def packed_end(records: Records, key: str) -> Answer:
     record = records.get(End.SPACE, key)
     if record is None:
         raise rules.damaged(f"what run {key.replace(TAB, ' ')} came to", "it is not there")
-    return answer(run=parts_of(key, 2)[1], state=read(End, record).state, body=record.body)
+    end = read(End, record)
+    run = parts_of(key, 2)[1]
+    return answer(run=run, state=end.state, body=record.body, created=end.created_us)
 
 
 def forget_end(records: Records, key: str) -> None:

@@ -256,7 +256,7 @@ class RestoreCallback:
 class RestoreEnds:
     """Remember what children came to in the store that their parent ``run`` comes from. ``{:value count}``.
 
-    Each record is ``{:run RUN :state STATE :body bytes}``.
+    Each record is ``{:run RUN :state STATE :body bytes :created us}``. Of two of one name the later one counts.
     """
 
     run: RunId

@@ -137,14 +137,14 @@ class PostgresRecords:
 
     def run(self, run: RunId) -> Standing | None:
         found = self._execute(
-            "SELECT state, result, error, parent"
+            "SELECT state, result, error, parent, created_us"
             " FROM flowmetal.run JOIN flowmetal.head USING (number) WHERE id = %s",
             (run,),
         )
         if not found:
             return None
-        state, result, error, parent = found[0]
-        return Standing(run, rules.state_of(state), result, error, parent)
+        state, result, error, parent, created_us = found[0]
+        return Standing(run, rules.state_of(state), result, error, parent, created_us)
 
     def create_run(self, new: NewRun) -> bool:
         return bool(self._execute(rows.INSERT_RUNS, rows.new_runs([new])))

@@ -147,15 +147,14 @@ class SqliteRecords:
 
     def run(self, run: RunId) -> Standing | None:
         found = self._execute(
-            "SELECT state, result, error, parent FROM run JOIN head USING (number) WHERE id = ?",
+            "SELECT state, result, error, parent, created_us"
+            " FROM run JOIN head USING (number) WHERE id = ?",
             (run,),
         ).fetchone()
         if found is None:
             return None
-        state, result, error, parent = found
-        return Standing(
-            run, rules.state_of(state), result, error, None if parent is None else parent
-        )
+        state, result, error, parent, created_us = found
+        return Standing(run, rules.state_of(state), result, error, parent, created_us)
 
     def create_run(self, new: NewRun) -> bool:
         now = self._clock.now_us()
