@@ -12,6 +12,7 @@ from flowmetal.ids import RunId
 from flowmetal.runtime.entering import SLEEP
 from flowmetal.runtime.telling import AWAIT
 from flowmetal.runtime.waiting import CALL
+from flowmetal.store.inputs import begins_us
 from flowmetal.store.operations.vocabulary import ShowCall, ShowCallback, ShowPermit, ShowTask
 from flowmetal.store.protocol import ENDED, Held, InboxRow, RunRow, RunState, Store
 from flowmetal.values import ErrorValue, Map, keyword
@@ -158,6 +159,11 @@ def _living(row: RunRow, view: RunView, store: Store, *, is_driven: bool) -> lis
     if row.state is RunState.QUEUED:
         return [f"It begins when the queue {row.queue} lets it; nothing of it has run."]
     now_us = store.now_us()
+    begins = begins_us(row.input)
+    if row.owner is None and not row.snapshot_format and begins > now_us:
+        return [
+            f"It begins at {iso(begins)}, or when it is cancelled; `fmvm resume {row.id}` begins it at once."
+        ]
     sentences = [_wait(wait, row.id, now_us, store) for wait in view.waiting[:_MOST_WAITS]]
     if len(view.waiting) > _MOST_WAITS:
         sentences.append(f"It waits for {len(view.waiting) - _MOST_WAITS} things more.")

@@ -115,7 +115,7 @@ def _if_exists(args: _Arguments) -> tuple[IfExists, bool]:
     return IfExists.OURS if args.get("id") is None else IfExists.FAIL, again
 
 
-def _new_run(active: ActiveRun, args: _Arguments, delay_us: int = 0) -> NewRun:
+def _new_run(active: ActiveRun, args: _Arguments, delay_us: int) -> NewRun:
     """Return a child: of this program, or of the one that a name is deployed for."""
     program, grants, entry = _target(active, args)
     arguments = args.items("args")
@@ -128,14 +128,15 @@ def _new_run(active: ActiveRun, args: _Arguments, delay_us: int = 0) -> NewRun:
             effect_error(problem.code, "run/cannot-start", problem.message, {"entry": entry})
         ) from None
     tags = _tags(args)
+    begins_us = active.host.clock.now_us() + delay_us if delay_us else None
     return NewRun(
         run,
         program,
-        encode_input(entry, arguments, seed),
+        encode_input(entry, arguments, seed, begins_us),
         grants.encode(),
         tags,
         first_event(program, entry, arguments, tags),
-        active.host.clock.now_us() + delay_us if delay_us else 0,
+        begins_us or 0,
     )
 
 
@@ -316,14 +317,15 @@ def _enqueue(active: ActiveRun, args: _Arguments) -> Operation:
     if type(priority) is not int:
         raise args.wrong(":priority is a whole number, the higher the sooner")
     if_exists, again = _if_exists(args)
+    delay_us = args.us_or_none("delay") or 0
     return Enqueue(
         name,
         policy,
-        _new_run(active, args),
+        _new_run(active, args, delay_us),
         priority,
         args.name("dedup-key") if args.get("dedup-key") is not None else "",
         args.name("partition") if args.get("partition") is not None else "",
-        args.us_or_none("delay") or 0,
+        delay_us,
         on_parent_end=_ON_PARENT_END[args.one_of("on-parent-end", _ON_PARENT_END)]
         if args.has("on-parent-end")
         else OnParentEnd.KEEP,

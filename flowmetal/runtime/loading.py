@@ -18,15 +18,16 @@ from flowmetal.runtime.host import Host
 from flowmetal.runtime.inheriting import inherited_of
 from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.local import Locals, run_info
-from flowmetal.runtime.messages import PAUSE, number_of, take_message
+from flowmetal.runtime.messages import CANCEL, PAUSE, number_of, take_message
 from flowmetal.runtime.opening import take_up
 from flowmetal.runtime.progress import decode_progress
 from flowmetal.runtime.starting import decode_input
 from flowmetal.runtime.waiting import tasks_in
 from flowmetal.snapshot import decode
 from flowmetal.store.chain import beginning, extended, length
+from flowmetal.store.inputs import begins_us
 from flowmetal.store.operations.answers import RESULT
-from flowmetal.store.protocol import Claim, Loaded, RunRow, RunState
+from flowmetal.store.protocol import Claim, Commit, Loaded, RunRow, RunState
 from flowmetal.values import hash_map, keyword
 from flowmetal.values.codec import encode_data
 from flowmetal.vm.machine import start
@@ -48,8 +49,8 @@ def open_run(
 ) -> ActiveRun:
     """Load a claimed run, if it is not ``loaded``, and build its machine. ``taken_us``: see Lease.
 
-    A run that crashed its interpreters again and again is put aside as failed (crashes.py), unless
-    the claimer is ``patient``: somebody asked for this run by name.
+    A run that crashed its interpreters again and again is put aside as failed (crashes.py), and one that is to begin
+    later is put back, unless the claimer is ``patient``: somebody asked for this run by name.
 
     Raises Conflict if the claim no longer holds, RunError, ProgramError or SnapshotError
     if what is stored cannot be gone on from.
@@ -78,6 +79,9 @@ def open_run(
     )
     active.heap.loaded(sum(sizes))
     now = host.clock.now_us()
+    if not patient and _begins_later(loaded, now):
+        _put_back(active, row)
+        return active
     crashes = row.attempts - 1
     if crashes:
         told = hash_map(((keyword("attempts"), row.attempts), (keyword("interpreter"), host.owner)))
@@ -113,6 +117,27 @@ def open_run(
         elif active.is_driven():
             carry_out(active, take_message(active, message))
     return active
+
+
+def _begins_later(loaded: Loaded, now_us: int) -> bool:
+    """Say whether a run is not to begin yet: it was paused, moved or upgraded meanwhile, which its place in the store
+    does not outlast. One that is cancelled begins in order to hear of it."""
+    if loaded.snapshot is not None or begins_us(loaded.row.input) <= now_us:
+        return False
+    return not any(row.message.kind == CANCEL for row in loaded.inbox)
+
+
+def _put_back(active: ActiveRun, row: RunRow) -> None:
+    """Give a run that has not begun back until it is to begin. It waits, so that a message wakes it that came meanwhile."""
+    commit = Commit(
+        events=(),
+        state=RunState.WAITING,
+        wake_at_us=begins_us(row.input),
+        seen=row.received,
+        release=True,
+    )
+    active.host.store.commit(active.claim, commit)
+    active.left = commit.state
 
 
 def _last_us(host: Host, row: RunRow) -> int:

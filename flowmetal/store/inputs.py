@@ -2,7 +2,8 @@
 
 ``input`` of a run is ``{:entry :args :seed}``, and of a fork ``:first``, the id under which it
 began; the seed feeds ``rand``, which is part of the run's state from then on. A run that was started
-in the place of another has ``:replaces``, the id that was asked for.
+in the place of another has ``:replaces``, the id that was asked for, and one that was started with a delay ``:begins``,
+the time before which it does not begin by itself, whatever is done with it until then: microseconds.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ ENTRY = keyword("entry")
 ARGS = keyword("args")
 SEED = keyword("seed")
 _REPLACES = keyword("replaces")
+_BEGINS = keyword("begins")
+_BEGINS_BYTES = b"begins"
 LONGEST_ID = 200
 _HASH_DIGITS = 32
 LONGEST_SIGNAL_ID = 255
@@ -70,9 +73,21 @@ def checked_signal_id(id: str) -> str:
     return id
 
 
-def encode_input(entry: str, arguments: Sequence[Value], seed: int) -> bytes:
+def encode_input(
+    entry: str, arguments: Sequence[Value], seed: int, begins_us: int | None = None
+) -> bytes:
     """Return a run's input. Raises DataError if an argument is not data."""
-    return encode_data(hash_map(((ENTRY, entry), (ARGS, vector(arguments)), (SEED, str(seed)))))
+    found = hash_map(((ENTRY, entry), (ARGS, vector(arguments)), (SEED, str(seed))))
+    return encode_data(found if begins_us is None else found.assoc(_BEGINS, begins_us))
+
+
+def begins_us(input: bytes) -> int:
+    """Return the time before which a run does not begin by itself; 0: at once."""
+    if _BEGINS_BYTES not in input:  # hardly any has one: a keyword's text is in the bytes as it is
+        return 0
+    found = _found(input)
+    begins = None if found is None else found.get(_BEGINS)
+    return begins if type(begins) is int else 0
 
 
 def in_place_of(input: bytes, id: RunId) -> bytes:
