@@ -87,6 +87,9 @@ _OFFERED = frozenset({"task", "call"})
 _MOST_CHILDREN = 1_000_000
 _MOST_SHOWN = 10
 
+_OVER = frozenset({RunState.COMPLETED, RunState.CANCELLED})
+"""Such a run waits for no child any more."""
+
 _LAST = frozenset({kinds.COMPLETED, kinds.FAILED, kinds.CANCELLED})
 
 _EXPORTABLE = frozenset(RunState) - {RunState.MOVED}
@@ -388,7 +391,7 @@ def import_run(host: Host, path: str, grants: RunGrants | None = None) -> str:
     # Before the run itself: an answer that comes in between waits for it.
     for record in callbacks:
         store.operate(RestoreCallback(run, record))
-    if ends:
+    if ends and row.state not in _OVER:
         store.operate(RestoreEnds(run, ends))
     return store.import_run(_parts_of(image, row)).id
 

@@ -259,6 +259,20 @@ def test_an_end_that_came_along_is_gone_with_its_run_and_nobody_else_gets_it(
     assert list(b.store.operate(ShowTies(RunId(run))).get(keyword("ends"))) == []
 
 
+def test_what_the_children_of_a_run_came_to_that_had_ended_is_nobody_elses(a, b, tmp_path) -> None:
+    source = """
+    (require '[flow.retry :refer [with-retry!]])
+    (defn one [n] n)
+    (defn main [n] (with-retry! {:max-attempts 2} (await! (start! one [n]))))"""
+    program = flowmetal.compile(f"{HEAD} {source}")
+    a.start(program, [1], id="r")
+    assert a.result("r") == 1
+    move(a, b, "r", tmp_path)
+    assert b.collect(Retention(ended_us=0)).runs == ["r"]
+    b.start(program, [2], id="r")
+    assert b.result("r") == 2
+
+
 def test_a_step_that_is_tried_again_after_a_move_starts_no_child_that_has_ended_a_second_time(
     a, b, tmp_path
 ) -> None:
