@@ -15,7 +15,7 @@ from flowmetal.effects.kinds import KINDS, EffectClass
 from flowmetal.errors import Conflict
 from flowmetal.ids import RunId
 from flowmetal.runtime.progress import decode_progress
-from flowmetal.store.operations.vocabulary import ShowTies
+from flowmetal.store.operations.vocabulary import ShowPermit, ShowTies
 from flowmetal.store.protocol import ENDED, Claim, Commit, Event, RunRow, RunState, Store
 from flowmetal.values import Map, decode_data, encode_data, keyword
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tests.simulation.simulation import Process
 
 _ID, _TIES = keyword("id"), keyword("ties")
+_NAME, _WAITING, _VALUE = map(keyword, ("name", "waiting", "value"))
+_OVER = ENDED - {RunState.FAILED}
 _WAITED_FOR = frozenset({"run/await", "callback/await", "promise/await", "lock/acquire"})
 
 
@@ -54,6 +56,7 @@ class Ledger:
         self._runs: dict[RunId, Known] = {}
         self._keys: dict[str, str] = {}  # of each effect, by what it is
         self._effects: dict[str, str] = {}  # what it is, by key
+        self._locks: set[str] = set()
         self.commits = 0
         self.found: list[str] = []
 
@@ -160,6 +163,9 @@ class Ledger:
                     self.problem(f"run {run} asks for effect {number} again at {event.seq}")
                 known.asked[number] = (event.name, event.data)
                 known.open.add(number)
+                if event.name == "lock/acquire":
+                    name = decode_data(event.data).get(_NAME)
+                    self._locks.add(str(getattr(name, "text", name)))
             case kinds.RESOLVED | kinds.EFFECT_FAILED | kinds.ABANDONED:
                 if number not in known.asked:
                     self.problem(f"run {run} has a result of effect {number}, never asked for")
@@ -264,6 +270,20 @@ class Ledger:
                 continue
             if row.received > known.seen and (row.wake_at_us or 1) > 0:
                 self.problem(f"run {run} sleeps, and message {row.received} was not looked at")
+
+    def check_at_rest(self) -> None:
+        """Look at the whole store when every run has ended: nothing is held, awaited or due for one of them."""
+        for run in self._runs:
+            row = self._row(run)
+            if row.owner is not None or row.wake_at_us is not None:
+                self.problem(f"run {run} has ended, is {row.owner}'s and due at {row.wake_at_us}")
+            ties = self._store.operate(ShowTies(run)).get(_TIES)
+            if row.state in _OVER and len(ties):
+                self.problem(f"run {run} is {row.state.value}, and on it hang {ties}")
+        for lock in self._locks:
+            found = self._store.operate(ShowPermit(lock))
+            if len(found.get(_VALUE)) or found.get(_WAITING):
+                self.problem(f"all runs have ended, and of the lock {lock} is said {found}")
 
 
 def _steps(name: str, arguments: tuple[Any, ...]) -> list[tuple[Claim, Commit]]:

@@ -221,6 +221,12 @@ def call_in_doubt_again(patch: pytest.MonkeyPatch) -> None:
 
 
 @saboteur
+def tied_to_the_dead(patch: pytest.MonkeyPatch) -> None:
+    """What hangs on a run stays there when it ends."""
+    patch.setattr(store_performing, "unbind", lambda *arguments: True)
+
+
+@saboteur
 def shown_early(patch: pytest.MonkeyPatch) -> None:
     """What a run prints is shown before it is durable."""
     prepare = ActiveRun.prepare

@@ -480,6 +480,7 @@ class Simulation:
         )
 
     def _verify(self) -> None:
+        self.ledger.check_at_rest()
         host = self._process("reader", mortal=False).host
         for row in self.shared.runs(RunQuery(limit=1000)):
             try:
