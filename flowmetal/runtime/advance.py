@@ -319,9 +319,9 @@ def _abandon(active: ActiveRun) -> None:
         return
     for number in [n for n in effects if n not in wanted]:
         pending = effects.pop(number)
-        given_up(active, pending)
+        doubtful = given_up(active, pending)
         active.withdraw(pending)
-        _record_abandoned(active, pending.request)
+        _record_abandoned(active, pending.request, doubtful)
         active.progress.changed = True
     for request in [r for r in active.not_begun() if r.number not in wanted]:
         _record_abandoned(active, request)
@@ -330,8 +330,11 @@ def _abandon(active: ActiveRun) -> None:
     active.fresh = [asked for asked in active.fresh if asked[0].number in wanted]
 
 
-def _record_abandoned(active: ActiveRun, request: EffectRequest) -> None:
-    active.record(kinds.ABANDONED, request.kind, request.number, encode_data(None))
+def _record_abandoned(
+    active: ActiveRun, request: EffectRequest, doubtful: str | None = None
+) -> None:
+    said = None if doubtful is None else hash_map(((keyword("doubtful"), doubtful),))
+    active.record(kinds.ABANDONED, request.kind, request.number, encode_data(said))
     active.undurable = True
 
 

@@ -35,8 +35,8 @@ from flowmetal.runtime.inheriting import (
     inherited_of,
     with_inherited,
 )
-from flowmetal.runtime.opening import due_us
-from flowmetal.runtime.options import Options, options_of
+from flowmetal.runtime.opening import due_us, in_doubt
+from flowmetal.runtime.options import Options, lasting_key, options_of
 from flowmetal.runtime.past import Past, events_of, has_ended, machine_at, program_at
 from flowmetal.runtime.progress import Pending, Progress, decode_progress
 from flowmetal.runtime.retry import ONCE
@@ -55,7 +55,7 @@ from flowmetal.vm.state import FiberStatus, MachineStatus
 
 _VALUE, _ERROR, _FUEL = map(keyword, ("value", "error", "fuel"))
 _FROM, _AT, _TO, _GENERATION = map(keyword, ("from", "at", "to", "generation"))
-_ID, _REASON, _WHOLE = map(keyword, ("id", "reason", "whole"))
+_ID, _REASON, _WHOLE, _DOUBTFUL = map(keyword, ("id", "reason", "whole", "doubtful"))
 
 _AGAIN: Final = frozenset(("run/await", "promise/await"))
 """Waits that change nothing where they wait: the fork asks for itself."""
@@ -259,8 +259,6 @@ class _Forking:
         if self.is_latest:
             cancelled = self.notes.cancelled
             self.progress.status = self.notes.status
-            if not self.choices.perform:  # what was given up may have been done, as what is held
-                self.progress.doubtful = self.notes.doubtful
         else:
             self.progress.status = self._status()
             for event in self.events:
@@ -271,12 +269,17 @@ class _Forking:
                 cancelled = (self.now, self.machine.cancelled)
         if cancelled is not None:  # clean-up has all its time again, that of single fibers too
             self.progress.cancelled = (self.now, cancelled[1])
+        if not self.choices.perform:  # what was given up may have been done, as what is held
+            self.progress.doubtful = self._doubtful()
         answered = {d.fact.number for d in self.machine.inbox if isinstance(d.fact, EffectResult)}
         left = dict(self.choices.results)
         for number in sorted(self.machine.open.keys() - answered):
             request = self.machine.open[number].request
             if number in left:
                 self._answer(request, left.pop(number))
+            elif number in self.new and lasting_key(request) in self.progress.doubtful:
+                self.progress.doubtful.remove(lasting_key(request))
+                self._answer(request, error=in_doubt(request))
             elif number in self.new:
                 pass  # whoever drives the fork performs it
             elif number in self.received:  # the point lies between a signal and what it brought
@@ -300,6 +303,26 @@ class _Forking:
                 f"effect {number} of run {self.row.id} is not open there",
                 hint=f"open are: {known}" if known else "leave --result out: none is open there",
             )
+
+    def _doubtful(self) -> set[str]:
+        """Return the keys of what was given up by then, and may have been performed.
+
+        What the machine gives up on its way from the event to where it waits is told of behind the point. That
+        an effect has been told so since is in no history: it is told so once more.
+        """
+        if self.is_latest:
+            return self.notes.doubtful
+        later = events_of(self.host, self.row.id, self.at, self.row.seq)
+        keys = {
+            event.effect: said.get(_DOUBTFUL)
+            for event in (*self.events, *later)
+            if event.kind == kinds.ABANDONED and isinstance(said := decode_data(event.data), Map)
+        }
+        waits = self.machine.open.keys() | self.new
+        until = self.machine.next_effect
+        found = {key for effect, key in keys.items() if effect < until and effect not in waits}
+        # What was cut off told of the others.
+        return found | self.notes.doubtful.difference(keys.values()) if self.row.anchor else found
 
     def _status(self) -> Value:
         """Return what the first run had said of itself by then, as far as its history tells."""

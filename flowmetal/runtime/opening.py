@@ -158,12 +158,18 @@ def _due_again(note: Note, effect_class: EffectClass, options: Options) -> int |
             return note.due_us
 
 
-def given_up(active: ActiveRun, pending: Pending) -> None:
-    """Remember an at-most-once effect of a retried step that may have been performed: nobody will hear of its end."""
+def given_up(active: ActiveRun, pending: Pending) -> str | None:
+    """Remember an at-most-once effect of a retried step that may have been performed: nobody will hear of its end.
+
+    Return its lasting key; None for any other.
+    """
     is_elsewhere = pending.offered or pending.effect_class is EffectClass.TASK
     may_be_done = pending.in_flight or is_elsewhere or pending.held
-    if pending.options.at_most_once and may_be_done and is_of_a_step(pending.request):
-        active.progress.doubtful.add(lasting_key(pending.request))
+    if not (pending.options.at_most_once and may_be_done and is_of_a_step(pending.request)):
+        return None
+    key = lasting_key(pending.request)
+    active.progress.doubtful.add(key)
+    return key
 
 
 def in_doubt(request: EffectRequest, cause: ErrorValue | None = None) -> ErrorValue:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import flowmetal
+from flowmetal.embed.retention import Retention
 
 HEAD = """
 (ns t (:require [flow.event :refer [receive!]] [flow.saga :refer [compensate! saga!]]))
@@ -67,6 +68,48 @@ def test_what_was_given_up_is_in_doubt_in_a_fork_unless_it_is_to_be_performed() 
             made.signal(fork, "go")
             assert str(made.result(fork)) == result
             assert len(set(keys)) == len(keys) == performed
+
+
+def test_what_was_given_up_is_in_doubt_in_a_fork_of_any_point_behind_it() -> None:
+    keys: list[str] = []
+    with engine("memory:", keys, hanging=1) as made:
+        run, _ = made.start(flowmetal.compile(HEAD + PAY + WAITS))
+        made.interpret(until_idle=True)
+        made.signal(run, "go")
+        assert str(made.result(run)) == ":in-doubt"
+        seq = {(event.kind, event.name): event.seq for event in made.events(run)}
+        its_time_was_up = next(e.seq for e in made.events(run) if e.kind == "effect-abandoned") - 2
+        for at in range(its_time_was_up, seq["completed", ""] - 1):
+            fork = made.fork(run, at=at).id
+            made.interpret(until_idle=True)
+            if made.view(fork).result is None:
+                made.signal(fork, "go")
+            assert str(made.result(fork)) == ":in-doubt", at
+            assert not made.verify(fork).problems
+        assert len(keys) == 1
+        fork = made.fork(run, at=its_time_was_up, perform=True).id
+        made.signal(fork, "go")
+        assert made.result(fork) == 1
+
+
+def test_what_was_given_up_is_in_doubt_in_a_fork_though_the_history_was_trimmed() -> None:
+    keys: list[str] = []
+    with engine("memory:", keys, hanging=1) as made:
+        waits = WAITS.replace("(receive! :go)", "(receive! :zero) (receive! :one) (receive! :go)")
+        run, _ = made.start(flowmetal.compile(HEAD + PAY + waits))
+        made.interpret(until_idle=True)
+        made.signal(run, "zero")
+        made.interpret(until_idle=True)
+        assert made.collect(Retention(history_us=0)).events
+        assert "effect-abandoned" not in [event.kind for event in made.events(run)]
+        at = max(event.seq for event in made.events(run))
+        made.signal(run, "one")
+        made.interpret(until_idle=True)
+        fork = made.fork(run, at=at).id
+        made.signal(fork, "one")
+        made.signal(fork, "go")
+        assert str(made.result(fork)) == ":in-doubt"
+        assert len(keys) == 1
 
 
 def test_what_was_given_up_is_in_doubt_after_a_restart_and_at_another_place(tmp_path: Path) -> None:
