@@ -50,6 +50,23 @@ def test_any_other_effect_is_asked_for_again_under_its_key() -> None:
     assert keys == keys[:1] * 2
 
 
+def test_a_bound_function_of_an_earlier_attempt_asks_under_keys_of_this_one() -> None:
+    source = """(ns t) (defforeign pay [x])
+      (defn main []
+        (let [earlier (atom nil)]
+          (step! "pay" {:retry {:max-attempts 3 :backoff #dur "1ms"}}
+            (when-not @earlier (reset! earlier (bound-fn [] [(attempt) (pay 9)])))
+            (pay 1)
+            (when (= (attempt) 1) (throw (ex-info "again" {})))
+            [(@earlier) (pay 9)])))"""
+    keys: list[str] = []
+    with engine("memory:", keys, hanging=0) as made:
+        run, _ = made.start(flowmetal.compile(source))
+        assert str(made.result(run)) == "[[2 9] 9]"
+    assert len(keys) == 4
+    assert len(set(keys)) == 3  # of pay 1, in two attempts, and of each pay 9
+
+
 WAITS = """
   (defn main []
     (step! "pay" {:retry policy}
