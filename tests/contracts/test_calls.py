@@ -138,6 +138,14 @@ class CallsContract:
         (call,) = claim(world)
         assert (of(call, "id"), of(call, "again")) == (of(lost, "id"), True)
 
+    def test_a_call_that_two_patterns_name_is_had_once(self, world: World) -> None:
+        doer = Doer(world, R1)
+        offer(doer)
+        offer(doer)
+        calls = claim(world, "mail/send", "mail/*", limit=3)
+        assert [of(call, "id") for call in calls] == ["run-1\t0.1", "run-1\t0.2"]
+        assert [end(world, call) for call in calls] == [True, True]
+
     def test_a_look_says_whether_there_are_calls(self, world: World) -> None:
         assert not world.bob.has_calls(["mail/*"])
         offer(Doer(world, R1))

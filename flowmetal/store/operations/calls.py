@@ -177,7 +177,8 @@ def claim(records: Records, operation: ClaimCalls) -> Answer:
                 count += 1
     tried = min(suspects)[1:] if suspects and operation.tries else None
     found = []
-    for hint in sorted(hints if tried is None else [*hints, tried])[: operation.limit]:
+    # Two patterns may name one kind.
+    for hint in sorted({*hints, *(() if tried is None else (tried,))})[: operation.limit]:
         _, place, key = hint
         drop(records, Line, place)
         record = records.get(CALL, key)
