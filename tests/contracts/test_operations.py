@@ -47,6 +47,7 @@ from flowmetal.store.operations.vocabulary import (
     Redrive,
     ReleasePermit,
     RenewPermit,
+    RestoreCallback,
     RestoreEnds,
     ScanState,
     SendMessage,
@@ -954,6 +955,20 @@ class OperationsContract:
         assert second.answer(waits) is None
         world.ann.operate(CompleteCallback("sha256:" + "7" * 64, b"3"))
         assert of(second.answer(waits), "body") == b"3"
+
+    def test_a_receipt_is_not_written_over_by_a_callback_of_that_id_that_comes_in(
+        self, world: World
+    ) -> None:
+        doer = Doer(world, R1)
+        by_token = self.callback(doer)
+        (record,) = of(world.bob.operate(ShowTies(R1)), "callbacks")  # type: ignore[misc]
+        world.ann.operate(CompleteCallback("c", b"1", delivery="x"))
+        doer.end(RunState.COMPLETED)
+        fields = of(record, "fields").replace(R1, R2)  # type: ignore[attr-defined]
+        foreign = record.assoc(keyword("fields"), fields)  # type: ignore[has-type]
+        assert of(world.bob.operate(RestoreCallback(R2, foreign)), "value") is False
+        receipt = world.bob.operate(CompleteCallback(by_token, b"2"))
+        assert (of(receipt, "run"), of(receipt, "delivery")) == (R1, "x")
 
     def test_an_answer_reaches_a_parked_run_when_it_is_revived(self, world: World) -> None:
         doer = Doer(world, R1)

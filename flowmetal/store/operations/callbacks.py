@@ -246,10 +246,10 @@ def packed(records: Records, id_: str) -> Answer:
 
 
 def restore(records: Records, operation: RestoreCallback) -> Answer:
-    """Put a callback in its place; one that is in use here stays what it is."""
+    """Put a callback in its place; one that is in use here, or another run's, stays what it is."""
     id_, fields, body = (operation.record.get(keyword(k)) for k in ("id", "fields", "body"))
     here = find(records, Callback, id_)
-    if here is not None and not here.run_ended:
+    if here is not None and (here.run != operation.run or not here.run_ended):
         return answer(value=False)
     found = read(Callback, Record(id_, fields))
     if found.run != operation.run:
