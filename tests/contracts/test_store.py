@@ -1055,6 +1055,22 @@ class StoreContract:
         fresh.attend()
         assert [claim.run for claim in fresh.claim_ready(BOB, LEASE_US, 9)] == [R1]
 
+    def test_a_run_is_made_though_the_one_that_had_its_id_is_forgotten_just_then(
+        self, world: World
+    ) -> None:
+        begin(world.ann)
+        world.ann.commit(take(world.ann), step(RunState.COMPLETED, release=True))
+
+        def forget(point: str) -> None:
+            if point == "after create_run":
+                world.ann.hooks = None
+                world.bob.forget(R1)
+
+        world.ann.hooks = forget
+        found, was_made = world.ann.create_run(new())
+        assert found.state is (RunState.READY if was_made else RunState.COMPLETED)
+        assert (world.ann.run(R1) is not None) is was_made
+
     # The past
 
     def with_a_past(self, world: World) -> Claim:

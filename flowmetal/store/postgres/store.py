@@ -125,13 +125,14 @@ class PostgresStore:
 
     def create_run(self, new: NewRun) -> tuple[RunRow, bool]:
         rules.check_new(new)
-        made = self._session.write("create_run", rows.INSERT_RUNS, rows.new_runs([new]))
-        if made:
-            self._session.announce()
-            return rows.made_row(new, made[0][1]), True
-        row = self.run(new.id)
-        assert row is not None
-        return row, False
+        while True:
+            made = self._session.write("create_run", rows.INSERT_RUNS, rows.new_runs([new]))
+            if made:
+                self._session.announce()
+                return rows.made_row(new, made[0][1]), True
+            row = self.run(new.id)
+            if row is not None:  # else it was forgotten meanwhile, and the id is free
+                return row, False
 
     def create_runs(self, new: Sequence[NewRun]) -> list[bool]:
         for each in new:
