@@ -206,14 +206,17 @@ def read_results(words: tuple[str, ...]) -> dict[int, Any]:
 
 def read_tags(words: tuple[str, ...]) -> dict[str, str]:
     """Return the tags that ``K=V`` words name. Raises UsageError FM1309."""
-    tags = {}
+    tags: dict[str, str] = {}
     for word in words:
         key, equals, value = word.partition("=")
         if not key or not equals:
             raise UsageError(
                 "FM1309", f"the tag `{word}` is not K=V", hint="write --tag customer=42"
             )
-        tags[key] = value
+        if tags.setdefault(key, value) != value:
+            raise UsageError(
+                "FM1309", f"the tag `{key}` has two values", hint=f"write --tag {key}=... once"
+            )
     return tags
 
 

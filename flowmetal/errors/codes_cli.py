@@ -33,7 +33,7 @@ CODES = (
               "A number and a unit (ms, s, m, h, d), also several: `1h30m`.",
               "fmvm wait RUN --timeout 5", "fmvm wait RUN --timeout 5m"),
     ErrorCode("FM1309", "A tag is not K=V",
-              "A tag is a name and a value, both text, with the first `=` between them.",
+              "A tag is a name and a value, both text, with the first `=` between them. A name has one value.",
               "fmvm run prog.flow --tag urgent", "fmvm run prog.flow --tag priority=urgent"),
     ErrorCode("FM1310", "A grant is not understood",
               "Grants name what a run may touch: `--allow-http=HOST[:PORT]`, `--allow-sh=PROGRAM`, `--allow-env=NAME`, `--allow-fs=read:PATH` or `write:PATH`; several with commas. `-A` grants everything.",

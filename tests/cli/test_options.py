@@ -61,6 +61,13 @@ def test_tags_are_split_at_the_first_equals_sign() -> None:
     assert read_tags(("a=b=c", "d=")) == {"a": "b=c", "d": ""}
 
 
+def test_a_tag_with_two_values_is_refused() -> None:
+    assert read_tags(("a=1", "a=1")) == {"a": "1"}
+    with pytest.raises(UsageError, match="two values") as caught:
+        read_tags(("a=1", "a=2"))
+    assert caught.value.code == "FM1309"
+
+
 def test_a_tag_without_a_value_is_refused() -> None:
     with pytest.raises(UsageError) as caught:
         read_tags(("urgent",))
