@@ -55,7 +55,11 @@ _BEYOND_SUSPICION: Final = 2
 
 _CLOSED: Final = "FM1017"
 
-_NO_KEY: Final = "FM1039"
+_OF_THIS_PLACE: Final = frozenset({"FM0802", "FM0820", "FM0903", "FM1039"})
+"""Errors that another interpreter may not have: this version is too old for the run, a key is not here."""
+
+_REST_S: Final = 3.0
+"""How long a run is held that cannot go on here, before it is given back for others."""
 
 _OF_THE_RUN: Final = frozenset({"FM1001", "FM1021"})
 """Errors of a store that another try does not mend: a row is damaged, a part of the run is too big."""
@@ -324,16 +328,16 @@ class Interpreter:
                 _report(trouble, claim)
                 keep = True  # left claimed, as below: at once it would go the same way
                 return
-            if trouble.code == _NO_KEY:  # another interpreter may have it: not for the whole lease
-                _report(trouble, claim)
-                if self._until_idle:  # and not again and again here, or there would be no end
-                    self._unable.append(claim)
-                    keep = True
-                    return
-                await asyncio.sleep(_TROUBLE_S)
+            if trouble.code in _OF_THIS_PLACE:
+                self._leave_to_others(trouble, claim)
+                keep = True
                 return
             await self._bear(trouble)
         except FlowmetalError as problem:
+            if problem.code in _OF_THIS_PLACE:
+                self._leave_to_others(problem, claim)
+                keep = True
+                return
             # Left claimed: after the lease another interpreter tries, and the poison counter counts.
             _report(problem, claim)
             keep = True
@@ -347,6 +351,19 @@ class Interpreter:
                 _release(host, claim if active is None else active.claim)
             host.leave(claim.run)
             self._end_trial(claim.run)
+
+    def _leave_to_others(self, problem: FlowmetalError, claim: Claim) -> None:
+        """Give a run back that cannot go on here: not at once, or it would be claimed again, and not after the whole
+        lease, which would count as a death. It takes nobody's room meanwhile."""
+        _report(problem, claim)
+        self._unable.append(claim)
+        if not self._until_idle:  # or there would be no end
+            asyncio.get_running_loop().call_later(_REST_S, self._give_up, claim)
+
+    def _give_up(self, claim: Claim) -> None:
+        if claim in self._unable:
+            self._unable.remove(claim)
+            _release(self._host, claim)
 
     async def _bear(self, trouble: StoreError) -> None:
         """Wait for the store to answer again; one that this process has closed will not."""

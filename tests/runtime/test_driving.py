@@ -427,6 +427,25 @@ def test_an_interpreter_drives_all_and_lets_go_of_what_waits() -> None:
     assert row.state is RunState.COMPLETED
 
 
+def test_a_run_for_which_this_version_is_too_old_is_given_back_and_no_death_is_counted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source = "(ns a (:require [flow.string :as s])) (defn main [] (s/upper-case :done))"
+    older = {name: each for name, each in natives().items() if name != "flow.string/upper-case"}
+    with Engine("memory:") as engine:
+        run, _ = engine.start(compile(source))
+        newer, engine.host.linker = engine.host.linker, Linker(older)
+        for _ in range(8):
+            engine.interpret(until_idle=True)
+            row = engine.store.run(RunId(run))
+            assert row is not None
+            assert (row.state, row.attempts) == (RunState.READY, 0)
+        assert capsys.readouterr().err.count("FM0820") == 8
+        engine.host.linker = newer
+        engine.interpret(until_idle=True)
+        assert engine.result(run) == ":DONE"
+
+
 def test_an_interpreter_is_not_idle_when_a_run_was_woken_while_it_looked(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
