@@ -118,7 +118,7 @@ class Steerer(ABC):
         here: bool = False,
         grants: RunGrants | None = None,
     ) -> None:
-        """Let a failed run go on in a way that its program offers (``RunView.restarts``)."""
+        """Let a failed run go on in a way that its program offers (``restarts`` of the fiber that failed, in ``show``)."""
         from flowmetal.runtime.reviving import Restart
 
         self._revive(run, Restart(name, arguments), here, grants)

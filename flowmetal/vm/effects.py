@@ -5,7 +5,7 @@ comes; then the answer takes the argument's place. An error is raised at it.
 
 An effect is refused under a **sealed frame**: code that must be able to run
 again or that runs at no fixed time (a lazy sequence being made, an initialiser,
-a ``swap!`` function, a predicate of a handler), and everywhere in a sealed machine.
+a ``swap!`` function, a handler or a predicate that is asked about an error), and everywhere in a sealed machine.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def seal_of(machine: Machine, fiber: Fiber, *, at_start: bool = False) -> str | 
                 is_var = name and not name.endswith(_SCRIPT_VALUE)
                 return f"the initial value of {name}" if is_var else "a top-level form"
             case Search():
-                return "the predicate of a catch clause"
+                return "a handler of with-handler or the predicate of a catch clause"
             case _:
                 pass
     return "a macro, a top-level form, a query or an evaluation" if machine.sealed else None

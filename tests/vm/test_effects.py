@@ -144,6 +144,14 @@ def test_an_effect_is_refused_where_code_may_run_again() -> None:
             assert error.code == "FM0313", body
 
 
+def test_a_handler_that_asks_for_an_effect_is_told_that_it_may_not() -> None:
+    asks = "(with-handler [:default (fn [e] (perform :time/now {}))] (/ 1 0))"
+    error = run(f"(defn main [] {asks})").error
+    assert error is not None
+    assert error.code == "FM0313"
+    assert "inside a handler of with-handler" in error.message
+
+
 def test_a_mapv_or_doseq_may_perform() -> None:
     made = machine("(defn main [] (mapv (fn [x] [x (perform :time/now {})]) [1 2]))")
     made.run()
