@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
-from flowmetal.values import EMPTY_MAP, ErrorValue, Map, Value, hash_map, keyword
-from flowmetal.values.codec import decode_data, encode_data
+from typing import Final
+
+from flowmetal.values import (
+    EMPTY_MAP,
+    DataError,
+    ErrorValue,
+    Map,
+    Value,
+    Vector,
+    hash_map,
+    keyword,
+    show,
+    vector,
+)
+from flowmetal.values.codec import MOST_PARTS, check_parts, decode_data, encode_data
+from flowmetal.values.codec_format import TooLarge
+from flowmetal.values.kinds import KINDS
+from flowmetal.values.walking import COMPOSITE
 
 REFUSED = keyword("effect/refused")
 IN_DOUBT = keyword("effect/in-doubt")
@@ -77,6 +93,63 @@ def said_by(error: BaseException) -> str:
         return str.__str__(str(error))
     except Exception as problem:
         return f"it cannot be printed ({type(problem).__name__})"
+
+
+_DEEPEST: Final = 6
+"""Levels of an error's data in which what is no data is looked for; further in, the whole is shown."""
+
+
+def error_bytes(error: ErrorValue) -> bytes:
+    """Return an error as it leaves a run. A program may put anything into its data; what cannot leave
+    (a function, an atom, a lazy sequence that is not realised) stands there as it is shown."""
+    try:
+        check_parts(error)
+    except (DataError, TooLarge):
+        error = _Leaving().error(error, 0)
+    return encode_data(error)
+
+
+class _Leaving:
+    """Makes data of an error's data, as much as any value may be that leaves a run."""
+
+    def __init__(self) -> None:
+        self._left = MOST_PARTS
+
+    def error(self, error: ErrorValue, depth: int) -> ErrorValue:
+        data, cause = EMPTY_MAP, None
+        if depth < _DEEPEST:
+            data = self._entries(error.data, depth + 1)
+            cause = None if error.cause is None else self.error(error.cause, depth + 1)
+        return ErrorValue(
+            error.type, error.message, data, cause, error.frames, error.retryable, error.code
+        )
+
+    def _entries(self, entries: Map, depth: int) -> Map:
+        return hash_map(
+            (self._value(key, depth), self._value(value, depth)) for key, value in entries.items()
+        )
+
+    def _value(self, value: Value, depth: int) -> Value:
+        inside = KINDS[type(value)] in COMPOSITE
+        try:
+            self._left -= check_parts(value, self._left if inside else 1)
+        except TooLarge:
+            self._left = 0  # what stands beside it is not looked into either
+            return show(value)
+        except DataError:
+            if depth >= _DEEPEST:
+                return show(value)
+        else:
+            return value
+        match value:
+            case ErrorValue():
+                return self.error(value, depth)
+            case Map():
+                return self._entries(value, depth + 1)
+            case Vector():
+                return vector(self._value(each, depth + 1) for each in value)
+            case _:
+                return show(value)
 
 
 def as_data(kind: str, error: object) -> ErrorValue:

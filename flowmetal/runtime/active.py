@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flowmetal.effects import events as kinds
-from flowmetal.effects.errors import no_data
+from flowmetal.effects.errors import error_bytes, no_data
 from flowmetal.effects.kinds import KINDS, EffectClass
 from flowmetal.effects.requests import EffectRequest, EffectResult
 from flowmetal.ids import ProgramHash
@@ -200,7 +200,7 @@ class ActiveRun:
     def fail(self, error: ErrorValue) -> Step:
         """Return the step in which the run ends with an error; its machine stays as it is."""
         self.error = error
-        data = encode_data(error)
+        data = error_bytes(error)
         self.record(kinds.FAILED, kept(error.type.text), 0, data)
         return Step(RunState.FAILED, leave=True, error=data)
 

@@ -22,6 +22,7 @@ from typing import Final
 
 from flowmetal.bytecode.code import Program
 from flowmetal.effects import events as kinds
+from flowmetal.effects.errors import error_bytes
 from flowmetal.effects.kinds import KINDS, EffectClass
 from flowmetal.effects.requests import EffectFailed, EffectRequest, EffectResult
 from flowmetal.errors import RefusedError, RunError, UsageError
@@ -222,7 +223,9 @@ class _Forking:
         if self.is_latest and self.row.error is not None:
             return self.row.error
         failed = (f for f in self.machine.fibers.values() if f.status is FiberStatus.FAILED)
-        return encode_data(next(failed).error)
+        error = next(failed).error
+        assert error is not None
+        return error_bytes(error)
 
     def _record(self, kind: str, name: str, effect: int, data: bytes) -> None:
         self.events.append(Event(self._next_seq(), self.now, kind, name, effect, data))

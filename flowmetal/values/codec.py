@@ -60,13 +60,13 @@ MOST_PARTS: Final = 1 << 22
 """Values in one that a program hands to the world, each counted wherever it stands."""
 
 
-def check_parts(value: Value) -> None:
-    """Do what ``encode_data`` does, up to ``MOST_PARTS``, and forget the bytes.
+def check_parts(value: Value, most: int = MOST_PARTS) -> int:
+    """Do what ``encode_data`` does, up to ``most`` parts, and forget the bytes; return how many there are.
 
     For what a program has made: a few vectors that hold each other twice, level by level, are more
     bytes than any memory has. Raises TooLarge then, else DataError as ``encode_data`` does.
     """
-    left = MOST_PARTS
+    left = most
 
     def counting(item: Value) -> Value:
         nonlocal left
@@ -79,9 +79,11 @@ def check_parts(value: Value) -> None:
         try:
             _pack(value, counting)
         except ValueError:  # nested deeper than msgpack packs
-            flat_table(value, False, MOST_PARTS // 8)  # which takes eight times as long
+            flat_table(value, False, most // 8)  # which takes eight times as long
+            return most
     except (NotData, Unrealised):
         raise not_data(value) from None
+    return most - left
 
 
 def encode_data(value: Value, with_meta: bool = False) -> bytes:

@@ -152,6 +152,30 @@ def test_a_childs_error_is_thrown_with_its_id(engine) -> None:
     assert engine.view("c").state == "failed"
 
 
+@pytest.mark.parametrize("engine", ["memory", "sqlite", "postgresql"], indirect=True)
+def test_an_error_whose_data_is_not_data_ends_a_run_and_is_told_as_it_is_shown(engine) -> None:
+    text = """(defn child [xs]
+                (throw (ex-info "no" {:type :bad :f inc :xs (map inc xs) :deep [{:a (atom 1)} 2] 3 4}
+                                (ex-info "why" {:g inc :b 5}))))
+              (defn main []
+                (try (await! (start! child [[1]] {:id "c"}))
+                     (catch :bad e [(dissoc (ex-data e) :run) (ex-data (ex-cause e))])))"""
+    assert result(engine, text) == (
+        '[{:type :bad, :f "#fn[flow.core/inc]", :xs "(...)", :deep [{:a "#atom[1]"} 2], 3 4}'
+        ' {:g "#fn[flow.core/inc]", :b 5}]'
+    )
+    assert engine.view("c").state == "failed"
+
+
+@pytest.mark.parametrize("engine", ["memory"], indirect=True)
+def test_an_error_whose_data_shares_its_parts_without_end_ends_a_run(engine) -> None:
+    text = """(defn main []
+                (let [m (reduce (fn [m _] [m m]) [] (range 60))]
+                  (throw (ex-info "no" {:type :bad :m m :all (vec (repeat 1000 m)) :f inc}))))"""
+    found = error(engine, text)
+    assert (found.type, found.data.get(keyword("f"))) == (keyword("bad"), "#fn[flow.core/inc]")
+
+
 def test_a_child_that_was_cancelled_is_an_error_that_can_be_caught(engine) -> None:
     text = """(defn child [] (sleep! #dur "1h"))
               (defn main [] (let [c (start! child [] {:id "c"})]
