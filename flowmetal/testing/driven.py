@@ -25,11 +25,23 @@ from flowmetal.testing.sealed_world import (
     never_answered,
     when_over,
 )
-from flowmetal.values import Duration, Instant, Map, Value, hash_map, keyword, pr_str, vector
+from flowmetal.values import (
+    Duration,
+    Instant,
+    Map,
+    Value,
+    Vector,
+    hash_map,
+    keyword,
+    pr_str,
+    vector,
+)
 from flowmetal.vm.machine import UNLIMITED
 from flowmetal.vm.state import MachineStatus, Turn
+from flowmetal.vm.vars import dynamic_value
 
 HOST: Final = "flow.test/-host!"
+_CASSETTES: Final = "flow.test/-*cassettes*"
 _UNWATCHED = 50_000
 """Fuel between two looks at what the tests take."""
 
@@ -207,10 +219,20 @@ class Driven:
 
     def _answer_of(self, request: EffectRequest) -> Value:
         """Return what an effect comes to. Raises EffectFailed."""
-        if self._cassettes and self.world.needs_world(request):
-            *_, innermost = self._cassettes.values()
-            return self.shelf.answer(innermost, request)
+        if self.world.needs_world(request):
+            cassette = self._cassette_of(request)
+            if cassette is not None:
+                return self.shelf.answer(cassette, request)
         return self.world.answer(request)
+
+    def _cassette_of(self, request: EffectRequest) -> Cassette | None:
+        """Return the innermost open cassette that the asking fiber, or who started it, is inside of."""
+        if not self._cassettes:
+            return None
+        state = self.machine.state
+        fiber = state.fibers[state.open[request.number].fiber]
+        numbers: Vector = dynamic_value(state, fiber, _CASSETTES)
+        return next((self._cassettes[n] for n in reversed(numbers) if n in self._cassettes), None)
 
     def _let_time_pass(self, waits: list[EffectRequest]) -> None:
         for request in waits:

@@ -16,7 +16,8 @@ from flowmetal.testing.world import ScriptedWorld
 from flowmetal.values import hash_map, keyword
 
 NS = """(ns a-test
-  (:require [flow.test :refer :all] [flow.env :refer [env!]] [flow.fs :as fs]))
+  (:require [flow.test :refer :all] [flow.http :as http] [flow.env :refer [env!]] [flow.fs :as fs]
+            [flow.async :refer [all!]]))
 """
 PLAYED = '(deftest a (with-cassette "a.edn" (is (= "one" (fs/slurp! "one.txt")))))'
 EVERYTHING = RunGrants(everything=True)
@@ -85,6 +86,42 @@ def test_what_was_recorded_is_played_without_the_world(tape: Tape) -> None:
     assert tape.record(PLAYED).is_good
     assert tape.play(PLAYED).is_good
     assert len(tape.world.performed) == 1
+
+
+SIBLINGS = """(deftest a
+  (is (= ["one" "two"] (all! (with-cassette "a.edn" (fs/slurp! "one.txt"))
+                             (with-cassette "b.edn" (fs/slurp! "two.txt"))))))"""
+
+
+def test_cassettes_open_in_sibling_fibers_each_have_the_calls_of_their_own(tape: Tape) -> None:
+    assert tape.record(SIBLINGS).is_good
+    assert [(tape.folder / file).read_text().count(":kind") for file in ("a.edn", "b.edn")] == [
+        1,
+        1,
+    ]
+    assert tape.play(SIBLINGS).is_good
+
+
+def test_what_a_fiber_of_a_cassette_starts_is_on_it_and_what_began_before_is_not(
+    tape: Tape,
+) -> None:
+    body = """(deftest a
+      (with-cassette "b.edn"
+        (all! (with-cassette "a.edn" (sleep! #dur "2s") (all! (fs/slurp! "one.txt") (fs/slurp! "two.txt")))
+              (do (sleep! #dur "1s") (fs/slurp! "three.txt")))))"""
+    assert tape.record(body).is_good
+    assert [(tape.folder / file).read_text().count(":kind") for file in ("a.edn", "b.edn")] == [
+        2,
+        1,
+    ]
+    assert tape.play(body).is_good
+
+
+def test_an_argument_that_is_not_a_number_is_the_same_when_it_is_played(tape: Tape) -> None:
+    body = """(deftest a (with-cassette "a.edn"
+      (is (= 3 (get-in (http/get! "http://shop/price" {:query {:below ##NaN}}) [:body :price])))))"""
+    assert tape.record(body).is_good
+    assert tape.play(body).is_good
 
 
 def test_nothing_is_recorded_unless_it_is_asked_for(tape: Tape) -> None:
