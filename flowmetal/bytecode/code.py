@@ -54,6 +54,15 @@ class Late:
             except KeyError:
                 raise AttributeError(name) from None
 
+    def check(self) -> None:
+        """Raise ProgramError if what is left packed cannot be unpacked; it stays packed."""
+        unpack = self.__dict__.get("unpack")
+        if unpack is not None:
+            unpack()
+
+
+MOST_SLOTS: Final = 0xFFFF
+"""How many slots a body has at most, and how many values a function captures. Part of the format."""
 
 Some = TypeVar("Some", bound=Late)
 

@@ -37,6 +37,7 @@ from operator import add
 import msgpack
 
 from flowmetal.bytecode.code import (
+    MOST_SLOTS,
     Body,
     CaseTable,
     Function,
@@ -194,7 +195,7 @@ def unpack_function(code: bytes, notes: bytes, hash: CodeHash) -> Function:
         case _:
             raise malformed("a function has the wrong parts")
     check(_are(str, flags) and flags == sorted(set(flags)), "the flags", name)
-    check(type(captures) is int and 0 <= captures <= 0xFFFF, "the captured values", name)
+    check(type(captures) is int and 0 <= captures <= MOST_SLOTS, "the captured values", name)
     check(len(nested) % HASH_BYTES == 0, "the nested functions", name)
     notes_of = _Notes(notes, name, captures, len(bodies))
     return late(
@@ -241,7 +242,7 @@ def _body(parts: Value, name: str, notes: Callable[[], dict[str, object]]) -> Bo
         case _:
             raise malformed("a body has the wrong parts", name)
     check(type(parameters) is int and type(count) is int, "the slots", name)
-    check(0 <= parameters <= count <= 0xFFFF, "the number of slots", name)
+    check(0 <= parameters <= count <= MOST_SLOTS, "the number of slots", name)
     check(len(operands) == len(opcodes) and _are(int, operands), "the operands", name)
     operations = [_OPS[number] for number in opcodes]
     if None in operations:

@@ -175,7 +175,7 @@ def read_program(data: bytes, *, verify: bool = True) -> Program:
 
     Raises ProgramError: FM0801 for other bytes, FM0802 for a newer version,
     FM0803 and FM0804 for damage, FM0805 to FM0812 for content that no compiler
-    writes. ``verify=False`` is for bytes that have been verified before, such
+    writes, in what stays packed until somebody looks, too. ``verify=False`` is for bytes that have been verified before, such
     as a store's: each function is decoded when it is first looked at.
     """
     body, name = _opened(data, Content.PROGRAM)
@@ -199,6 +199,7 @@ def read_program(data: bytes, *, verify: bool = True) -> Program:
         _check_references(modules, functions)
         for function in functions.values():
             verify_function(function, functions.get)
+        _check_notes(modules)
     return program
 
 
@@ -430,6 +431,16 @@ _NEEDS_FUNCTION = (
     DefinitionKind.INITIALISER,
     DefinitionKind.EXPRESSION,
 )
+
+
+def _check_notes(modules: Iterable[Module]) -> None:
+    for module in modules:
+        for definition in module.definitions:
+            definition.check()
+        for function in module.functions:
+            function.check()
+            for body in function.bodies:
+                body.check()
 
 
 def _check_references(modules: Iterable[Module], functions: dict[CodeHash, Function]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from flowmetal.bytecode.code import Body
+from flowmetal.bytecode.code import MOST_SLOTS, Body
 from flowmetal.bytecode.code import Function as FunctionCode
 from flowmetal.bytecode.opcodes import Op
 from flowmetal.compiler.assembler import BodyBuilder
@@ -67,6 +67,7 @@ from flowmetal.compiler.nodes import (
     Var,
 )
 from flowmetal.compiler.trampoline import follow
+from flowmetal.errors import CompileError
 from flowmetal.ids import CodeHash
 
 Uses: TypeAlias = dict[Binding, int]
@@ -167,6 +168,8 @@ class _Emitter:
             yield Emit(arity.body, Use.TAIL)
             self._bodies.pop()
             bodies.append(builder.finish())
+            _refuse_more("parameters and locals", bodies[-1].locals, node)
+        _refuse_more("captured values", len(node.captures), node)
         self._finish(node, state, tuple(bodies))
         if outer is not None:
             self._close(outer, node, use)
@@ -225,3 +228,12 @@ class _Emitter:
     def _emitted(self, function: Function) -> Steps:
         """Emit the code of a function without making a closure of it."""
         return self._function(function, None, Use.VALUE)
+
+
+def _refuse_more(what: str, count: int, node: Function) -> None:
+    """Raise CompileError for a function that no file could hold."""
+    if count > MOST_SLOTS:
+        message = f"this function has {count:,} {what}, {MOST_SLOTS:,} are the most"
+        raise CompileError(
+            "FM0101", message, node.span, hint="put what belongs together into a vector or a map"
+        )

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
+from flowmetal.bytecode.code import MOST_SLOTS
+from flowmetal.compiler.emit_functions import emit_function
+from flowmetal.compiler.nodes import Arity, Binding, Constant, Function, Target
 from flowmetal.errors import CompileError, ReadError
+from flowmetal.source import Span
 from tests.compiler.support import Compilation, problem, problems
 
 
@@ -347,3 +353,12 @@ def test_a_constant_that_a_macro_makes_is_data(made):
 def test_a_macro_may_not_make_code_without_end():
     assert problem("(defmacro m [] (-repeat-for-ever 1)) (def x (m))").code == "FM0125"
     assert problem("(defmacro m [] (list 'do (-repeat-for-ever 1))) (def x (m))").code == "FM0125"
+
+
+def test_a_function_with_more_locals_than_a_file_can_hold_is_refused_where_it_stands():
+    place = Span("demo.flow", 3, 5, 3, 9)
+    bindings = tuple(Binding("p", place, 1) for _ in range(MOST_SLOTS + 1))
+    arity = Arity(place, Target(bindings, "function"), False, Constant(place, None))
+    with pytest.raises(CompileError, match=r"65,536 parameters and locals") as caught:
+        emit_function(Function(place, "demo/f", (), (arity,), 1), Counter())
+    assert str(caught.value.diagnostics[0].span) == "demo.flow:3:5"
