@@ -50,6 +50,8 @@ from flowmetal.values import (
     Record,
     Regex,
     Set,
+    SortedMap,
+    SortedSet,
     Symbol,
     TaggedLiteral,
     Value,
@@ -63,6 +65,7 @@ from flowmetal.values import (
     vector,
 )
 from flowmetal.values.kinds import OPAQUE
+from flowmetal.values.literals import element_twice, key_twice
 
 _TAG = keyword("tag")
 _RE_PATTERN = f"{CORE}/re-pattern"
@@ -95,6 +98,10 @@ def visit(context: Context, ask: Ask) -> Node | Walk:
             if len(form) or form.meta:
                 return _collection(context, ask)
             return Constant(ask.span, _constant(form))
+        elif isinstance(form, SortedMap):  # only a macro or eval makes one: code like any other map
+            ask = ask._replace(form=hash_map(form.items(), form.meta))
+        elif isinstance(form, SortedSet):
+            ask = ask._replace(form=set_of(form, form.meta))
         else:
             return _atom(context, ask)
 
@@ -255,7 +262,7 @@ def _collection(context: Context, ask: Ask) -> Walk:
         described = yield ask.value(Syntax(meta, ask.span))
     constants = [node.value for node in nodes if isinstance(node, Constant)]
     if len(constants) == len(nodes) and isinstance(described, Constant):
-        return Constant(ask.span, _made(form, constants, described.value))
+        return Constant(ask.span, _made(form, constants, described.value, ask.span))
     op, count = _instruction(form, len(nodes))
     node: Node = Operation(ask.span, op, tuple(nodes), count)
     if meta is not None and len(meta) and context.environment.var(f"{CORE}/with-meta") is not None:
@@ -268,12 +275,20 @@ def _is_computed(meta: Value) -> bool:
     return isinstance(meta, Map) and any(key is not _TAG for key, _ in meta.items())
 
 
-def _made(form: Value, values: list[Value], meta: Value) -> Value:
+def _made(form: Value, values: list[Value], meta: Value, span: Span) -> Value:
     if isinstance(form, Vector):
         return vector(values, meta)
+    # Forms that differ may mean the same: 'a and (quote a), a class by two names.
+    made: Set | Map
     if isinstance(form, Set):
-        return set_of(values, meta)
-    return hash_map(zip(values[::2], values[1::2], strict=True), meta)
+        made = set_of(values, meta)
+        wrong = element_twice(values) if len(made) != len(values) else None
+    else:
+        made = hash_map(zip(values[::2], values[1::2], strict=True), meta)
+        wrong = key_twice(values[::2]) if 2 * len(made) != len(values) else None
+    if wrong is not None:
+        raise CompileError(str(wrong.error.code), str(wrong.error.message), span)
+    return made
 
 
 def _instruction(form: Value, count: int) -> tuple[Op, int]:

@@ -45,6 +45,7 @@ from flowmetal.values import (
     sub,
     vector,
 )
+from flowmetal.values.literals import element_twice, key_twice
 from flowmetal.values.meter import new_meter, taken
 from flowmetal.vm.calls import apply_value, by_order, call_value
 from flowmetal.vm.effects import perform
@@ -310,6 +311,8 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                         base = len(stack) - 2 * arg
                         flat = stack[base:]
                         value = hash_map(zip(flat[::2], flat[1::2], strict=True))
+                        if len(value) != arg:
+                            raise key_twice(flat[::2])
                         del stack[base:]
                         stack.append(value)
                         if due:
@@ -317,6 +320,8 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                     elif op == _SET:
                         base = len(stack) - arg
                         value = set_of(stack[base:])
+                        if len(value) != arg:
+                            raise element_twice(stack[base:])
                         del stack[base:]
                         stack.append(value)
                         if due:
