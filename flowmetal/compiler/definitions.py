@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from flowmetal.compiler.context import Context
 from flowmetal.compiler.environment import VarInfo
 from flowmetal.compiler.forms import (
+    CORE,
     Syntax,
     is_data,
     is_sequence,
@@ -63,6 +64,7 @@ def parse_def(context: Context, items: list[Syntax], span: Span) -> DefForm:
     if not is_symbol(name.form):
         raise CompileError("FM0115", "`def` needs a name", name.span, label="this is not a symbol")
     full = _full_name(context, name)
+    _refuse_referred(context, full, name.span)
     meta = data_of_meta(meta_of(name.form))
     rest = items[2:]
     if len(rest) == 2 and isinstance(rest[0].form, str):
@@ -89,6 +91,21 @@ def _full_name(context: Context, name: Syntax) -> str:
             "FM0124", f"`{symbol.text}` cannot be defined from namespace {space}", name.span
         )
     return f"{space}/{symbol.name}"
+
+
+def _refuse_referred(context: Context, full: str, span: Span) -> None:
+    """Raise CompileError for a name that is another one's here; one that the library lends may be taken."""
+    local_name, space = full.partition("/")[2], context.names.namespace
+    taken = space.refers.get(local_name)
+    if taken is None or taken == full or local_name in space.lent:
+        return
+    if not taken.startswith(f"{CORE}/"):
+        raise CompileError(
+            "FM0206",
+            f"`{local_name}` already means {taken}",
+            span,
+            hint="leave it out of :refer, or call this one otherwise",
+        )
 
 
 def data_of_meta(meta: Map | None) -> Map:

@@ -86,6 +86,9 @@ class Namespace:
         self.complete = False  # False while it is compiled
         self.aliases: dict[str, str] = {}
         self.refers: dict[str, str] = {}
+        # Those of the library that came with :refer :all, and that a definition may take as it may
+        # those of flow.core: the library has more names than the Clojure that a source was written for.
+        self.lent: dict[str, None] = {}
         self.requires: dict[str, None] = {}
         self.kinds: dict[str, Map] = {}
         self.meta: Map | None = None

@@ -118,7 +118,10 @@ def _refer(names: Names, known: Namespace, required: Required, problems: Problem
     if required.refer_all:
         for public in known.publics():
             if public not in excluded:
-                space.refers[required.rename.get(public, public)] = f"{known.name}/{public}"
+                here = required.rename.get(public, public)
+                space.refers[here] = f"{known.name}/{public}"
+                if known.library:
+                    space.lent[here] = None
     for name in required.refer:
         _refer_one(names, known, name, required.rename.get(name.text, name.text), problems)
 

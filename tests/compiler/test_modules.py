@@ -382,3 +382,14 @@ def test_several_files_are_one_namespace():
 
 def test_two_namespaces_in_one_file_are_refused():
     assert [d.code for d in problems("(def x 1) (ns demo)")] == ["FM0208"]
+
+
+def test_a_referred_name_is_defined_only_if_the_library_lends_it():
+    compilation = Compilation()
+    compilation.library("(ns lib.x) (defn a [] 1)")
+    with pytest.raises(CompileError) as caught:
+        compilation.module("(ns demo (:require [lib.x :refer [a]])) (defn a [] 2)")
+    (only,) = caught.value.diagnostics
+    assert (only.code, only.message) == ("FM0206", "`a` already means lib.x/a")
+    assert str(only.span) == "demo.flow:1:47"
+    compilation.module("(ns demo (:require [lib.x :refer :all])) (defn a [] 2)")
