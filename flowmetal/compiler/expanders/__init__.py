@@ -27,7 +27,9 @@ from flowmetal.compiler.expanders.matching import expand_match
 from flowmetal.compiler.expanders.parts import (
     expand_class_part,
     expand_here,
+    expand_method_of,
     expand_method_part,
+    expand_new_multi,
     expand_own_part,
 )
 from flowmetal.compiler.forms import Syntax, core, is_symbol, listed, listed_of, local
@@ -83,6 +85,8 @@ EXPANDERS: dict[str, Expand] = {
     "with-handler": expand_with_handler,
     "match": expand_match,
     "-here": expand_here,
+    "-method-of": expand_method_of,
+    "-new-multi": expand_new_multi,
     "-own-part": expand_own_part,
     "-class-part": expand_class_part,
     "-method-part": expand_method_part,

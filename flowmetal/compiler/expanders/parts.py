@@ -7,6 +7,8 @@ know, which var or class a name means here, is answered by these.
 (-here Name)                       the symbol ns/Name of this namespace
 (-class-part P method Class f)     the implementation of a protocol's method; method nil: of P itself
 (-method-part multi value f)       the method of a multimethod for a dispatch value
+(-method-of P method f)            f, an implementation of a protocol's method
+(-new-multi Name form...)          the forms that define a multimethod, nil where it is one already
 (-own-part Name "key" value)       an entry of a table of this namespace
 ```
 
@@ -46,6 +48,23 @@ def expand_class_part(call: MacroCall) -> Syntax:
     found = _table(call, protocol, "a protocol")
     if found is None:
         return Syntax(None, call.span)
+    _check_method(call, found, protocol, method)
+    name = _class_name(call, cls)
+    if name is None:
+        raise call.wrong("FM0131", f"`{_shown(cls)}` is not a class", cls.span)
+    plain = "" if method.form is None else method.form.name
+    return _define(call, protocol, part_name(found.name, part_name(plain, name)), value)
+
+
+def expand_method_of(call: MacroCall) -> Syntax:
+    protocol, method, function = call.arguments
+    found = call.context.names.find(protocol.form)
+    if isinstance(found, VarInfo):  # else the name is unknown, which `var` says
+        _check_method(call, found, protocol, method)
+    return function
+
+
+def _check_method(call: MacroCall, found: VarInfo, protocol: Syntax, method: Syntax) -> None:
     methods = _protocol_methods(found)
     if methods is None and not found.broken:
         raise call.wrong("FM0131", f"`{_shown(protocol)}` is not a protocol", protocol.span)
@@ -56,11 +75,14 @@ def expand_class_part(call: MacroCall) -> Syntax:
             method.span,
             f"its methods: {', '.join(methods)}" if methods else None,
         )
-    name = _class_name(call, cls)
-    if name is None:
-        raise call.wrong("FM0131", f"`{_shown(cls)}` is not a class", cls.span)
-    plain = "" if method.form is None else method.form.name
-    return _define(call, protocol, part_name(found.name, part_name(plain, name)), value)
+
+
+def expand_new_multi(call: MacroCall) -> Syntax:
+    name, *forms = call.arguments
+    here = call.context.names.namespace.find(name.form.name)
+    if here is not None and not here.broken and flag(here.meta, "multi"):
+        return Syntax(None, call.span)
+    return listed(call.span, local("do"), *forms)
 
 
 def expand_method_part(call: MacroCall) -> Syntax:
