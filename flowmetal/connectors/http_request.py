@@ -18,6 +18,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
@@ -49,6 +50,9 @@ from flowmetal.values.charsets import decode_text
 LONGEST_BODY: Final = 32 * 1024 * 1024
 """Bytes of a response, decompressed: it is kept in the run's history."""
 
+MOST_CLIENTS: Final = 100
+"""Sets of grants whose connections are kept open when nobody makes a request under them."""
+
 _AGAIN: Final = frozenset({408, 425, 429})
 _FORMS: Final = ("auto", "json", "text", "bytes")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -63,22 +67,38 @@ _TEXT_TYPES: Final = (
 )
 
 
+@dataclass(slots=True)
+class _Kept:
+    """The connections of a set of grants, and how many requests are made with them just now."""
+
+    client: httpx2.AsyncClient
+    users: int = 0
+
+
 class HttpConnector:
-    """Makes requests; keeps connections open between them, apart for each set of grants."""
+    """Makes requests; keeps connections open between them, apart for each set of grants, of those used last."""
 
     kinds = frozenset({"http/request"})
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._writer = Writer(environment)
         self._blocking = Blocking()
-        self._clients: dict[Grants, httpx2.AsyncClient] = {}
+        self._kept: dict[Grants, _Kept] = {}  # those used last at the end
         self._ssl: ssl.SSLContext | None = None
 
     @hiding_secrets
     async def perform(self, call: Call) -> Value:
         """Make the request, redirects included, and return the response."""
+        kept = self._kept_for(call)
+        kept.users += 1
+        try:
+            return await self._perform(kept.client, call)
+        finally:
+            kept.users -= 1
+            await self._let_go()
+
+    async def _perform(self, client: httpx2.AsyncClient, call: Call) -> Value:
         started = time.monotonic_ns()
-        client = self._client(call)
         request = self._writer.request(client, call)
         hops = call.args.get(keyword("follow"), 5)
         choice(call, "as", _FORMS, "auto")  # said before anything is sent
@@ -101,27 +121,37 @@ class HttpConnector:
     async def close(self) -> None:
         """Close the connections."""
         self._blocking.close()
-        clients = list(self._clients.values())
-        self._clients.clear()
-        for client in clients:
-            await client.aclose()
+        all_kept = list(self._kept.values())
+        self._kept.clear()
+        for kept in all_kept:
+            await kept.client.aclose()
+
+    async def _let_go(self) -> None:
+        """Close the connections of the grants that were used longest ago: each run may have others."""
+        while len(self._kept) > MOST_CLIENTS:
+            idle = next((grants for grants, kept in self._kept.items() if not kept.users), None)
+            if idle is None:
+                return
+            await self._kept.pop(idle).client.aclose()
+
+    def _kept_for(self, call: Call) -> _Kept:
+        found = self._kept.pop(call.grants, None) or _Kept(self._client(call))
+        self._kept[call.grants] = found
+        return found
 
     def _client(self, call: Call) -> httpx2.AsyncClient:
-        found = self._clients.get(call.grants)
-        if found is None:
-            if self._ssl is None:
-                self._ssl = _certificates(call)
-            found = self._clients[call.grants] = httpx2.AsyncClient(
-                transport=PinnedTransport(call.grants, self._ssl),
-                trust_env=False,
-                # Waiting for a connection of one's own is no failure of the server: nothing was sent yet.
-                timeout=httpx2.Timeout(_SILENCE_S, connect=_CONNECT_S, pool=None),
-                follow_redirects=False,
-                headers={"user-agent": "flowmetal", "accept-encoding": ACCEPTED},
-                # What a server set for one run is no other run's: cookies are not kept at all.
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            )
-        return found
+        if self._ssl is None:
+            self._ssl = _certificates(call)
+        return httpx2.AsyncClient(
+            transport=PinnedTransport(call.grants, self._ssl),
+            trust_env=False,
+            # Waiting for a connection of one's own is no failure of the server: nothing was sent yet.
+            timeout=httpx2.Timeout(_SILENCE_S, connect=_CONNECT_S, pool=None),
+            follow_redirects=False,
+            headers={"user-agent": "flowmetal", "accept-encoding": ACCEPTED},
+            # What a server set for one run is no other run's: cookies are not kept at all.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        )
 
     async def _send(
         self,

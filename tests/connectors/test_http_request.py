@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import gc
 import gzip
 import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -396,6 +397,35 @@ def test_a_grant_of_everything_public_does_not_reach_this_machine(server: str, h
         keyword("http/connect"),
         keyword("effect/bad-argument"),
     )
+
+
+def test_connections_are_kept_for_the_grants_used_last_alone(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_request, "MOST_CLIENTS", 3)
+
+    def clients() -> int:
+        return sum(type(each) is httpx2.AsyncClient for each in gc.get_objects())
+
+    async def asks() -> None:
+        connector = HttpConnector({})
+        gc.collect()
+        before = clients()
+
+        def ask(number: int, route: str) -> Awaitable[Value]:
+            grants = parse_grants(http=[server, f"h{number}.example.com"])
+            return connector.perform(call("http/request", grants, url=f"http://{server}{route}"))
+
+        slow = [asyncio.ensure_future(ask(number, "/slow")) for number in range(5)]
+        for number in range(10, 20):
+            await ask(number, "/echo")
+        for one in slow:
+            assert (await one).get(keyword("status")) == 200
+        gc.collect()
+        assert clients() - before == 3
+        await connector.close()
+
+    asyncio.run(asks())
 
 
 @pytest.mark.parametrize(
