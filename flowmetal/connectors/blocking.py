@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import errno
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,9 @@ T = TypeVar("T")
 MOST: Final = 32
 """Calls at a time; others wait for their turn."""
 
+MOST_LEFT: Final = 256
+"""Calls that were given up and have not come to an end: what they work on does not answer, and more would not either."""
+
 ENDING_S: Final = 3.0
 
 
@@ -27,12 +31,18 @@ class Blocking:
     """The calls of one connector."""
 
     def __init__(self, most: int = MOST) -> None:
+        self._most = most
         self._turns = asyncio.Semaphore(most)
         self._threads: set[threading.Thread] = set()
 
     async def call(self, function: Callable[..., T], *arguments: object) -> T:
-        """Call a function in a thread. Cancelled, it goes on there, and nobody hears of it."""
+        """Call a function in a thread. Cancelled, it goes on there, and nobody hears of it.
+
+        Raises OSError if too many go on so.
+        """
         async with self._turns:
+            if len(self._threads) >= self._most + MOST_LEFT:
+                raise OSError(errno.EAGAIN, f"{MOST_LEFT} calls that were given up still hang")
             loop = asyncio.get_running_loop()
             told: asyncio.Future[T] = loop.create_future()
             work = partial(contextvars.copy_context().run, function, *arguments)

@@ -43,7 +43,10 @@ class FilesConnector:
         return frozenset(_PERFORM)
 
     async def perform(self, call: Call) -> Value:
-        return await self._blocking.call(perform_file_effect, call)
+        try:
+            return await self._blocking.call(perform_file_effect, call)
+        except OSError as problem:  # it could not begin
+            raise _failed(call, problem) from None
 
     async def close(self) -> None:
         """Nothing is kept open; what is being written is written, if that takes no long time."""
@@ -55,8 +58,12 @@ def perform_file_effect(call: Call) -> Value:
     try:
         return _PERFORM[call.kind](call)
     except OSError as problem:
-        path = call.args.get(keyword("path")) or call.args.get(keyword("from")) or ""
-        raise failure(problem, str(path)) from None
+        raise _failed(call, problem) from None
+
+
+def _failed(call: Call, problem: OSError) -> EffectFailed:
+    path = call.args.get(keyword("path")) or call.args.get(keyword("from")) or ""
+    return failure(problem, str(path))
 
 
 def _read(call: Call) -> Value:

@@ -57,6 +57,27 @@ def test_a_call_that_is_about_to_end_is_waited_for() -> None:
     assert ended.is_set()
 
 
+def test_calls_that_were_given_up_and_hang_are_not_more_and_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(blocking, "MOST_LEFT", 3)
+    hangs = threading.Event()
+
+    async def give_up_and_up() -> None:
+        calls = Blocking(most=1)
+        for _ in range(4):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.001):
+                    await calls.call(hangs.wait, 60)
+        with pytest.raises(OSError, match="still hang"):
+            await calls.call(hangs.wait, 60)
+        hangs.set()
+        calls.close()
+        assert await calls.call(divmod, 7, 3) == (2, 1)
+
+    asyncio.run(give_up_and_up())
+
+
 def test_so_many_are_made_at_a_time() -> None:
     running, most = 0, 0
     lock = threading.Lock()
