@@ -65,6 +65,7 @@ class MemoryStore:
         self._seen = threading.local()
         self._programs: dict[ProgramHash, bytes] = {}
         self._runs: dict[RunId, MemoryRun] = {}
+        self._children: dict[RunId, list[RunId]] = {}  # forgotten ones, too
         self._records = MemoryRecords(self)
         self._dead: set[InterpreterId] = set()
         self._closed = False
@@ -131,7 +132,12 @@ class MemoryStore:
         if new.first_event is not None:
             self._append(run, (new.first_event,))
         self._runs[new.id] = run
+        self._note_parent(run)
         return True
+
+    def _note_parent(self, run: MemoryRun) -> None:
+        if run.parent is not None:
+            self._children.setdefault(run.parent, []).append(run.id)
 
     def hasten(self) -> None:
         """Let runs that were ready before the clock was set back go on, in the open transaction."""
@@ -371,6 +377,10 @@ class MemoryStore:
                 return False
             self._within("forget")
             del self._runs[run]
+            for child in self._children.pop(run, ()):
+                orphan = self._runs.get(child)
+                if orphan is not None and orphan.parent == run:
+                    orphan.parent = None
             return True
 
     def chunks(self, run: RunId, names: Sequence[str]) -> dict[str, bytes]:
@@ -594,6 +604,7 @@ class MemoryStore:
                 receipts={entry.message.id: entry for entry, _ in image.inbox},
                 unread={entry.number: entry for entry, consumed in image.inbox if not consumed},
             )  # fmt: skip
+            self._note_parent(self._runs[row.id])
             return self._row(self._runs[row.id])
 
     # Changes

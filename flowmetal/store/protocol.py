@@ -366,7 +366,10 @@ class Store(Protocol):
         """Let go of a part of a run's past. Raises Conflict if the claim no longer holds."""
 
     def forget(self, run: RunId) -> bool:
-        """Delete a run that has ended, and all that belongs to it. False: it is driven, or goes on."""
+        """Delete a run that has ended, and all that belongs to it. False: it is driven, or goes on.
+
+        Its children have no parent any more: another run may have its id one day.
+        """
 
     def commit(self, claim: Claim, commit: Commit) -> Claim:
         """Make one step durable and return the claim for the next. Raises Conflict or StoreError."""

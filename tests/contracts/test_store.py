@@ -1141,6 +1141,18 @@ class StoreContract:
         assert len(world.bob.events(R1)) == 6
         assert len(world.bob.chunk_names(R1)) == 5
 
+    def test_the_children_of_a_run_that_is_forgotten_are_not_those_of_a_later_one_of_its_id(
+        self, world: World
+    ) -> None:
+        begin(world.ann)
+        begin(world.ann, R2, parent=R1)
+        world.ann.commit(take(world.ann), step(RunState.COMPLETED, release=True, result=b"r"))
+        assert [row.id for row in world.bob.runs(RunQuery(parents=(R1,)))] == [R2]
+        assert world.bob.forget(R1)
+        begin(world.ann)
+        assert world.bob.runs(RunQuery(parents=(R1,))) == []
+        assert row(world.ann, R2).parent is None
+
     def test_only_a_run_that_has_ended_is_forgotten(self, world: World) -> None:
         claim = self.with_a_past(world)
         assert not world.bob.forget(R1)

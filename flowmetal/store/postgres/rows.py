@@ -263,17 +263,24 @@ def select_runs(query: RunQuery) -> tuple[str, list[Any]]:
     return f"{select} ORDER BY created_us DESC, run.id DESC LIMIT %s", [*values, query.limit]
 
 
-DELETE_RUN = tuple(
-    f"DELETE FROM flowmetal.{table} WHERE {column} = %s"
-    for table, column in (
-        ("event", "run"),
-        ("message", "run"),
-        ("chunk", "run"),
-        ("head", "number"),
-        ("run", "number"),
-    )
+_ORPHAN = (
+    "UPDATE flowmetal.run SET parent = NULL"
+    " WHERE parent = (SELECT id FROM flowmetal.run WHERE number = %s)"
 )
-"""What deletes a run and all that belongs to it, by its number."""
+DELETE_RUN = (
+    _ORPHAN,
+    *(
+        f"DELETE FROM flowmetal.{table} WHERE {column} = %s"
+        for table, column in (
+            ("event", "run"),
+            ("message", "run"),
+            ("chunk", "run"),
+            ("head", "number"),
+            ("run", "number"),
+        )
+    ),
+)
+"""What deletes a run and all that belongs to it, by its number. Its children are nobody's then."""
 
 
 def event(row: Row) -> Event:

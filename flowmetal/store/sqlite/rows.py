@@ -275,8 +275,12 @@ def latest_snapshot(execute: Callable[..., sqlite3.Cursor], number: int) -> byte
 
 
 def delete_run(execute: Callable[..., object], number: int) -> None:
-    """Delete a run and all that belongs to it; its number is not given again."""
+    """Delete a run and all that belongs to it; its number is not given again, and its children are nobody's."""
     execute(_NOTE_FORGOTTEN, (number,))
+    execute(
+        "UPDATE run SET parent = NULL WHERE parent = (SELECT id FROM run WHERE number = ?)",
+        (number,),
+    )
     execute("DELETE FROM event WHERE key BETWEEN ? AND ?", events_range(number, 0, -1)[:2])
     for table, column in (
         ("message", "run"),
