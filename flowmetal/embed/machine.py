@@ -26,6 +26,7 @@ from flowmetal.values import ErrorValue, FlowError, Value, keyword
 from flowmetal.values.meter import DEFAULT, Limits
 from flowmetal.vm import machine as vm
 from flowmetal.vm.effects import COMPILE
+from flowmetal.vm.errors import as_data
 from flowmetal.vm.link import Image, Linker
 from flowmetal.vm.restarts import Restart, invoke_restart, restarts
 from flowmetal.vm.state import Cancel, Turn
@@ -57,10 +58,11 @@ class Machine:
 
         ``seed`` decides what ``rand`` gives, ``limits`` what one instruction and
         one fiber may use. Raises RunError FM1120 or FM1121 if there is no
-        such function or it does not take these arguments.
+        such function or it does not take these arguments, FlowError for one that is no data.
         """
         name = entry if "/" in entry else f"{program.entry}/{entry}"
-        self._state: State = vm.start(image_of(program), name, arguments, RunId(run), seed)
+        given = tuple(as_data(argument, "an argument of a machine") for argument in arguments)
+        self._state: State = vm.start(image_of(program), name, given, RunId(run), seed)
         self._state.limits = limits
 
     @classmethod
@@ -119,9 +121,13 @@ class Machine:
         """Answer effect ``number`` with data or an error; ``run`` takes it in.
 
         Results that arrive between two turns are taken in by ``at_us``, then by number.
+        Raises FlowError :data/not-data for a value that is no data; then nothing has changed.
         """
         raised = error.error if isinstance(error, FlowError) else error
-        fact = EffectResult(EffectNumber(number), value, raised)
+        if raised is not None:
+            raised = as_data(raised, "the error of an effect")
+        data = as_data(value, "the result of an effect")
+        fact = EffectResult(EffectNumber(number), data, raised)
         vm.deliver(self._state, fact, at_us, number)
 
     def cancel(self, reason: str = "", *, at_us: int = 0) -> None:

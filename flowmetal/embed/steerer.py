@@ -135,9 +135,12 @@ class Steerer(ABC):
     ) -> None:
         """Raise another error where a run failed: its :type, message and data (a map, or nil)."""
         from flowmetal.runtime.reviving import Throw
+        from flowmetal.vm.errors import as_data
 
-        fields = data if isinstance(data, Map) else hash_map(())
-        error = ErrorValue(keyword(type), message, fields)
+        fields = as_data(data, "the data of an error")
+        error = ErrorValue(
+            keyword(type), message, fields if isinstance(fields, Map) else hash_map(())
+        )
         self._revive(run, Throw(error), here, grants)
 
     def _revive(self, run: str, revival: Revival, here: bool, grants: RunGrants | None) -> None:

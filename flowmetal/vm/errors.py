@@ -12,7 +12,7 @@ from flowmetal.values import (
     require_realised,
 )
 from flowmetal.values.classes import CLASSES_BY_NAME, ancestry
-from flowmetal.values.codec import check_parts
+from flowmetal.values.codec import check_parts, decode_data, encode_data
 from flowmetal.values.codec_format import TooLarge
 from flowmetal.values.error_classes import also_caught, class_of_error
 
@@ -62,3 +62,13 @@ def check_data(value: Value, what: str) -> None:
     except DataError as error:
         require_realised(value)
         raise flow_error("FM0311", "data/not-data", f"{what}: {error.message}") from None
+
+
+def as_data(value: Value, what: str) -> Value:
+    """Return what enters a machine from the hands of its host: as it comes back from its bytes, and as any history
+    of it says. Raises FlowError as ``check_data`` does.
+
+    So lists and dictionaries of Python, which msgpack takes for its own, are vectors and maps in a machine.
+    """
+    check_data(value, what)
+    return decode_data(encode_data(value))

@@ -28,7 +28,7 @@ from flowmetal.values import (
 )
 from flowmetal.values.errors import flow_error
 from flowmetal.vm.calls import arity_error
-from flowmetal.vm.errors import RESTART, check_data
+from flowmetal.vm.errors import RESTART, as_data
 from flowmetal.vm.state import Closure, Fiber, FiberStatus, Machine, MachineStatus, Native
 from flowmetal.vm.tracing import place, waiting_for
 from flowmetal.vm.unwinding import offers, search
@@ -99,9 +99,8 @@ def invoke_restart(machine: Machine, name: Keyword, arguments: Sequence[Value]) 
     fiber = failed_fiber(machine)
     if fiber is None:
         raise flow_error("FM0342", "restart/unknown", "nothing failed: there is nothing to restart")
-    for argument in arguments:
-        check_data(argument, "an argument of a restart")
-    choice = chosen(machine, fiber, name, arguments)
+    given = tuple(as_data(argument, "an argument of a restart") for argument in arguments)
+    choice = chosen(machine, fiber, name, given)
     fiber.status = FiberStatus.READY
     fiber.error = None
     machine.status = MachineStatus.READY

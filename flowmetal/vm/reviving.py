@@ -19,7 +19,7 @@ from flowmetal.effects.requests import EffectRequest
 from flowmetal.ids import EffectNumber
 from flowmetal.values import ErrorValue, Value
 from flowmetal.values.errors import flow_error
-from flowmetal.vm.errors import check_data
+from flowmetal.vm.errors import as_data
 from flowmetal.vm.fibers import note_asked, wake
 from flowmetal.vm.restarts import failed_fiber
 from flowmetal.vm.returning import finish_frame
@@ -65,7 +65,7 @@ def retry(machine: Machine) -> None:
 
 def supply(machine: Machine, value: Value) -> None:
     """Let ``value`` take the place of what failed. Raises FlowError :data/not-data."""
-    check_data(value, "the value")
+    value = as_data(value, "the value")
     fiber = _failed(machine)
     frame = fiber.frames[-1]
     op, operand = frame.body.body.instructions[frame.pc]
@@ -82,7 +82,7 @@ def supply(machine: Machine, value: Value) -> None:
 
 def throw(machine: Machine, error: ErrorValue) -> None:
     """Raise another error in place of the one that nobody took. Raises FlowError :data/not-data."""
-    check_data(error, "the error")
+    error = as_data(error, "the error")
     fiber = _failed(machine)
     _stand_up(machine, fiber)
     raise_error(machine, fiber, error)

@@ -381,6 +381,23 @@ def test_only_data_takes_the_place_of_what_failed(engine: Engine) -> None:
     assert engine.view(run).state == "failed"
 
 
+def test_lists_and_dictionaries_of_python_take_the_place_of_what_failed_as_vectors_and_maps(
+    engine: Engine,
+) -> None:
+    given = {"a": [1, {"b": [2, 3]}]}
+    run = failed(engine, "(defn main [] (shaky 7))")
+    engine.supply(run, given)
+    given["a"].append(4)  # what is in the history stays
+    assert ended(engine, run) == '{"a" [1 {"b" [2 3]}]}'
+    assert engine.verify(run).problems == []
+
+    run = failed(engine, "(defn main [] (shaky 7))")
+    engine.throw(run, "card/declined", "no money", {"amount": [10]})
+    view = engine.drive(run)
+    assert view.error is not None
+    assert pr_str(view.error.data) == '{"amount" [10]}'
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -4,7 +4,7 @@ from flowmetal.embed.machine import Machine, image_of
 from flowmetal.embed.natives import natives
 from flowmetal.errors import RunError
 from flowmetal.ids import RunId
-from flowmetal.values import ErrorValue, vector
+from flowmetal.values import ErrorValue, FlowError, pr_str, vector
 from flowmetal.values.meter import DEFAULT
 from flowmetal.vm import machine as vm
 from flowmetal.vm import reviving
@@ -82,6 +82,18 @@ def test_results_enter_by_their_time_and_not_by_their_arrival() -> None:
     made.run()
     made.deliver(2, "c")
     assert made.run().result == vector(["a", "c"])
+
+
+def test_what_the_host_gives_a_machine_is_data_as_it_comes_back_from_a_snapshot() -> None:
+    made = Machine(program("(defn main [x] [x (perform :time/now {})])"), {"a": [1]})
+    made.run()
+    with pytest.raises(FlowError, match="is not data"):
+        made.deliver(1, object())
+    made.deliver(1, [{"b": 2}])
+    restored = Machine.restore(made.snapshot(), program("(defn main [x] [x (perform :time/now {})])"))
+    assert pr_str(restored.run().result) == '[{"a" [1]} [{"b" 2}]]'
+    with pytest.raises(FlowError, match="is not data"):
+        Machine(program("(defn main [x] x)"), object())
 
 
 def test_an_error_that_parks_a_run_leaves_what_came_with_it_for_later() -> None:
