@@ -7,6 +7,7 @@ import sys
 import click
 
 from flowmetal.cli.guard import print_diagnostics
+from flowmetal.cli.options import standard_input
 from flowmetal.cli.output import OutputLost, complain, say
 from flowmetal.errors import Diagnostic, ReadError
 
@@ -30,7 +31,7 @@ def command(check: bool, files: tuple[str, ...]) -> int:
     names = source_names(files)
     # All of them before the first is written: what cannot be read is to have changed nothing.
     sources = [
-        read_source_file(name, sys.stdin.buffer.read() if name == STDIN else None) for name in names
+        read_source_file(name, standard_input("FILE") if name == STDIN else None) for name in names
     ]
     changed, wrong = 0, list[Diagnostic]()
     for name, file in zip(names, sources, strict=True):

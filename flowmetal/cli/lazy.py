@@ -40,7 +40,11 @@ class LazyGroup(click.Group):
         module = importlib.import_module(self.verbs[cmd_name][0])
         command = module.command
         assert isinstance(command, click.Command)
+        _say_help(command.get_help_option(ctx))
         return command
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        return _say_help(super().get_help_option(ctx))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -61,6 +65,21 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in self.verbs.items()])
 
 
+def _say_help(option: click.Option | None) -> click.Option | None:
+    """Let help be printed as all results are: click's own printing knows nothing of a full disk."""
+
+    def show(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
+        if wanted and not ctx.resilient_parsing:
+            from flowmetal.cli.output import say
+
+            say(ctx.get_help())
+            ctx.exit()
+
+    if option is not None:
+        option.callback = show
+    return option
+
+
 def _version_option(name: str) -> click.Option:
     """Return ``--version``, which says the version and where it runs."""
 
@@ -69,8 +88,9 @@ def _version_option(name: str) -> click.Option:
             import platform
 
             from flowmetal._version import __version__
+            from flowmetal.cli.output import say
 
-            click.echo(f"{name} {__version__} (Python {platform.python_version()})")
+            say(f"{name} {__version__} (Python {platform.python_version()})")
             ctx.exit()
 
     return click.Option(

@@ -150,7 +150,7 @@ def read_json(text: str, option: str) -> Any:
     from flowmetal.embed.files import read_bytes, read_json_value
 
     if text == "-":
-        return read_json_value(_standard_input(option), "standard input", option)
+        return read_json_value(standard_input(option), "standard input", option)
     if text.startswith("@"):
         return read_json_value(read_bytes(text[1:]), text[1:], option)
     return read_json_value(text.encode("utf-8", "surrogateescape"), option, option)
@@ -161,7 +161,7 @@ def read_json_lines(name: str, option: str) -> list[Any]:
     from flowmetal.embed.files import read_bytes, read_json_value
 
     place = "standard input" if name == "-" else name
-    data = _standard_input(option) if name == "-" else read_bytes(name)
+    data = standard_input(option) if name == "-" else read_bytes(name)
     return [
         read_json_value(line, f"{place}, line {number}", option)
         for number, line in enumerate(data.split(b"\n"), 1)
@@ -169,7 +169,7 @@ def read_json_lines(name: str, option: str) -> list[Any]:
     ]
 
 
-def _standard_input(option: str) -> bytes:
+def standard_input(option: str) -> bytes:
     """Return all of standard input. Raises UsageError FM1303."""
     try:
         return sys.stdin.buffer.read()
@@ -178,7 +178,7 @@ def _standard_input(option: str) -> bytes:
         raise UsageError(
             "FM1303",
             f"{option}: standard input cannot be read: {why}",
-            hint="pipe the text into the command, or name a file as @FILE",
+            hint="pipe the text into the command, or name a file",
         ) from None
 
 

@@ -53,18 +53,27 @@ class PlainScreen:
 
 
 def lines_of(stream: BinaryIO) -> Iterator[str]:
-    """Yield the lines that come in, as they come. Raises UsageError FM1304 for bytes that are not UTF-8."""
-    for number, line in enumerate(stream, 1):
-        try:
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as fault:
-            from flowmetal.errors import UsageError
+    """Yield the lines that come in, as they come.
 
-            raise UsageError(
-                "FM1304",
-                f"the input is not UTF-8: byte {fault.object[fault.start]:#04x} in line {number}",
-                hint="send it as UTF-8; what came before that line has been evaluated",
-            ) from None
+    Raises UsageError FM1303 if they cannot be read, FM1304 for bytes that are not UTF-8.
+    """
+    from flowmetal.errors import UsageError
+
+    try:
+        for number, line in enumerate(stream, 1):
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as fault:
+        raise UsageError(
+            "FM1304",
+            f"the input is not UTF-8: byte {fault.object[fault.start]:#04x} in line {number}",
+            hint="send it as UTF-8; what came before that line has been evaluated",
+        ) from None
+    except OSError as problem:
+        raise UsageError(
+            "FM1303",
+            f"standard input cannot be read: {(problem.strerror or str(problem)).lower()}",
+            hint="pipe the forms into the command",
+        ) from None
 
 
 def converse_piped(conversation: Conversation, lines: Iterable[str]) -> int:

@@ -17,7 +17,7 @@ def test_help_of_a_program_loads_no_verb() -> None:
         "group.main(['--help'], standalone_mode=False)\n"
         "loaded = [m for m in sys.modules if m.startswith('flowmetal.')]\n"
         "assert set(loaded) <= {'flowmetal._version', 'flowmetal.cli', 'flowmetal.cli.lazy',"
-        " 'flowmetal.cli.fmvm'}, loaded"
+        " 'flowmetal.cli.fmvm', 'flowmetal.cli.output'}, loaded"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 

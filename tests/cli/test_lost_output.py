@@ -126,6 +126,17 @@ def test_a_list_says_what_it_cannot_be_written_to(fmvm: Command) -> None:
     assert fmvm("events", "no", stdout=without_reader()).returncode == 2
 
 
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("ps", "--help")])
+def test_help_that_cannot_be_written_is_no_mistake_of_ours(
+    fmvm: Command, words: tuple[str, ...]
+) -> None:
+    with open("/dev/full", "w") as full:
+        made = fmvm(*words, stdout=full)
+    assert made.returncode == 2
+    assert "nothing can be written to standard output: no space left" in made.stderr
+    assert fmvm(*words, stdout=without_reader()).returncode == 0
+
+
 def test_a_stream_that_is_closed_is_no_trouble(fmvm: Command) -> None:
     fmvm("start", "p.flow", stdout=subprocess.DEVNULL)
     assert fmvm("ps", preexec_fn=lambda: os.close(1)).returncode == 0
@@ -146,6 +157,19 @@ def test_json_is_json_whatever_standard_output_can_take(
         assert text in json.dumps(
             [json.loads(line) for line in shown.stdout.splitlines()], ensure_ascii=False
         )
+
+
+@pytest.mark.parametrize("verb", [("fmvm", "repl"), ("fmc", "fmt", "-")])
+def test_forms_and_sources_that_cannot_be_read_are_a_mistake_in_the_call(
+    tmp_path: Path, verb: tuple[str, ...]
+) -> None:
+    with (tmp_path / "written").open("wb") as other:
+        refused = subprocess.run(
+            [sys.executable, "-m", "flowmetal.cli", *verb],
+            stdin=other, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert refused.returncode == 2
+    assert "standard input cannot be read" in refused.stderr
 
 
 @pytest.mark.parametrize("words", [("--input", "-"), ("--each", "-")])

@@ -90,7 +90,9 @@ def test_what_the_host_gives_a_machine_is_data_as_it_comes_back_from_a_snapshot(
     with pytest.raises(FlowError, match="is not data"):
         made.deliver(1, object())
     made.deliver(1, [{"b": 2}])
-    restored = Machine.restore(made.snapshot(), program("(defn main [x] [x (perform :time/now {})])"))
+    restored = Machine.restore(
+        made.snapshot(), program("(defn main [x] [x (perform :time/now {})])")
+    )
     assert pr_str(restored.run().result) == '[{"a" [1]} [{"b" 2}]]'
     with pytest.raises(FlowError, match="is not data"):
         Machine(program("(defn main [x] x)"), object())
