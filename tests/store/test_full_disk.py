@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -108,6 +108,19 @@ def test_a_full_disk_has_no_room_for_a_new_store_and_is_left_as_it_was(small_dis
     assert full.value.code in ("FM1007", "FM1008")
     (small_disk / "ballast").unlink()
     open_claimed(small_disk / "store.db")[0].close()
+
+
+def test_a_store_that_is_opened_on_a_full_disk_says_that_it_is_full(small_disk: Path) -> None:
+    open_claimed(small_disk / "store.db")[0].close()
+    with suppress(OSError), (small_disk / "ballast").open("wb", buffering=0) as ballast:
+        while True:
+            ballast.write(bytes(4096))
+    with pytest.raises(StoreError, match="the disk is full") as full:
+        SqliteStore(small_disk / "store.db").run(RUN)
+    assert full.value.diagnostics[0].help == ("make room; the store goes on by itself",)
+    (small_disk / "ballast").unlink()
+    with closing(SqliteStore(small_disk / "store.db")) as store:
+        assert store.run(RUN) is not None
 
 
 def test_a_disk_that_becomes_read_only_refuses_and_keeps(small_disk: Path) -> None:

@@ -33,6 +33,11 @@ _SQLITE = {
     sqlite3.SQLITE_TOOBIG:   ("FM1021", "a part of the run is too big for {path}",    "keep big values outside of the run"),
 }
 
+# The index of the log cannot grow: its pages are written when it is made, so that no step finds out later. Not FM1007:
+# where that happens within a commit, the log may have the commit already.
+_NO_ROOM = ("FM1008", "the disk is full: {path} cannot be used ({detail})", _MAKE_ROOM)
+_SHMSIZE = sqlite3.SQLITE_IOERR | 19 << 8  # SQLITE_IOERR_SHMSIZE
+
 _OF_ANOTHER_TYPE = frozenset((
     sqlite3.SQLITE_CONSTRAINT | 5 << 8,   # SQLITE_CONSTRAINT_NOTNULL
     sqlite3.SQLITE_CONSTRAINT | 12 << 8,  # SQLITE_CONSTRAINT_DATATYPE
@@ -54,6 +59,8 @@ _SYSTEM = {
 def from_sqlite(error: sqlite3.Error, path: Path) -> Exception:
     """Return the StoreError for what SQLite raised, or the error itself if it is ours."""
     found = _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    if getattr(error, "sqlite_errorcode", 0) == _SHMSIZE:
+        found = _NO_ROOM
     if str(error) == "unsupported file format":
         return _said(_SQLITE[sqlite3.SQLITE_CORRUPT], path, str(error))
     if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_ERROR and "transact" not in str(
