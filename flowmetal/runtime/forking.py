@@ -162,8 +162,9 @@ class _Forking:
         machine = self.machine
         machine.run = self.id
         machine.generation += 1
-        origin = {_FROM: self.row.id, _AT: self.at, _TO: self.id, _GENERATION: machine.generation}
-        self._record(kinds.FORKED, "", 0, encode_data(hash_map(origin.items())))
+        origin = ((_FROM, self.row.id), (_AT, self.at), (_TO, self.id))
+        stands = ((_GENERATION, machine.generation), (_FUEL, machine.fuel_used))
+        self._record(kinds.FORKED, "", 0, encode_data(hash_map((*origin, *stands))))
         if self.new_program is not None:
             upgrading = upgrading_of(self.host, machine, self.new_program)
             upgrading.check(self.row.id)

@@ -180,11 +180,17 @@ def feed(past: Past, event: Event) -> None:
 def _approach(past: Past, event: Event) -> bool:
     """Compute up to where an event found the machine. Say whether it is one that found it somewhere.
 
-    An upgrade does as what enters does: from there on another program has computed.
+    An upgrade does as what enters does: from there on another program has computed; and so does a fork: until
+    there ``(run-id)`` was that of the first run.
     """
     match event.kind:
         case kinds.RESOLVED | kinds.EFFECT_FAILED | kinds.OVERDUE:
             past.run_to(_data(event).get(_FUEL))
+        case kinds.FORKED:
+            fuel = _data(event).get(_FUEL)
+            if type(fuel) is not int or fuel <= past.machine.fuel_used:  # as far as one knows
+                return False
+            past.run_to(fuel)
         case kinds.CANCELLING:
             fuel = _data(event).get(_FUEL)
             came_with_revival = past.is_revived and fuel <= past.machine.fuel_used

@@ -106,6 +106,23 @@ def test_what_was_asked_for_and_given_up_on_the_way_is_in_the_history_of_the_for
             assert engine.verify(made.id).problems == []
 
 
+def test_what_was_asked_for_under_the_id_of_the_first_run_is_in_the_history_of_the_fork() -> None:
+    source = """(ns i (:require [flow.event :refer [receive!]]))
+      (defn main []
+        (receive! :a)
+        (receive! (str (run-id)) {:timeout #dur "1ms" :else nil})
+        (receive! (str (run-id)) {:timeout #dur "2ms" :else :done}))"""
+    with flowmetal.Engine("memory:") as engine:
+        run, _ = engine.start(flowmetal.compile(source), id="first")
+        engine.signal(run, "a")
+        assert pr_str(engine.result(run)) == ":done"
+        for at in [event.seq for event in engine.events(run)][2:-2]:
+            made = engine.fork(run, at=at, perform=True)
+            assert engine.verify(made.id).problems == []
+            assert pr_str(engine.result(made.id)) == ":done"
+            assert engine.verify(made.id).problems == []
+
+
 @pytest.fixture(params=["memory", "postgresql"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path):
     with flowmetal.Engine(url_of(request.param, request, tmp_path)) as opened:
