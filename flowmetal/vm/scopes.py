@@ -20,10 +20,11 @@ from flowmetal.values import (
 )
 from flowmetal.values.cells import BROKEN, KEPT, OPEN, VOID
 from flowmetal.values.errors import flow_error
-from flowmetal.vm.errors import FIBER_CANCELLED, NO_FAILURES
+from flowmetal.vm.errors import CANCELLED, FIBER_CANCELLED, NO_FAILURES
 from flowmetal.vm.fibers import (
     Suspended,
     block,
+    is_shielded,
     need_promise,
     open_scope,
     settle,
@@ -80,6 +81,7 @@ def _wait(machine: Machine, fiber: Fiber, promise: Value) -> Value:
         if verdict is not None and verdict.error is wanted.value:  # it did not end in another way
             raise Suspended(verdict)
         if wanted.value.type is FIBER_CANCELLED:  # with this one, perhaps: then nothing has failed
+            _end_with_scope(machine, fiber)
             check_cancellation(machine, fiber)
         raise FlowError(wanted.value)
     if (
@@ -95,6 +97,22 @@ def _wait(machine: Machine, fiber: Fiber, promise: Value) -> Value:
         if wanted.ticket:
             wanted.state = VOID  # it is in queues already: what it would be given is nobody's
         raise
+
+
+def _end_with_scope(machine: Machine, fiber: Fiber) -> None:
+    """Cancel a fiber now that would be as soon as a cancellation further out has got to the scope that it is in."""
+    inner = fiber
+    while not is_shielded(inner, -1):
+        scope = machine.scopes.get(inner.home)
+        if scope is None or scope.owner == inner.number:
+            return
+        owner = machine.fibers[scope.owner]
+        stack = owner.frames[scope.depth].stack
+        at = _pending_at(stack)
+        if at >= 0 and stack[at].error.type is CANCELLED:
+            cancel(machine, fiber, Cancellation("its scope has ended", fiber.home))
+            return
+        inner = owner
 
 
 def _wait_ticket(machine: Machine, fiber: Fiber, ticket: Value) -> Value:

@@ -624,6 +624,39 @@ def test_who_awaits_a_fiber_that_is_cancelled_with_it_is_cancelled_and_has_not_f
     assert logged(text).output == " "
 
 
+@pytest.mark.parametrize(
+    "awaits",
+    [
+        "(all! (await! x))",
+        "(scope! [t] (await! (spawn! (fn [] (await! x)))))",
+        "(all! (all! (await! x)))",
+        "(pmap! await! [x x])",
+        '(with-timeout! #dur "9s" (all! (await! x)))',
+    ],
+)
+def test_who_awaits_a_fiber_in_a_scope_that_is_cancelled_with_it_has_not_failed(
+    awaits: str,
+) -> None:
+    text = f"""(try (scope! [s]
+       (let [x (spawn! (fn [] (sleep! #dur "9s")))]
+         (spawn! (fn [] (try {awaits} (catch :default e (note! :handled)))))
+         (sleep! #dur "1s") {FAIL}))
+       (catch :my/error e (note! (:suppressed (ex-data e)))))"""
+    assert logged(text).output == " "
+
+
+def test_what_clean_up_awaits_fails_though_a_cancellation_has_begun_it() -> None:
+    text = f"""(try (scope! [s]
+       (spawn! (fn [] (try (sleep! #dur "9s")
+                        (finally
+                          (let [x (spawn! (fn [] (sleep! #dur "9s")))]
+                            (try (all! (await! x) (cancel! x "no"))
+                              (catch :fiber/cancelled e (note! :handled))))))))
+       (sleep! #dur "1s") {FAIL})
+       (catch :my/error e (note! (:suppressed (ex-data e)))))"""
+    assert logged(text).output == ":handled  "
+
+
 SLOW = '(spawn! (fn [] (sleep! (seconds 2)) (try (throw (ex-info "no" {:type :x})) (finally (sleep! (seconds 120))))))'
 
 
