@@ -186,9 +186,10 @@ def _promised(active: ActiveRun, pending: Pending, found: Map) -> Value:
     body = _body(found)
     if not _get(found, "failed"):
         return body
-    if not isinstance(body, ErrorValue):
+    if not isinstance(body, ErrorValue) or body.type.text == CANCELLED_TYPE:
         name = pending.request.args.get(_NAME)
         message = f"the promise {getattr(name, 'text', name)} was broken"
+        # Whoever broke it was cancelled, and this run is not.
         body = effect_error("FM0735", "promise/broken", message, {"value": body})
     raise _Failed(body)
 

@@ -560,6 +560,27 @@ def test_a_promise_of_several_runs(engine) -> None:
     assert result(engine, text) == "{:value {:a 1}}"
 
 
+@pytest.mark.parametrize("engine", ["memory", "sqlite", "postgresql"], indirect=True)
+def test_who_waits_for_what_a_cancelled_run_was_to_do_is_not_cancelled(engine) -> None:
+    text = """(defn maker [name]
+                (try (event/receive! :never)
+                     (catch :flow/cancelled e (event/break-shared! name e) (throw e))))
+              (defn seller []
+                (let [request (event/receive-request! :buy)]
+                  (try (event/receive! :never)
+                       (catch :flow/cancelled e (event/reject! request e) (throw e)))))
+              (defn type-of [f] (try (f) (catch :default e [(:type e) (ex-message (:value (ex-data e)))])))
+              (defn main []
+                (let [m (start! maker ["p"]) s (start! seller [])]
+                  (all! (type-of (fn [] (event/await-shared! "p")))
+                        (type-of (fn [] (event/ask! s :buy)))
+                        (do (sleep! #dur "50ms") (cancel! m "no more") (cancel! s "no more") nil))))"""
+    head = "(require '[flow.async :refer [all!]])"
+    assert result(engine, head + text) == (
+        '[[:promise/broken "no more"] [:promise/broken "no more"] nil]'
+    )
+
+
 def test_a_topic(engine) -> None:
     text = """(defn main []
       (event/publish! :t 0)
