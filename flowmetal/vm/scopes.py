@@ -133,6 +133,9 @@ def _deliver(machine: Machine, fiber: Fiber, promise: Value, value: Value) -> bo
 def _fail(machine: Machine, fiber: Fiber, promise: Value, error: Value) -> bool:
     if not isinstance(error, ErrorValue):
         raise flow_error("FM0501", "type/mismatch", f"`fail!` needs an error, got {show(error)}")
+    if error.type is CANCELLED:  # of whoever was to keep it: those who wait are not cancelled
+        message = f"the promise was given up: {error.message}"
+        error = flow_error("FM0742", "fiber/cancelled", message).error
     return settle(machine, _open_end("fail!", promise), BROKEN, error)
 
 

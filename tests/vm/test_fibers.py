@@ -91,6 +91,19 @@ def test_a_deadlock_is_an_error_that_says_where_each_fiber_stands() -> None:
     assert "waits for a promise" in turn.error.message
 
 
+def test_who_waits_for_what_a_cancelled_fiber_was_to_deliver_is_not_cancelled() -> None:
+    world = World(
+        f"""(defn main []
+              (let [p (promise!)
+                    maker (spawn! (fn [] (try {SLOW} (catch :flow/cancelled e (fail! p e) (throw e)))))
+                    waiter (spawn! (fn [] (try (await! p) (catch :default e [(:type e) (ex-message e)]))))]
+                (sleep! #dur "1s")
+                (cancel! maker "no more")
+                (await! waiter)))"""
+    )
+    assert pr_str(world.finish().result) == '[:fiber/cancelled "the promise was given up: no more"]'
+
+
 def test_a_delay_that_two_fibers_force_is_computed_once() -> None:
     world = World(
         f"(defn main [] (let [n (atom 0) d (delay {SLOW} (swap! n inc))] [(all! @d (force d)) @n (realized? d)]))"
