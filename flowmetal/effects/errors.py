@@ -154,11 +154,16 @@ class _Leaving:
 
 def as_data(kind: str, error: object) -> ErrorValue:
     """Return an error that strangers' code has made: as it enters a run, or what keeps it from that."""
+    if not isinstance(error, ErrorValue):
+        return no_error(kind, "it is another value")
     try:
-        found = decode_data(encode_data(error))
+        found = decode_data(error_bytes(error))
     except Exception as problem:  # whatever they have put into it
         return no_error(kind, getattr(problem, "message", None) or type(problem).__name__)
-    return found if isinstance(found, ErrorValue) else no_error(kind, "it is another value")
+    assert isinstance(found, ErrorValue)
+    if found.type.text == CANCELLED_TYPE:  # which is nobody's but of whoever stops this run
+        return connector_failed(kind, f"{kind} was cancelled: {found.message}")
+    return found
 
 
 def no_error(kind: str, why: str) -> ErrorValue:

@@ -26,6 +26,7 @@ from flowmetal.values import (
     keyword,
     pr_str,
 )
+from flowmetal.values.printing import show_whole
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -296,7 +297,7 @@ def diagnostic_of(error: ErrorValue, context: tuple[str, ...] = ()) -> Diagnosti
         if isinstance(each, ErrorValue):
             notes.append(f"failed too: {pr_str(each.type)}: {each.message}")
     if len(data):
-        notes.append(f"data {pr_str(data, 200)}")
+        notes.append(f"data {show_whole(data, 200)}")
     return Diagnostic(
         error.code or pr_str(error.type),
         error.message or "the program threw an error without a message",

@@ -101,6 +101,11 @@ def show(value: Value) -> str:
     return _Printer(True, _SHOW_LIMIT, _SHOW_LENGTH, _SHOW_LEVEL, True).text(value)
 
 
+def show_whole(value: Value, limit: int) -> str:
+    """Return the readable form cut after so many characters alone; it raises nothing either."""
+    return _Printer(True, limit, None, None, True).text(value)
+
+
 def describe(value: Value) -> str:
     """Return what a message calls a value: ``the string "2"``, ``nil``."""
     kind = KINDS[type(value)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import flowmetal
+from flowmetal.embed.asking import Thrown
 from flowmetal.values import pr_str
 from tests.stores import url_of
 
@@ -16,6 +17,8 @@ TEXT = """(ns shop (:require [flow.event :as event :refer [defquery query receiv
 (defquery total "The sum." [factor] (* factor (reduce + @orders)))
 (defquery many [] (map inc (range 3)))
 (defquery wrong [] (throw (ex-info "no total" {:type :shop/none :n 1})))
+(defquery odd [] (throw (ex-info "odd" {:type :shop/odd :f inc :xs (map inc [1])})))
+(defquery stopped [] (throw (ex-info "stop" {:type :flow/cancelled})))
 (defn till [] (loop [] (let [n (receive! :order)] (when n (swap! orders conj n) (recur)))) :closed)
 (defn asks [run name args] (apply query run name args))
 (defn tries [run name] (try (query run name) (catch :default e [(:type e) (:run (ex-data e)) (ex-message e)])))
@@ -53,6 +56,22 @@ def test_what_a_query_throws_reaches_whoever_asked_with_the_run(engine: flowmeta
     engine.interpret(until_idle=True)
     found = engine.result(start(engine, "tries", till, "wrong"))
     assert pr_str(found) == f'[:shop/none "{till}" "no total"]'
+
+
+def test_whatever_a_query_throws_is_an_error_that_the_asker_can_catch(
+    engine: flowmetal.Engine,
+) -> None:
+    till = start(engine, "till")
+    engine.interpret(until_idle=True)
+    found = engine.result(start(engine, "tries", till, "odd"))
+    assert pr_str(found) == f'[:shop/odd "{till}" "odd"]'
+    found = engine.result(start(engine, "tries", till, "stopped"))
+    assert pr_str(found) == '[:connector/failed nil "run/query was cancelled: stop"]'
+    with pytest.raises(Thrown) as caught:
+        engine.query(till, "odd")
+    assert caught.value.diagnostics[0].notes == (
+        "data {:type :shop/odd, :f #fn[flow.core/inc], :xs (...)}",
+    )
 
 
 def test_a_question_that_has_no_answer_says_why(engine: flowmetal.Engine) -> None:
