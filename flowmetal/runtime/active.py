@@ -119,6 +119,7 @@ class ActiveRun:
     output: list[str] = field(default_factory=list)
     has_started: bool = False  # it has started another run
     is_new: bool = False  # it was never driven before
+    created_us: int = 0
     is_crowded: Callable[[], bool] | None = None  # says whether other runs find no room here
     when_committed: Callable[[], None] | None = None  # called once
     claimed_us: int = 0  # monotonic
@@ -412,6 +413,13 @@ class ActiveRun:
         return idempotency_key(self.machine.run, self.machine.generation, request)
 
     def signal_id_of(self, request: EffectRequest) -> str:
-        """Return the id under which a signal comes in once: the one that is given, or the key."""
+        """Return the id under which a signal comes in once: the one that is given, or one of this run's own."""
         given = request.args.get(_ID)
-        return self.key_of(request) if given is None else signal_name(given)
+        return self.message_id_of(request) if given is None else signal_name(given)
+
+    def message_id_of(self, request: EffectRequest) -> str:
+        """Return the id under which what the run says to others comes in once, however often it is said.
+
+        Who hears it may live for years, and remember what a run has said that had this id before and is forgotten.
+        """
+        return f"{self.key_of(request)}/{self.created_us}"

@@ -192,7 +192,7 @@ def _await_run(active: ActiveRun, args: _Arguments) -> Operation:
 def _cancel(active: ActiveRun, args: _Arguments) -> Operation:
     reason = str(args.get("reason") or "")
     body = hash_map(((keyword("reason"), reason), (keyword("now"), False)))
-    message = Message(active.key_of(args.request), "cancel", "", encode_data(body))
+    message = Message(active.message_id_of(args.request), "cancel", "", encode_data(body))
     return SendMessage(args.run("run"), message)
 
 
@@ -245,7 +245,7 @@ def _settle(active: ActiveRun, args: _Arguments) -> Operation:
 
 def _publish(active: ActiveRun, args: _Arguments) -> Operation:
     # In a retried body, it is the same message in every attempt.
-    id_ = active.key_of(args.request) if is_of_a_step(args.request) else ""
+    id_ = active.message_id_of(args.request) if is_of_a_step(args.request) else ""
     return Publish(args.name("topic"), args.body("value"), id_)
 
 

@@ -72,6 +72,7 @@ def open_run(
         row.program,
         seen=row.received,
         is_new=loaded.snapshot is None,
+        created_us=row.created_us,
         claimed_us=taken_us,
         committed_us=host.clock.monotonic_us(),
         chain=_chain(host, loaded),

@@ -47,6 +47,38 @@ def waiting(engine: Engine, n: int = 30) -> str:
     return run
 
 
+TOLD = """
+(ns told (:require [flow.event :refer [publish! receive! set-status! signal! subscribe!]]))
+(defn listen []
+  (let [news (subscribe! "news")]
+    (loop [heard []]
+      (set-status! heard)
+      (recur (conj heard (receive! :report) (receive! news))))))
+(defn stand [] (receive! :never))
+(defn main [n]
+  (when (= n 1) (start! listen [] {:id "listener" :on-parent-end :keep}))
+  (receive! :go)
+  (let [listener (start! listen [] {:id "listener" :if-exists :attach})
+        one (start! stand [] {:id (str "one-" n)})]
+    (signal! listener :report n)
+    (step! "publish" {:retry 2} (publish! "news" (- n)))
+    (cancel! one)))
+"""
+
+
+def test_what_a_run_says_is_heard_though_one_of_its_id_that_is_forgotten_has_said_it(
+    engine: Engine,
+) -> None:
+    for n in (1, 2):
+        engine.start(compile(TOLD), [n], id="report")
+        engine.interpret(until_idle=True)
+        engine.signal("report", "go")
+        engine.interpret(until_idle=True)
+        assert engine.view("report").state == "completed"
+        assert "report" in engine.collect(Retention(ended_us=0)).runs
+    assert pr_str(engine.view("listener").status) == "[1 -1 2 -2]"
+
+
 def test_a_run_that_ended_long_ago_goes_whole(engine: Engine) -> None:
     run, _ = engine.start(compile("(defn main [] 1)"))
     assert engine.result(run) == 1
