@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import count
 from typing import TypeAlias
 
 from flowmetal.bytecode.code import MOST_SLOTS, Body
@@ -73,9 +75,15 @@ from flowmetal.ids import CodeHash
 Uses: TypeAlias = dict[Binding, int]
 
 
-def emit_function(node: Function, uses: Uses) -> tuple[FunctionCode, dict[CodeHash, FunctionCode]]:
-    """Emit a function that captures nothing. Return it and all functions, nested ones first."""
-    emitter = _Emitter(uses)
+def emit_function(
+    node: Function, uses: Uses, known: Mapping[CodeHash, FunctionCode]
+) -> tuple[FunctionCode, dict[CodeHash, FunctionCode]]:
+    """Emit a function that captures nothing. Return it and all functions, nested ones first.
+
+    ``known`` are those that the module has: none of the new ones is taken for one of them that
+    stands elsewhere.
+    """
+    emitter = _Emitter(uses, known)
     start: Step = Emit(node, Use.VALUE)
     follow(emitter.visit, start)
     assert emitter.last is not None
@@ -85,8 +93,9 @@ def emit_function(node: Function, uses: Uses) -> tuple[FunctionCode, dict[CodeHa
 class _Emitter:
     """Walks the tree of one top-level form. ``bodies`` are those begun, innermost last."""
 
-    def __init__(self, uses: Uses) -> None:
+    def __init__(self, uses: Uses, known: Mapping[CodeHash, FunctionCode]) -> None:
         self.uses = uses
+        self._known = known
         self.functions: dict[CodeHash, FunctionCode] = {}
         self.last: FunctionCode | None = None
         self._bodies: list[BodyState] = []
@@ -185,8 +194,21 @@ class _Emitter:
             capture_names=tuple(visible_name(binding.name) for binding in node.captures),
             flags=frozenset({"sealed"}) if node.sealed else frozenset(),
         )
-        self.functions.setdefault(made.hash, made)
-        self.last = made
+        self.last = self._told_apart(made)
+        self.functions[self.last.hash] = self.last
+
+    def _told_apart(self, made: FunctionCode) -> FunctionCode:
+        """Return the function, marked if one of the same name and code stands elsewhere in the module.
+
+        The hash knows nothing of places: under one hash both would have those of one of them.
+        """
+        first = made
+        for number in count(2):
+            twin = self.functions.get(made.hash) or self._known.get(made.hash)
+            if twin is None or twin == made:
+                return made
+            made = replace(first, flags=first.flags | {f"twin-{number}"})
+        raise AssertionError("numbers have no end")
 
     def _close(self, outer: BodyState, node: Function, use: Use) -> None:
         for binding in node.captures:

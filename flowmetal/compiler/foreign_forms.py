@@ -100,7 +100,7 @@ def native_definition(
     body = Operation(place, Op.WRITE, (Local(place, parameter),))
     arity = Arity(place, Target((parameter,), "function"), False, body)
     node = Function(place, full, (), (arity,), 1)
-    function, functions = emit_function(node, Counter({parameter: 1}))
+    function, functions = emit_function(node, Counter({parameter: 1}), {})
     made = Definition(full, DefinitionKind.FUNCTION, function.hash, None, meta, place)
     return made, functions
 

@@ -190,7 +190,7 @@ class TopLevel:
             self._break(form.local_name, form.meta)
             return
         self._declare_inner(context)
-        definition, functions = _definition(context, form, node)
+        definition, functions = _definition(context, form, node, self.functions)
         self.doings[form.name] = (frozenset(context.unit.performs), frozenset(context.unit.calls))
         space.define(info_of(definition))
         self._load(definition, functions, form.span)
@@ -219,7 +219,8 @@ class TopLevel:
         if isinstance(node, Constant) and not self._switching and not self._begins:
             return
         self._calls_main = self._calls_main or mentions_main(ask.form)
-        function, functions = emit_function(_thunk(node, TOP_LEVEL), context.scope.uses)
+        thunk = _thunk(node, TOP_LEVEL)
+        function, functions = emit_function(thunk, context.scope.uses, self.functions)
         made = Definition("", DefinitionKind.EXPRESSION, function.hash, None, None, ask.span)
         if isinstance(node, Constant) and not self._switching:
             # It does nothing, and is kept only as the value of a script.
@@ -343,7 +344,7 @@ assert set(EXPANDERS) >= NAMESPACE_FORMS
 
 
 def _definition(
-    context: Context, form: DefForm, node: Node
+    context: Context, form: DefForm, node: Node, known: Mapping[CodeHash, FunctionCode]
 ) -> tuple[Definition, dict[CodeHash, FunctionCode]]:
     """Make the definition of a var: a function, a constant, or something to be computed."""
     if isinstance(node, Constant):
@@ -357,7 +358,7 @@ def _definition(
         kind = DefinitionKind.FUNCTION
     else:
         node, kind = _thunk(node, form.name), DefinitionKind.INITIALISER
-    function, functions = emit_function(node, context.scope.uses)
+    function, functions = emit_function(node, context.scope.uses, known)
     return Definition(form.name, kind, function.hash, None, form.meta, form.span), functions
 
 

@@ -393,3 +393,12 @@ def test_a_referred_name_is_defined_only_if_the_library_lends_it():
     assert (only.code, only.message) == ("FM0206", "`a` already means lib.x/a")
     assert str(only.span) == "demo.flow:1:47"
     compilation.module("(ns demo (:require [lib.x :refer :all])) (defn a [] 2)")
+
+
+def test_equal_code_under_one_name_keeps_the_places_of_each():
+    text = "(ns demo)\n(defn f []\n  [(fn g [] (h 1))\n   (fn g [] (h 1))])\n(defn h [x] x)\n(h 2)\n(h 2)"
+    made = Compilation().module(text.replace("(ns demo)\n", "(ns demo) (declare h)\n"))
+    places = [(f.name, f.bodies[0].positions[0].line) for f in made.functions]
+    assert sorted(place for place in places if place[0] in ("demo/f/g", "top level")) == [
+        ("demo/f/g", 3), ("demo/f/g", 4), ("top level", 6), ("top level", 7),
+    ]  # fmt: skip

@@ -360,5 +360,5 @@ def test_a_function_with_more_locals_than_a_file_can_hold_is_refused_where_it_st
     bindings = tuple(Binding("p", place, 1) for _ in range(MOST_SLOTS + 1))
     arity = Arity(place, Target(bindings, "function"), False, Constant(place, None))
     with pytest.raises(CompileError, match=r"65,536 parameters and locals") as caught:
-        emit_function(Function(place, "demo/f", (), (arity,), 1), Counter())
+        emit_function(Function(place, "demo/f", (), (arity,), 1), Counter(), {})
     assert str(caught.value.diagnostics[0].span) == "demo.flow:3:5"
