@@ -173,8 +173,15 @@ def _named_text(value: Value) -> str:
 
 
 def _regex_body(pattern: str) -> str:
-    """Escape the double quotes of a pattern that are not escaped yet."""
-    return re.sub(r'(\\.)|"', lambda m: m.group(1) or '\\"', pattern, flags=re.DOTALL)
+    """Escape the double quotes of a pattern that are not escaped yet; between \\Q and \\E nothing can be."""
+    return re.sub(r'\\Q(.*?)(?:\\E|\Z)|\\.|"', _escaped_part, pattern, flags=re.DOTALL)
+
+
+def _escaped_part(part: re.Match[str]) -> str:
+    text = part.group()
+    if text.startswith("\\Q"):
+        return "\\Q" + part.group(1).replace('"', '\\E\\"\\Q') + "\\E"
+    return '\\"' if text == '"' else text
 
 
 _SCALARS: Final[dict[int, Callable[[Value], str]]] = {
