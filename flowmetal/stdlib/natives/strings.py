@@ -169,8 +169,8 @@ def escape(text: Value, replacements: Value) -> str:
     text = _said("escape", text)
     charge(len(text) >> 3)
     for c in text:
-        by = replacements.get(char(c), MISSING)
-        parts.append(c if by is MISSING else to_text(by))
+        by = replacements.get(char(c))
+        parts.append(c if by is None or by is False else to_text(by))
         size += len(parts[-1])
         allow_characters("escape", size)
     return "".join(parts)
