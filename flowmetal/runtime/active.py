@@ -188,6 +188,7 @@ class ActiveRun:
             waiting=encode_waiting(progress.effects.values()) if changed else None,
             progress=progress.encode() if changed else None,
             seen=self.seen,
+            heeds=step.state is RunState.PAUSED,  # a cancellation is not to lie unread
             consumed=self.consumed,
             release=leaves,
             snapshot_format=0 if encoded is None else encoded.version,

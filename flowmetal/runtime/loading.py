@@ -18,7 +18,7 @@ from flowmetal.runtime.host import Host
 from flowmetal.runtime.inheriting import inherited_of
 from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.local import Locals, run_info
-from flowmetal.runtime.messages import CANCEL, PAUSE, number_of, take_message
+from flowmetal.runtime.messages import CANCEL, PAUSE, number_of, pause_if_asked, take_message
 from flowmetal.runtime.opening import take_up
 from flowmetal.runtime.progress import decode_progress
 from flowmetal.runtime.starting import decode_input
@@ -117,6 +117,8 @@ def open_run(
             active.consumed.append(message.number)  # of a pause that is over
         elif active.is_driven():
             carry_out(active, take_message(active, message))
+    if active.is_driven():
+        carry_out(active, pause_if_asked(active))
     return active
 
 

@@ -7,16 +7,14 @@ up: {:value} or {:error}). A kind that this version does not know stays in the i
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Final
 
 from flowmetal.effects import events as kinds
 from flowmetal.effects.errors import cancelled
-from flowmetal.errors import Conflict, RunError
 from flowmetal.runtime.active import ActiveRun, Step
 from flowmetal.runtime.committing import Steps
 from flowmetal.store.operations.answers import PREFIX
-from flowmetal.store.protocol import NOT_SAID, InboxRow, NewEvent, RunState
+from flowmetal.store.protocol import NOT_SAID, InboxRow, RunState
 from flowmetal.values import Map, Value, hash_map, keyword
 from flowmetal.values.codec import decode_data, encode_data
 from flowmetal.vm.machine import deliver
@@ -51,6 +49,7 @@ def take_messages(active: ActiveRun) -> Steps[None]:
         if not active.is_driven():
             return
     active.seen = max(active.seen, received)  # those between were consumed before
+    yield from pause_if_asked(active)
 
 
 def take_message(active: ActiveRun, row: InboxRow) -> Steps[None]:
@@ -66,7 +65,6 @@ def take_message(active: ActiveRun, row: InboxRow) -> Steps[None]:
             if active.pausing is not None:  # this one stands for both, whatever becomes of it
                 active.consumed.append(active.pausing.number)
             active.pausing = row
-            yield from pause_if_asked(active)
         case "decide":
             _decide(active, row)
         case "late":
@@ -151,7 +149,8 @@ def pause_if_asked(active: ActiveRun) -> Steps[None]:
     """Pause the run, once nothing is being performed that must not be broken off.
 
     What is at-most-once would be in doubt for ever. Until it has ended nothing else begins, and the
-    message stays in the inbox.
+    message stays in the inbox. All messages are looked at before: a cancellation ends the pause, and one that comes
+    just then is a Conflict.
     """
     row = active.pausing
     if row is None or any(
@@ -162,16 +161,6 @@ def pause_if_asked(active: ActiveRun) -> Steps[None]:
     active.consumed.append(row.number)
     active.record(kinds.PAUSED, "", 0, row.message.body or encode_data(None), row.time_us)
     yield Step(RunState.PAUSED, leave=True)
-    _go_on_if_cancelled(active, row)
-
-
-def _go_on_if_cancelled(active: ActiveRun, row: InboxRow) -> None:
-    """Let a run go on whose cancellation came behind its pause: whoever sent it saw no run that is paused."""
-    store, run = active.host.store, active.machine.run
-    if any(later.message.kind == CANCEL for later in store.inbox(run, row.number)):
-        event = NewEvent(kinds.UNPAUSED, "", 0, encode_data(None))
-        with suppress(RunError, Conflict):  # somebody else was faster
-            store.set_state(run, (RunState.PAUSED,), RunState.READY, event)
 
 
 def _body(row: InboxRow) -> tuple[str, bool]:

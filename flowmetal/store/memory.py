@@ -303,9 +303,11 @@ class MemoryStore:
             return None
         return run
 
-    def _current(self, claim: Claim) -> MemoryRun:
+    def _current(self, claim: Claim, commit: Commit | None = None) -> MemoryRun:
         run = self._holder(claim)
         if run is None or run.seq != claim.seq:
+            raise rules.lost_claim(claim.run)
+        if commit is not None and commit.heeds and run.received > commit.seen:
             raise rules.lost_claim(claim.run)
         return run
 
@@ -391,7 +393,7 @@ class MemoryStore:
 
     def commit(self, claim: Claim, commit: Commit) -> Claim:
         with self._writing("commit"):
-            run = self._current(claim)
+            run = self._current(claim, commit)
             self._within("commit")
             return self._apply(run, claim, commit)
 
@@ -401,7 +403,7 @@ class MemoryStore:
             answers: list[Claim | Conflict] = []
             for claim, commit in steps:
                 try:
-                    answers.append(self._apply(self._current(claim), claim, commit))
+                    answers.append(self._apply(self._current(claim, commit), claim, commit))
                 except Conflict as conflict:
                     answers.append(conflict)
             return answers

@@ -228,6 +228,7 @@ class Commit(NamedTuple):
     operations: Sequence[Asked] = ()
     chain: bytes | None = None  # None: unchanged
     keep: bool = False
+    heeds: bool = False  # Conflict if a message came that is not ``seen``
     revived: bool = False  # it was parked and goes on, or is queued as before: in line again
     program: ProgramHash | None = (
         None  # the run goes on in this one, which is stored; None: unchanged

@@ -1071,6 +1071,27 @@ class StoreContract:
         assert found.state is (RunState.READY if was_made else RunState.COMPLETED)
         assert (world.ann.run(R1) is not None) is was_made
 
+    @pytest.mark.parametrize("together", [False, True])
+    def test_a_step_that_heeds_is_refused_if_a_message_came_that_it_has_not_seen(
+        self, world: World, together: bool
+    ) -> None:
+        for run in (R1, R2):
+            begin(world.ann, run)
+        first, other = take(world.ann), take(world.ann, R2)
+        world.ann.send(R1, signal("a"))
+        world.ann.send(R1, signal("b"))
+        pause = step(RunState.PAUSED, seen=1, heeds=True, release=True)
+        if together:
+            answers = world.ann.commit_all([(first, pause), (other, step())])
+            assert [isinstance(each, Conflict) for each in answers] == [True, False]
+        else:
+            with pytest.raises(Conflict):
+                world.ann.commit(first, pause)
+        found = row(world.ann)
+        assert (found.state, found.seq) == (RunState.RUNNING, first.seq)
+        world.ann.commit(first, pause._replace(seen=2))
+        assert row(world.ann).state is RunState.PAUSED
+
     # The past
 
     def with_a_past(self, world: World) -> Claim:

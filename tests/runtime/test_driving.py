@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import time
 from dataclasses import replace
@@ -92,6 +93,38 @@ def test_a_run_that_is_paused_and_then_cancelled_while_it_is_driven_is_driven_to
     sleep = ("time/sleep", args(**{"for": Duration(HOUR_US)}))
     bench.start(sequence(("t/f", args()), sleep))
     assert bench.drive().state is RunState.CANCELLED
+
+
+@pytest.mark.parametrize("nth", range(1, 6))
+def test_a_run_that_is_cancelled_just_when_it_pauses_ends_though_its_interpreter_dies(
+    nth: int,
+) -> None:
+    bench = Bench()
+    commits = itertools.count(1)
+    ours = 0
+
+    def dies(point: str) -> None:
+        nonlocal ours
+        if point == "before commit" and (ours := next(commits)) == nth:
+            bench.cancel("enough")
+        elif point == "after commit" and ours == nth:
+            raise Death(point)
+
+    def pauses(_: Value) -> None:
+        bench.send("pause", "", b"")
+        bench.store.hooks = dies
+
+    bench.world.functions = {"t/f": pauses}
+    sleep = ("time/sleep", args(**{"for": Duration(HOUR_US)}))
+    bench.start(sequence(("t/f", args()), sleep))
+    with contextlib.suppress(Death):
+        bench.drive()
+    bench.store.hooks = None
+    bench.die()
+    if ours < nth:  # it has paused before
+        assert bench.drive().state is RunState.PAUSED
+    else:
+        assert bench.drive().state is RunState.CANCELLED
 
 
 def test_a_lease_is_renewed_at_a_third_and_given_up_at_two_thirds() -> None:

@@ -32,7 +32,7 @@ _NEVER = (1 << 63) - 1  # a message number that no run reaches
 # fmt: off
 _GIVEN = (
     ("id", "text"), ("epoch", "bigint"), ("seq", "bigint"), ("owner", "text"),
-    ("after", "bigint"), ("seen", "bigint"), ("state", "text"), ("due_us", "bigint"),
+    ("after", "bigint"), ("seen", "bigint"), ("latest", "bigint"), ("state", "text"), ("due_us", "bigint"),
     ("ended", "boolean"), ("release", "boolean"), ("kept", "boolean"), ("snapshot", "bytea"),
     ("format", "integer"),
     ("waiting", "bytea"), ("progress", "bytea"), ("result", "bytea"), ("error", "bytea"),
@@ -73,7 +73,8 @@ _STEP = """, step AS (
     lease_expires_us = CASE WHEN NOT target.release THEN head.lease_expires_us ELSE 0 END
   FROM target, clock
   WHERE head.number = target.number
-    AND head.epoch = target.epoch AND head.seq = target.seq AND head.owner = target.owner{all}
+    AND head.epoch = target.epoch AND head.seq = target.seq AND head.owner = target.owner
+    AND head.received <= target.latest{all}
   RETURNING target.id, head.received
 )"""
 
@@ -184,6 +185,7 @@ def _given(claim: Claim, commit: Commit) -> tuple[Any, ...]:
     return (
         *(claim.run, claim.epoch, claim.seq, claim.owner, claim.seq + len(commit.events)),
         commit.seen if commit.state is RunState.WAITING else _NEVER,
+        commit.seen if commit.heeds else _NEVER,
         stored.value,
         rules.due_us(stored, commit.wake_at_us, parked=commit.release),
         *(commit.state in ENDED, commit.release, keeps, None if keeps else commit.snapshot),

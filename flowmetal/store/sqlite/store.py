@@ -72,7 +72,7 @@ _STEP = """
     snapshot = CASE WHEN ? THEN NULL ELSE coalesce(?, snapshot) END, snapshot_format = coalesce(?, snapshot_format),
     waiting = coalesce(?, waiting), progress = coalesce(?, progress), chain = coalesce(?, chain),
     result = ?, error = ?, {release}
-  WHERE number = ? AND epoch = ? AND seq = ? AND owner = ?
+  WHERE number = ? AND epoch = ? AND seq = ? AND owner = ? AND received <= ?
   RETURNING received"""
 _KEEP = _STEP.format(release="attempts = 1")
 _RELEASE = _STEP.format(release="attempts = 0, owner = NULL, lease_boot_us = 0")
@@ -482,6 +482,7 @@ class SqliteStore:
                 None if commit.snapshot is None else commit.snapshot_format,
                 *(commit.waiting, commit.progress, commit.chain, commit.result, commit.error),
                 *(number, claim.epoch, claim.seq, claim.owner),
+                commit.seen if commit.heeds else _NEVER,
             ),
         ).fetchall()
         if not changed:
