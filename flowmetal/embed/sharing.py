@@ -96,6 +96,8 @@ def perform(store: Store, operation: Operation) -> Map:
     if isinstance(error, ErrorValue):
         code = error.code or "FM0703"
         hint = next(iter(remedies_of(code)), None)
+        if code == "FM1021":  # in a program it may be something else that is not kept
+            hint = "write it in other characters"
         raise _REFUSED.get(code, RunError)(code, error.message or "it is refused", hint=hint)
     return found
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import flowmetal
+from flowmetal.errors import RunError
 from flowmetal.values import keyword, vector
 
 TEXTS = pytest.mark.parametrize("text", ["a\0b", "\ud800"], ids=["nul", "half"])
@@ -19,6 +20,17 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         postgres: Any = request.getfixturevalue("postgres")
         return postgres.new_store()
     return "memory:" if request.param == "memory" else f"sqlite:{tmp_path}/runs.db"
+
+
+@TEXTS
+def test_who_names_a_callback_so_is_told_what_to_do(store: str, text: str) -> None:
+    with flowmetal.Engine(store) as engine:
+        for name in (engine.complete_callback, engine.beat_callback):
+            with pytest.raises(RunError) as caught:
+                name(text)
+            assert [(each.code, each.help) for each in caught.value.diagnostics] == [
+                ("FM1021", ("write it in other characters",))
+            ]
 
 
 @TEXTS
