@@ -38,7 +38,7 @@ from flowmetal.runtime.inheriting import (
 )
 from flowmetal.runtime.opening import due_us, in_doubt
 from flowmetal.runtime.options import Options, lasting_key, options_of
-from flowmetal.runtime.past import Past, events_of, has_ended, machine_at, program_at
+from flowmetal.runtime.past import events_of, has_ended, machine_at, program_at
 from flowmetal.runtime.progress import Pending, Progress, decode_progress
 from flowmetal.runtime.retry import ONCE
 from flowmetal.runtime.starting import input_of_fork
@@ -49,10 +49,10 @@ from flowmetal.store.chain import beginning as chain_beginning
 from flowmetal.store.chain import extended, length
 from flowmetal.store.protocol import Event, InboxRow, Message, RunRow, RunState
 from flowmetal.store.transfer import pack
-from flowmetal.values import ErrorValue, Map, Value, hash_map, keyword
+from flowmetal.values import ErrorValue, Keyword, Map, Value, hash_map, keyword
 from flowmetal.values.codec import decode_data, encode_data
 from flowmetal.vm.machine import deliver
-from flowmetal.vm.state import FiberStatus, MachineStatus
+from flowmetal.vm.state import FiberStatus, Machine, MachineStatus
 
 _VALUE, _ERROR, _FUEL = map(keyword, ("value", "error", "fuel"))
 _FROM, _AT, _TO, _GENERATION = map(keyword, ("from", "at", "to", "generation"))
@@ -60,6 +60,9 @@ _ID, _REASON, _WHOLE, _DOUBTFUL = map(keyword, ("id", "reason", "whole", "doubtf
 
 _AGAIN: Final = frozenset(("run/await", "promise/await"))
 """Waits that change nothing where they wait: the fork asks for itself."""
+
+_FACTS: Final = frozenset((kinds.RESOLVED, kinds.EFFECT_FAILED, kinds.CANCELLING, kinds.OVERDUE))
+"""What enters a machine: what it asks for behind such an event comes of it."""
 
 _TRIES: Final = 5
 
@@ -102,8 +105,7 @@ def fork(
     """
     for _ in range(_TRIES):
         row = _row(host, run)
-        past = machine_at(host, row, at)
-        forking = _Forking(host, row, past, id, at, choices or Choices({}), program)
+        forking = _Forking(host, row, id, at, choices or Choices({}), program)
         now = _row(host, run)
         # Else it has gone on from there, or its history was trimmed while it was read.
         is_earlier = at is not None and at < row.seq
@@ -123,7 +125,6 @@ class _Forking:
         self,
         host: Host,
         row: RunRow,
-        past: Past,
         id: RunId,
         at: int | None,
         choices: Choices,
@@ -131,8 +132,6 @@ class _Forking:
     ) -> None:
         self.host = host
         self.row = row
-        self.machine = past.machine
-        self.past = past
         self.id = id
         self.at = row.seq if at is None else at
         self.is_latest = self.at == row.seq
@@ -142,6 +141,11 @@ class _Forking:
         first = length(row.anchor) if row.anchor else 0
         self.events = list(events_of(host, row.id, first, self.at))
         self.requested = {e.effect: e for e in self.events if e.kind == kinds.REQUESTED}
+        self.stands: tuple[tuple[Keyword, Value], ...] = ()
+        past = machine_at(host, row, at, there=self._begin_there)
+        self.past, self.machine = past, past.machine
+        if not self.stands:
+            self._begin(past.machine)
         # What the machine asks for on its way from the event to where it waits. All else that is open
         # was asked for in the first run, though its history, which was trimmed, need not say so.
         self.new = {request.number for request in past.asked} - self.requested.keys()
@@ -160,11 +164,8 @@ class _Forking:
         program = program_at(self.host, self.row, self.at)
         self._write_missing_output()
         machine = self.machine
-        machine.run = self.id
-        machine.generation += 1
         origin = ((_FROM, self.row.id), (_AT, self.at), (_TO, self.id))
-        stands = ((_GENERATION, machine.generation), (_FUEL, machine.fuel_used))
-        self._record(kinds.FORKED, "", 0, encode_data(hash_map((*origin, *stands))))
+        self._record(kinds.FORKED, "", 0, encode_data(hash_map((*origin, *self.stands))))
         if self.new_program is not None:
             upgrading = upgrading_of(self.host, machine, self.new_program)
             upgrading.check(self.row.id)
@@ -208,6 +209,22 @@ class _Forking:
         return Fork(
             self.id, parts, tuple(self.held), tuple(sorted(self.inherited)), tuple(self.events)
         )
+
+    def _begin_there(self, machine: Machine) -> None:
+        """Let the fork begin at the event, unless the first run had asked for something since its last fact: then what
+        it has computed to that end is a part of the history, and so of the first run."""
+        for event in reversed(self.events):
+            if event.kind == kinds.REQUESTED:
+                return
+            if event.kind in _FACTS:
+                break
+        self._begin(machine)
+
+    def _begin(self, machine: Machine) -> None:
+        """Let what the machine computes from now on be the fork's."""
+        machine.run = self.id
+        machine.generation += 1
+        self.stands = ((_GENERATION, machine.generation), (_FUEL, machine.fuel_used))
 
     def _state(self) -> RunState:
         status = self.machine.status

@@ -86,11 +86,18 @@ class Past:
         self.output += turn.output
 
 
-def machine_at(host: Host, row: RunRow, at: int | None = None, image: Image | None = None) -> Past:
+def machine_at(
+    host: Host,
+    row: RunRow,
+    at: int | None = None,
+    image: Image | None = None,
+    *,
+    there: Callable[[Machine], None] = lambda machine: None,
+) -> Past:
     """Build the machine of a run as it stood after event ``at`` (None: as it stands).
 
     ``image`` is one of the program that the run had then (``program_at``) and may be changed; by
-    default the host's own.
+    default the host's own. ``there`` gets an earlier machine before it computes from the event to where it waits.
     Raises RunError FM1130 if there is no such event, FM1131 if the history does not
     fit the program, or what is needed of it was trimmed.
     """
@@ -114,6 +121,7 @@ def machine_at(host: Host, row: RunRow, at: int | None = None, image: Image | No
         feed(past, event)
     if past.seq < at:
         raise _trimmed(past.seq + 1)
+    there(past.machine)
     if any(_approach(past, event) for event in events_of(host, row.id, at, row.seq)):
         return past
     if completed:  # so it ends, from here on

@@ -123,6 +123,19 @@ def test_what_was_asked_for_under_the_id_of_the_first_run_is_in_the_history_of_t
             assert engine.verify(made.id).problems == []
 
 
+def test_what_a_fork_asks_for_after_its_point_it_asks_under_its_own_id() -> None:
+    source = """(ns i (:require [flow.event :refer [keep-shared! receive!]]))
+      (defn main [] (receive! :go) (keep-shared! (run-id) 1))"""
+    with flowmetal.Engine("memory:") as engine:
+        run, _ = engine.start(flowmetal.compile(source), id="first")
+        engine.signal(run, "go")
+        assert engine.result(run) is True
+        answered = next(e.seq for e in engine.events(run) if e.kind == "effect-resolved")
+        made = engine.fork(run, at=answered)
+        assert engine.result(made.id) is True  # it is the first to keep a promise of that name
+        assert engine.verify(made.id).problems == []
+
+
 @pytest.fixture(params=["memory", "postgresql"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path):
     with flowmetal.Engine(url_of(request.param, request, tmp_path)) as opened:
