@@ -139,8 +139,9 @@ class BodyBuilder:
         label.pc = self.pc
         self._barrier = self.pc
 
-    def loop_start(self) -> int:
-        """Return this place as the target of a LOOP."""
+    def start(self) -> int:
+        """Return this place as the target of a LOOP or the beginning of what is protected: what
+        comes before it is not taken back any more."""
         self._barrier = self.pc
         return self.pc
 

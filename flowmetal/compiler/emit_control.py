@@ -146,7 +146,7 @@ def emit_loop(body: BodyState, node: Loop, use: Use, uses: Mapping[Binding, int]
     own = {binding: body.slots.pop(binding) for binding in bindings}
     body.forget_dead(uses, node.span)
     body.slots.update(own)
-    body.loops[node.target] = builder.loop_start()
+    body.loops[node.target] = builder.start()
     yield Emit(node.body, use)
     del body.loops[node.target]
     body.unbind(list(bindings))
@@ -218,7 +218,7 @@ def emit_try(body: BodyState, node: Try, use: Use) -> Steps:
         selectors.append(slot)
     if not builder.alive:
         return
-    depth, start = builder.depth, builder.pc
+    depth, start = builder.depth, builder.start()
     inner = Use.VALUE if node.finally_ is not None or use is Use.TAIL else use
     yield Emit(node.body, inner)
     protected = builder.pc
@@ -281,7 +281,7 @@ def emit_bind(body: BodyState, node: Bind, use: Use) -> Steps:
         return
     index = body.function.constants.names(node.names)
     builder.emit(Op.BIND, index, span=node.span, count=len(node.names))
-    depth, start = builder.depth, builder.pc
+    depth, start = builder.depth, builder.start()
     yield Emit(node.body, Use.VALUE)
     body.constant(None, node.span)
     builder.protect(start, builder.pc, cleanup, depth, HandlerKind.FINALLY)

@@ -170,7 +170,7 @@ class _Emitter:
             fixed = len(arity.target.bindings) - (1 if arity.variadic else 0)
             builder = BodyBuilder(fixed, arity.variadic, node.span.path)
             body = BodyState(state, builder)
-            body.loops[arity.target] = builder.loop_start()
+            body.loops[arity.target] = builder.start()
             for binding in arity.target.bindings:
                 body.bind(binding)
             self._bodies.append(body)
