@@ -8,7 +8,7 @@ parts of one program; ``abandon`` plays the death of one of them in tests.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -139,19 +139,9 @@ class MemoryStore:
         if run.parent is not None:
             self._children.setdefault(run.parent, []).append(run.id)
 
-    def hasten(self) -> None:
-        """Let runs that were ready before the clock was set back go on, in the open transaction."""
-        now = self.now_us()
-        for run in self._runs.values():
-            is_ready = run.state is RunState.READY and run.started_us is not None
-            if is_ready and run.owner is None and (run.due_us or 0) > now:
-                run.due_us = 0
-
-    def latest_us(self) -> int:
-        """Return when the newest run was made, or a message came that is not consumed."""
-        times = [run.created_us for run in self._runs.values()]
-        unread = (message for run in self._runs.values() for message in run.unread.values())
-        return max([*times, *(message.time_us for message in unread)], default=0)
+    def kept(self) -> Iterable[MemoryRun]:
+        """Return all runs as they are kept here."""
+        return self._runs.values()
 
     def found(self, run: RunId) -> MemoryRun | None:
         """Return a run as it is kept here."""

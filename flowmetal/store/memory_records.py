@@ -111,10 +111,16 @@ class MemoryRecords:
             found.state, found.due_us = RunState.READY, 0
 
     def hasten(self) -> None:
-        self._store.hasten()
+        now = self.now_us()
+        for run in self._store.kept():
+            is_ready = run.state is RunState.READY and run.started_us is not None
+            if is_ready and run.owner is None and (run.due_us or 0) > now:
+                run.due_us = 0
 
     def latest_us(self) -> int:
-        return self._store.latest_us()
+        runs = list(self._store.kept())
+        unread = (message.time_us for run in runs for message in run.unread.values())
+        return max([*(run.created_us for run in runs), *unread], default=0)
 
     def forget(self, run: RunId, message: str) -> None:
         found = self._store.found(run)
