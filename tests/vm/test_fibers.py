@@ -194,6 +194,18 @@ def test_a_timeout_cancels_the_body_and_is_thrown() -> None:
     assert value('(with-timeout! #dur "9s" {:else :late} (sleep! #dur "1s") :done)') == ":done"
 
 
+def test_no_other_cancellation_cuts_the_clean_up_of_on_cancel_short() -> None:
+    world = World(
+        f"""(defn main []
+              (with-timeout! #dur "5s" {{:else :outer}}
+                (with-timeout! #dur "1s" {{:else :inner}}
+                  (on-cancel (do {SLOW} (print "cleaned"))
+                    (sleep! #dur "1h")))))"""
+    )
+    assert pr_str(world.finish().result) == ":outer"
+    assert world.output == "cleaned"
+
+
 def test_whoever_awaits_a_cancelled_fiber_gets_an_error_and_is_not_cancelled() -> None:
     text = f'(let [f (spawn! (fn [] {SLOW}))] (sleep! #dur "1s") (cancel! f) (try (await! f) (catch :default e (:code (ex-info "" {{:code 1}})) :told)))'
     assert value(text) == ":told"
