@@ -110,7 +110,7 @@ def show_end(engine: Engine, view: RunView, store_url: str | None, as_json: bool
             say(view.result_text())
         return 0
     if view.state == "failed":
-        complain(render(view.diagnostics(), sys.stderr, engine.sources(view.program)))
+        complain(render(view.diagnostics(), sys.stderr, engine.sources_of_failure(view.id)))
         refused = view.error is not None and (view.error.code or "").startswith("FM12")
         return REFUSED if refused else FAILED
     if view.state == "cancelled":

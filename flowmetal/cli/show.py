@@ -37,7 +37,7 @@ def command(store_url: str | None, as_json: bool, full: bool, run: str) -> None:
         ) as error:  # its snapshot cannot be read: the rest is shown all the same
             view, damage = engine.view(found), error
         now_us = engine.now_us()
-        sources = engine.sources(view.program) if view.state == "failed" else {}
+        sources = engine.sources_of_failure(found) if view.state == "failed" else {}
     if as_json:
         say_json(view.as_json())
     else:

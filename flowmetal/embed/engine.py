@@ -386,6 +386,12 @@ class Engine(Looker, Mover, Sharer, Steerer):
 
         return sources_of(self.store, program)
 
+    def sources_of_failure(self, run: str) -> dict[str, str]:
+        """Return the sources that the error of a failed run is about, by path: those before later upgrades."""
+        from flowmetal.embed.standing import program_that_failed
+
+        return self.sources(program_that_failed(self.store, self._row(run)))
+
     def difference(
         self, run: str, program: Program, arguments: Sequence[Value], entry: str = "main"
     ) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowmetal.effects.events import FAILED, UPGRADED
 from flowmetal.effects.kinds import KINDS
 from flowmetal.effects.requests import EffectRequest
 from flowmetal.embed.views import FiberView, FrameLocals
@@ -9,6 +10,7 @@ from flowmetal.ids import ProgramHash
 from flowmetal.runtime.host import Host
 from flowmetal.store.protocol import RunRow, RunState, Store
 from flowmetal.values import keyword, pr_str
+from flowmetal.values.codec import decode_data
 from flowmetal.vm.restarts import failed_fiber, restarts
 from flowmetal.vm.reviving import effect_looked_at, failed_effect
 from flowmetal.vm.scopes import waited_for
@@ -16,6 +18,9 @@ from flowmetal.vm.state import Fiber, Machine
 from flowmetal.vm.tracing import backtrace
 
 _LONGEST = 80
+
+_LAST_EVENTS = 200
+"""How far back the failure of a run is looked for: behind it there are upgrades, and little else."""
 
 
 def fibers_of(host: Host, row: RunRow) -> tuple[FiberView, ...]:
@@ -110,3 +115,15 @@ def sources_of(store: Store, program: str) -> dict[str, str]:
         return {}
     modules = read_program(data).modules
     return {m.source.path: m.source.text for m in modules if m.source is not None}
+
+
+def program_that_failed(store: Store, row: RunRow) -> str:
+    """Return the program by which a failed run failed: it may have been upgraded since, and then what its error
+    says of places is about the old one."""
+    failed_by: str | None = None
+    for event in store.events(row.id, max(0, row.seq - _LAST_EVENTS)):
+        if event.kind == FAILED:
+            failed_by = None
+        elif event.kind == UPGRADED and failed_by is None:
+            failed_by = decode_data(event.data).get(keyword("from"))
+    return failed_by or row.program

@@ -145,6 +145,20 @@ def test_runs_are_upgraded_and_looked_at_before(shell) -> None:
     assert shell("fmvm", "upgrade", "--program", "w.flow").status == 2
 
 
+def test_an_error_is_shown_in_the_source_that_it_was_raised_in_though_the_run_was_upgraded(
+    shell,
+) -> None:
+    old = "(ns f)\n(defn main [& args]\n  [(+ 1 (first args))])\n"
+    shell.write("f.flow", old)
+    assert shell("fmvm", "run", "f.flow", "a", "--id", "f").status == 1
+    for line in (";; a line\n(def other\n  [:nothing])\n", ";; another\n"):
+        shell.write("f.flow", old.replace("\n", "\n" + line, 1))
+        assert shell("fmvm", "upgrade", "f", "--program", "f.flow").status == 0
+    for shown in (shell("fmvm", "show", "f").out, shell("fmvm", "wait", "f").err):
+        assert "--> f.flow:3:4" in shown
+        assert " 3 |   [(+ 1 (first args))])\n   |    ^^^^" in shown
+
+
 def test_the_runs_of_a_deployed_program_are_upgraded_by_its_name(shell) -> None:
     parked(shell)
     assert shell("fmvm", "deploy", "w.flow", "--name", "waits").status == 0
