@@ -14,23 +14,11 @@ from flowmetal.cli.output import ago, complain, say, say_json, table
 @json_option
 def command(store_url: str | None, as_json: bool) -> None:
     """List the names of deployed programs, what each stands for and since when."""
-    from flowmetal.embed.views import iso, to_json
-
     with open_engine(store_url, must_exist=True) as engine:
         found = engine.deployed()
         now_us = engine.now_us()
     if as_json:
-        say_json(
-            [
-                {
-                    "name": one.name,
-                    "program": one.program,
-                    "deployed": iso(one.time_us),
-                    "grants": to_json(one.grants.as_data()),
-                }
-                for one in found
-            ]
-        )
+        say_json([one.as_json() for one in found])
     elif not found:
         complain("no programs are deployed")
     else:

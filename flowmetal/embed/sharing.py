@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowmetal.bytecode.code import DefinitionKind
+from flowmetal.embed.views import iso, to_json
 from flowmetal.errors import RefusedError, RunError, UsageError
 from flowmetal.errors.remedies import remedies_of
 from flowmetal.ids import ProgramHash, RunId
@@ -87,6 +88,14 @@ class DeployedProgram(NamedTuple):
     grants: RunGrants
     time_us: int
     details: Value
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "program": self.program,
+            "grants": to_json(self.grants.as_data()),
+            "time": iso(self.time_us),
+        }
 
 
 def perform(store: Store, operation: Operation) -> Map:

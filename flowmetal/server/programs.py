@@ -14,7 +14,6 @@ from starlette.routing import Route
 
 from flowmetal.embed.engine import Engine
 from flowmetal.embed.sharing import put_program
-from flowmetal.embed.views import iso, to_json
 from flowmetal.server.addresses import name_in
 from flowmetal.server.answers import answer, bad_request
 from flowmetal.server.bodies import read_body
@@ -36,15 +35,7 @@ def routes(desk: Desk, settings: Settings) -> list[Route]:
 
     async def deployed(request: Request) -> Response:
         def look(engine: Engine) -> list[dict[str, Any]]:
-            return [
-                {
-                    "name": one.name,
-                    "program": one.program,
-                    "grants": to_json(one.grants.as_data()),
-                    "time": iso(one.time_us),
-                }
-                for one in engine.deployed()
-            ]
+            return [one.as_json() for one in engine.deployed()]
 
         return answer(await desk.ask(look))
 

@@ -57,6 +57,7 @@ def test_a_program_gets_a_name_and_loses_it(shell) -> None:
     shown = shell("fmvm", "deploy", "shop.flow", "--name", "shop", "--allow-http=a.example")
     assert shown.out.startswith("shop is program ")
     (found,) = json.loads(shell("fmvm", "programs", "--json").out)
+    assert list(found) == ["name", "program", "grants", "time"]  # as over HTTP
     assert (found["name"], found["grants"]["http"]) == ("shop", ["a.example"])
     assert shell("fmvm", "run", "calls.flow").out == "7\n"
     assert shell("fmvm", "undeploy", "shop").status == 0
