@@ -40,19 +40,19 @@ def command(
 
     The run does not change, and effects are refused.
     """
-    from flowmetal.embed.asking import SOURCE, Thrown
+    from flowmetal.embed.asking import SOURCE, Thrown, printed
     from flowmetal.embed.views import to_json
-    from flowmetal.values import pr_str
 
     with open_engine(store_url, limits=limits, must_exist=True) as engine:
         found = engine.find(run)
         try:
             value = engine.eval(found, expression, at=at, fiber=fiber, frame=frame)
+            text = "" if as_json else printed(value)
         except (CompileError, ReadError, Thrown) as error:
             complain(render(error.diagnostics, sys.stderr, {SOURCE: expression}))
             return error.exit_status
     if as_json:
         say_json(to_json(value))
     else:
-        say(pr_str(value))
+        say(text)
     return 0

@@ -31,7 +31,7 @@ from flowmetal.runtime.past import machine_at, program_at
 from flowmetal.source import Source, Span
 from flowmetal.stdlib.natives.walking import unrealised_inside
 from flowmetal.store.protocol import RunRow
-from flowmetal.values import ErrorValue, FlowError, Value, list_of, symbol, vector
+from flowmetal.values import ErrorValue, FlowError, Value, list_of, pr_str, symbol, vector
 from flowmetal.vm.link import Image
 from flowmetal.vm.machine import evaluate
 from flowmetal.vm.state import Bindings, Fiber, FiberStatus, Frame, Machine, Native
@@ -156,6 +156,14 @@ def ask(host: Host, row: RunRow, text: str, place: Place, at: int | None = None)
     except FlowError as error:
         raise thrown(error.error) from None
     return value
+
+
+def printed(value: Value) -> str:
+    """Return an answer as text. Raises Thrown for one that no text has: ``(range)`` has no end."""
+    try:
+        return pr_str(value)
+    except FlowError as error:
+        raise thrown(error.error) from None
 
 
 def thrown(error: ErrorValue) -> Thrown:

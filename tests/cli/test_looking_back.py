@@ -47,6 +47,14 @@ def test_what_is_wrong_with_an_expression_is_shown_in_it(waiting) -> None:
     assert "`+` needs numbers" in shown.err
 
 
+@pytest.mark.parametrize("endless", ["(range)", "[1 (repeat 2)]"])
+def test_a_value_that_has_no_end_is_a_mistake_in_the_expression(waiting, endless: str) -> None:
+    for flags in ((), ("--json",)):
+        shown = waiting("fmvm", "eval", "p", endless, *flags)
+        assert shown.status in (1, 2)
+        assert "error[FM" in shown.err
+
+
 def test_a_place_that_is_not_there_is_named(waiting) -> None:
     assert "FM1330" in waiting("fmvm", "eval", "p", "1", "--frame", "-2").err
     assert (
