@@ -65,7 +65,7 @@ from flowmetal.values import (
     vector,
 )
 from flowmetal.values.kinds import OPAQUE
-from flowmetal.values.literals import element_twice, key_twice
+from flowmetal.values.literals import key_twice
 
 _TAG = keyword("tag")
 _RE_PATTERN = f"{CORE}/re-pattern"
@@ -278,16 +278,12 @@ def _is_computed(meta: Value) -> bool:
 def _made(form: Value, values: list[Value], meta: Value, span: Span) -> Value:
     if isinstance(form, Vector):
         return vector(values, meta)
-    # Forms that differ may mean the same: 'a and (quote a), a class by two names.
-    made: Set | Map
     if isinstance(form, Set):
-        made = set_of(values, meta)
-        wrong = element_twice(values) if len(made) != len(values) else None
-    else:
-        made = hash_map(zip(values[::2], values[1::2], strict=True), meta)
-        wrong = key_twice(values[::2]) if 2 * len(made) != len(values) else None
-    if wrong is not None:
-        raise CompileError(str(wrong.error.code), str(wrong.error.message), span)
+        return set_of(values, meta)  # forms that differ and mean one constant are no loss
+    made = hash_map(zip(values[::2], values[1::2], strict=True), meta)
+    if 2 * len(made) != len(values):
+        wrong = key_twice(values[::2]).error
+        raise CompileError(str(wrong.code), str(wrong.message), span)
     return made
 
 
