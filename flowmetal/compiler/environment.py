@@ -96,6 +96,11 @@ class Namespace:
         self.only_core: frozenset[str] | None = None
         self._vars: dict[str, VarInfo | Definition] = {}
 
+    def lend(self, name: str, full: str) -> None:
+        """Let a name mean a var unless it means one already; a definition may take it."""
+        if self.refers.setdefault(name, full) == full:
+            self.lent[name] = None
+
     def copy(self) -> Namespace:
         """Return the same names, to which others can be added."""
         made = Namespace(self.name, self.library)

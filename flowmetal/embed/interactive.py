@@ -296,7 +296,7 @@ class Interactive:
         if space is not own:
             for name in own.publics():
                 if not name.startswith("-") and not (core and core.find(name)):
-                    space.refers.setdefault(name, f"{REPL}/{name}")
+                    space.lend(name, f"{REPL}/{name}")
 
     def _remember(self, value: Value) -> None:
         values = self.machine.globals
