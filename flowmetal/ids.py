@@ -28,3 +28,10 @@ COMPILER_MACROS = frozenset(
 def flow_name(namespace: str) -> str:
     """Return our name of a namespace of Clojure's, else the name itself."""
     return "flow." + namespace[8:] if namespace.startswith("clojure.") else namespace
+
+
+def shell_word(id: str) -> str:
+    """Return an id as it is typed into a shell, which might take a part of it for something else."""
+    import shlex
+
+    return shlex.quote(id)

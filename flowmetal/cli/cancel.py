@@ -7,6 +7,7 @@ import click
 from flowmetal.cli.driving import open_engine, show_end
 from flowmetal.cli.options import host_options, json_option, store_option
 from flowmetal.cli.output import complain, say, say_json
+from flowmetal.ids import shell_word
 
 _ENDED = ("cancelled", "completed", "failed")
 
@@ -64,6 +65,6 @@ def _outcome(run: str, state: str, before: bool) -> str:
     if before:
         return (
             "has been asked to stop before, and is told so once: "
-            f"`fmvm cancel --now {run}` ends it whatever it does"
+            f"`fmvm cancel --now {shell_word(run)}` ends it whatever it does"
         )
     return "is asked to stop: its `finally` blocks run as soon as somebody drives it"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from flowmetal.cli.output import OutputLost, complain, pass_on, plain, render, say, say_json
+from flowmetal.ids import shell_word
 
 if TYPE_CHECKING:
     from flowmetal.embed.engine import Engine
@@ -70,7 +71,9 @@ def drive(engine: Engine, run: str, store_url: str | None, as_json: bool) -> int
 
 
 def _left(run: str, store_url: str | None) -> str:
-    return f"the run is in the store. Go on with: {there(f'fmvm resume {run}', store_url)}"
+    return (
+        f"the run is in the store. Go on with: {there(f'fmvm resume {shell_word(run)}', store_url)}"
+    )
 
 
 @contextlib.contextmanager
@@ -130,11 +133,11 @@ def there(command: str, store_url: str | None) -> str:
 def way_on(view: RunView) -> str:
     """Return the command with which a run that stands in a store goes on."""
     return {
-        "paused": f"fmvm unpause {view.id}",
-        "exporting": f"fmvm export {view.id}",
+        "paused": f"fmvm unpause {shell_word(view.id)}",
+        "exporting": f"fmvm export {shell_word(view.id)}",
         "moved": "fmvm import FILE.fms",
-        "failed": f"fmvm retry {view.id}",
-    }.get(view.state, f"fmvm resume {view.id}")
+        "failed": f"fmvm retry {shell_word(view.id)}",
+    }.get(view.state, f"fmvm resume {shell_word(view.id)}")
 
 
 def _as_it_is(show: Callable[[str, str], None]) -> Callable[[str, str], None]:

@@ -13,6 +13,7 @@ from flowmetal.cli.driving import open_engine
 from flowmetal.cli.options import json_option, store_option
 from flowmetal.cli.output import ago, coloured, render, say, say_json
 from flowmetal.errors import FlowmetalError
+from flowmetal.ids import shell_word
 
 if TYPE_CHECKING:
     from flowmetal.embed.views import RunView
@@ -104,7 +105,7 @@ def _ways_on(view: RunView) -> str:
     from flowmetal.values import keyword
 
     effect = next((fiber.failed for fiber in view.fibers if fiber.failed is not None), None)
-    retry = f"`fmvm retry {view.id}`"
+    retry = f"`fmvm retry {shell_word(view.id)}`"
     if effect is not None:
         return f"{retry} performs effect #{effect[0]} ({effect[1]}) again, --value, --skip, --restart and --throw do something else"
     looked_at = next((fiber.looked_at for fiber in view.fibers if fiber.looked_at), None)
@@ -112,7 +113,7 @@ def _ways_on(view: RunView) -> str:
         handled = f"effect #{looked_at[0]} ({looked_at[1]})"
         return f"{retry} with --skip or --value lets the handler go on that looked at the error of {handled}, which can be tried again then"
     if view.error is not None and keyword("compensated") in view.error.data:
-        return f"it was compensated: `fmvm fork {view.id} --at N`, or start it again"
+        return f"it was compensated: `fmvm fork {shell_word(view.id)} --at N`, or start it again"
     if view.error is not None and view.error.code in ("FM1108", "FM1138"):
         return f"{retry} takes it up again where it stands"
     return f"{retry} with --value, --skip, --restart or --throw; an error that is no effect's cannot be tried again"

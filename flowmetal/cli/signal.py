@@ -10,6 +10,7 @@ import click
 from flowmetal.cli.driving import INTERRUPTED, NOT_ENDED, open_engine
 from flowmetal.cli.options import json_option, read_duration_us, read_json, store_option
 from flowmetal.cli.output import complain, render, say, say_json
+from flowmetal.ids import shell_word
 
 if TYPE_CHECKING:
     from flowmetal.embed.engine import Engine
@@ -80,7 +81,9 @@ def _ask(
         complain(f"interrupted; the signal {name} has been sent to run {run}")
         return INTERRUPTED
     if reply is None:
-        complain(f"run {run} has not replied in time; `fmvm why {run}` says what it waits for")
+        complain(
+            f"run {run} has not replied in time; `fmvm why {shell_word(run)}` says what it waits for"
+        )
         return NOT_ENDED
     if as_json:
         say_json(to_json(reply.value))

@@ -7,6 +7,7 @@ import click
 from flowmetal.cli.driving import INTERRUPTED, NOT_ENDED, open_engine, show_end
 from flowmetal.cli.options import json_option, read_duration_us, store_option
 from flowmetal.cli.output import complain
+from flowmetal.ids import shell_word
 
 
 @click.command("wait", epilog="Example: fmvm wait 7f3c --timeout 5m")
@@ -27,7 +28,7 @@ def command(store_url: str | None, as_json: bool, timeout: str | None, run: str)
         if view is None:
             complain(
                 f"run {found} has not ended within {timeout}; "
-                f"`fmvm why {found}` says what it waits for"
+                f"`fmvm why {shell_word(found)}` says what it waits for"
             )
             return NOT_ENDED
         return show_end(engine, view, store_url, as_json)

@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from flowmetal._version import __version__
 from flowmetal.embed.config import store_url
 from flowmetal.errors import FlowmetalError
+from flowmetal.ids import shell_word
 from flowmetal.store.protocol import RunQuery, RunState, Store
 
 OLDEST_PYTHON = (3, 11)
@@ -116,7 +117,7 @@ def _store(url: str) -> Iterator[Finding]:
             if row.owner is None or store.driver(row.id) is None:
                 yield Finding(
                     "wrong", "runs", f"run {row.id} was being exported when that stopped",
-                    f"fmvm export {row.id} finishes it, fmvm export {row.id} --abandon gives it up",
+                    f"fmvm export {shell_word(row.id)} finishes it, fmvm export {shell_word(row.id)} --abandon gives it up",
                 )  # fmt: skip
         failed = store.runs(RunQuery(states=(RunState.FAILED,), limit=1000))
         if failed:

@@ -31,7 +31,7 @@ from flowmetal.errors import (
     StoreError,
     UsageError,
 )
-from flowmetal.ids import InterpreterId, RunId
+from flowmetal.ids import InterpreterId, RunId, shell_word
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.host import Host
 from flowmetal.store import open_store
@@ -200,7 +200,9 @@ class Engine(Looker, Mover, Sharer, Steerer):
             driven = drive(self.host, RunId(run), wait_for_others=attach)
         except RunError as error:
             if error.code == "FM1107":
-                raise RefusedError(error.code, error.message, hint=f"fmvm wait {run}") from None
+                raise RefusedError(
+                    error.code, error.message, hint=f"fmvm wait {shell_word(run)}"
+                ) from None
             raise
         return run_view(driven.row)
 
@@ -487,7 +489,9 @@ class RunFailed(RunError):
     def __init__(self, view: RunView) -> None:
         message = view.error.message if view.error else f"it is {view.state}"
         super().__init__(
-            "FM1110", f"run {view.id} has no result: {message}", hint=f"see `fmvm show {view.id}`"
+            "FM1110",
+            f"run {view.id} has no result: {message}",
+            hint=f"see `fmvm show {shell_word(view.id)}`",
         )
         self.view = view
 

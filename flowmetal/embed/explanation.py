@@ -8,7 +8,7 @@ from typing import NamedTuple
 from flowmetal.effects.events import PAUSED, RECOVERED
 from flowmetal.effects.kinds import KINDS
 from flowmetal.embed.views import RunView, Wait, iso, rough_time, run_view
-from flowmetal.ids import RunId
+from flowmetal.ids import RunId, shell_word
 from flowmetal.runtime.entering import SLEEP
 from flowmetal.runtime.telling import AWAIT
 from flowmetal.runtime.waiting import CALL
@@ -43,12 +43,14 @@ def why(row: RunRow, inbox: Sequence[InboxRow], store: Store) -> str:
             how = "Nobody caught an error, and the stack stands where it was raised"
             if view.error is not None and _was_put_aside(view.error):
                 how = "It was put aside, and its stack stands"
-            sentences.append(f"{how}: {message}. `fmvm show {row.id}` shows every frame.")
+            sentences.append(
+                f"{how}: {message}. `fmvm show {shell_word(row.id)}` shows every frame."
+            )
         case RunState.PAUSED:
             sentences.append(_paused(row, store))
         case RunState.EXPORTING:
             sentences.append(
-                f"It is on its way into a file; `fmvm export {row.id}` finishes that, and with"
+                f"It is on its way into a file; `fmvm export {shell_word(row.id)}` finishes that, and with"
                 " --abandon the run goes on here."
             )
         case _:
@@ -81,7 +83,7 @@ def _paused(row: RunRow, store: Store) -> str:
         said = decode_data(paused.data)
         why_not = said.get(keyword("reason")) if isinstance(said, Map) else None
         reason = f": {why_not}" if why_not else ""
-    return f"Somebody paused it{since}{reason}. `fmvm unpause {row.id}` lets it go on; what comes in is kept."
+    return f"Somebody paused it{since}{reason}. `fmvm unpause {shell_word(row.id)}` lets it go on; what comes in is kept."
 
 
 class LongWait(NamedTuple):
@@ -162,28 +164,28 @@ def _living(row: RunRow, view: RunView, store: Store, *, is_driven: bool) -> lis
     begins = begins_us(row.input)
     if row.owner is None and not row.snapshot_format and begins > now_us:
         return [
-            f"It begins at {iso(begins)}, or when it is cancelled; `fmvm resume {row.id}` begins it at once."
+            f"It begins at {iso(begins)}, or when it is cancelled; `fmvm resume {shell_word(row.id)}` begins it at once."
         ]
     sentences = [_wait(wait, row.id, now_us, store) for wait in view.waiting[:_MOST_WAITS]]
     if len(view.waiting) > _MOST_WAITS:
         sentences.append(f"It waits for {len(view.waiting) - _MOST_WAITS} things more.")
     if row.owner is not None and not is_driven:
         sentences.append(
-            f"Any `fmvm interpreter` on this store takes it over at once, and so does `fmvm resume {row.id}`."
+            f"Any `fmvm interpreter` on this store takes it over at once, and so does `fmvm resume {shell_word(row.id)}`."
         )
     elif row.owner is None and not _is_called(row, view) and not view.is_held:
         due = not view.waiting or row.state is RunState.READY
         can = "It can go on at once" if due else "When that has come"
         sentences.append(
-            f"{can}: any `fmvm interpreter` on this store takes it, and so does `fmvm resume {row.id}`."
+            f"{can}: any `fmvm interpreter` on this store takes it, and so does `fmvm resume {shell_word(row.id)}`."
             if due
-            else f"{can}, any `fmvm interpreter` on this store goes on with it, and so does `fmvm resume {row.id}`."
+            else f"{can}, any `fmvm interpreter` on this store goes on with it, and so does `fmvm resume {shell_word(row.id)}`."
         )
     elif row.owner is not None and not view.waiting:
         sentences.append("It computes, and waits for nothing.")
     if view.is_stopping:
         sentences.append(
-            f"It was asked to stop, and cleans up or has caught that: `fmvm cancel --now {row.id}` ends it."
+            f"It was asked to stop, and cleans up or has caught that: `fmvm cancel --now {shell_word(row.id)}` ends it."
         )
     deaths = _deaths(row, store, is_driven=is_driven)
     if deaths > (row.owner is not None and not is_driven):  # which is said above
@@ -239,7 +241,7 @@ def _lock(name: str, since: str, store: Store) -> str:
 def _child(name: str, since: str, store: Store) -> str:
     row = store.run(RunId(name))
     stands = "which is not in this store" if row is None else f"which is {row.state.value}"
-    return f"It waits for the end of run {name}{since}, {stands}; `fmvm why {name}` says more."
+    return f"It waits for the end of run {name}{since}, {stands}; `fmvm why {shell_word(name)}` says more."
 
 
 def _callback(name: str, since: str, store: Store) -> str:
@@ -247,7 +249,7 @@ def _callback(name: str, since: str, store: Store) -> str:
     expires, title = found.get(keyword("expires")), found.get(keyword("name"))
     end = "" if expires is None else f" It expires at {iso(expires)}."
     shown = f"`{title}`, {name}," if title else name
-    return f"It waits for the callback {shown}{since}. `fmvm callback {name} JSON` answers it.{end}"
+    return f"It waits for the callback {shown}{since}. `fmvm callback {shell_word(name)} JSON` answers it.{end}"
 
 
 def _promise(name: str, since: str, store: Store) -> str:
@@ -316,14 +318,14 @@ def _wait(wait: Wait, run: str, now_us: int, store: Store) -> str:
     until = f" It goes on by itself at {iso(wait.until_us)}." if wait.until_us is not None else ""
     match wait.kind:
         case "signal/receive":
-            wake = f" `fmvm signal {run} {wait.name} JSON` sends it."
+            wake = f" `fmvm signal {shell_word(run)} {shell_word(wait.name or "")} JSON` sends it."
             return f"It waits for the signal `{wait.name}`{since}.{wake}{until}"
         case "time/sleep":
             return f"It sleeps{since}.{until}"
     if wait.effect_class == "held":
         return (
             f"It holds effect #{wait.effect}, {wait.kind}, which was in flight where it was forked:"
-            f" `fmvm resume {run} --perform` performs it, `--result {wait.effect}=JSON` says what it came to."
+            f" `fmvm resume {shell_word(run)} --perform` performs it, `--result {wait.effect}=JSON` says what it came to."
         )
     if wait.effect_class == "task":
         return f"It waits{since} for somebody to perform {wait.kind}{_task(wait, run, store)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from flowmetal.ids import shell_word
 from flowmetal.runtime.forking import Fork
 
 
@@ -12,7 +13,7 @@ def holding(run: str, held: Iterable[tuple[int, str]]) -> str:
     """Say what a fork holds (effects, and their kinds), and what can be done about it."""
     effects = ", ".join(f"{number} ({kind})" for number, kind in held)
     return (
-        f"it holds what was in flight, effect {effects}: `fmvm resume {run} --perform` performs"
+        f"it holds what was in flight, effect {effects}: `fmvm resume {shell_word(run)} --perform` performs"
         f" that, `--result EFFECT=JSON` says what it came to"
     )
 

@@ -35,7 +35,7 @@ from flowmetal.errors import (
     StoreError,
     UsageError,
 )
-from flowmetal.ids import ProgramHash, RunId
+from flowmetal.ids import ProgramHash, RunId, shell_word
 from flowmetal.runtime.forking import Choices, Fork, fork
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.runtime.host import Host
@@ -178,7 +178,7 @@ def _check_sound(host: Host, run: RunId, parts: Mapping[str, bytes]) -> None:
         raise StoreError(
             "FM1001",
             f"run {run} is damaged, and stays: {problem}",
-            hint=f"`fmvm fork {run} --at N` goes on from an older state; or restore a backup of the store",
+            hint=f"`fmvm fork {shell_word(run)} --at N` goes on from an older state; or restore a backup of the store",
         ) from None
 
 
@@ -198,7 +198,7 @@ def abandon_export(host: Host, run: RunId) -> None:
             raise RunStateError(
                 "FM1103",
                 f"run {run} is {state.value}: there is no export of it to abandon",
-                hint=f"see `fmvm why {run}`",
+                hint=f"see `fmvm why {shell_word(run)}`",
             )
         parts = store.export_run(claim)
         before = RunState.QUEUED if is_queued(parts) else unpack_image(parts).row.state

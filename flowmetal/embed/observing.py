@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING
 
-from flowmetal.ids import RunId
+from flowmetal.ids import RunId, shell_word
 
 if TYPE_CHECKING:
     from flowmetal.embed.explanation import LongWait
@@ -57,7 +57,9 @@ class Observing:
         if self._on_trouble:
             first, _, more = message.partition("\n")
             what = first + " ..." if more else first
-            self._on_trouble(run, f"it has failed: {what}; `fmvm show {run}` shows where")
+            self._on_trouble(
+                run, f"it has failed: {what}; `fmvm show {shell_word(run)}` shows where"
+            )
 
     def wrote(self, run: RunId, text: str) -> None:
         if self._on_output:

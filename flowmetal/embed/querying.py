@@ -15,6 +15,7 @@ from flowmetal.bytecode.code import Definition, Program
 from flowmetal.embed.asking import Copy, thrown
 from flowmetal.embed.library import library
 from flowmetal.errors import RunError, UsageError
+from flowmetal.ids import shell_word
 from flowmetal.runtime.heap import Watch
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.past import machine_at, program_at
@@ -64,7 +65,7 @@ def _not_begun(row: RunRow) -> RunError:
     return RunError(
         "FM1133",
         f"run {row.id} has not begun",
-        hint=f"see `fmvm why {row.id}`: an interpreter begins it",
+        hint=f"see `fmvm why {shell_word(row.id)}`: an interpreter begins it",
     )
 
 

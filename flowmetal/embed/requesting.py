@@ -13,7 +13,7 @@ from flowmetal.embed.asking import thrown
 from flowmetal.embed.patience import wait_until
 from flowmetal.embed.sharing import perform
 from flowmetal.errors import RunError
-from flowmetal.ids import RunId
+from flowmetal.ids import RunId, shell_word
 from flowmetal.store.inputs import checked_signal_id
 from flowmetal.store.operations.vocabulary import ShowPromise
 from flowmetal.store.protocol import ENDED, Store
@@ -68,6 +68,6 @@ def find_reply(store: Store, run: str, name: str, id: str) -> Reply | None:
         raise RunError(
             "FM1137",
             f"run {run} has ended without a reply to {name}",
-            hint=f"see `fmvm show {run}` for how it ended",
+            hint=f"see `fmvm show {shell_word(run)}` for how it ended",
         )
     return found

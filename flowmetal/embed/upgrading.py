@@ -8,7 +8,7 @@ from typing import Any
 from flowmetal.bytecode.code import Program
 from flowmetal.effects import events as kinds
 from flowmetal.errors import FlowmetalError, RefusedError, RunError
-from flowmetal.ids import RunId
+from flowmetal.ids import RunId, shell_word
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.past import machine_at
 from flowmetal.runtime.starting import decode_input
@@ -124,7 +124,7 @@ def _check_living(run: RunId, state: RunState) -> None:
         raise RefusedError(
             "FM1134",
             f"run {run} is {state.value}: it runs no code here",
-            hint=_WAYS_ON[state].format(run=run),
+            hint=_WAYS_ON[state].format(run=shell_word(run)),
         )
 
 

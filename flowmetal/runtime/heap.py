@@ -26,6 +26,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from flowmetal.effects.errors import effect_error
+from flowmetal.ids import shell_word
 from flowmetal.values import ErrorValue, FlowError
 from flowmetal.values.meter import DEFAULT
 
@@ -134,7 +135,7 @@ class Heap:
     def error(self, run: RunId) -> ErrorValue:
         """Return the error of a run that was found too large, and stands."""
         assert self.exceeded is not None
-        retry = f"`fmvm retry {run} --limit heap={_enough(self.exceeded)}`"
+        retry = f"`fmvm retry {shell_word(run)} --limit heap={_enough(self.exceeded)}`"
         return _error(self.exceeded, self._most, f"{retry} lets it go on where it stands")
 
     def final_error(self) -> ErrorValue:

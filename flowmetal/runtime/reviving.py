@@ -26,7 +26,7 @@ from typing import Final, Protocol
 from flowmetal.effects import events as kinds
 from flowmetal.effects.errors import cancelled
 from flowmetal.errors import RefusedError, RunError, RunStateError
-from flowmetal.ids import RunId
+from flowmetal.ids import RunId, shell_word
 from flowmetal.runtime.active import ActiveRun, Step
 from flowmetal.runtime.committing import commit_step
 from flowmetal.runtime.grants import RunGrants
@@ -229,7 +229,7 @@ def _claimed(host: Host, run: RunId) -> Iterator[Claim]:
             raise RefusedError(
                 "FM1107",
                 f"run {run} is being driven by {claim.owner_description}",
-                hint=f"see `fmvm show {run}` again",
+                hint=f"see `fmvm show {shell_word(run)}` again",
             )
         assert isinstance(claim, Claim)
         yield claim
@@ -247,7 +247,7 @@ def _choose(active: ActiveRun, revival: Revival, granted: RunGrants | None) -> N
         raise RefusedError(
             "FM1132",
             f"run {machine.run}: {error.error.message}",
-            hint=f"`fmvm show {machine.run}` says where it stands and what it offers",
+            hint=f"`fmvm show {shell_word(machine.run)}` says where it stands and what it offers",
         ) from None
     if isinstance(applied, Retry) and failed is not None:
         active.ask_anew(failed)
@@ -279,7 +279,7 @@ def _check(machine: Machine, run: RunId, revival: Revival) -> None:
         raise RefusedError(
             "FM1132",
             f"run {run} was put aside, and no error was raised in it: there is nothing to replace",
-            hint=f"`fmvm retry {run}` lets it go on as it stands",
+            hint=f"`fmvm retry {shell_word(run)}` lets it go on as it stands",
         )
     if not isinstance(revival, Retry) or reviving.failed_effect(machine) is not None:
         return
@@ -302,7 +302,7 @@ def _check(machine: Machine, run: RunId, revival: Revival) -> None:
     raise RefusedError(
         "FM1132",
         f"run {run} did not fail in an effect: there is nothing to perform again",
-        hint=f"`--value JSON` goes on with a value in its place{restart}; `fmvm show {run}` says where",
+        hint=f"`--value JSON` goes on with a value in its place{restart}; `fmvm show {shell_word(run)}` says where",
     )
 
 
@@ -310,5 +310,5 @@ def _not_failed(run: RunId, state: RunState) -> RunStateError:
     return RunStateError(
         "FM1103",
         f"run {run} is {state.value}, and only a run that has failed can be revived",
-        hint=f"`fmvm why {run}` says how it stands",
+        hint=f"`fmvm why {shell_word(run)}` says how it stands",
     )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
 from flowmetal.errors import Conflict, RefusedError, RunError, RunStateError, StoreError
-from flowmetal.ids import InterpreterId, ProgramHash, RunId
+from flowmetal.ids import InterpreterId, ProgramHash, RunId, shell_word
 from flowmetal.store.protocol import (
     ENDED,
     Claim,
@@ -116,7 +116,9 @@ def check_expected(
     if stored not in expected and shown_state(stored, owner) not in expected:
         wanted = " or ".join(state.value for state in expected)
         raise RunStateError(
-            "FM1103", f"run {run} is {stored.value}, not {wanted}", hint=f"see `fmvm why {run}`"
+            "FM1103",
+            f"run {run} is {stored.value}, not {wanted}",
+            hint=f"see `fmvm why {shell_word(run)}`",
         )
 
 
@@ -133,20 +135,20 @@ def check_open(run: RunId, stored: RunState) -> None:
         raise RunStateError(
             "FM1102",
             f"run {run} has failed and takes no messages as long as it stands there",
-            hint=f"send it again when `fmvm retry {run}` has let it go on",
+            hint=f"send it again when `fmvm retry {shell_word(run)}` has let it go on",
         )
     if stored in ENDED:
         raise RunStateError(
             "FM1102",
             f"run {run} has ended ({stored.value}) and takes no more messages",
-            hint=f"see `fmvm show {run}` for how it ended",
+            hint=f"see `fmvm show {shell_word(run)}` for how it ended",
         )
     if stored is RunState.EXPORTING:
         raise RunStateError(
             "FM1103",
             f"run {run} is being exported and takes no messages now",
             hint="send it again when the export has ended, to the store where the run then is; if the export has died, "
-            f"`fmvm export {run} --abandon` lets the run go on here",
+            f"`fmvm export {shell_word(run)} --abandon` lets the run go on here",
         )
 
 
@@ -221,7 +223,7 @@ def run_exists(run: RunId) -> RunStateError:
     return RunStateError(
         "FM1104",
         f"run {run} is in this store already",
-        hint=f"see `fmvm show {run}`; another store is named by --store",
+        hint=f"see `fmvm show {shell_word(run)}`; another store is named by --store",
     )
 
 
@@ -262,7 +264,7 @@ def driven(run: RunId, description: str) -> RefusedError:
     return RefusedError(
         "FM1107",
         f"run {run} is being driven by {description}",
-        hint=f"stop that, or `fmvm pause {run}` first",
+        hint=f"stop that, or `fmvm pause {shell_word(run)}` first",
     )
 
 
@@ -270,5 +272,5 @@ def still_driven(run: RunId, description: str) -> Conflict:
     return Conflict(
         "FM1014",
         f"run {run} is being driven by {description}",
-        hint=f"try again when that has let go of it; `fmvm why {run}` says how it stands",
+        hint=f"try again when that has let go of it; `fmvm why {shell_word(run)}` says how it stands",
     )

@@ -437,6 +437,16 @@ def test_what_goes_on_with_a_paused_run_names_the_store_that_was_given(shell) ->
         assert shown.err == f"run w is paused; go on with: fmvm unpause w {' '.join(store)}\n"
 
 
+def test_a_command_that_is_shown_has_the_id_as_a_shell_takes_it(shell) -> None:
+    run = "a;$(reboot)"
+    start(shell, FAILS, "--id", run)
+    for verb in ("why", "show", "retry"):
+        shown = shell("fmvm", verb, run)
+        commands = re.findall(r"fmvm \w+ (\S+)", shown.out + shown.err)
+        assert commands, verb
+        assert all(command.startswith("'a;$(reboot)'") for command in commands), shown
+
+
 @pytest.mark.parametrize("words", ["signal w go -5", "callback w.1 -5", "query w total -5"])
 def test_a_negative_number_is_said_to_go_behind_two_dashes(shell, words: str) -> None:
     begin_waiting(shell)
