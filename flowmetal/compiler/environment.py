@@ -169,6 +169,8 @@ class Environment:
         made = self.open(module.name, module.library)
         made.aliases.update(module.aliases)
         made.refers.update(module.refers)
+        # Which of them were lent it does not say.
+        made.lent.update(dict.fromkeys(name for name, _ in module.refers))
         made.requires.update(dict.fromkeys(module.requires))
         made.kinds.update((kind.kind, kind.options) for kind in module.kinds)
         made.meta = module.meta or made.meta

@@ -85,3 +85,13 @@ def test_of_many_fibers_one_goes_on_before_the_form_of_the_next_is_compiled(engi
         *("effect-resolved", "output") * 2
     ]
     assert engine.verify(run).problems == []
+
+
+def test_a_name_that_refer_all_has_lent_may_be_defined_later_too(engine) -> None:
+    program = flowmetal.compile(
+        "(ns c (:require [flow.string :refer :all])) (defn trim [x] [:mine x])"
+        "(defn main [] (eval '(do (in-ns 'c) (defn trim [x] [:again x]) (defn lower-case [x] [:l x])"
+        " (trim (lower-case 1)))))"
+    )
+    run, _ = engine.start(program)
+    assert pr_str(engine.result(run)) == "[:again [:l 1]]"
