@@ -318,7 +318,8 @@ def _wait(wait: Wait, run: str, now_us: int, store: Store) -> str:
     until = f" It goes on by itself at {iso(wait.until_us)}." if wait.until_us is not None else ""
     match wait.kind:
         case "signal/receive":
-            wake = f" `fmvm signal {shell_word(run)} {shell_word(wait.name or "")} JSON` sends it."
+            name = shell_word(wait.name or "")
+            wake = f" `fmvm signal {shell_word(run)} {name} JSON` sends it."
             return f"It waits for the signal `{wait.name}`{since}.{wake}{until}"
         case "time/sleep":
             return f"It sleeps{since}.{until}"

@@ -2,10 +2,9 @@
 
 import pytest
 
-from flowmetal.values import FiberRef
 from flowmetal.vm.state import MachineStatus
 from tests.vm.fibers import World, failure, value
-from tests.vm.programs import k, machine
+from tests.vm.programs import k
 
 # fmt: off
 ERRORS = [
@@ -43,12 +42,6 @@ def test_a_mistake_is_an_error_that_says_what_it_is(body: str, code: str, kind: 
     error = failure(body).error
     assert (error.code, error.type) == (code, k(kind))
     assert error.frames
-
-
-def test_a_fiber_of_another_run_is_unknown() -> None:
-    made = machine("(defn main [x] (await! x))", FiberRef(99))
-    error = made.run().error
-    assert error.code == "FM0743"
 
 
 def test_nothing_starts_when_the_concurrency_is_wrong() -> None:
