@@ -562,19 +562,20 @@ def test_a_promise_of_several_runs(engine) -> None:
 
 @pytest.mark.parametrize("engine", ["memory", "sqlite", "postgresql"], indirect=True)
 def test_who_waits_for_what_a_cancelled_run_was_to_do_is_not_cancelled(engine) -> None:
-    text = """(defn maker [name]
-                (try (event/receive! :never)
+    text = """(defn maker [boss name]
+                (try (event/signal! boss :ready nil) (event/receive! :never)
                      (catch :flow/cancelled e (event/break-shared! name e) (throw e))))
-              (defn seller []
+              (defn seller [boss]
                 (let [request (event/receive-request! :buy)]
-                  (try (event/receive! :never)
+                  (try (event/signal! boss :ready nil) (event/receive! :never)
                        (catch :flow/cancelled e (event/reject! request e) (throw e)))))
               (defn type-of [f] (try (f) (catch :default e [(:type e) (ex-message (:value (ex-data e)))])))
               (defn main []
-                (let [m (start! maker ["p"]) s (start! seller [])]
+                (let [m (start! maker [(run-id) "p"]) s (start! seller [(run-id)])]
                   (all! (type-of (fn [] (event/await-shared! "p")))
                         (type-of (fn [] (event/ask! s :buy)))
-                        (do (sleep! #dur "50ms") (cancel! m "no more") (cancel! s "no more") nil))))"""
+                        (do (event/receive! :ready) (event/receive! :ready)
+                            (cancel! m "no more") (cancel! s "no more") nil))))"""
     head = "(require '[flow.async :refer [all!]])"
     assert result(engine, head + text) == (
         '[[:promise/broken "no more"] [:promise/broken "no more"] nil]'
