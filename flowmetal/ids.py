@@ -30,8 +30,8 @@ def flow_name(namespace: str) -> str:
     return "flow." + namespace[8:] if namespace.startswith("clojure.") else namespace
 
 
-def shell_word(id: str) -> str:
-    """Return an id as it is typed into a shell, which might take a part of it for something else."""
+def shell_word(text: str) -> str:
+    """Return an id or another text as it is typed into a shell, which might take a part of it for something else."""
     import shlex
 
-    return shlex.quote(id)
+    return shlex.quote(text)

@@ -125,9 +125,7 @@ def show_end(engine: Engine, view: RunView, store_url: str | None, as_json: bool
 
 def there(command: str, store_url: str | None) -> str:
     """Return a command as it is to be typed: for the store that this one was given."""
-    import shlex
-
-    return f"{command} --store {shlex.quote(store_url)}" if store_url else command
+    return f"{command} --store {shell_word(store_url)}" if store_url else command
 
 
 def way_on(view: RunView) -> str:

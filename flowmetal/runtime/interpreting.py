@@ -323,24 +323,17 @@ class Interpreter:
                 host.observer.failed(claim.run, active.error.message or active.error.type.text)
         except Conflict:
             return  # somebody else has it now; this machine never was
-        except StoreError as trouble:
-            if trouble.code in _OF_THE_RUN:
-                _report(trouble, claim)
-                keep = True  # left claimed, as below: at once it would go the same way
-                return
-            if trouble.code in _OF_THIS_PLACE:
-                self._leave_to_others(trouble, claim)
-                keep = True
-                return
-            await self._bear(trouble)
         except FlowmetalError as problem:
             if problem.code in _OF_THIS_PLACE:
                 self._leave_to_others(problem, claim)
                 keep = True
-                return
-            # Left claimed: after the lease another interpreter tries, and the poison counter counts.
-            _report(problem, claim)
-            keep = True
+            elif isinstance(problem, StoreError) and problem.code not in _OF_THE_RUN:
+                await self._bear(problem)
+            else:
+                # Left claimed, for at once it would go the same way: after the lease another interpreter tries,
+                # and the poison counter counts.
+                _report(problem, claim)
+                keep = True
         except Exception:
             keep = True  # ours to mend: as above (_ended tells of it)
             raise

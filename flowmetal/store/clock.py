@@ -17,6 +17,11 @@ NOTABLE_US: Final = 1_000_000
 """A clock that is set back by less holds nobody up."""
 
 
+def outlasts(until_us: int | None, lease_us: int | None, now_us: int) -> bool:
+    """Say whether a lease ends later than one that begins now: the clock was set back."""
+    return until_us is not None and lease_us is not None and until_us > now_us + lease_us
+
+
 class Clock(Protocol):
     """What a store asks for the time."""
 

@@ -16,6 +16,7 @@ from typing import ClassVar, Final
 
 from flowmetal.errors import StoreError
 from flowmetal.ids import RunId
+from flowmetal.store.clock import outlasts
 from flowmetal.store.operations.answers import (
     Answer,
     Asker,
@@ -302,9 +303,7 @@ def attend(records: Records, key: str) -> None:
 
 def is_late(call: OfferedCall, now_us: int) -> bool:
     """Say whether the lease ends later than one that begins now."""
-    if call.until_us is None or call.lease_us is None:
-        return False
-    return call.until_us > now_us + call.lease_us
+    return outlasts(call.until_us, call.lease_us, now_us)
 
 
 def _finish(records: Records, key: str, found: Answer) -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from flowmetal.ids import RunId
+from flowmetal.store.clock import outlasts
 from flowmetal.store.operations.answers import Answer, Asker, answer, bad_name, refuse, reply
 from flowmetal.store.operations.records import TAB, Kept, Records, drop, each, find, first, keep
 from flowmetal.store.operations.ties import Tie, bind, tie_of, unbind, wait_at, waits_no_more
@@ -160,9 +161,7 @@ def _shorten(records: Records, place: str, holder: Holder, now: int) -> None:
 
 def is_late(holder: Holder, now_us: int) -> bool:
     """Say whether the lease ends later than one that begins now."""
-    if holder.expires_us is None or holder.lease_us is None:
-        return False
-    return holder.expires_us > now_us + holder.lease_us
+    return outlasts(holder.expires_us, holder.lease_us, now_us)
 
 
 def _expired(holders: list[tuple[str, Holder]], now: int) -> tuple[str, Holder] | None:

@@ -17,13 +17,16 @@ _MAKE_ROOM = "make room; the store goes on by itself"
 _SEE_WHO = "see who has it with `fuser {path}`"
 
 # fmt: off
-# Primary result code -> our code, the sentence, what to do. {path} and {detail} are filled in.
+# Result code, a primary or an extended one -> our code, the sentence, what to do. {path} and {detail} are filled in.
 _SQLITE = {
     sqlite3.SQLITE_NOTADB:   ("FM1001", "{path} is not a database",                   "name another path, or restore a backup"),
     sqlite3.SQLITE_CORRUPT:  ("FM1001", "{path} is damaged ({detail})",               "restore the file and its -wal file"),
     sqlite3.SQLITE_READONLY: ("FM1006", "{path} cannot be written",                   "make the file and its folder writable"),
     sqlite3.SQLITE_FULL:     ("FM1007", "the disk is full: nothing was written to {path}", _MAKE_ROOM),
     sqlite3.SQLITE_IOERR:    ("FM1008", "the disk failed under {path} ({detail})",    "look at the disk and the system's log"),
+    # SQLITE_IOERR_SHMSIZE: the index of the log cannot grow; its pages are written when it is made, so that no step finds
+    # out later. Not FM1007: where that happens within a commit, the log may have the commit already.
+    sqlite3.SQLITE_IOERR | 19 << 8: ("FM1008", "the disk is full: {path} cannot be used ({detail})", _MAKE_ROOM),
     sqlite3.SQLITE_BUSY:     ("FM1009", "{path} is locked by another process",        _SEE_WHO),
     sqlite3.SQLITE_LOCKED:   ("FM1009", "{path} is locked by another process",        _SEE_WHO),
     sqlite3.SQLITE_PROTOCOL: ("FM1009", "{path} is locked by another process",        _SEE_WHO),
@@ -32,11 +35,6 @@ _SQLITE = {
     sqlite3.SQLITE_AUTH:     ("FM1005", "{path} may not be opened by this user",      _OPEN_IT),
     sqlite3.SQLITE_TOOBIG:   ("FM1021", "a part of the run is too big for {path}",    "keep big values outside of the run"),
 }
-
-# The index of the log cannot grow: its pages are written when it is made, so that no step finds out later. Not FM1007:
-# where that happens within a commit, the log may have the commit already.
-_NO_ROOM = ("FM1008", "the disk is full: {path} cannot be used ({detail})", _MAKE_ROOM)
-_SHMSIZE = sqlite3.SQLITE_IOERR | 19 << 8  # SQLITE_IOERR_SHMSIZE
 
 _OF_ANOTHER_TYPE = frozenset((
     sqlite3.SQLITE_CONSTRAINT | 5 << 8,   # SQLITE_CONSTRAINT_NOTNULL
@@ -58,17 +56,14 @@ _SYSTEM = {
 
 def from_sqlite(error: sqlite3.Error, path: Path) -> Exception:
     """Return the StoreError for what SQLite raised, or the error itself if it is ours."""
-    found = _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
-    if getattr(error, "sqlite_errorcode", 0) == _SHMSIZE:
-        found = _NO_ROOM
+    code = getattr(error, "sqlite_errorcode", 0)
+    found = _SQLITE.get(code) or _SQLITE.get(code & 0xFF)
     if str(error) == "unsupported file format":
         return _said(_SQLITE[sqlite3.SQLITE_CORRUPT], path, str(error))
-    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_ERROR and "transact" not in str(
-        error
-    ):
+    if code == sqlite3.SQLITE_ERROR and "transact" not in str(error):
         # Our statements are fixed, and fit the tables that we make.
         return _said(_SQLITE[sqlite3.SQLITE_CORRUPT], path, f"its schema is another one: {error}")
-    if getattr(error, "sqlite_errorcode", 0) in _OF_ANOTHER_TYPE:
+    if code in _OF_ANOTHER_TYPE:
         return _said(_SQLITE[sqlite3.SQLITE_CORRUPT], path, str(error))
     if found is None and str(error).startswith("Could not decode to UTF-8"):
         return _said(_SQLITE[sqlite3.SQLITE_CORRUPT], path, "a text is no UTF-8")
