@@ -61,8 +61,8 @@ def finish_frame(machine: Machine, fiber: Fiber, frame: Frame, value: Value) -> 
     then = frame.then
     assert then is not None
     match then:
-        case Retry(cells):
-            _fill(machine, fiber, cells, value)
+        case Retry():
+            _fill(machine, fiber, then, value)
         case Define(name):
             fiber.frames.pop()
             if name:
@@ -79,13 +79,15 @@ def finish_frame(machine: Machine, fiber: Fiber, frame: Frame, value: Value) -> 
             assert_never(then)
 
 
-def _fill(machine: Machine, fiber: Fiber, cells: list[LazySeq], value: Value) -> None:
+def _fill(machine: Machine, fiber: Fiber, then: Retry, value: Value) -> None:
     """Give lazy sequences their value; one that is a lazy sequence itself is made first."""
+    cells = then.cells
     if cells:
         if isinstance(value, LazySeq) and value.thunk is not None:
             called = call_value(machine, fiber, value.thunk, [])
             assert isinstance(called, Frame), "a thunk is code of the language"
-            called.then = Retry([*cells, value])
+            cells.append(value)  # not copied: the chain may have any length
+            called.then = then
             fiber.frames[-1] = called
             return
         made = seq(value)
