@@ -114,6 +114,16 @@ def test_a_walk_that_gives_up_is_charged_for(form: str, endless: str) -> None:
     assert turn.fuel > 100_000
 
 
+def test_a_cell_of_a_lazy_sequence_costs_what_making_it_takes() -> None:
+    turn = ended("(count (map inc (range 1000)))")
+    assert turn.result == 1000
+    assert turn.fuel > 8_000
+
+
+def test_a_long_chain_of_empty_lazy_sequences_is_walked_once() -> None:
+    assert ended("(count (for [i (range 30000) j nil] j))").result == 0
+
+
 def test_a_raised_limit_lets_a_run_go_further() -> None:
     body = "(count (vec (range 2000)))"
     assert ended(body, DEFAULT.with_changes(items=1_000)).error.type is k("limit/items")

@@ -48,6 +48,9 @@ from flowmetal.vm.state import Closure
 
 native = Table("flow.core")
 
+_A_CELL = 8
+"""What a cell takes beside the call of its function: it is made, realised and walked over."""
+
 _COUNTED = (Vector, MapEntry, *MAPS, *SETS, List, str, bytes)
 
 native.add("seq", seq)
@@ -68,6 +71,7 @@ def make_lazy_seq(thunk: Value) -> LazySeq:
     """Return a sequence that calls a function of the language when it is first looked at."""
     if type(thunk) is not Closure:
         raise wrong("make-lazy-seq", "a function made by fn", 1, thunk)
+    charge(_A_CELL)
     return LazySeq(thunk)
 
 
