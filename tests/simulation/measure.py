@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.simulation.saboteurs import ALL, at_work
+from tests.simulation.saboteurs import ALL, CRASHED, at_work
 from tests.simulation.simulation import Simulation
 
 
@@ -14,7 +14,7 @@ def main(count: int) -> None:
         with at_work(name):
             for seed in range(1, count + 1):
                 problem = Simulation(seed).run().problem
-                if problem:
+                if problem and CRASHED not in problem:
                     first, caught = first or seed, caught + 1
                     problems.add(problem)
         shown = min(problems, key=len, default="")

@@ -27,6 +27,9 @@ from flowmetal.store.operations.vocabulary import OfferCall
 from flowmetal.store.protocol import Claim, Commit, InboxRow, Message, RunState
 from tests.simulation.stores import SeenStore
 
+CRASHED = " crashed: "
+"""A problem with this in it is no notice of a broken rule: it may be the saboteur, which fits no more."""
+
 Patch = Callable[[pytest.MonkeyPatch], None]
 ALL: dict[str, Patch] = {}
 
@@ -48,7 +51,7 @@ def at_work(name: str) -> Iterator[None]:
 def no_fence(patch: pytest.MonkeyPatch) -> None:
     """The compare-and-swap is left out: whoever has a machine in memory may write."""
 
-    def current(store: memory.MemoryStore, claim: Claim) -> Any:
+    def current(store: memory.MemoryStore, claim: Claim, commit: Commit | None = None) -> Any:
         return store._runs[claim.run]
 
     patch.setattr(memory.MemoryStore, "_current", current)
@@ -110,7 +113,7 @@ def split_outbox(patch: pytest.MonkeyPatch) -> None:
         if name != "commit" or not isinstance(store.real, memory.MemoryStore):
             return write(store, name, *arguments, **options)
         claim, step = arguments
-        after = write(store, name, claim, replace(step, wake_at_us=None, operations=()))
+        after = write(store, name, claim, step._replace(wake_at_us=None, operations=()))
         run = store.real.found(claim.run)
         assert run is not None
         if step.release and step.wake_at_us is not None:
@@ -151,7 +154,7 @@ def lost_wake_up(patch: pytest.MonkeyPatch) -> None:
     apply = memory.MemoryStore._apply
 
     def blind(store: memory.MemoryStore, run: Any, claim: Claim, commit: Commit) -> Claim:
-        return apply(store, run, claim, replace(commit, seen=1 << 60))
+        return apply(store, run, claim, commit._replace(seen=1 << 60))
 
     patch.setattr(memory.MemoryStore, "_apply", blind)
 
