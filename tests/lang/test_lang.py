@@ -17,6 +17,7 @@ from flowmetal.embed.reading import read
 from flowmetal.errors import CompileError
 from flowmetal.source import Source
 from flowmetal.values import ErrorValue
+from flowmetal.values.meter import UNTRUSTED
 from tests.lang.expectations import Example, read_examples
 
 PROGRAMS = sorted(Path(__file__).parent.glob("*.flow"))
@@ -29,6 +30,7 @@ class Session:
     def __init__(self) -> None:
         self.environment = Environment()
         self.machine = SealedMachine(natives())
+        self.machine.machine.limits = UNTRUSTED  # what runs away is seen to sooner
         for module in library():
             self.environment.add(module)
             self.machine.add(module)

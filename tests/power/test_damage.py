@@ -98,7 +98,7 @@ def test_a_damaged_file_is_refused_or_used_and_never_a_traceback(
 ) -> None:
     data = whole.read_bytes()
     chance = random.Random(1)
-    for number in range(3000 if EVERYTHING else 40):
+    for number in range(3000 if EVERYTHING else 25):
         damaged = bytearray(data)
         for _ in range(chance.choice((1, 1, 20))):
             at = chance.randrange(len(data))
@@ -187,7 +187,7 @@ def test_a_value_that_was_changed_in_a_row_is_refused_or_used_and_never_a_traceb
 ) -> None:
     chance = random.Random(2)
     places = [each for each in values(whole) if each[3] is not None]
-    for number in range(4000 if EVERYTHING else 60):
+    for number in range(4000 if EVERYTHING else 30):
         table, row, column, value = chance.choice(places)
         place = tmp_path / f"{number}.db"
         place.write_bytes(whole.read_bytes())

@@ -1,6 +1,6 @@
 """Power cuts: whatever the disk has lost, what was acknowledged is there, and nothing is torn.
 
-``FLOWMETAL_IMAGES`` says how many images of a disk are looked at (600; 100,000 with ``FLOWMETAL_EVERYTHING``).
+``FLOWMETAL_IMAGES`` says how many images of a disk are looked at (300; 100,000 with ``FLOWMETAL_EVERYTHING``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.power.recording import Recorder
 from tests.power.workload import Workload, problem_of
 
 IMAGES = int(
-    os.environ.get("FLOWMETAL_IMAGES", 100_000 if os.environ.get("FLOWMETAL_EVERYTHING") else 600)
+    os.environ.get("FLOWMETAL_IMAGES", 100_000 if os.environ.get("FLOWMETAL_EVERYTHING") else 300)
 )
 CHECKPOINTS = (8, 40, 1000)
 """Pages of the log after which it is written back: often, at times, and as SQLite does by itself."""

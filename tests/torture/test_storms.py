@@ -21,7 +21,7 @@ EVERYTHING = bool(os.environ.get("FLOWMETAL_EVERYTHING"))
 STORMS_S = float(os.environ.get("FLOWMETAL_STORMS_S", 1200))
 
 # Runs, steps of each. As few runs as workers: then somebody always waits for what another one has.
-FEW, MANY = (4, 400), (100, 30)
+FEW, MANY = ((4, 400), (100, 30)) if EVERYTHING else ((4, 150), (50, 30))
 FEW_LINKED, SHARED = (4, 80), (4, 40)
 FEWEST, MOST = (8, 2000), (200, 30)
 BLOWS = {FEWEST: {"lease_s": 10, "pause_s": 2}, MOST: {"lease_s": 1, "pause_s": 0.3}}
