@@ -484,7 +484,6 @@ def test_an_interpreter_is_not_idle_when_a_run_was_woken_while_it_looked(
 ) -> None:
     url = url_of("postgresql", request, tmp_path)
     with Engine(url) as engine, Engine(url) as other:
-
         running: list[set[str]] = [set()]
 
         def busy() -> set[str]:
