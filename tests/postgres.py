@@ -193,7 +193,7 @@ class Server:
         """Stop it; SIGQUIT is ``pg_ctl -m immediate``: a crash, with recovery at the next start."""
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(30)
+            self._process.wait(120)  # a disk with much to write keeps a backend from dying
             self._process = None
 
     def reload(self) -> None:
