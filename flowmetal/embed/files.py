@@ -132,10 +132,13 @@ def _broken_link(file: str) -> str:
     return f"{shown_path(file)} cannot be read: it is a link to {target}, which is not there"
 
 
-def write_bytes(file: str, data: bytes, hint: str = _ANOTHER_FILE, *, is_new: bool = False) -> None:
+def write_bytes(
+    file: str, data: bytes, hint: str = _ANOTHER_FILE, *, is_new: bool = False, mode: int = 0o666
+) -> None:
     """Put ``data`` into ``file``, all or nothing, there after a power cut too.
 
     ``hint``: what to do if that fails. ``is_new``: nothing has this name, and what gets it meanwhile keeps it.
+    ``mode``: who may read and write it, less what the process's umask takes away.
     Raises UsageError FM1312, also for what is no plain file: /dev/null would be replaced.
     """
     fresh = f"{file}.{os.urandom(4).hex()}.part"  # others may be writing a file of this name
@@ -144,7 +147,7 @@ def write_bytes(file: str, data: bytes, hint: str = _ANOTHER_FILE, *, is_new: bo
             raise IsADirectoryError(21, "it is a folder")
         if os.path.exists(file) and not os.path.isfile(file):
             raise OSError(22, "it is a device or a pipe")
-        with open(fresh, "xb") as opened:
+        with open(fresh, "xb", opener=lambda path, flags: os.open(path, flags, mode)) as opened:
             opened.write(data)
             opened.flush()
             os.fsync(opened.fileno())

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from flowmetal.effects import events as kinds
 from flowmetal.embed import arriving
@@ -70,6 +71,8 @@ from flowmetal.values.codec import decode_data
 
 MAGIC = b"FLOWMETAL RUN 1\n"
 SUFFIX = ".fms"
+PRIVATE: Final = 0o600
+"""What a run knows is in its file: it is for the owner alone, as a store is."""
 _DIGEST = 32
 
 _CALLBACKS = "callbacks"
@@ -136,7 +139,7 @@ def _export(host: Host, claim: Claim, path: str, in_doubt: bool, force: bool) ->
         parts = _leaving(store, parts, ties)
         _check_sound(host, run, parts)
         data = pack(sealed(parts, host.keys))
-        write_bytes(path, data, is_new=is_new)
+        write_bytes(path, data, is_new=is_new, mode=PRIVATE)
     except BaseException:  # whatever it was, the run is still here: it goes on as before
         _take_back(path, data)
         _stay(store, claim, row)
@@ -352,7 +355,7 @@ def copy_run(
     is_new = _refuse_other_file(id, path, _is_copy)
     made = fork(host, run, id, at, choices)
     parts = made.parts | _earlier(host.store, made.events)
-    write_bytes(path, pack(sealed(parts, host.keys)), is_new=is_new)
+    write_bytes(path, pack(sealed(parts, host.keys)), is_new=is_new, mode=PRIVATE)
     return path, made
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -39,6 +40,17 @@ def test_a_run_comes_back_to_the_store_that_it_left(engine, tmp_path: Path) -> N
         there.export(run, file)  # over its own, older file
     assert engine.import_run(file) == run
     assert engine.result(run) == 144
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_a_file_with_a_run_is_for_its_owner_alone(engine, tmp_path: Path, copy: bool) -> None:
+    run, _ = engine.start(flowmetal.compile(SOURCE), [12])
+    file = tmp_path / "r.fms"
+    if copy:
+        engine.export_copy(run, str(file))
+    else:
+        engine.export(run, str(file))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_an_export_never_takes_the_place_of_another_file(engine, tmp_path: Path) -> None:
