@@ -6,6 +6,7 @@ import sqlite3
 import time
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -561,8 +562,8 @@ def test_a_task_is_not_claimed_by_sql_while_the_file_of_its_run_is_written(
 ) -> None:
     store, write, claimed = tmp_path / "a.db", moving.write_bytes, []
 
-    def written(path: str, data: bytes, *, is_new: bool) -> None:
-        write(path, data, is_new=is_new)
+    def written(path: str, data: bytes, **how: Any) -> None:
+        write(path, data, **how)
         claimed.append(claim_by_sql(store))
         if fails:
             raise OSError("no room")
@@ -578,7 +579,7 @@ def test_a_task_is_not_claimed_by_sql_while_the_file_of_its_run_is_written(
 
 
 def test_a_task_waits_as_long_as_before_when_its_run_stays(tmp_path, monkeypatch) -> None:
-    def written(path: str, data: bytes, *, is_new: bool) -> None:
+    def written(path: str, data: bytes, **how: Any) -> None:
         shown.append(engine.store.operate(ShowTask(RunId(run), 1)).get(keyword("ready")))
         raise OSError("no room")
 
