@@ -20,7 +20,7 @@ from flowmetal.store import open_store
 from flowmetal.store.protocol import RunState
 from flowmetal.values import decode_data, pr_str
 from tests.crash.corpus import CASES, Case
-from tests.crash.test_crash_points import reference
+from tests.crash.test_crash_points import reference, sample
 from tests.postgres import Server
 
 KILLS = int(os.environ.get("FLOWMETAL_KILLS", "50"))
@@ -69,7 +69,7 @@ def test_a_killed_process_loses_nothing(
     case: Case, zygotes: tuple[Zygote, Zygote], tmp_path: Path
 ) -> None:
     count = max(1, KILLS // len(CASES))
-    for nth in points_of(case, count):
+    for nth in sample(case, count):
         folder = tmp_path / str(nth)
         folder.mkdir()
         check(case, zygotes, f"sqlite:{folder}/store.db", folder, nth)
@@ -81,12 +81,7 @@ def test_a_killed_process_loses_nothing_in_postgresql(
 ) -> None:
     case = CASES[turn * 7 % len(CASES)]
     with postgres.empty_store() as url:
-        check(case, zygotes, url, tmp_path, points_of(case, POSTGRES_KILLS)[turn])
-
-
-def points_of(case: Case, count: int) -> list[int]:
-    points = range(1, len(reference(case).points) + 1)
-    return sorted(random.Random(case.name).sample(points, min(count, len(points))))
+        check(case, zygotes, url, tmp_path, sample(case, POSTGRES_KILLS)[turn])
 
 
 def check(case: Case, zygotes: tuple[Zygote, Zygote], url: str, folder: Path, nth: int) -> None:

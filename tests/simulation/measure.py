@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.simulation.saboteurs import ALL, CRASHED, at_work
-from tests.simulation.simulation import Simulation
+from tests.simulation.saboteurs import ALL, at_work, notice
 
 
 def main(count: int) -> None:
@@ -13,8 +12,7 @@ def main(count: int) -> None:
         first, caught, problems = 0, 0, set()
         with at_work(name):
             for seed in range(1, count + 1):
-                problem = Simulation(seed).run().problem
-                if problem and CRASHED not in problem:
+                if problem := notice(seed):
                     first, caught = first or seed, caught + 1
                     problems.add(problem)
         shown = min(problems, key=len, default="")

@@ -25,10 +25,8 @@ from flowmetal.store.operations.answers import Answer, Asker
 from flowmetal.store.operations.records import Records, find, keep
 from flowmetal.store.operations.vocabulary import OfferCall
 from flowmetal.store.protocol import Claim, Commit, InboxRow, Message, RunState
+from tests.simulation.simulation import CRASHED, Simulation
 from tests.simulation.stores import SeenStore
-
-CRASHED = " crashed: "
-"""A problem with this in it is no notice of a broken rule: it may be the saboteur, which fits no more."""
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 ALL: dict[str, Patch] = {}
@@ -45,6 +43,15 @@ def at_work(name: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         ALL[name](monkeypatch)
         yield
+
+
+def notice(seed: int) -> str:
+    """Return what a seed notices of the saboteur at work, "" for nothing.
+
+    A crash is no notice of a broken rule: it may be the saboteur's, which fits no more.
+    """
+    problem = Simulation(seed).run().problem or ""
+    return "" if CRASHED in problem else problem
 
 
 @saboteur

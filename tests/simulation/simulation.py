@@ -116,6 +116,10 @@ class _Observer(Silent):
         pass
 
 
+CRASHED = " crashed: "
+"""In a problem that is an exception of ours, or of what a saboteur put in its place."""
+
+
 class _Interpreter(Interpreter):
     """The real one; what it would print as ours to mend is a problem here."""
 
@@ -126,7 +130,7 @@ class _Interpreter(Interpreter):
     def _ended(self, task: asyncio.Task[None]) -> None:
         crash = None if task.cancelled() else task.exception()
         if isinstance(crash, Exception) and not self._process.dead:
-            self._process.loop.problems.append(f"{self._process.name} crashed: {crash!r}")
+            self._process.loop.problems.append(f"{self._process.name}{CRASHED}{crash!r}")
         super()._ended(task)
 
 
@@ -225,7 +229,7 @@ class Simulation:
             except FlowmetalError as refused:
                 self.note(f"{process.name}: {refused.code} {refused.message}")
             except Exception as crash:  # ours to mend
-                self.ledger.found.append(f"{process.name} crashed: {crash!r}")
+                self.ledger.found.append(f"{process.name}{CRASHED}{crash!r}")
             self._leave(process)
 
         process.loop.call_soon(live)

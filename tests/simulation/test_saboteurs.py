@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.saboteurs import ALL, CRASHED, at_work
-from tests.simulation.simulation import Simulation
+from tests.simulation.saboteurs import ALL, at_work, notice
 
 MOST = 300
 """Seeds that are tried for each saboteur."""
@@ -16,11 +15,7 @@ FROM = {"marked_late": 180}
 def is_noticed(name: str) -> bool:
     first = FROM.get(name, 1)
     with at_work(name):
-        for seed in (*range(first, MOST + 1), *range(1, first)):
-            problem = Simulation(seed).run().problem
-            if problem and CRASHED not in problem:
-                return True
-    return False
+        return any(map(notice, (*range(first, MOST + 1), *range(1, first))))
 
 
 @pytest.mark.parametrize("name", ALL)
