@@ -70,6 +70,20 @@ def test_a_run_replies_to_the_one_that_asks(engine) -> None:
     assert result(engine, text) == "[{:sold 2} {:sold 5}]"
 
 
+def test_a_run_replies_to_the_one_that_asks_it_by_its_id(engine) -> None:
+    text = """(defn main [] (start! till [] {:id "till"}) [(event/ask! "till" :sell 2) (event/ask! "till" :sell 3)])"""
+    assert result(engine, text) == "[{:sold 2} {:sold 5}]"
+
+
+def test_a_run_that_is_asked_by_its_id_and_ends_leaves_the_request_unanswered(engine) -> None:
+    text = """(defn main []
+                (start! till [] {:id "till"})
+                (event/signal! "till" :sell "close")
+                (try (event/ask! "till" :sell "wait")
+                     (catch :signal/unanswered e (select-keys (ex-data e) [:run :end]))))"""
+    assert result(engine, text) == '{:run "till", :end :completed}'
+
+
 def test_a_rejected_request_throws_the_error_of_the_run(engine) -> None:
     text = """(defn main [] (try (event/ask! (start! till []) :sell -1)
                                  (catch :till/no e [(ex-message e) (:n (ex-data e))])))"""
