@@ -403,7 +403,7 @@ class _Forking:
             if row.message.kind == "signal"
         ]
         if not self.is_latest:
-            until = self.events[0].time_us if self.at < 1 else self._time_of(self.at)
+            until = self._until()
             asked = {number: each.request for number, each in self.machine.open.items()}
             requested = {number: (one.kind, one.args) for number, one in asked.items()}
             for event in events_of(self.host, self.row.id, self.at, self.row.seq):
@@ -419,8 +419,10 @@ class _Forking:
             for number, (time_us, message) in enumerate(found, 1)
         ]
 
-    def _time_of(self, seq: int) -> int:
-        return next((e.time_us for e in self.events if e.seq == seq), self.now)
+    def _until(self) -> int:
+        """Return up to when things had come at the fork point: what came earlier may be noted later."""
+        noted = [event.time_us for event in self.events if event.seq <= max(self.at, 1)]
+        return max(noted, default=self.now)
 
     def _chain(self) -> bytes:
         """Return the head of the chain over the fork's history."""

@@ -255,6 +255,20 @@ def test_a_signal_that_the_history_has_by_then_is_the_forks(engine) -> None:
     assert engine.verify(made.id).problems == []
 
 
+def test_a_signal_that_had_come_when_an_earlier_event_was_noted_is_the_forks(engine) -> None:
+    run = parked(engine, SIGNALS)
+    engine.pause(run)
+    engine.signal(run, "a", 1)
+    engine.signal(run, "b", 2)
+    engine.unpause(run)  # noted after both had come, and before they are received
+    engine.interpret(until_idle=True)
+    taken = next(event.seq for event in engine.events(run) if event.kind == "signal-received")
+    made = engine.fork(run, at=taken)
+    engine.interpret(until_idle=True)
+    assert pr_str(engine.view(made.id).result) == "[1 2]"
+    assert engine.verify(made.id).problems == []
+
+
 REQUESTS = """
 (ns r (:require [flow.event :refer [receive! receive-request! reply!]]))
 (defn main []
