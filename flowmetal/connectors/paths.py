@@ -55,9 +55,19 @@ def locate(call: Call, mode: str, path: str, *, follow: bool = True) -> Place:
     if root is None:
         verb = "reading" if mode == "read" else "writing"
         raise EffectFailed(
-            refused("fs", real, f"--allow-fs={mode}:{path}", f"{verb} {real} is not granted")
+            refused("fs", real, _option(mode, absolute), f"{verb} {real} is not granted")
         )
     return Place(path, real, root)
+
+
+def _option(mode: str, path: str) -> str:
+    """Return the option that grants an absolute path, wherever it is given.
+
+    Commas and white space part the grants of an option, so what such a path lies in is named instead.
+    """
+    while "," in path or path != path.strip():
+        path = os.path.dirname(path)
+    return f"--allow-fs={mode}:{path}"
 
 
 def _is_encodable(path: str) -> bool:
@@ -102,9 +112,8 @@ def check_move(call: Call, source: Place, target: Place) -> None:
         call.grants.root_of(f"read:{target.real}") is not None
         and call.grants.root_of(f"read:{source.real}") is None
     ):
-        flag = f"--allow-fs=read:{source.given}"
         why = f"{target.real} can be read, and reading {source.real} is not granted"
-        raise EffectFailed(refused("fs", source.real, flag, why))
+        raise EffectFailed(refused("fs", source.real, _option("read", source.real), why))
     is_link = os.path.islink(source.real)
     if is_link or os.path.isdir(source.real):
         ways = (_way(root) for root in call.grants.roots())

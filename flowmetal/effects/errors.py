@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from flowmetal.ids import shell_word
 from flowmetal.values import (
     EMPTY_MAP,
     DataError,
@@ -72,7 +73,7 @@ def refused(capability: str, subject: str, flag: str, why: str = "") -> ErrorVal
     return effect_error(
         "FM1201",
         "effect/refused",
-        f"{reason}; add {flag}",
+        f"{reason}; add {shell_word(flag)}",
         {"capability": keyword(capability), "subject": subject, "flag": flag},
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -102,6 +103,23 @@ def test_no_folder_is_listed_or_made_behind_a_link_that_was_put_in_place_after_t
     path = f"{inside}/sub" if kind == "list" else f"{inside}/sub/made/deep"
     assert fails(kind, grants, path=path).type.text in ("fs/denied", "fs/not-a-folder")
     assert not (inside.parent / "made").exists()
+
+
+@pytest.mark.parametrize("path", ["a", "my a", "a, b/c", "d/ e ", "~/a"])
+def test_the_option_that_is_named_is_enough_in_whichever_folder_it_is_given(
+    inside: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setenv("HOME", str(inside))
+    monkeypatch.chdir(inside)
+    error = fails("write", RunGrants(), path=path, content="x")
+    (told,) = shlex.split(error.message.rpartition("; add ")[2])
+    assert told == error.data.get(keyword("flag"))
+    monkeypatch.chdir("/")
+    named = parse_grants(fs=[told.removeprefix("--allow-fs=")])
+    monkeypatch.chdir(inside)
+    (inside / "a, b").mkdir()
+    (inside / "d").mkdir()
+    do("write", named, path=path, content="x")
 
 
 def test_a_folder_that_is_granted_is_made_with_those_around_it(tmp_path: Path) -> None:
