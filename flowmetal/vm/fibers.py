@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from flowmetal.values import ErrorValue, FiberRef, Promise, Value, show
 from flowmetal.values.cells import BROKEN, KEPT, OPEN, VOID
-from flowmetal.values.errors import flow_error
+from flowmetal.values.errors import FlowError, flow_error
 from flowmetal.vm.calls import call_value
 from flowmetal.vm.effects import refuse_sealed, step_of_child
 from flowmetal.vm.errors import RESTART
@@ -269,3 +269,11 @@ def need_promise(function: str, value: Value) -> Promise:
             "FM0501", "type/mismatch", f"`{function}` needs a fiber or a promise, got {show(value)}"
         )
     return value
+
+
+def no_handle(function: str, handles: str, value: Value) -> FlowError:
+    """Return the error for what is none of the handles that a function takes, a run's among them."""
+    of_id = f": the run of that id is #flow/run {show(value)}" if isinstance(value, str) else ""
+    return flow_error(
+        "FM0501", "type/mismatch", f"`{function}` needs {handles}, got {show(value)}{of_id}"
+    )

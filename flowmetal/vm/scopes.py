@@ -26,6 +26,7 @@ from flowmetal.vm.fibers import (
     block,
     is_shielded,
     need_promise,
+    no_handle,
     open_scope,
     settle,
     spawn,
@@ -71,9 +72,10 @@ def _spawn(
     return spawn(machine, fiber, function, given, bool(service), service is _TIMER)
 
 
-def _wait(machine: Machine, fiber: Fiber, promise: Value) -> Value:
+def _wait(machine: Machine, fiber: Fiber, wanted: Value) -> Value:
     """Return the value of a promise or a fiber, raise its error, or wait for it."""
-    wanted = need_promise("await!", promise)
+    if not isinstance(wanted, Promise):
+        raise no_handle("await!", "a fiber, a promise or a run", wanted)
     if wanted.state in (KEPT, BROKEN):
         verdict, fiber.verdict = fiber.verdict, None
         if wanted.state == KEPT:
@@ -283,11 +285,7 @@ def _cancel(machine: Machine, fiber: Fiber, what: Value, reason: Value) -> bool:
         cancel(machine, found, Cancellation(text or "it was cancelled", found.home))
         return True
     if type(what) is not int:
-        raise flow_error(
-            "FM0501",
-            "type/mismatch",
-            f"`cancel!` needs a fiber, a scope or a run, got {show(what)}",
-        )
+        raise no_handle("cancel!", "a fiber, a scope or a run", what)
     scope = machine.scopes.get(what)
     if scope is None:
         return False

@@ -66,6 +66,26 @@ def test_the_library_s_own_functions_refuse_what_they_do_not_take(call: str) -> 
     assert str(caught.result) == ":caught"
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("await! 5", "`await!` needs a fiber, a promise or a run, got 5"),
+        (
+            'await! "till"',
+            '`await!` needs a fiber, a promise or a run, got "till": the run of that id is #flow/run "till"',
+        ),
+        (
+            'cancel! "till"',
+            '`cancel!` needs a fiber, a scope or a run, got "till": the run of that id is #flow/run "till"',
+        ),
+    ],
+)
+def test_who_gives_the_id_of_a_run_is_told_how_to_write_the_run(call: str, message: str) -> None:
+    turn = run(f"(defn main [] ({call}))")
+    assert turn.error is not None
+    assert turn.error.message == message
+
+
 @pytest.mark.parametrize("thunk", ["5", ":k", "inc", "nil"])
 def test_a_lazy_sequence_is_made_of_a_function_that_can_be_saved(thunk: str) -> None:
     turn = run(f"(defn main [] (make-lazy-seq {thunk}))")
