@@ -327,6 +327,7 @@ def execute(machine: Machine, fiber: Fiber, fuel: int) -> int:
                         if due:
                             fuel -= taken(due)
                     elif op == NATIVE_OF_MACHINE:
+                        frame.pc = pc - 1  # what it spawns remembers where
                         native, count = arg
                         base = len(stack) - count
                         value = native(machine, fiber, *stack[base:])

@@ -83,6 +83,19 @@ def test_an_error_says_where_its_fiber_was_spawned_and_awaited() -> None:
     assert names[-1] == "user/main"
 
 
+def test_a_service_was_spawned_where_its_go_stands_however_the_turns_were_cut() -> None:
+    text = f"""(defn work! []
+  (+ 1 2)
+  (go! {SLOW})
+  {SLOW})
+(defn main [] (work!))"""
+    whole, cut = World(text), World(text, budget=1)
+    origin = whole.machine.state.fibers[2].origin
+    assert origin is not None
+    assert str(origin[0].span_at(origin[1])) == "test.flow:4:3"
+    assert whole.machine.snapshot() == cut.machine.snapshot()
+
+
 def test_a_deadlock_is_an_error_that_says_where_each_fiber_stands() -> None:
     turn = failure("(let [p (promise!)] (await! (spawn! (fn [] (await! p)))))")
     assert turn.error.type is k("flow/deadlock")
