@@ -69,6 +69,13 @@ def test_a_run_that_moves_away_is_no_dead_letter_here(engine, tmp_path: Path) ->
     assert letters(engine) == []
 
 
+@pytest.mark.parametrize("now", [False, True])
+def test_a_failed_run_that_is_cancelled_is_no_dead_letter(engine, now: bool) -> None:
+    begun(engine, FAILS, 1)
+    assert engine.cancel("job-0", now=now) == "cancelled"
+    assert letters(engine) == []
+
+
 def finishing_the_first(
     engine: flowmetal.Engine, then: Callable[..., object]
 ) -> Callable[..., object]:

@@ -348,8 +348,7 @@ def _cut(records: Records, run: Standing, what: str, key: str, tie: Tie) -> None
         case queues.QUEUE:
             queues.leave(records, key, tie, run)
         case queues.LETTER:
-            if run.state is RunState.MOVED:  # one that is given up stays a dead letter
-                queues.forget_letter(records, tie.place)
+            queues.forget_letter(records, tie.place)
         case _:
             raise rules.damaged(f"what hangs on run {run.id}", what)
 

@@ -343,7 +343,7 @@ def admit_again(records: Records, run: RunId, name: str) -> None:
 
 
 def forget_letter(records: Records, place: str) -> None:
-    """The run has gone: whoever has it now decides whether it is tried again."""
+    """The run has gone, and whoever has it now decides whether it is tried again; or an operator has given it up."""
     drop(records, DeadLetter, place)
 
 
