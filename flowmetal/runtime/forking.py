@@ -406,12 +406,15 @@ class _Forking:
             until = self._until()
             asked = {number: each.request for number, each in self.machine.open.items()}
             requested = {number: (one.kind, one.args) for number, one in asked.items()}
+            # Of those of one moment, those that were received since came first.
+            unread, found = found, []
             for event in events_of(self.host, self.row.id, self.at, self.row.seq):
                 if event.kind == kinds.REQUESTED:
                     requested[event.effect] = event.name, decode_data(event.data)
                 elif event.kind == kinds.SIGNALLED:
                     message = _message_of(event, *requested[event.effect])
                     found.append((event.time_us, message))
+            found += unread
             found = [(time_us, message) for time_us, message in found if time_us <= until]
             found.sort(key=lambda pair: pair[0])
         return [

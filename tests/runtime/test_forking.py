@@ -244,6 +244,24 @@ def test_a_signal_that_came_later_than_the_point_is_not_the_forks(engine) -> Non
         assert engine.verify(name).problems == []
 
 
+def test_signals_that_came_at_one_moment_keep_their_order_in_a_fork(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = """(ns o (:require [flow.event :refer [receive!]]))
+      (defn main []
+        (let [two [(receive! :x) (receive! :x)]] (receive! :go) (conj two (receive! :x))))"""
+    with flowmetal.Engine("memory:") as engine:
+        now_us = engine.now_us()
+        monkeypatch.setattr(engine.store, "now_us", lambda: now_us)
+        run, _ = engine.start(flowmetal.compile(source))
+        for n in (1, 2, 3):
+            engine.signal(run, "x", n)
+        engine.interpret(until_idle=True)
+        made = engine.fork(run, at=1)
+        engine.signal(made.id, "go")
+        assert pr_str(engine.result(made.id)) == "[1 2 3]"
+
+
 def test_a_signal_that_the_history_has_by_then_is_the_forks(engine) -> None:
     run = parked(engine, SIGNALS)
     engine.signal(run, "a", 1)
