@@ -46,6 +46,7 @@ from flowmetal.store import rules
 from flowmetal.store.operations.vocabulary import (
     Asked,
     HoldTasks,
+    Operation,
     RestoreCallback,
     RestoreEnds,
     ShowTies,
@@ -391,12 +392,11 @@ def import_run(host: Host, path: str, grants: RunGrants | None = None) -> str:
     )
     for program, data in zip(programs, earlier, strict=True):
         store.put_program(program.hash, data)  # nobody's word is taken for its name
-    # Before the run itself: an answer that comes in between waits for it.
-    for record in callbacks:
-        store.operate(RestoreCallback(run, record))
+    # In one transaction: a callback without its run would take answers that nobody gets.
+    hanging: list[Operation] = [RestoreCallback(run, record) for record in callbacks]
     if ends and row.state not in _OVER:
-        store.operate(RestoreEnds(run, ends))
-    return store.import_run(_parts_of(image, row)).id
+        hanging.append(RestoreEnds(run, ends))
+    return store.import_run(_parts_of(image, row), hanging).id
 
 
 def _own(parts: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -26,6 +26,7 @@ from flowmetal.store.operations import (
     is_behind,
     look_again,
     operate,
+    operate_all,
     perform_all,
     revive_run,
 )
@@ -572,7 +573,7 @@ class MemoryStore:
             state = run.state_before if run.state is RunState.EXPORTING else run.state
         return transfer.pack(row, state, program, run.snapshot, chunks, events, inbox)
 
-    def import_run(self, parts: Mapping[str, bytes]) -> RunRow:
+    def import_run(self, parts: Mapping[str, bytes], beside: Sequence[Operation] = ()) -> RunRow:
         from flowmetal.store import transfer
 
         image = transfer.unpack(parts)
@@ -597,6 +598,7 @@ class MemoryStore:
                 unread={entry.number: entry for entry, consumed in image.inbox if not consumed},
             )  # fmt: skip
             self._note_parent(self._runs[row.id])
+            operate_all(self._records, beside)
             return self._row(self._runs[row.id])
 
     # Changes

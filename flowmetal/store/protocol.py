@@ -420,8 +420,9 @@ class Store(Protocol):
     def export_run(self, claim: Claim) -> dict[str, bytes]:
         """Read everything of a run: row, snapshot, chunks, events, inbox, as named byte strings."""
 
-    def import_run(self, parts: Mapping[str, bytes]) -> RunRow:
-        """Put an exported run into this store, whole. Raises RunError if the id is there.
+    def import_run(self, parts: Mapping[str, bytes], beside: Sequence[Operation] = ()) -> RunRow:
+        """Put an exported run into this store, whole, and perform ``beside`` in the same transaction: it
+        brings along what hangs on it. Raises RunError if the id is there.
 
         A run that moved away from here may come back, no older than it left.
         """

@@ -24,7 +24,9 @@ from flowmetal.store.operations.vocabulary import (
     ShowTies,
 )
 from flowmetal.store.protocol import Claim, Commit, RunQuery, RunState
+from flowmetal.testing.dying import Death
 from flowmetal.values import RunRef, keyword, pr_str
+from tests.stores import url_of
 
 HEAD = """
 (ns m (:require [flow.event :refer [receive! callback! await-callback! subscribe! await-shared!]]
@@ -78,6 +80,32 @@ def test_a_token_is_good_at_the_new_place(a, b, tmp_path) -> None:
     move(a, b, run, tmp_path)
     b.complete_callback(token=token, value=7)
     assert b.result(run) == 7
+
+
+@pytest.mark.parametrize("place", ["memory", "sqlite", "postgresql"])
+def test_an_import_that_dies_leaves_no_callback_that_takes_answers(
+    a, place: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The run may be imported somewhere else then."""
+
+    def die(point: str) -> None:
+        if point == "within import_run":
+            raise Death(point)
+
+    run = parked(a, "(defn main [] (await-callback! (callback!)))")
+    name = a.view(run).waiting[0].name
+    file = a.export(run, str(tmp_path / "r.fms"))
+    with flowmetal.Engine(url_of(place, request, tmp_path)) as there:
+        there.store.hooks = die
+        with pytest.raises(Death):
+            there.import_run(file)
+        there.store.hooks = None
+        with pytest.raises(RunError) as refused:
+            there.complete_callback(name, 1)
+        assert refused.value.code == "FM0730"
+        there.import_run(file)
+        there.complete_callback(name, 2)
+        assert there.result(run) == 2
 
 
 def test_an_answer_that_came_before_the_move_comes_along(a, b, tmp_path) -> None:

@@ -79,6 +79,12 @@ def operate(records: Records, operation: Operation) -> tuple[Answer, bool]:
     return performing.operate(noting, operation), noting.written
 
 
+def operate_all(records: Records, operations: Sequence[Operation]) -> None:
+    """Perform operations for somebody who is no run, and who does not need their answers."""
+    for operation in operations:
+        operate(records, operation)
+
+
 def end_run(records: Records, run: RunId) -> None:
     """Cut the ties of a run that has just ended, and the one by which it hangs on its parent: the row already says so."""
     hanging = list(ties(records, run))

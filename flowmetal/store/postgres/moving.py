@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from flowmetal.store import rules
+from flowmetal.store.operations import operate_all
 from flowmetal.store.postgres import rows
 from flowmetal.store.postgres.arrays import Byteas, Texts
+from flowmetal.store.postgres.records import LOCK, PostgresRecords
 from flowmetal.store.protocol import RunRow
 from flowmetal.store.transfer import RunImage, pack, unpack
+
+if TYPE_CHECKING:
+    from flowmetal.store.operations.vocabulary import Operation
 
 __all__ = ["insert_run", "read_parts", "unpack"]
 
@@ -41,8 +46,11 @@ def read_parts(
     )
 
 
-def insert_run(execute: Execute, image: RunImage) -> None:
-    """Write everything of a run. Raises RunError FM1104 if its id is taken."""
+def insert_run(execute: Execute, image: RunImage, beside: Sequence[Operation]) -> None:
+    """Write everything of a run, and perform what brings along what hangs on it. Raises RunError FM1104 if its id
+    is taken."""
+    if beside:
+        execute(LOCK, None)
     new = image.row
     epoch = max(new.epoch, _make_room(execute, new))
     made = execute(rows.INSERT_WHOLE_RUN, rows.whole_run(new))
@@ -59,6 +67,7 @@ def insert_run(execute: Execute, image: RunImage) -> None:
     told = rows.events_as_columns(image.events, after)
     execute(rows.INSERT_EVENTS, {"run": number, "now_us": 0, **told})
     execute(rows.INSERT_MESSAGES, {"run": number, **rows.messages_as_columns(image.inbox)})
+    operate_all(PostgresRecords(execute), beside)
 
 
 def _make_room(execute: Execute, coming: RunRow) -> int:

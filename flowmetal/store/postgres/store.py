@@ -556,12 +556,12 @@ class PostgresStore:
             number, snapshot, row = self._current(claim, found)
             return moving.read_parts(execute, number, snapshot, row)
 
-    def import_run(self, parts: Mapping[str, bytes]) -> RunRow:
+    def import_run(self, parts: Mapping[str, bytes], beside: Sequence[Operation] = ()) -> RunRow:
         from flowmetal.store.postgres import moving
 
         image = moving.unpack(parts)
         with self._session.writing("import_run") as execute:
-            moving.insert_run(execute, image)
+            moving.insert_run(execute, image, beside)
             row = rows.run_row(execute(rows.SELECT_RUN, (image.row.id,))[0])
         self._session.announce()
         return row

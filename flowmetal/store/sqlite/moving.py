@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from flowmetal.store import rules
+from flowmetal.store.operations import operate_all
 from flowmetal.store.protocol import RunRow
 from flowmetal.store.sqlite import rows
+from flowmetal.store.sqlite.records import SqliteRecords
 from flowmetal.store.sqlite.session import Session
 from flowmetal.store.transfer import RunImage, pack, unpack
+
+if TYPE_CHECKING:
+    from flowmetal.store.operations.vocabulary import Operation
 
 __all__ = ["insert_run", "read_parts", "unpack"]
 
@@ -38,8 +45,11 @@ def read_parts(session: Session, number: int, row: RunRow) -> dict[str, bytes]:
     )
 
 
-def insert_run(session: Session, image: RunImage) -> None:
-    """Write everything of a run. Raises RunError FM1104 if its id is taken."""
+def insert_run(
+    session: Session, records: SqliteRecords, image: RunImage, beside: Sequence[Operation]
+) -> None:
+    """Write everything of a run, and perform what brings along what hangs on it. Raises RunError FM1104 if its id
+    is taken."""
     new = image.row
     epoch = max(new.epoch, _make_room(session, new))
     tags = json.dumps(dict(new.tags))
@@ -76,6 +86,7 @@ def insert_run(session: Session, image: RunImage) -> None:
         rows.INSERT_MESSAGE,
         [rows.message_row(number, entry, consumed=consumed) for entry, consumed in image.inbox],
     )
+    operate_all(records, beside)
 
 
 def _make_room(session: Session, coming: RunRow) -> int:

@@ -638,12 +638,12 @@ class SqliteStore:
             row = self._current(claim)
             return moving.read_parts(self._session, self._number(claim.run), row)
 
-    def import_run(self, parts: Mapping[str, bytes]) -> RunRow:
+    def import_run(self, parts: Mapping[str, bytes], beside: Sequence[Operation] = ()) -> RunRow:
         from flowmetal.store.sqlite import moving
 
         image = moving.unpack(parts)
         with self._session.writing("import_run"):
-            moving.insert_run(self._session, image)
+            moving.insert_run(self._session, self._records, image, beside)
             row = self._row(image.row.id)
             assert row is not None
         self._session.announce()
