@@ -34,8 +34,9 @@ setup: .venv/.ready
 demo: setup
 	@$(BIN)/python examples/orders/demo.py
 
+# Three processes on two processors: many tests wait for disks, servers and clocks.
 test: setup
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3
 
 # The longest first and the shortest last, one at a time: so both processes end together.
 torture: setup

@@ -1,6 +1,6 @@
 """SIGKILL a real process on a real file; another process, with another hash seed, goes on.
 
-``FLOWMETAL_KILLS``: how many kills on SQLite (50); ``FLOWMETAL_POSTGRES_KILLS``: on PostgreSQL (6).
+``FLOWMETAL_KILLS``: how many kills on SQLite (100); ``FLOWMETAL_POSTGRES_KILLS``: on PostgreSQL (6).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.crash.corpus import CASES, Case
 from tests.crash.test_crash_points import reference, sample
 from tests.postgres import Server
 
-KILLS = int(os.environ.get("FLOWMETAL_KILLS", "50"))
+KILLS = int(os.environ.get("FLOWMETAL_KILLS", "100"))
 POSTGRES_KILLS = int(os.environ.get("FLOWMETAL_POSTGRES_KILLS", "6"))
 RUN = RunId("r")
 

@@ -81,8 +81,8 @@ def test_a_local_result_is_durable_before_an_effect_of_another_class_begins() ->
 def test_a_sleep_waits_and_costs_no_time_of_the_test() -> None:
     bench = Bench()
     before = bench.clock.now_us()
-    bench.result(sequence(("time/sleep", args(**{"for": Duration(86_400_000_000)}))))
-    assert bench.clock.now_us() - before >= 86_400_000_000
+    bench.result(sequence(("time/sleep", args(**{"for": Duration(3_600_000_000)}))))
+    assert bench.clock.now_us() - before >= 3_600_000_000
 
 
 def test_a_sleep_until_a_moment_in_the_past_is_over_at_once() -> None:

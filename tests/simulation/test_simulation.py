@@ -1,6 +1,6 @@
 """Simulated histories: several interpreters, one store, and whatever may go wrong.
 
-``FLOWMETAL_SEEDS`` says how many seeds are simulated (150; 40,000 with ``FLOWMETAL_EVERYTHING``).
+``FLOWMETAL_SEEDS`` says how many seeds are simulated (300; 40,000 with ``FLOWMETAL_EVERYTHING``).
 A fifth as many are simulated on SQLite. What fails prints how to see it again; its seed then goes into seeds.txt.
 """
 
@@ -17,7 +17,7 @@ import pytest
 from tests.simulation.simulation import Simulation
 
 SEEDS = int(
-    os.environ.get("FLOWMETAL_SEEDS", 40_000 if os.environ.get("FLOWMETAL_EVERYTHING") else 150)
+    os.environ.get("FLOWMETAL_SEEDS", 40_000 if os.environ.get("FLOWMETAL_EVERYTHING") else 300)
 )
 CHUNK = 25
 FAILED_ONCE = Path(__file__).with_name("seeds.txt")

@@ -7,7 +7,7 @@ import pytest
 from flowmetal import Machine, compile
 
 SHARED = "(reduce (fn [made _] [made made]) [] (range 60))"
-DEEP = "(reduce (fn [made _] [made made]) [] (range 3000))"
+DEEP = "(reduce (fn [made _] [made made]) [] (range 1500))"
 
 
 @pytest.mark.parametrize(
