@@ -2,7 +2,8 @@
 
 A server that is cut off from us must not hold rows: it gives up a transaction that is
 idle for 4 s, a statement after 30 s, and looks for our end of the connection while it
-works. We notice in about 10 s that the server is gone.
+works. We notice in about 10 s that the server is gone. What else a role or a database may
+have by default and the protocol does not stand: another isolation, an end of idle sessions.
 
 The planner settings fit statements that touch a few rows by key. They keep a
 plan that was made when a table was empty from reading all of it later.
@@ -38,6 +39,10 @@ SETTINGS: Mapping[str, str] = {
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
     "client_connection_check_interval": "2000",
+    # The line is idle as long as nothing happens, and its end is the death of an interpreter.
+    "idle_session_timeout": "0",
+    # Whoever had to wait for a lock sees what its holder has written.
+    "default_transaction_isolation": "read committed",
     # Plans go by keys, and are made once.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
@@ -55,16 +60,18 @@ _OURS = {
     "keepalives_interval": "2",
     "keepalives_count": "3",
     "tcp_user_timeout": "8000",
-    "client_encoding": "UTF8",
 }
+_ALWAYS = {"client_encoding": "UTF8"}  # arrays.py writes it
 
 
 def connect(address: Address, *, direct: bool = False) -> Connection:
     """Connect, each statement for itself. Raises StoreError FM1022 to FM1025 and the like."""
     pooled = address.is_pooled and not direct
-    parameters = _OURS | (address.direct if direct else address.parameters)
+    parameters = _OURS | (address.direct if direct else address.parameters) | _ALWAYS
     if not pooled:
-        ours = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items())
+        ours = " ".join(
+            "-c {}={}".format(name, value.replace(" ", r"\ ")) for name, value in SETTINGS.items()
+        )
         parameters["options"] = f"{ours} {parameters.get('options', '')}".strip()
     try:
         connection: Connection = psycopg.connect(
@@ -103,5 +110,10 @@ def _check_server(connection: Connection, address: Address) -> None:
 
 def alter_role(role: str, database: str) -> list[str]:
     """Return the statements that give a role the settings, for connections through a pooler."""
-    named = f'ALTER ROLE "{role}" IN DATABASE "{database}" SET'
+    named = f"ALTER ROLE {_quoted(role)} IN DATABASE {_quoted(database)} SET"
     return [f"{named} {name} = '{value}'" for name, value in SETTINGS.items()]
+
+
+def _quoted(name: str) -> str:
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
