@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -61,6 +62,27 @@ def test_an_address_that_nobody_serves_is_refused_with_a_remedy(url: str, code: 
         open_store(url)
     assert refused.value.code == code
     assert refused.value.diagnostics[0].help
+
+
+@pytest.mark.parametrize("password", ["a?b", "a#b", "a[b", "a+b", "a:b", "é%20€", "a%3Fb"])
+def test_a_password_is_what_it_is_for_psql(password: str) -> None:
+    from flowmetal.store.postgres.address import read_address
+
+    said = unquote(password)
+    address = read_address(f"postgresql://me:{password}@h/d?schema=x")
+    assert (address.parameters["password"], address.parameters["host"]) == (said, "h")
+    assert address.shown == "postgresql://me@h/d?schema=x"
+    address = read_address(f"postgresql://me@h/d?schema=x&password={password}&sslmode=prefer")
+    assert (address.parameters["password"], address.parameters["sslmode"]) == (said, "prefer")
+    assert address.schema == "x"
+
+
+@pytest.mark.parametrize("password", ["se/cret", "se@cret", "1/cret?", "cret%zz"])
+def test_no_piece_of_a_password_is_shown(password: str) -> None:
+    with pytest.raises(StoreError) as refused:
+        open_store(f"postgresql://me:{password}@h/d")
+    assert refused.value.code == "FM1012"
+    assert "cret" not in str(refused.value)
 
 
 def test_importing_the_package_does_not_import_sqlite() -> None:

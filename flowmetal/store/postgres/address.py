@@ -2,8 +2,9 @@
 
     postgresql://user:password@host:port/database?schema=flowmetal&direct_host=db1
 
-Everything that libpq knows goes to libpq, so that its environment (PGHOST,
-PGPASSWORD), its password file and several hosts work. Ours are
+Everything that libpq knows goes to libpq as it was written, so that its environment (PGHOST,
+PGPASSWORD), its password file and several hosts work, and a password has the characters that
+it has for psql. Ours are
 
 - ``schema``: where the tables are (flowmetal). One database may hold several stores.
 - ``direct_host`` ``direct_port`` ``direct_dbname``: where the server itself answers, if the
@@ -13,8 +14,9 @@ PGPASSWORD), its password file and several hosts work. Ours are
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -23,6 +25,7 @@ from flowmetal.errors import StoreError
 
 _DIRECT = "direct_"
 _OURS = frozenset({"schema", "direct_host", "direct_port", "direct_dbname"})
+_SECRET = "password|sslpassword|oauth_client_secret"
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,47}", re.ASCII)
 
 
@@ -45,18 +48,13 @@ class Address:
 def read_address(url: str) -> Address:
     """Take a URL apart. Raises StoreError FM1012."""
     try:
-        parts = urlsplit(url)
-        query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-        ours = {key: value for key, value in query if key in _OURS}
-        theirs = urlencode([pair for pair in query if pair[0] not in _OURS], quote_via=quote)
-        plain = urlunsplit(("postgresql", parts.netloc, parts.path, theirs, ""))
-        if not parts.netloc and not url.partition(":")[2].startswith("//"):
-            raise ValueError("it goes on with // after the colon")
+        plain, ours = _taken_apart(url)
         parameters = _parameters(plain)
+        _check_place(parameters)
     except (ValueError, ProgrammingError) as error:
         raise StoreError(
             "FM1012",
-            f"`{without_password(url)}` does not name a PostgreSQL store: {str(error).strip()}",
+            f"`{without_password(url)}` does not name a PostgreSQL store: {_why(error, url)}",
             hint="write postgresql://USER@HOST:PORT/DATABASE",
         ) from None
     schema = ours.get("schema", "flowmetal")
@@ -76,8 +74,45 @@ def read_address(url: str) -> Address:
     )
 
 
+def _taken_apart(url: str) -> tuple[str, dict[str, str]]:
+    """Return the URL for libpq, and what is ours in it.
+
+    As libpq does: what is before the first @ names the user, unless a / comes first; else its
+    password may have a ?, and no + means a space.
+    """
+    scheme, slashes, rest = url.partition("://")
+    if ":" in scheme or not slashes:
+        raise ValueError("it goes on with // after the colon")
+    before = re.match("[^@/]*@", rest)
+    user = before.group() if before else ""
+    place, _, query = rest.removeprefix(user).partition("?")
+    pairs = query.split("&") if query else []
+    ours = {key: unquote(value) for key, _, value in map(_partition, pairs) if key in _OURS}
+    theirs = "&".join(pair for pair in pairs if _partition(pair)[0] not in _OURS)
+    return f"postgresql://{user}{place}?{theirs}", ours
+
+
+def _partition(pair: str) -> tuple[str, str, str]:
+    return pair.partition("=")
+
+
+def _check_place(parameters: Mapping[str, str]) -> None:
+    """Raise ValueError if what should be host and port is a piece of a password."""
+    ports = parameters.get("port", "").split(",")
+    if "@" in parameters.get("host", "") or not all(re.fullmatch("[0-9]*", port) for port in ports):
+        raise ValueError("in a user's name and password @ is written %40, / is %2F and : is %3A")
+
+
 def _parameters(url: str) -> dict[str, str]:
     return {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
+
+
+def _why(error: Exception, url: str) -> str:
+    """Return what an address is refused for; libpq quotes what it does not understand."""
+    said = str(error).strip()
+    for secret in re.findall(rf"//[^:@/]*:([^@/]+)@|[?&](?:{_SECRET})=([^&]+)", url):
+        said = said.replace("".join(secret), "...")
+    return said
 
 
 def without_password(url: str) -> str:
@@ -85,7 +120,7 @@ def without_password(url: str) -> str:
     head, at, rest = url.rpartition("@")
     scheme, slashes, user = head.partition("://")
     hidden = f"{scheme}{slashes}{user.partition(':')[0]}{at}{rest}" if at else url
-    return re.sub(r"([?&]password=)[^&]*", r"\1...", hidden)
+    return re.sub(rf"([?&](?:{_SECRET})=)[^&]*", r"\1...", hidden)
 
 
 def _place(parameters: dict[str, str]) -> str:
