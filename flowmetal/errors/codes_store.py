@@ -48,7 +48,7 @@ CODES = (
     ErrorCode("FM1019", "The interpreter's id cannot be used",
               "An interpreter id is held by one process at a time. In SQLite it names a lock file: 1 to 100 letters, digits, `.`, `_` and `-`, not beginning with a dot."),
     ErrorCode("FM1020", "The store's file was moved, deleted or replaced while in use",
-              "What is written now would be lost, so nothing is written, and what is read would be old. The newest commits may be in the file beside it with `-wal`: keep the three together. Put the file back, and its processes go on; or stop the processes that still use it and start them again."),
+              "What is written now would be lost, so nothing is written, and what is read would be old. The newest commits may be in the file beside it with `-wal`: keep the three together. Put the file back, and its processes go on; or stop the processes that still use it and start them again. In PostgreSQL: its schema was dropped or replaced; stop its processes, restore a backup, and start them again."),
     ErrorCode("FM1021", "A value cannot be kept in the store",
               "It is too big (SQLite keeps up to 1 GB in one piece), or a name holds bytes that are not text. Nothing was written."),
     ErrorCode("FM1022", "The server of the store cannot be reached",

@@ -7,13 +7,15 @@ import sys
 import psycopg
 import pytest
 
+from flowmetal.embed.doctor import examine
 from flowmetal.errors import StoreError
-from flowmetal.ids import RunId
+from flowmetal.ids import InterpreterId, RunId
 from flowmetal.store import open_store
 from flowmetal.store.postgres.address import read_address
 from flowmetal.store.postgres.connecting import connect
+from flowmetal.store.postgres.errors import from_psycopg
 from flowmetal.store.postgres.schema import Migration, migrations, prepare
-from flowmetal.store.protocol import Loaded, Message
+from flowmetal.store.protocol import Claim, Loaded, Message
 from tests.contracts.test_store import PROGRAM, new, take
 from tests.postgres import Server, free_port
 
@@ -51,6 +53,7 @@ def test_a_database_that_is_not_there(postgres: Server) -> None:
     error = refusal(postgres.url("orders"))
     assert error.code == "FM1024"
     assert "createdb orders" in str(error.diagnostics[0].help)
+    assert "createdb 'my orders'" in str(refusal(postgres.url("my%20orders")).diagnostics[0].help)
 
 
 def test_a_user_that_may_not_make_tables(postgres: Server) -> None:
@@ -71,6 +74,8 @@ def test_a_server_that_only_reads(postgres: Server) -> None:
 
 def test_a_server_without_room_for_a_connection(postgres: Server) -> None:
     assert refusal(role(postgres, "crowd", "LOGIN CONNECTION LIMIT 0")).code == "FM1025"
+    full = psycopg.OperationalError("connection failed: FATAL:  sorry, too many clients already")
+    assert "FM1025" in str(from_psycopg(full, "database x", connecting=True))
 
 
 def test_a_database_that_does_not_keep_every_text(postgres: Server) -> None:
@@ -85,6 +90,30 @@ def test_a_database_that_does_not_keep_every_text(postgres: Server) -> None:
 def test_a_schema_of_another_application(postgres: Server) -> None:
     postgres.execute("CREATE SCHEMA shop; CREATE TABLE shop.store (address text)")
     assert refusal(postgres.url() + "?schema=shop").code == "FM1002"
+    postgres.execute("CREATE SCHEMA sports; CREATE TABLE sports.run (miles int)")
+    assert refusal(postgres.url() + "?schema=sports").code == "FM1002"
+
+
+def test_a_schema_that_is_a_word_of_sql_is_one_like_others(postgres: Server) -> None:
+    store = open_store(postgres.url() + "?schema=order")
+    store.create_run(new(RunId("r")))
+    assert isinstance(store.claim(RunId("r"), InterpreterId("me"), 10_000_000), Claim)
+    store.close()
+    assert "wrong" not in {found.level for found in examine(postgres.url() + "?schema=order")}
+
+
+def test_tables_that_were_dropped_while_in_use(postgres: Server) -> None:
+    url = postgres.new_store()
+    store = open_store(url)
+    postgres.execute(f"DROP SCHEMA {url.rpartition('=')[2]} CASCADE")
+    with pytest.raises(StoreError) as gone:
+        store.attend()
+    assert gone.value.code == "FM1020"
+    assert gone.value.diagnostics[0].help
+    with pytest.raises(StoreError) as gone:
+        store.create_run(new(RunId("r")))
+    assert gone.value.code == "FM1020"
+    store.close()
 
 
 def test_a_name_that_holds_a_nul_is_refused_and_changes_nothing(postgres: Server) -> None:

@@ -57,9 +57,14 @@ def test_a_user_without_rights_is_found_out(postgres: Server) -> None:
         )
         try:
             found = findings(f"{postgres.url(user='half')}?schema={schema}")
+            postgres.execute(
+                f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO half"
+            )
+            without_sequences = findings(f"{postgres.url(user='half')}?schema={schema}")
         finally:
             postgres.execute("DROP OWNED BY half")
     assert found["wrong"] == ["permissions"]
+    assert without_sequences["wrong"] == ["permissions"]
 
 
 def test_connections_of_a_pooler_that_has_not_our_settings_are_found_out(postgres: Server) -> None:

@@ -7,6 +7,8 @@ constraint, a syntax error) is ours, is not translated, and comes out as it is.
 
 from __future__ import annotations
 
+from shlex import quote
+
 import psycopg
 
 from flowmetal.errors import StoreError
@@ -16,6 +18,8 @@ _GRANT = "see the roles and permissions in docs/operations.md"
 _PRIMARY = "name the primary server, or all of them: postgresql://a,b/DATABASE"
 _ROOM = "make room on the server; the store goes on by itself"
 
+_STOP = "stop the processes that use it before you restore a backup; opened again, it is made anew"
+
 # fmt: off
 # SQLSTATE, whole or its class -> our code, the sentence, what to do. {place} and {detail} are filled in.
 _STATES = {
@@ -24,6 +28,8 @@ _STATES = {
     "25P03": ("FM1022", "the server of {place} gave the transaction up: {detail}",    _WAIT),
     "28":    ("FM1023", "the server refuses this user for {place}: {detail}",         "look at user and password, PGPASSWORD or ~/.pgpass"),
     "3D000": ("FM1024", "there is no {place}",                                        "make it: createdb {database}"),
+    "3F000": ("FM1020", "the schema of the store in {place} is gone",                 _STOP),
+    "42P01": ("FM1020", "the tables of the store in {place} are gone",                _STOP),
     "42501": ("FM1005", "this user may not do that in {place}: {detail}",             _GRANT),
     "25006": ("FM1006", "{place} is read-only: a replica, or set so",                 _PRIMARY),
     "53100": ("FM1007", "the disk of {place} is full: nothing was written",           _ROOM),
@@ -42,7 +48,7 @@ _STATES = {
 
 # While connecting: what the text says -> the row above.
 _TEXTS = (
-    ("too many connections", "53"), ("remaining connection slots", "53"),
+    ("too many clients", "53"), ("too many connections", "53"), ("remaining connection slots", "53"),
     ("password authentication failed", "28"), ("no password supplied", "28"),
     ("pg_hba.conf", "28"), ("authentication failed", "28"),
     ("role \"", "28"),
@@ -60,8 +66,12 @@ def from_psycopg(error: psycopg.Error, place: str, *, connecting: bool = False) 
     if found is None:
         return error
     code, sentence, remedy = found
-    words = {"place": place, "detail": _detail(error), "database": place.split(" ")[1]}
+    words = {"place": place, "detail": _detail(error), "database": quote(_database(place))}
     return StoreError(code, sentence.format(**words), hint=remedy.format(**words))
+
+
+def _database(place: str) -> str:
+    return place.removeprefix("database ").partition(" on ")[0]
 
 
 def _row(error: psycopg.Error, connecting: bool) -> tuple[str, str, str] | None:

@@ -6,7 +6,7 @@ Nothing is changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import psycopg
@@ -14,7 +14,7 @@ import psycopg
 from flowmetal.store.postgres.address import Address, read_address
 from flowmetal.store.postgres.connecting import SETTINGS, Connection, alter_role, connect
 from flowmetal.store.postgres.errors import from_psycopg
-from flowmetal.store.postgres.schema import in_schema
+from flowmetal.store.postgres.schema import in_schema, named_in
 
 Found = tuple[str, str, str, str]
 
@@ -37,6 +37,7 @@ _TABLES: Final = (
     "task",
     "interpreter",
 )
+_SEQUENCES: Final = ("run_number_seq", "interpreter_number")
 _NEARLY_FULL: Final = 0.9
 
 
@@ -91,26 +92,28 @@ def _schema(connection: Connection, address: Address) -> Iterator[Found]:
     select = in_schema("SELECT schema_version, current_user FROM flowmetal.store", address.schema)
     version, user = _row(connection, select)
     yield "fine", "schema", f"{address.schema} has version {version}", ""
-    missing = [
-        table
-        for table in _TABLES
-        for (may,) in [
-            _row(
-                connection,
-                "SELECT bool_and(has_table_privilege(%s::text, right_))"
-                " FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS right_",
-                f"{address.schema}.{table}",
-            )
-        ]
-        if not may
+    all_rights = [
+        (_TABLES, "has_table_privilege", ("SELECT", "INSERT", "UPDATE", "DELETE"), "TABLES"),
+        (_SEQUENCES, "has_sequence_privilege", ("USAGE",), "SEQUENCES"),
     ]
-    if missing:
-        yield (
-            "wrong", "permissions", f"{user} may not read and write {', '.join(missing)}",
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {address.schema} TO {user}",
-        )  # fmt: skip
+    for names, may, rights, kind in all_rights:
+        missing = [name for name in names if not _may(connection, address, may, name, rights)]
+        if missing:
+            yield (
+                "wrong", "permissions", f"{user} may not use {', '.join(missing)}",
+                f'GRANT {", ".join(rights)} ON ALL {kind} IN SCHEMA "{address.schema}" TO "{user}"',
+            )  # fmt: skip
+            break
     else:
         yield "fine", "permissions", f"{user} may read and write every table", ""
+
+
+def _may(
+    connection: Connection, address: Address, may: str, name: str, rights: Sequence[str]
+) -> bool:
+    select = f"SELECT bool_and({may}(%s::text, right_)) FROM unnest(%s::text[]) AS right_"
+    named = named_in(address.schema, name)
+    return bool(_row(connection, select, named, list(rights))[0])
 
 
 def _settings(connection: Connection, address: Address) -> Iterator[Found]:
@@ -136,9 +139,10 @@ def _line(connection: Connection, address: Address) -> Iterator[Found]:
     """Look whether the direct connection is one: a pooler makes the server's process up."""
     (pid,) = _row(connection, "SELECT pg_backend_pid()")
     if pid != connection.info.backend_pid:
+        mark = "&" if "?" in address.shown else "?"
         yield (
             "wrong", "direct connection", "a pooler answers, so that nobody can tell who is alive",
-            f"name the server itself: {address.shown}?direct_host=HOST&direct_port=5432",
+            f"name the server itself: {address.shown}{mark}direct_host=HOST&direct_port=5432",
         )  # fmt: skip
     else:
         yield "fine", "direct connection", "the server itself answers", ""

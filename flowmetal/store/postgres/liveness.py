@@ -18,7 +18,7 @@ from flowmetal.errors import StoreError
 from flowmetal.ids import InterpreterId
 from flowmetal.store.postgres.claims import ALONE
 from flowmetal.store.postgres.connecting import Connection
-from flowmetal.store.postgres.schema import in_schema
+from flowmetal.store.postgres.schema import in_schema, named_in
 
 _FORGET_AFTER_US = 3_600_000_000
 
@@ -56,7 +56,7 @@ class Liveness:
     def find(self, connection: Connection) -> None:
         """Learn the class of the locks: one database may hold several stores."""
         found = connection.execute(
-            "SELECT %s::text::regclass::oid::bigint", (f"{self._schema}.interpreter",)
+            "SELECT %s::text::regclass::oid::bigint", (named_in(self._schema, "interpreter"),)
         ).fetchone()
         assert found is not None
         (oid,) = found

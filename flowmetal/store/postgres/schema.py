@@ -47,9 +47,17 @@ VERSION = 1
 
 
 def in_schema(sql: str, schema: str) -> bytes:
-    """Return a statement for the schema of a store. Its name has been checked (address.py)."""
-    named = sql.replace("flowmetal.", f"{schema}.")
-    return named.replace("EXISTS flowmetal;", f"EXISTS {schema};").encode()
+    """Return a statement for the schema of a store."""
+    named = sql.replace("flowmetal.", named_in(schema, ""))
+    return named.replace("EXISTS flowmetal;", f'EXISTS "{schema}";').encode()
+
+
+def named_in(schema: str, name: str) -> str:
+    """Return the full name of what is in the schema: that may be a word of SQL (``order``).
+
+    It has been checked that it holds no quotes (address.py).
+    """
+    return f'"{schema}".{name}'
 
 
 def prepare(connection: Connection, address: Address, steps: Sequence[Migration] = ()) -> None:
@@ -89,18 +97,25 @@ def _migrate(
         _check(found, address, steps[-1].version)
         for step in steps:
             if found is None or found[0] < step.version:
-                connection.execute(in_schema(step.sql, address.schema))
+                _run(connection, address, step)
                 _note(connection, address, step, new=found is None)
                 found = (step.version, step.reader, step.writer)
     assert found is not None
     return found
 
 
+def _run(connection: Connection, address: Address, step: Migration) -> None:
+    try:
+        connection.execute(in_schema(step.sql, address.schema))
+    except (states.DuplicateTable, states.DuplicateFunction, states.DuplicateObject):
+        raise _of_another(address) from None
+
+
 def _versions_in_transaction(
     connection: Connection, address: Address
 ) -> tuple[int, int, int] | None:
     there = connection.execute(
-        "SELECT to_regclass(%s::text) IS NOT NULL", (f"{address.schema}.store",)
+        "SELECT to_regclass(%s::text) IS NOT NULL", (named_in(address.schema, "store"),)
     ).fetchone()
     return _versions(connection, address) if there and there[0] else None
 
