@@ -126,6 +126,7 @@ class ActiveRun:
     told_us: int = 0  # monotonic: when it was told what the run waits for (telling.py)
     told: set[int] = field(default_factory=set)  # the effects that were told
     is_large: bool = False  # it was said that its snapshots are
+    next_effect: int = 0  # of the machine, at the last commit
     undurable: bool = False  # the machine holds something that no commit does
     heap: Heap = field(init=False)
 
@@ -140,6 +141,10 @@ class ActiveRun:
     def is_driven(self) -> bool:
         """Say whether this interpreter still has the run."""
         return self.left is None
+
+    def is_held_up(self, request: EffectRequest) -> bool:
+        """Say whether a request was there at the last commit, and is not begun yet."""
+        return request.number < self.next_effect
 
     def is_in_flight(self) -> bool:
         """Say whether an attempt of a connector is under way here, or has just ended."""
@@ -251,6 +256,7 @@ class ActiveRun:
         if self.operations:
             self._settle_operations()
         self.undurable = False
+        self.next_effect = self.machine.next_effect
         self.progress.changed = self.progress.recounted = False
         self.committed_us = self.host.clock.monotonic_us()
         if self.when_committed is not None:

@@ -62,6 +62,8 @@ _OUTCOME_UNKNOWN: Final = frozenset(
 )
 """Errors after which nobody knows whether the effect was performed."""
 
+_GOING_ON: Final = frozenset((MachineStatus.READY, MachineStatus.WAITING))
+
 STATUS: Final = "run/status"
 UNSUBSCRIBE: Final = "topic/unsubscribe"
 TOPIC: Final = "topic"
@@ -109,14 +111,15 @@ def advance(
             update_grace(active.progress, machine, active.host.clock.now_us())
         if active.progress.cancelled is not None and _is_out_of_grace(active):
             yield stop_cancelled(active)
-        elif turn.status is MachineStatus.READY:
-            has_grown = heap.look()
-            every = active.host.sync_every and bool(turn.requests)
-            if has_grown or every or _is_time_to_commit(active):
-                yield _go_on(active, let_go)
-        elif turn.status is not MachineStatus.WAITING:
+        elif turn.status is MachineStatus.READY and _is_to_commit(active, bool(turn.requests)):
+            yield _go_on(active, let_go)
+        elif turn.status not in _GOING_ON:
             yield _end(active, turn)
-        elif active.fresh:  # first, or a fiber with nothing but local effects could hold them up
+        # What was asked for is begun whether all fibers wait or one computes on and on. Each kind of
+        # effect has its turn: a fiber with nothing but one of them could hold up the others.
+        elif active.quick and active.is_held_up(active.quick[0]):
+            yield from _perform_quick(active, let_go)
+        elif active.fresh and not (active.local and active.is_held_up(active.local[0])):
             _open_fresh(active)
             if _is_answered_at_once(active):
                 yield from _ask_store(active, let_go)
@@ -130,6 +133,8 @@ def advance(
                 yield _go_on(active, let_go)
         elif active.quick:
             yield from _perform_quick(active, let_go)
+        elif turn.status is MachineStatus.READY:
+            pass  # it computes on
         else:
             step = _park(active, let_go)
             if step is not None:
@@ -137,6 +142,12 @@ def advance(
             if not (active.machine.inbox or heap.exceeded or active.set_aside):
                 return False
     return active.is_driven()
+
+
+def _is_to_commit(active: ActiveRun, has_asked: bool) -> bool:
+    """Say whether what a run has computed is to be durable before it computes on."""
+    has_grown = active.heap.look()
+    return has_grown or (active.host.sync_every and has_asked) or _is_time_to_commit(active)
 
 
 def _is_to_look_up(active: ActiveRun, began_us: int, slice_us: int) -> bool:

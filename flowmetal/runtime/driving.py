@@ -168,7 +168,7 @@ def _drive_without_loop(active: ActiveRun) -> bool:
     """Drive until the run is left (True); or a connector effect is to begin, or there is a child (False)."""
     host = active.host
     while active.is_driven():
-        more = carry_out(active, advance(active, turns=TURNS))
+        more = carry_out(active, advance(active, turns=TURNS, slice_us=SLICE_US))
         if active.has_started:
             return False
         if not active.is_driven():

@@ -11,7 +11,9 @@ from flowmetal.effects import events
 from flowmetal.effects.requests import Call, Connector
 from flowmetal.embed.natives import natives
 from flowmetal.embed.standing import fibers_of
+from flowmetal.ids import RunId
 from flowmetal.runtime.host import Host
+from flowmetal.runtime.verifying import verify
 from flowmetal.store.protocol import RunRow, RunState
 from flowmetal.testing.world import ScriptedWorld
 from flowmetal.values import Value, decode_data, keyword
@@ -19,7 +21,7 @@ from flowmetal.vm.link import Linker
 from tests.runtime.hosts import Bench
 from tests.vm.programs import program
 
-HEAD = """(ns user (:require [flow.async :refer :all] [flow.event :refer [receive!]]))
+HEAD = """(ns user (:require [flow.async :refer :all] [flow.event :refer [receive!]] [flow.state :as state]))
 (defforeign slow [x])
 (defforeign quick [x])
 """
@@ -126,25 +128,42 @@ def test_clean_up_that_never_ends_is_cut_short_after_thirty_seconds() -> None:
     assert [each.kind for each in made.world.performed] == ["user/quick"]
 
 
-BUSY = "(loop [] (now!) (recur))"
+BUSY = {
+    "computes": "(loop [] (recur))",
+    "asks the interpreter": "(loop [] (now!) (recur))",
+    "asks the store": '(loop [] (state/get! "k") (recur))',
+    "calls": "(loop [] (quick 1) (recur))",
+}
+BUSILY = pytest.mark.parametrize("busy", BUSY.values(), ids=BUSY.keys())
 
 
-def test_a_fiber_that_only_looks_at_the_clock_does_not_hold_up_the_others() -> None:
-    made = bench(expected=1)
-    assert value(run(made, f"(race! (slow :answered) {BUSY})")) == ":answered"
+def ticking(made: Bench) -> Bench:
+    """Let a look at the clock take time."""
+    monotonic_us = made.clock.monotonic_us
+
+    def looked_at() -> int:
+        made.clock.advance(10_000)
+        return monotonic_us()
+
+    made.clock.monotonic_us = looked_at  # type: ignore[method-assign]
+    return made
 
 
-def test_a_loop_that_only_looks_at_the_clock_is_timed_out_and_cancelled() -> None:
-    made = bench(expected=1)
-    made.world.before = None
-    tick = made.clock.now_us
+@BUSILY
+@pytest.mark.parametrize(
+    "asked", ["(slow 1)", "(quick 1)", "(do (now!) 1)", '(do (state/get! "n") 1)']
+)
+def test_a_fiber_that_is_always_busy_does_not_hold_up_the_others(busy: str, asked: str) -> None:
+    made = ticking(bench(expected=1))
+    assert value(run(made, f"(race! {asked} {busy})")) == "1"
+    assert not verify(made.host(), made.store.run(RunId("r"))).problems  # type: ignore[arg-type]
 
-    def ticking() -> int:
-        made.clock.advance(1000)
-        return tick()
 
-    made.clock.now_us = ticking  # type: ignore[method-assign]
-    assert value(run(made, f'(with-timeout! #dur "1s" {{:else :late}} {BUSY})')) == ":late"
+@BUSILY
+def test_a_fiber_that_is_always_busy_is_timed_out_and_cancelled(busy: str) -> None:
+    made = ticking(bench(expected=1))
+    assert value(run(made, f'(with-timeout! #dur "1s" {{:else :late}} {busy})')) == ":late"
+    assert not verify(made.host(), made.store.run(RunId("r"))).problems  # type: ignore[arg-type]
 
 
 def test_a_failed_run_lists_every_fiber_where_it_stands() -> None:
