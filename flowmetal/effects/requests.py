@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from flowmetal.errors import Exact, exact
 from flowmetal.ids import EffectNumber, RunId
 from flowmetal.values import ErrorValue, Map, Value, hash_map, keyword
 
@@ -45,6 +46,9 @@ class EffectFailed(Exception):
         super().__init__(error.message)
         self.error = error
         self.retry_after_us = None if retry_after_us is None else int(retry_after_us)
+
+    def __reduce__(self) -> Exact:
+        return exact(self)
 
     @classmethod
     def of(

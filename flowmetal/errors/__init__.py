@@ -22,6 +22,7 @@ explanation stand in the tables ``errors/codes_*.py``, one file per stage.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, NamedTuple
 
@@ -60,6 +61,22 @@ class Diagnostic:
             if label.primary:
                 return label.span
         return None
+
+
+Exact = tuple[Callable[..., BaseException], tuple[object, ...], dict[str, object]]
+
+
+def exact(error: BaseException) -> Exact:
+    """Return what ``__reduce__`` of an error says, so that it is copied and pickled as it is.
+
+    What a process of a pool raises is raised again where its answer is waited for. One that cannot be made there
+    from its message alone, as Python would, breaks the pool, or lets whoever waits wait without end.
+    """
+    return _as_it_was, (type(error), *error.args), error.__dict__
+
+
+def _as_it_was(cls: type[BaseException], *arguments: object) -> BaseException:
+    return cls.__new__(cls, *arguments)
 
 
 class FlowmetalError(Exception):
@@ -112,6 +129,9 @@ class FlowmetalError(Exception):
         first = self.diagnostics[0]
         self.diagnostics = (replace(first, help=(*first.help, help)), *self.diagnostics[1:])
         return self
+
+    def __reduce__(self) -> Exact:
+        return exact(self)
 
     def __str__(self) -> str:
         first = self.diagnostics[0]

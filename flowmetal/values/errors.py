@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final, NoReturn
 
-from flowmetal.errors import FlowmetalError
+from flowmetal.errors import Exact, FlowmetalError, exact
 from flowmetal.source import Span
 from flowmetal.values import kinds
 from flowmetal.values.equality import equal
@@ -80,6 +80,9 @@ class FlowError(Exception):
     def __init__(self, error: ErrorValue) -> None:
         super().__init__(error.message)
         self.error = error
+
+    def __reduce__(self) -> Exact:
+        return exact(self)
 
 
 class DataError(FlowmetalError):
