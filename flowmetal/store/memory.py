@@ -7,6 +7,7 @@ parts of one program; ``abandon`` plays the death of one of them in tests.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -70,6 +71,7 @@ class MemoryStore:
         self._records = MemoryRecords(self)
         self._dead: set[InterpreterId] = set()
         self._closed = False
+        self._process = os.getpid()
 
     @property
     def url(self) -> str:
@@ -83,9 +85,10 @@ class MemoryStore:
         return self._clock.now_us()
 
     def close(self) -> None:
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        if os.getpid() == self._process:  # else it is the parent's
+            with self._changed:
+                self._closed = True
+                self._changed.notify_all()
 
     def abandon(self, owner: InterpreterId) -> None:
         """Behave as if the interpreter's process had died."""
@@ -611,6 +614,10 @@ class MemoryStore:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
+        if (
+            os.getpid() != self._process
+        ):  # before the lock, which a thread of the parent may have had
+            raise rules.left_to_parent()
         with self._changed:
             if self._closed:
                 raise StoreError("FM1017", "the store is closed")

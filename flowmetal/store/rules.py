@@ -215,6 +215,15 @@ def no_text(text: str) -> StoreError:
     return StoreError("FM1021", f"{text!a} {why}", hint="write it in other characters")
 
 
+def left_to_parent() -> StoreError:
+    """Return the error of a memory store in the child of a fork: what the child stored there, nobody else would see."""
+    return StoreError(
+        "FM1017",
+        "the store was opened before this process was forked",
+        hint="open it again here; processes that share runs need a store like sqlite:runs.db",
+    )
+
+
 def no_such_run(run: RunId) -> RunError:
     return RunError("FM1101", f"there is no run {run}", hint="`fmvm ps` lists the runs")
 
