@@ -25,6 +25,7 @@ from flowmetal.values import (
     Value,
     hash_map,
     keyword,
+    pr_str,
     vector,
 )
 from flowmetal.values.codec import decode_data
@@ -162,16 +163,24 @@ def _called_back(active: ActiveRun, pending: Pending, found: Map) -> Value:
 
 
 def _callback_failed(said: Value) -> ErrorValue:
-    """Return the error of a callback that was failed: {:type :callback/failed :data {:type ...}}."""
+    """Return the error of a callback that was failed: {:type :callback/failed :data {:type ...}}.
+
+    Senders are strangers: what they say beside "message" and "data", whatever it is called, is data, too.
+    """
     if not isinstance(said, Map):
         said = _map(data=said)
-    type_ = _get(said, "type")
-    data = _get(said, "data")
-    values = data if isinstance(data, Map) else EMPTY_MAP if data is None else _map(value=data)
+    type_, message, data = (_get(said, name) for name in ("type", "message", "data"))
+    values = said
+    for name in ("type", "message", "data"):
+        values = values.dissoc(keyword(name))
+    more = data if isinstance(data, Map) else EMPTY_MAP if data is None else _map(value=data)
+    for key, value in more.items():
+        values = values.assoc(key, value)
     if type_ is not None:
         values = values.assoc(keyword("type"), _type_of(type_) or type_)
-    message = _get(said, "message")
-    text = "the callback was failed" if message is None else str(message)
+    if message is None:
+        message = "the callback was failed"
+    text = message if isinstance(message, str) else pr_str(message)
     return ErrorValue(
         type=keyword("callback/failed"),
         message=text,

@@ -512,6 +512,32 @@ def test_a_callback_is_answered_by_its_token_and_failed(engine) -> None:
     assert pr_str(engine.drive(run).result) == '["declined" {:type :card}]'
 
 
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        (
+            '{"error": "declined", "code": 5}',
+            '["the callback was failed" {:error "declined", :code 5}]',
+        ),
+        (
+            '{"message": {"en": "no"}, "code": 5, "data": {"code": 6}}',
+            '["{:en \\"no\\"}" {:code 6}]',
+        ),
+        (
+            '{"type": "card", "data": 5, "at": 7}',
+            '["the callback was failed" {:at 7, :value 5, :type :card}]',
+        ),
+        ("5", '["the callback was failed" {:value 5}]'),
+    ],
+)
+def test_nothing_is_lost_of_what_a_callback_was_failed_with(engine, said: str, error: str) -> None:
+    text = """(defn main []
+      (try (event/await-callback! (event/callback!)) (catch :callback/failed e [(ex-message e) (ex-data e)])))"""
+    run = start(engine, text, "r")
+    engine.complete_callback("r.1", flowmetal.from_python(json.loads(said)), failed=True)
+    assert pr_str(engine.drive(run).result) == error
+
+
 def test_what_nobody_catches_has_its_code(engine) -> None:
     text = '(defn main [] (event/break-shared! "p" 1) (event/await-shared! "p"))'
     assert error(engine, text).code == "FM0735"
