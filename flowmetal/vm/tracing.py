@@ -7,7 +7,7 @@ where it is waited for, and the frames of that place follow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from flowmetal.source import Span
 from flowmetal.vm.state import Fiber, Frame, Machine, Retry, Scope, Search, Site
@@ -67,6 +67,13 @@ def trace(machine: Machine, fiber: Fiber) -> Places:
         places = backtrace(each, top)
         found += [(_crossing(before, places, scope), None), *places]
         before = each
+    if own_place(found) is None and fiber.origin is not None:
+        # The library alone runs in it, and nobody of the program waits for it.
+        body, pc = fiber.origin
+        found += [
+            (f"... in fiber #{fiber.number} spawned by", None),
+            (body.owner.name, body.span_at(pc)),
+        ]
     return tuple(found)
 
 
@@ -81,7 +88,7 @@ def _crossing(fiber: Fiber, places: Places, scope: Scope | None) -> str:
     return text
 
 
-def own_place(places: Places) -> Span | None:
+def own_place(places: Iterable[tuple[str, Span | None]]) -> Span | None:
     """Return the first place that is the program's own."""
     return next(
         (at for name, at in places if at is not None and not name.startswith(LIBRARY)), None

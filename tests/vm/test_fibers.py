@@ -96,6 +96,16 @@ def test_a_service_was_spawned_where_its_go_stands_however_the_turns_were_cut() 
     assert whole.machine.snapshot() == cut.machine.snapshot()
 
 
+def test_an_error_in_a_fiber_of_the_library_s_own_says_which_line_spawned_it() -> None:
+    text = """(defn main []
+  (spawn! subs "abc" 5)
+  (sleep! #dur "1h"))"""
+    frames = World(text).finish().error.frames
+    names = [name for name, _ in frames]
+    assert names == ["flow.core/-call", "... in fiber #2 spawned by", "user/main"]
+    assert str(frames[-1][1]) == "test.flow:3:3"
+
+
 def test_a_deadlock_is_an_error_that_says_where_each_fiber_stands() -> None:
     turn = failure("(let [p (promise!)] (await! (spawn! (fn [] (await! p)))))")
     assert turn.error.type is k("flow/deadlock")
