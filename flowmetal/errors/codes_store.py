@@ -60,7 +60,7 @@ CODES = (
     ErrorCode("FM1025", "The server of the store has no room for this",
               "It has as many connections as it allows, or no memory. An interpreter needs three. Raise `max_connections`, or put a pooler in between (docs/operations.md)."),
     ErrorCode("FM1026", "The server of the store is not one that Flowmetal works with",
-              "PostgreSQL 14 or newer and a database with the encoding UTF8 are needed."),
+              "PostgreSQL 14 or newer and a database with the encoding UTF8 are needed; where a pooler answers, the address has to name the server itself, too (docs/operations.md)."),
     ErrorCode("FM1030", "There is no store yet",
               "A store is made by the first run in it. A verb about runs that are there does not make one: it would only say that there is none.",
               "fmvm ps --store sqlite:typo.db", "fmvm ps --store sqlite:orders.db"),

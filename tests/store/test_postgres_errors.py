@@ -78,6 +78,21 @@ def test_a_server_without_room_for_a_connection(postgres: Server) -> None:
     assert "FM1025" in str(from_psycopg(full, "database x", connecting=True))
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        psycopg.OperationalError("connection failed: unsupported startup parameter: options"),
+        psycopg.errors.DuplicatePreparedStatement('prepared statement "_pg3_0" already exists'),
+        psycopg.errors.InvalidSqlStatementName('prepared statement "_pg3_0" does not exist'),
+    ],
+)
+def test_a_pooler_that_is_taken_for_the_server(said: psycopg.Error) -> None:
+    error = from_psycopg(said, "database x", connecting=said.sqlstate is None)
+    assert isinstance(error, StoreError)
+    assert error.code == "FM1026"
+    assert "direct_host" in str(error.diagnostics[0].help)
+
+
 def test_a_database_that_does_not_keep_every_text(postgres: Server) -> None:
     postgres.execute(
         "CREATE DATABASE latin ENCODING LATIN1 LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"

@@ -18,6 +18,7 @@ _GRANT = "see the roles and permissions in docs/operations.md"
 _PRIMARY = "name the primary server, or all of them: postgresql://a,b/DATABASE"
 _ROOM = "make room on the server; the store goes on by itself"
 
+_DIRECT = "name the server itself too, with direct_host=HOST&direct_port=5432 in the address"
 _STOP = "stop the processes that use it before you restore a backup; opened again, it is made anew"
 
 # fmt: off
@@ -28,6 +29,8 @@ _STATES = {
     "25P03": ("FM1022", "the server of {place} gave the transaction up: {detail}",    _WAIT),
     "28":    ("FM1023", "the server refuses this user for {place}: {detail}",         "look at user and password, PGPASSWORD or ~/.pgpass"),
     "3D000": ("FM1024", "there is no {place}",                                        "make it: createdb {database}"),
+    "26000": ("FM1026", "a pooler shares the connections to {place}",                  _DIRECT),
+    "42P05": ("FM1026", "a pooler shares the connections to {place}",                  _DIRECT),
     "3F000": ("FM1020", "the schema of the store in {place} is gone",                 _STOP),
     "42P01": ("FM1020", "the tables of the store in {place} are gone",                _STOP),
     "42501": ("FM1005", "this user may not do that in {place}: {detail}",             _GRANT),
@@ -55,6 +58,7 @@ _TEXTS = (
     ("database \"", "3D000"),
     ("permission denied for database", "42501"),
     ("session is read-only", "25006"), ("server is in hot standby", "25006"),
+    ("unsupported startup parameter", "42P05"),
     ("starting up", "57P"), ("shutting down", "57P"), ("recovery mode", "57P"),
 )
 # fmt: on
