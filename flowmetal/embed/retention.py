@@ -50,7 +50,7 @@ def collect(host: Host, policy: Retention, *, dry_run: bool) -> Collected:
     found = Collected()
     now = host.clock.now_us()
     parents = _Parents(host.store)
-    for row in list(_runs(host)):
+    for row in _runs(host):
         if _is_over(row, policy, now):
             if parents.may_ask_for(row):
                 continue
@@ -62,6 +62,7 @@ def collect(host: Host, policy: Retention, *, dry_run: bool) -> Collected:
 
 
 def _runs(host: Host) -> Iterator[RunRow]:
+    """Go through all runs, the newest first, with a page of them in hand: each has its input and its result."""
     before = None
     while page := host.store.runs(RunQuery(limit=_PAGE, before=before)):
         yield from page

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from flowmetal import Engine, compile
-from flowmetal.embed import retention
+from flowmetal.embed import Beginning, retention
 from flowmetal.embed.retention import Retention
 from flowmetal.errors import RunError
 from flowmetal.ids import RunId
@@ -16,7 +17,7 @@ from flowmetal.runtime.active import Step
 from flowmetal.runtime.advance import advance
 from flowmetal.runtime.committing import carry_out, commit_step
 from flowmetal.runtime.loading import open_run
-from flowmetal.store.protocol import Claim, RunState
+from flowmetal.store.protocol import Claim, RunRow, RunState
 from flowmetal.testing.dying import Death
 from flowmetal.values import pr_str
 from tests.stores import url_of
@@ -123,6 +124,23 @@ def test_a_child_stays_whose_parent_has_not_heard_yet_that_it_was_started(engine
     assert engine.result(child) == 7
     assert engine.collect(Retention(ended_us=0)).runs == []
     assert engine.result(run) == 7
+
+
+def test_no_more_than_some_runs_are_in_hand_at_a_time(engine: Engine) -> None:
+    engine.start_many(compile("(ns a) (defn main [n] n)"), [Beginning([1])] * 1200)
+    last, _ = engine.start(compile("(ns a) (defn main [] 1)"), [])
+    engine.cancel(last, now=True)
+    seen: list[int] = []
+
+    def count(moment: str) -> None:
+        if moment == "before forget":
+            seen.append(sum(isinstance(each, RunRow) for each in gc.get_objects()))
+
+    before = sum(isinstance(each, RunRow) for each in gc.get_objects())
+    engine.store.hooks = count
+    assert engine.collect(Retention(ended_us=0)).runs == [last]
+    (now,) = seen
+    assert now - before < 1000
 
 
 def test_a_failed_run_stays_for_it_can_be_revived(engine: Engine) -> None:
