@@ -216,7 +216,9 @@ def test_an_open_child_keeps_its_parent_and_a_forced_one_is_an_error(a, b, tmp_p
     assert pr_str(b.result(run)) == ":moved/left-behind"
 
 
-@pytest.mark.parametrize("wish", ["{:queue :q}", "{:on-parent-end :keep}", '{:delay #dur "1h"}'])
+@pytest.mark.parametrize(
+    "wish", ['{:queue {:queue "q"}}', "{:on-parent-end :keep}", '{:delay #dur "1h"}']
+)
 def test_a_child_that_goes_on_without_its_parent_keeps_it_too(a, b, tmp_path, wish: str) -> None:
     run = parked(
         a, f"(defn main [] (let [k (start! child [] {wish})] (receive! :go) (kind #(await! k))))"

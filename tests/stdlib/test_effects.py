@@ -603,6 +603,7 @@ def test_a_with_out_str_lives_through_a_wait() -> None:
         ("(retry/policy {:backoff {:kind :constant :base (seconds 1) :mx 1}})", "a backoff has no :mx"),
         ("(start! main {} {})", "`start!` needs its arguments in a vector, got {}"),
         ("(start! main [] {:priority 5})", "`start!` needs a :queue for :priority, got 5"),
+        ('(start! main [] {:queue "mail"})', "`start!` needs what defqueue has defined as :queue, got \"mail\""),
         ('(start! main [] {:entry "x"})', "`start!` needs the name of a deployed program for :entry"),
         ('(http/get! "u" {:retry {:tries 2}})', "a retry policy has no :tries"),
     ],
