@@ -258,12 +258,13 @@ def _amend_failure(machine: Machine, fiber: Fiber, error: Value) -> None:
 
 
 def _amend_verdicts(machine: Machine, before: ErrorValue, error: ErrorValue) -> None:
-    """Let those whom an error has still to reach know it as another one: who awaits it, and the scopes that
-    it has to leave with their forms, which unwind for it already."""
+    """Let those whom an error has still to reach know it as another one: who awaits it, the scopes that it has to
+    leave with their forms, which unwind for it already, and a scope with whose failure it goes along."""
     for each in machine.fibers.values():
         if each.verdict is not None and each.verdict.error is before:
             each.verdict = each.verdict._replace(error=error)
     for scope in machine.scopes.values():
+        scope.suppressed = [error if each is before else each for each in scope.suppressed]
         if scope.verdict is not None and scope.verdict.error is before:
             scope.verdict = scope.verdict._replace(error=error)
             _amend_pending(machine.fibers[scope.owner].frames[scope.depth], before, error)

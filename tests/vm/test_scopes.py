@@ -161,6 +161,16 @@ def test_failures_that_are_alike_are_all_told(data: str) -> None:
     assert value(text) == '["too" "too"]'
 
 
+def test_what_fails_beside_a_failure_that_goes_along_is_told_too() -> None:
+    text = """(letfn [(late [n] (try (sleep! #dur "1h") (finally (throw (ex-info n {})))))
+                      (told [e] (into [(ex-message e)] (mapcat told (:suppressed (ex-data e)))))]
+                (try
+                  (all! (all! (late "a") (all! (late "b") (late "c")))
+                        (do (sleep! #dur "1s") (throw (ex-info "no" {:type :my/error}))))
+                  (catch :my/error e (sort (told e)))))"""
+    assert value(text) == '("a" "b" "c" "no")'
+
+
 @pytest.mark.parametrize("own", ["5", '"text"', "(map inc [1])", "nil", "{:a 1}"])
 def test_what_a_program_calls_suppressed_is_not_in_the_way_of_failures(own: str) -> None:
     clean_up = '(try (sleep! #dur "9s") (finally (throw (ex-info "too" {}))))'
