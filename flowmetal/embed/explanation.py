@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Sequence
 from typing import NamedTuple
 
-from flowmetal.effects.events import PAUSED, RECOVERED
+from flowmetal.effects.events import PAUSED, RECOVERED, RETRIED
 from flowmetal.effects.kinds import KINDS
 from flowmetal.embed.views import RunView, Wait, iso, rough_time, run_view
 from flowmetal.ids import RunId, shell_word
@@ -116,7 +116,7 @@ def _long_waits(
         if len(looked_at) > MOST_LOOKED_AT:
             return
         is_young = wait.since_us is None or wait.since_us > since_us
-        if is_young or wait.effect_class in _NOTHING_TO_DO or wait.kind == SLEEP:
+        if is_young or wait.kind == SLEEP or _needs_nobody(wait):
             continue
         if wait.kind != AWAIT:
             if (row.id, wait.effect) not in told:
@@ -129,8 +129,10 @@ def _long_waits(
                 yield from _long_waits(awaited, store, since_us, told, looked_at)
 
 
-_NOTHING_TO_DO = ("connector", "held")
-"""Of what is being performed, and of what a fork holds, which is said when the fork is resumed."""
+def _needs_nobody(wait: Wait) -> bool:
+    """Say whether it is being performed and has not failed, or is held by a fork, which is said when that is resumed."""
+    return wait.effect_class == "held" or (wait.effect_class == "connector" and not wait.attempts)
+
 
 _PUT_ASIDE = ("FM1108", "FM1138")
 """Errors of a run that no instruction raised."""
@@ -205,6 +207,26 @@ def _deaths(row: RunRow, store: Store, *, is_driven: bool) -> int:
             break
         deaths += decode_data(event.data).get(keyword("attempts"), 2) - 1
     return deaths
+
+
+def _failures(wait: Wait, run: str, store: Store) -> str:
+    """Say how often what it waits for has failed, and how the last time; empty if it has not."""
+    if not wait.attempts:
+        return ""
+    row = store.run(RunId(run))
+    last = "" if row is None else _last_failure(row, wait.effect, store)
+    return f", which failed {_times(wait.attempts)}{last and f', the last time because {last}'}"
+
+
+def _last_failure(row: RunRow, effect: int, store: Store) -> str:
+    """Return the first line of the last error of an effect, as far as the last events tell."""
+    for event in reversed(store.events(row.id, max(0, row.seq - _LAST_EVENTS), _LAST_EVENTS)):
+        if event.kind == RETRIED and event.effect == effect:
+            error = decode_data(event.data).get(keyword("error"))
+            said = error.message if isinstance(error, ErrorValue) else None
+            first, _, more = (said or "").partition("\n")
+            return first + " ..." if more else first
+    return ""
 
 
 def _is_called(row: RunRow, view: RunView) -> bool:
@@ -293,7 +315,7 @@ def _call(wait: Wait, run: str, store: Store) -> str:
     """Say who performs what another process is to perform, or who may."""
     call = store.operate(ShowCall(RunId(run), wait.effect))
     performer = call.get(keyword("performer"))
-    failed = f", which failed {_times(wait.attempts)}" if wait.attempts else ""
+    failed = _failures(wait, run, store)
     lost = call.get(keyword("lost"))
     died = f" Who performed it has died {_times(lost)}." if lost else ""
     if performer is not None:
@@ -337,6 +359,6 @@ def _wait(wait: Wait, run: str, now_us: int, store: Store) -> str:
         again = (
             f" The next attempt is at {iso(wait.until_us)}." if wait.until_us is not None else ""
         )
-        times = _times(wait.attempts)
-        return f"It waits for {wait.kind}{named} (effect #{wait.effect}){since}, which failed {times}.{again}"
+        failed = _failures(wait, run, store)
+        return f"It waits for {wait.kind}{named} (effect #{wait.effect}){since}{failed}.{again}"
     return f"It waits for the answer to {wait.kind}{named} (effect #{wait.effect}){since}."

@@ -1,7 +1,7 @@
 """When whoever drives one run in the foreground is told that it only waits, and for what.
 
-A second is long for somebody who looks on and sees nothing. A sleep ends by itself and a connector is
-at work; anything else may want an answer, a worker or another option of the command line. Each wait is told
+A second is long for somebody who looks on and sees nothing. A sleep ends by itself, and a connector that
+has not failed yet is at work; anything else may want an answer, a worker or another option of the command line. Each wait is told
 once; what children wait for is looked at again and again, for they are driven beside the run.
 """
 
@@ -12,6 +12,7 @@ from typing import Final
 from flowmetal.effects.kinds import EffectClass
 from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.entering import SLEEP
+from flowmetal.runtime.progress import Pending
 
 LONG_US: Final = 1_000_000
 NOTHING_TO_TELL_US: Final = 1 << 60
@@ -24,7 +25,7 @@ def tell_waits(active: ActiveRun) -> int:
     waits = {
         number: pending.first_us
         for number, pending in active.progress.effects.items()
-        if number not in told and is_worth_telling(pending.request.kind, pending.effect_class)
+        if number not in told and _is_worth_telling(pending)
     }
     if not waits:
         return NOTHING_TO_TELL_US
@@ -43,6 +44,7 @@ def tell_waits(active: ActiveRun) -> int:
     return LONG_US
 
 
-def is_worth_telling(kind: str, effect_class: EffectClass) -> bool:
+def _is_worth_telling(pending: Pending) -> bool:
     """Say whether a wait may need somebody."""
-    return kind != SLEEP and effect_class is not EffectClass.CONNECTOR
+    is_at_work = pending.effect_class is EffectClass.CONNECTOR and not pending.attempts
+    return pending.request.kind != SLEEP and not is_at_work

@@ -13,11 +13,12 @@ from flowmetal.store.protocol import RunRow
 from flowmetal.values import RunRef, vector
 
 SOURCE = """
-(ns t (:require [flow.event :refer [receive!]] [flow.async :refer [pmap!]]))
+(ns t (:require [flow.event :refer [receive!]] [flow.async :refer [pmap!]] [flow.http :as http]))
 (defforeign pay [x])
 (defn main [] (pay 1))
 (defn signal [] (receive! :go))
 (defn child [] (receive! :go))
+(defn request [] (http/get! "http://127.0.0.1:9/"))
 (defn parent [] (await! (start! child [])))
 (defn all-of [runs] (pmap! await! runs {:concurrency 200}))
 (defn fails [message] (throw (ex-info message {})))
@@ -29,6 +30,7 @@ SOURCE = """
     [
         ("main", "waits for t/pay"),
         ("signal", "the signal `go`"),
+        ("request", "the last time because GET http://127.0.0.1:9/ could not connect"),
         ("parent", "the signal `go`"),
     ],
 )
@@ -39,13 +41,14 @@ def test_what_lasts_is_told_once(tmp_path: Path, entry: str, told: str) -> None:
 
         def note(run: str, text: str) -> None:
             notes.append((run, text))
-            if entry == "main":
+            if entry in ("main", "request"):
                 outside.cancel(run, drive=False)
             else:
                 outside.signal(run, "go")
 
         with flowmetal.Engine(url, on_trouble=note) as engine:
-            run, _ = engine.start(flowmetal.compile(SOURCE), entry=entry)
+            grants = flowmetal.grants(http=["127.0.0.1:9"])
+            run, _ = engine.start(flowmetal.compile(SOURCE), entry=entry, grants=grants)
             view = engine.drive(run)
     assert view.state in ("completed", "cancelled")
     ((whose, text),) = notes
