@@ -19,7 +19,7 @@ from flowmetal.store import rules
 from flowmetal.store.chain import length
 from flowmetal.store.clock import Clock, SetBack, SystemClock
 from flowmetal.store.memory_records import MemoryRecords
-from flowmetal.store.memory_run import MemoryRun, describe, in_order, matches, row_of
+from flowmetal.store.memory_run import MemoryRun, arrived, describe, in_order, matches, row_of
 from flowmetal.store.operations import (
     attend,
     end_run,
@@ -589,17 +589,7 @@ class MemoryStore:
             self._within("import_run")
             if image.program is not None:
                 self._programs.setdefault(row.program, image.program)
-            self._runs[row.id] = MemoryRun(
-                row.id, row.program, row.input, row.grants, row.tags, row.parent, row.created_us,
-                row.queue, state=row.state, due_us=row.wake_at_us, epoch=epoch, seq=row.seq,
-                started_us=row.started_us, ended_us=row.ended_us,
-                snapshot=image.snapshot, snapshot_format=row.snapshot_format,
-                result=row.result, error=row.error, waiting=row.waiting, progress=row.progress,
-                received=row.received, chain=row.chain, anchor=row.anchor,
-                events=list(image.events), chunks=dict(image.chunks),
-                receipts={entry.message.id: entry for entry, _ in image.inbox},
-                unread={entry.number: entry for entry, consumed in image.inbox if not consumed},
-            )  # fmt: skip
+            self._runs[row.id] = arrived(image, epoch)
             self._note_parent(self._runs[row.id])
             operate_all(self._records, beside)
             return self._row(self._runs[row.id])

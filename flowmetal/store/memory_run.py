@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from flowmetal.ids import InterpreterId, ProgramHash, RunId
 from flowmetal.store.protocol import Event, InboxRow, RunQuery, RunRow, RunState
 from flowmetal.store.rules import shown_state
+
+if TYPE_CHECKING:
+    from flowmetal.store.transfer import RunImage
 
 
 @dataclass(slots=True)
@@ -46,6 +50,22 @@ class MemoryRun:
     chain: bytes = b""
     anchor: bytes = b""
     kept: dict[int, bytes] = field(default_factory=dict)  # snapshots by the event they stand after
+
+
+def arrived(image: RunImage, epoch: int) -> MemoryRun:
+    """Return a run as it has come from another store."""
+    row = image.row
+    return MemoryRun(
+        row.id, row.program, row.input, row.grants, row.tags, row.parent, row.created_us,
+        row.queue, state=row.state, due_us=row.wake_at_us, epoch=epoch, seq=row.seq,
+        started_us=row.started_us, ended_us=row.ended_us,
+        snapshot=image.snapshot, snapshot_format=row.snapshot_format,
+        result=row.result, error=row.error, waiting=row.waiting, progress=row.progress,
+        received=row.received, chain=row.chain, anchor=row.anchor,
+        events=list(image.events), chunks=dict(image.chunks),
+        receipts={entry.message.id: entry for entry, _ in image.inbox},
+        unread={entry.number: entry for entry, consumed in image.inbox if not consumed},
+    )  # fmt: skip
 
 
 def describe(run: MemoryRun) -> str:
