@@ -66,6 +66,19 @@ def test_a_user_that_may_not_read_the_tables(postgres: Server) -> None:
         assert refusal(f"{url}?schema={store.rpartition('=')[2]}").code == "FM1005"
 
 
+@pytest.mark.parametrize("how", ["require", "verify-full", "bogus"])
+def test_a_server_that_cannot_be_spoken_to_in_secret(postgres: Server, how: str) -> None:
+    error = refusal(f"{postgres.url()}?sslmode={how}")
+    assert error.code == "FM1022"
+    assert "sslmode" in str(error.diagnostics[0].help)
+
+
+def test_several_servers_are_named_each_with_its_port(postgres: Server) -> None:
+    one, two = free_port(), free_port()
+    error = refusal(f"postgresql://me@127.0.0.1:{one},localhost:{two}/x")
+    assert f"database x on 127.0.0.1:{one},localhost:{two} " in error.message
+
+
 def test_a_server_that_only_reads(postgres: Server) -> None:
     url = role(postgres, "reader")
     postgres.execute("ALTER ROLE reader SET default_transaction_read_only = on")

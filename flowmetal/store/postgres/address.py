@@ -125,7 +125,8 @@ def without_password(url: str) -> str:
 
 def _place(parameters: dict[str, str]) -> str:
     name = parameters.get("dbname") or parameters.get("user") or "of this user"
-    host = parameters.get("host") or parameters.get("hostaddr")
-    port = parameters.get("port")
-    where = f" on {host}{f':{port}' if port else ''}" if host else ""
-    return f"database {name}{where}"
+    hosts = (parameters.get("host") or parameters.get("hostaddr") or "").split(",")
+    ports = parameters.get("port", "").split(",")
+    ports = ports * len(hosts) if len(ports) == 1 else ports  # one is for all
+    places = [f"{host}:{port}" if port else host for host, port in zip(hosts, ports, strict=False)]
+    return f"database {name} on {','.join(places)}" if any(hosts) else f"database {name}"

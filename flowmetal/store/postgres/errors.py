@@ -23,8 +23,10 @@ _STOP = "stop the processes that use it before you restore a backup; opened agai
 
 # fmt: off
 # SQLSTATE, whole or its class -> our code, the sentence, what to do. {place} and {detail} are filled in.
+# TLS is none: what fails before the server has said a word.
 _STATES = {
     "08":    ("FM1022", "the connection to {place} broke: {detail}",                  _WAIT),
+    "TLS":   ("FM1022", "the server of {place} cannot be reached: {detail}",           "look at sslmode and sslrootcert in the address"),
     "57P":   ("FM1022", "the server of {place} is stopping or starting: {detail}",    _WAIT),
     "25P03": ("FM1022", "the server of {place} gave the transaction up: {detail}",    _WAIT),
     "28":    ("FM1023", "the server refuses this user for {place}: {detail}",         "look at user and password, PGPASSWORD or ~/.pgpass"),
@@ -60,6 +62,7 @@ _TEXTS = (
     ("session is read-only", "25006"), ("server is in hot standby", "25006"),
     ("unsupported startup parameter", "42P05"),
     ("starting up", "57P"), ("shutting down", "57P"), ("recovery mode", "57P"),
+    ("does not support SSL", "TLS"), ("certificate", "TLS"), ("sslmode", "TLS"),
 )
 # fmt: on
 
