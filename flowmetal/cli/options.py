@@ -84,9 +84,9 @@ def grant_options(command: Command) -> Command:
 
 def grants_in(words: Mapping[str, Any]) -> RunGrants:
     """Return what the options of ``grant_options`` grant. Raises UsageError FM1310."""
-    from flowmetal.embed.config import grants_of
+    from flowmetal.embed.config import grants
 
-    return grants_of(
+    return grants(
         http=words["allow_http"],
         sh=words["allow_sh"],
         env=words["allow_env"],

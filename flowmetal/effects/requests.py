@@ -63,7 +63,7 @@ class EffectFailed(Exception):
         from flowmetal.values.json_mapping import from_json
         from flowmetal.values.names import reads_as_keyword
 
-        plain = type.removeprefix(":")
+        plain = type.removeprefix(":") if isinstance(type, str) else ""
         if not reads_as_keyword(plain) or plain == CANCELLED_TYPE:
             raise ValueError(f"{type!r} cannot be the type of an error")
         text = from_json(message)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flowmetal.bytecode.code import Program
     from flowmetal.effects.requests import EffectFailed
     from flowmetal.embed.compiling import compile
-    from flowmetal.embed.config import grants_of as grants
+    from flowmetal.embed.config import grants
     from flowmetal.embed.engine import Engine, RunFailed
     from flowmetal.embed.functions import foreign
     from flowmetal.embed.machine import Machine
@@ -38,7 +38,7 @@ _HOMES = {
     "compile":        ("flowmetal.embed.compiling",     "compile"),
     "foreign":        ("flowmetal.embed.functions",     "foreign"),
     "from_python":    ("flowmetal.values.json_mapping", "from_json"),
-    "grants":         ("flowmetal.embed.config",        "grants_of"),
+    "grants":         ("flowmetal.embed.config",        "grants"),
     "to_python":      ("flowmetal.values.json_mapping", "to_json"),
 }
 # fmt: on

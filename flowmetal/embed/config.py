@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from flowmetal.embed.checking import checked
 from flowmetal.runtime.grants import RunGrants, parse_grants
 from flowmetal.store.chain import SHORTEST_KEY, KeyRing
 from flowmetal.values.meter import DEFAULT, LEAST, NAMES, UNTRUSTED, Limits
@@ -54,7 +55,8 @@ def key_ring() -> KeyRing:
     return KeyRing(tuple(line.encode() for line in lines))
 
 
-def grants_of(
+@checked
+def grants(
     *,
     http: Iterable[str] = (),
     sh: Iterable[str] = (),

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from flowmetal.embed import config
+from flowmetal.embed.checking import check, checked_methods
 from flowmetal.embed.looker import Looker
 from flowmetal.embed.mover import Mover
 from flowmetal.embed.observing import Observing
@@ -55,6 +56,7 @@ _PAGE = 1000
 _STOPPED = ENDED | {RunState.PAUSED, RunState.EXPORTING}
 
 
+@checked_methods
 class Engine(Looker, Mover, Sharer, Steerer):
     """An interpreter on a store, which is ``store_url``, else $FLOWMETAL_STORE, else in the state folder.
 
@@ -175,10 +177,14 @@ class Engine(Looker, Mover, Sharer, Steerer):
         from flowmetal.bytecode.file import write_program
         from flowmetal.runtime.starting import start_runs
 
+        given = list(beginnings)
+        for place, beginning in enumerate(given):
+            check("start_many", f"beginnings[{place}]", beginning, "Beginning")
+            check("Beginning", "arguments", beginning.arguments, "Sequence[Value]")
+            check("Beginning", "id", beginning.id, "str | None")
+            check("Beginning", "tags", beginning.tags, "Mapping[str, str]")
         try:
-            made = start_runs(
-                self.host, program, write_program, list(beginnings), entry=entry, grants=grants
-            )
+            made = start_runs(self.host, program, write_program, given, entry=entry, grants=grants)
         except RunError as error:
             if error.code in ("FM1120", "FM1121"):
                 raise _with_entries(error, program) from None
@@ -232,6 +238,9 @@ class Engine(Looker, Mover, Sharer, Steerer):
         ``on_signal`` is called when the process is told to stop."""
         from flowmetal.runtime.interpreting import interpret
 
+        if concurrency < 1:
+            message = f"`interpret` drives at least one run at a time, not {concurrency}"
+            raise UsageError("FM1333", message, hint="give a `concurrency` from 1 on")
         stops: list[Callable[[], None]] = []
 
         def begun(stop: Callable[[], None]) -> None:
@@ -346,7 +355,7 @@ class Engine(Looker, Mover, Sharer, Steerer):
             from flowmetal.embed.sharing import program_named
 
             program = program_named(self.store, program)
-        wanted = tuple(RunState(state) for state in states)
+        wanted = tuple(map(_state, states))
         query = RunQuery(states=wanted, program=program, tags=tags or {}, limit=limit)
         return [run_view(row) for row in self.store.runs(query)]
 
@@ -506,6 +515,15 @@ class Receipt:
         self.id = row.message.id
         self.name = row.message.name
         self.number = row.number
+
+
+def _state(name: str) -> RunState:
+    try:
+        return RunState(name)
+    except ValueError:
+        known = ", ".join(state.value for state in RunState)
+        message = f"{name!r} is no state of a run"
+        raise UsageError("FM1333", message, hint=f"the states are {known}") from None
 
 
 def _with_entries(error: RunError, program: Program) -> FlowmetalError:

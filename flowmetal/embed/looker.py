@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from flowmetal.embed.checking import checked_methods
 from flowmetal.errors import FlowmetalError
 from flowmetal.runtime.host import Host
 from flowmetal.store.protocol import RunRow, Store
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from flowmetal.vm.state import Native
 
 
+@checked_methods
 class Looker(ABC):
     """See the module's docstring."""
 

@@ -18,6 +18,7 @@ import msgpack
 
 from flowmetal.bytecode.code import Program
 from flowmetal.effects.requests import EffectRequest, EffectResult
+from flowmetal.embed.checking import checked_methods
 from flowmetal.embed.natives import natives
 from flowmetal.errors import SnapshotError
 from flowmetal.ids import EffectNumber, RunId
@@ -42,6 +43,7 @@ def image_of(program: Program) -> Image:
     return _linker[0].image(program)
 
 
+@checked_methods
 class Machine:
     """A program in execution. Nothing happens but what its methods are told to do."""
 

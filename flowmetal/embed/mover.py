@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from flowmetal.embed.checking import checked_methods
 from flowmetal.errors import RunError
 from flowmetal.ids import RunId
 from flowmetal.store.protocol import Message, Store
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from flowmetal.runtime.host import Host
 
 
+@checked_methods
 class Mover(ABC):
     """See the module's docstring."""
 

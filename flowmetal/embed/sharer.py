@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from flowmetal.embed.checking import checked_methods
 from flowmetal.runtime.grants import RunGrants
 from flowmetal.store.protocol import Store
 from flowmetal.values import Map, Value
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from flowmetal.store.operations.vocabulary import Operation
 
 
+@checked_methods
 class Sharer:
     """See the module's docstring."""
 

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from flowmetal.embed.checking import checked_methods
 from flowmetal.errors import Conflict, FlowmetalError, RefusedError, RunError
 from flowmetal.ids import RunId
 from flowmetal.store.protocol import Message, NewEvent, RunRow, RunState, Store
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from flowmetal.store.operations.vocabulary import Operation
 
 
+@checked_methods
 class Steerer(ABC):
     """See the module's docstring."""
 

@@ -81,5 +81,8 @@ CODES = (
               "fmvm query RUN totl", "fmvm query RUN total"),
     ErrorCode("FM1331", "The keys of histories cannot be used",
               "$FLOWMETAL_KEYS names a file with one key to a line, each of 16 characters or more. The first one is for new runs."),
+    ErrorCode("FM1333", "A function of the Python API does not take this argument",
+              "Each parameter takes what its annotation says: an id is a str, arguments are a list, a program is what `flowmetal.compile` returns. Nothing was done.",
+              "engine.start(program, 21)", "engine.start(program, [21])"),
 )
 # fmt: on

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flowmetal.embed.config import grants_of
+from flowmetal.embed.config import grants
 from flowmetal.embed.interactive import EvaluationError, Interactive, Interrupted, is_incomplete
 from flowmetal.embed.rendering import render
 from flowmetal.runtime.observer import Silent
@@ -182,7 +182,7 @@ def test_local_effects_are_performed(repl: Repl) -> None:
 
 
 def test_connectors_perform_what_was_granted(tmp_path: Path) -> None:
-    repl = Repl(grants=grants_of(fs=[f"read:{tmp_path}", f"write:{tmp_path}"], sh=["echo"]))
+    repl = Repl(grants=grants(fs=[f"read:{tmp_path}", f"write:{tmp_path}"], sh=["echo"]))
     repl("(require '[flow.fs :as fs] '[flow.sh :as sh])")
     repl(f'(fs/spit! "{tmp_path}/a.txt" "text")')
     assert repl(f'(fs/slurp! "{tmp_path}/a.txt")') == '"text"'

@@ -67,6 +67,14 @@ def test_a_value_that_has_no_form_in_json() -> None:
     compare("FM0332", refused(caught))
 
 
+def test_an_argument_that_no_function_takes(
+    engine: flowmetal.Engine, shop: flowmetal.Program
+) -> None:
+    with pytest.raises(FlowmetalError) as caught:
+        engine.start(shop, 17, entry="same")
+    compare("FM1333", refused(caught))
+
+
 def test_a_run_that_is_driven_in_a_running_loop(engine: flowmetal.Engine) -> None:
     async def drive() -> None:
         engine.interpret()

@@ -152,9 +152,9 @@ BUSY = '(ns b (:require [flow.http :as http])) (defn main [] (:status (http/get!
 
 
 def busy(engine) -> str:
-    from flowmetal.embed.config import grants_of
+    import flowmetal
 
-    grants = grants_of(http=("127.0.0.1:9",))
+    grants = flowmetal.grants(http=("127.0.0.1:9",))
     return parked(engine, BUSY, grants=grants)
 
 
