@@ -32,11 +32,11 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeVar
 
-from flowmetal.effects.errors import effect_error, said_by
+from flowmetal.effects.errors import effect_error, no_data, said_by
 from flowmetal.effects.functions import ForeignFunction
 from flowmetal.effects.requests import EffectFailed
 from flowmetal.errors import UsageError
-from flowmetal.values import Keyword, Map, Value, keyword
+from flowmetal.values import DataError, Keyword, Map, Value, keyword
 from flowmetal.values.json_mapping import from_json, to_json
 from flowmetal.values.names import reads_as_keyword
 
@@ -177,7 +177,7 @@ def _caller(function: Callable[..., Any], wants_key: bool) -> Callable[..., obje
         if wants_key:
             named[_KEY] = key
         try:
-            return from_json(function(*positional, **named))
+            return _answered(function, function(*positional, **named))
         except (EffectFailed, KeyboardInterrupt):
             raise
         except BaseException as error:  # the edge to strangers' code
@@ -194,13 +194,23 @@ def _async_caller(function: Callable[..., Any], wants_key: bool) -> Callable[...
         if wants_key:
             named[_KEY] = key
         try:
-            return from_json(await function(*positional, **named))
+            return _answered(function, await function(*positional, **named))
         except (EffectFailed, KeyboardInterrupt, CancelledError):  # a cancellation may be ours
             raise
         except BaseException as error:  # as above
             raise _failed(function, error) from error
 
     return call
+
+
+def _answered(function: Callable[..., Any], found: object) -> Value:
+    """Return what a function returned as data. It has done its work: what is no data is final, and no policy lets it
+    do that again, to return the same."""
+    try:
+        return from_json(found)
+    except DataError as error:
+        remedy = "".join(f"; {line}" for line in error.diagnostics[0].help)
+        raise EffectFailed(no_data(getattr(function, _MARK).name, error.message + remedy)) from None
 
 
 def _arguments(args: Map) -> tuple[list[Any], dict[str, Any]]:

@@ -313,7 +313,26 @@ def _plain(found: Json) -> Value:
         return _whole(int.__int__(found))
     if isinstance(found, float):
         return float.__float__(found)
-    raise _bad(f"a value of the Python type {type(found).__name__} has no form in JSON")
+    raise DataError(
+        "FM0332",
+        f"this is not JSON: a value of the Python type {type(found).__name__} has no form in JSON",
+        hint=_WRITTEN.get(type(found).__name__, "make it of dicts, lists, texts and numbers"),
+    )
+
+
+_WRITTEN: Final = {
+    # by the name of the type: to load the modules of them all takes longer than most programs run
+    "datetime": 'write {"$inst": value.isoformat()}',
+    "timedelta": 'write {"$dur": f"{value.total_seconds()}s"}',
+    "Decimal": 'write {"$decimal": str(value)}',
+    "UUID": 'write {"$uuid": str(value)}',
+    "bytes": 'write {"$bytes": base64.b64encode(value).decode()}',
+    "set": 'write {"$set": list(value)}',
+    "frozenset": 'write {"$set": list(value)}',
+    "generator": "write list(value)",
+    "range": "write list(value)",
+}
+"""How a value of Python that JSON has no form for is written (docs/json.md)."""
 
 
 def _whole(number: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import functools
 import http
 import re
@@ -348,3 +349,29 @@ def test_a_file_takes_the_place_of_no_module(tmp_path: Path) -> None:
             assert function() == 1
     assert sys.modules["http"] is http
     assert sys.modules.pop("quite_unknown").f() == 1
+
+
+@pytest.mark.parametrize("how", ["quick", "slow", "coroutine"])
+def test_a_function_that_returns_what_is_no_data_is_not_called_again_for_that(how: str) -> None:
+    """It has charged the card, and would charge it again."""
+    calls = []
+
+    def charges() -> object:
+        calls.append(1)
+        return {"at": datetime.datetime.now(datetime.UTC)}
+
+    async def charges_later() -> object:
+        return charges()
+
+    marked = flowmetal.foreign("p/f", slow=how == "slow")(
+        charges_later if how == "coroutine" else charges
+    )
+    source = """(ns p)
+(defforeign f {:retry 3} [])
+(defn main [] (try (f) (catch :connector/failed e [(ex-message e) (:retryable? e)])))
+"""
+    with flowmetal.Engine("memory:", functions=[marked]) as engine:
+        message, again = engine.result(engine.start(flowmetal.compile(source))[0])
+    assert len(calls) == 1
+    assert not again
+    assert message.endswith('datetime has no form in JSON; write {"$inst": value.isoformat()}')

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import collections
+import datetime
 import enum
 import json
 import re
+import uuid
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -333,3 +336,27 @@ def test_what_is_nested_too_deeply_is_refused_and_what_is_not_is_read_wherever_i
         with pytest.raises(DataError) as refused:
             json_loads(opening * more + "null" + closing * more)
         assert refused.value.code == "FM0332"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        datetime.datetime(2026, 11, 22, 6, 10, tzinfo=datetime.UTC),
+        datetime.datetime(2026, 11, 22, 6, 10),
+        datetime.timedelta(days=1, milliseconds=20),
+        Decimal("1.50"),
+        uuid.UUID("123e4567-e89b-12d3-a456-426614174000"),
+        b"\0\xff",
+        {1, 2},
+        frozenset(),
+        range(3),
+        (n for n in range(3)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_value_of_python_without_a_form_is_refused_with_one_that_is_taken(value: object) -> None:
+    with pytest.raises(DataError) as refused:
+        from_json({"at": value})  # type: ignore[dict-item]
+    (remedy,) = refused.value.diagnostics[0].help
+    written = eval(remedy.removeprefix("write "), {"base64": base64, "value": value})
+    assert type(from_json(written)) is not Map
