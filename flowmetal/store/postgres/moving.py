@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from flowmetal.store import rules
 from flowmetal.store.operations import operate_all
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["insert_run", "read_parts", "unpack"]
 
 Execute = Callable[[str, Any], list[rows.Row]]
+T = TypeVar("T")
+
+_MOST_ROWS: Final = 10_000
+_MOST_BYTES: Final = 16 << 20
 
 
 def read_parts(
@@ -61,13 +65,36 @@ def insert_run(execute: Execute, image: RunImage, beside: Sequence[Operation]) -
     if image.program is not None:
         insert = "INSERT INTO flowmetal.program VALUES (%s, %s) ON CONFLICT DO NOTHING"
         execute(insert, (new.program, image.program))
-    chunks = {"names": Texts(image.chunks), "datas": Byteas(image.chunks.values())}
-    execute(rows.INSERT_CHUNKS, {"run": number, **chunks})
-    after = image.events[0].seq - 1 if image.events else 0
-    told = rows.events_as_columns(image.events, after)
-    execute(rows.INSERT_EVENTS, {"run": number, "now_us": 0, **told})
-    execute(rows.INSERT_MESSAGES, {"run": number, **rows.messages_as_columns(image.inbox)})
+    for some in _handfuls(image.chunks.items(), lambda chunk: len(chunk[1])):
+        chunks = {
+            "names": Texts(name for name, _ in some),
+            "datas": Byteas(data for _, data in some),
+        }
+        execute(rows.INSERT_CHUNKS, {"run": number, **chunks})
+    for events in _handfuls(image.events, lambda event: len(event.data)):
+        told = rows.events_as_columns(events, events[0].seq - 1)
+        execute(rows.INSERT_EVENTS, {"run": number, "now_us": 0, **told})
+    for entries in _handfuls(image.inbox, lambda entry: len(entry[0].message.body)):
+        execute(rows.INSERT_MESSAGES, {"run": number, **rows.messages_as_columns(entries)})
     operate_all(PostgresRecords(execute), beside)
+
+
+def _handfuls(entries: Iterable[T], size_of: Callable[[T], int]) -> Iterator[list[T]]:
+    """Split what is to be written into what one statement may hold.
+
+    A history of years in one would last longer than a statement may, or be longer than the 1 GB
+    that the server reads at once.
+    """
+    some: list[T] = []
+    size = 0
+    for entry in entries:
+        some.append(entry)
+        size += size_of(entry)
+        if len(some) == _MOST_ROWS or size >= _MOST_BYTES:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def _make_room(execute: Execute, coming: RunRow) -> int:
