@@ -158,8 +158,9 @@ CASES = (
           (if (odd? i) (throw (ex-info "full" {:type :full :i i})) (remote :booked))))
       (defn main [] (mapv (fn [i] (try (book i) (catch :full e (mapv :ok (:compensated (ex-data e)))))) (range 3)))"""),
     Case("fibers", """
+      (def soon {:max-attempts 10 :backoff #dur "1ms" :jitter :none})
       (defn main []
-        [(all! (remote 1) (quick 2) (do (sleep! #dur "1ms") (remote 3)) (perform :t/flaky {:args [4]}))
+        [(all! (remote 1) (quick 2) (do (sleep! #dur "1ms") (remote 3)) (perform :t/flaky {:args [4] :retry soon}))
          (pmap! remote (range 10 16) {:concurrency 3})])""", fibers=True),
     Case("fibers-cancelled", """
       (defn main []
