@@ -77,6 +77,14 @@ def test_a_password_is_what_it_is_for_psql(password: str) -> None:
     assert address.schema == "x"
 
 
+def test_a_setting_of_connections_may_be_written_with_its_sign() -> None:
+    from flowmetal.store.postgres.address import read_address
+
+    for sign in ("=", "%3D"):
+        address = read_address(f"postgresql://h/d?options=-c%20statement_timeout{sign}60000")
+        assert address.parameters["options"] == "-c statement_timeout=60000"
+
+
 @pytest.mark.parametrize("password", ["se/cret", "se@cret", "1/cret?", "cret%zz"])
 def test_no_piece_of_a_password_is_shown(password: str) -> None:
     with pytest.raises(StoreError) as refused:

@@ -2,7 +2,7 @@
 
     postgresql://user:password@host:port/database?schema=flowmetal&direct_host=db1
 
-Everything that libpq knows goes to libpq as it was written, so that its environment (PGHOST,
+Everything that libpq knows goes to libpq, so that its environment (PGHOST,
 PGPASSWORD), its password file and several hosts work, and a password has the characters that
 it has for psql. Ours are
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -86,14 +86,13 @@ def _taken_apart(url: str) -> tuple[str, dict[str, str]]:
     before = re.match("[^@/]*@", rest)
     user = before.group() if before else ""
     place, _, query = rest.removeprefix(user).partition("?")
-    pairs = query.split("&") if query else []
-    ours = {key: unquote(value) for key, _, value in map(_partition, pairs) if key in _OURS}
-    theirs = "&".join(pair for pair in pairs if _partition(pair)[0] not in _OURS)
-    return f"postgresql://{user}{place}?{theirs}", ours
-
-
-def _partition(pair: str) -> tuple[str, str, str]:
-    return pair.partition("=")
+    pairs = [pair.partition("=") for pair in query.split("&")] if query else []
+    ours = {key: unquote(value) for key, _, value in pairs if key in _OURS}
+    # libpq wants a second = of a pair as %3D, as in options=-c%20statement_timeout%3D60000.
+    theirs = [
+        f"{key}{sign}{quote(unquote(value))}" for key, sign, value in pairs if key not in ours
+    ]
+    return f"postgresql://{user}{place}?{'&'.join(theirs)}", ours
 
 
 def _check_place(parameters: Mapping[str, str]) -> None:
