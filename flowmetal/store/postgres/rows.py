@@ -46,6 +46,9 @@ SELECT_SNAPSHOT = f"SELECT {_LATEST} FROM {_TABLES} WHERE run.id = %s"
 MOVE_SNAPSHOT = f"""
   UPDATE flowmetal.head SET snapshot = {_LATEST_KEPT} WHERE number = %s AND snapshot IS NULL"""
 
+# A history that is longer than a statement may last has to go, too.
+AS_LONG_AS_IT_TAKES = "SET LOCAL statement_timeout = 0"
+
 # What is trimmed is named: "<> ALL" would compare each row with all that stay.
 DELETE_ANSWERS = """
   DELETE FROM flowmetal.message WHERE run = %s AND kind = 'result' AND consumed

@@ -332,6 +332,7 @@ class PostgresStore:
 
     def trim(self, claim: Claim, trim: Trim) -> None:
         with self._session.writing("trim") as execute:
+            execute(rows.AS_LONG_AS_IT_TAKES, None)
             locked = rows.SELECT_LOADED + " FOR UPDATE OF head"
             number, _, _ = self._current(claim, execute(locked, (claim.run,)))
             execute(rows.MOVE_SNAPSHOT, (number,))
@@ -352,6 +353,7 @@ class PostgresStore:
 
     def forget(self, run: RunId) -> bool:
         with self._session.writing("forget") as execute:
+            execute(rows.AS_LONG_AS_IT_TAKES, None)
             lock_class = self._session.liveness.lock_class
             found = execute(claims.LOOK, {"run": run, "lock_class": lock_class})
             if not found:
