@@ -18,9 +18,17 @@ def with_whole_names(scope: Scope) -> Scope:
     raw = scope.get("raw_path")
     if not isinstance(raw, bytes):
         return scope
-    names = (unquote(name) for name in raw.partition(b"?")[0].decode("ascii", "replace").split("/"))
+    names = (unquote(name) for name in _path_in(raw.decode("ascii", "replace")).split("/"))
     path = "/".join(name.replace("%", "%25").replace("/", "%2F") for name in names)
     return {**scope, "path": path}
+
+
+def _path_in(target: str) -> str:
+    """Return the path of what is asked for; some write a whole URL, as to a proxy (RFC 9112, section 3.2.2)."""
+    path = target.partition("?")[0]
+    if not path.lower().startswith(("http://", "https://")):
+        return path
+    return "/" + path.partition("://")[2].partition("/")[2]
 
 
 def name_in(request: Request, parameter: str) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import gzip
 import os
+import socket
 import threading
 import time
 from base64 import b64encode
@@ -298,3 +299,15 @@ def test_a_delivery_that_is_not_well_signed_is_refused(signed: Served, wrong: st
     }[wrong]
     answered = httpx.post(url, content=b"3", headers=headers)
     assert (answered.status_code, answered.json()["error"]["code"]) == (401, "FM1354")
+
+
+def test_an_address_may_be_written_as_a_whole_as_to_a_proxy(served: Served) -> None:
+    """A 404 says that nobody made this callback, and that it need not be sent again."""
+    run = served.start(WAITS)
+    url = served.callback(run)["url"]
+    host, _, port = served.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), 5) as connection:
+        words = f"POST {url}?from=us HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 0\r\n\r\n"
+        connection.sendall(words.encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+    assert served.ended(run).state == "completed"
