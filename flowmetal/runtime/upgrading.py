@@ -3,7 +3,7 @@
 The run's new program holds the modules of the new one and, as one more module without
 definitions of its own, those functions of the old program (by hash, with all that are nested in them)
 that the machine still refers to, and what they need of the library and the new program was linked
-without. It is stored under its own hash and travels like any other.
+without: all of it, if they find things by names that they compute. It is stored under its own hash and travels like any other.
 So nothing in the machine knows of two programs: a frame goes on in the code that it began
 in, and whatever it calls by name is new. Code that the run has compiled itself goes on as it is.
 
@@ -22,6 +22,7 @@ from typing import Final
 from flowmetal.bytecode.code import Definition, DefinitionKind, Function, Module, Program
 from flowmetal.bytecode.file import write_program
 from flowmetal.bytecode.opcodes import Op, Operand
+from flowmetal.compiler.linker import ASKING
 from flowmetal.effects.kinds import KINDS
 from flowmetal.errors import RefusedError, RunError
 from flowmetal.ids import CodeHash, ProgramHash, RunId
@@ -83,8 +84,11 @@ class Upgrading:
 def upgrading_of(host: Host, machine: Machine, new: Program) -> Upgrading:
     """Look at what a move of this machine to a program comes to. ``machine`` is used up."""
     old_image = machine.image
-    found = Upgrading(new)
     image = host.linker.image(new)
+    if _asks(machine, image):
+        new = _with_library_of(old_image.program, new)
+        image = host.linker.image(new)
+    found = Upgrading(new)
     _check_standing(machine, image, found)
     if found.reasons:
         return found
@@ -134,6 +138,32 @@ def upgraded_event(old: ProgramHash, new: ProgramHash, machine: Machine | None) 
     if machine is not None and not is_settled(machine):
         said.append((keyword("revived"), True))  # so what costs no fuel is done by the new code
     return encode_data(hash_map(said))
+
+
+def _asks(machine: Machine, image: Image) -> bool:
+    """Say whether code that a machine holds, and ``image`` does not have, finds things by names that it computes."""
+    machine.known.clear()
+    names = [name for name in codes_of(encode(machine).data) if name not in image.functions]
+    old = _with_nested(machine.image, names, image)
+    return any(name in ASKING for function in old for name in _vars_of(function))
+
+
+def _with_library_of(old: Program, new: Program) -> Program:
+    """Return a program with the whole library, which is in ``old``: it may be asked for any of it.
+
+    If the two are not of one library, the new one stays as it is.
+    """
+    library = [module for module in old.modules if module.library and module.name != CARRIER]
+    linked = [module for module in new.modules if module.library]
+    whole, part = _functions_by_name(library), _functions_by_name(linked)
+    if part == whole or not part.items() <= whole.items():
+        return new
+    users = [module for module in new.modules if not module.library]
+    return replace(new, modules=(*library, *users))
+
+
+def _functions_by_name(modules: list[Module]) -> dict[str, CodeHash | None]:
+    return {each.name: each.function for module in modules for each in module.definitions}
 
 
 def _move(machine: Machine, image: Image) -> None:

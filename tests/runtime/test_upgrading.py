@@ -156,6 +156,17 @@ def test_old_code_keeps_what_it_needs_of_the_library_and_the_new_program_does_no
     assert ended(engine, run, None) == '("A" "undone" "a")'
 
 
+def test_old_code_that_evaluates_code_keeps_the_library_for_it(engine) -> None:
+    evaluates = f"{HEAD}(defn main [] (receive! :go) (eval '(mapv inc [1 2])))"
+    plain = f"{HEAD}(defn main [] (receive! :go) nil)"
+    run = begun(engine, evaluates)
+    at = engine.last_event(run)
+    engine.upgrade(run, flowmetal.compile(plain))
+    engine.upgrade(run, flowmetal.compile(plain.replace("nil", "1")))
+    forked = engine.fork(run, at=at, program=flowmetal.compile(plain)).id
+    assert [ended(engine, each, None) for each in (run, forked)] == ["[2 3]"] * 2
+
+
 def test_an_upgraded_run_can_be_upgraded_again(engine) -> None:
     run = begun(engine, OLD, 1)
     engine.upgrade(run, flowmetal.compile(NEW.replace("(< i 4)", "(< i 3)")))
