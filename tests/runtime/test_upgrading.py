@@ -285,7 +285,7 @@ def test_an_upgraded_run_moves_with_its_code(engine, tmp_path) -> None:
 
 def test_the_current_namespace_and_the_arguments_stay(engine) -> None:
     source = HEAD + "(defn main [a] (receive! :go) [*ns* (resolve 'main) *command-line-args* {v}])"
-    run, _ = engine.start(flowmetal.compile(source.replace("{v}", "1")), "x")
+    run, _ = engine.start(flowmetal.compile(source.replace("{v}", "1")), ["x"])
     engine.interpret(until_idle=True)
     engine.upgrade(run, flowmetal.compile(source.replace("{v}", "2")))
     assert ended(engine, run, 0) == '[u #\'u/main ("x") 1]'
