@@ -178,12 +178,14 @@ def _close(machine: Machine, fiber: Fiber, number: int) -> None:
     if not scope.closing and scope.verdict is None:
         # It ends because its body has failed: what its members fail with meanwhile goes along.
         scope.verdict = _failing(fiber)
+    # What its body was asked to stop for: it has stopped, or had its result already. Raised later, for somebody else's
+    # cancellation, it would end the form before its fibers have ended.
+    forget_cancellation(fiber, number)
     close(machine, scope, Cancellation("its scope has ended", number))
     if scope.members:
         block(machine, fiber, number, "a scope")
     del machine.scopes[number]
     fiber.scope = scope.parent
-    forget_cancellation(fiber, number)  # it may have come when the body had its result already
     _go_on(machine, fiber, scope)
 
 

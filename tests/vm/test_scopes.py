@@ -161,6 +161,18 @@ def test_failures_that_are_alike_are_all_told(data: str) -> None:
     assert value(text) == '["too" "too"]'
 
 
+def test_no_cancellation_ends_a_scope_before_the_fibers_that_clean_up_in_it() -> None:
+    text = f"""(try
+                 (with-timeout! #dur "1s" {{:else :late}}
+                   (try
+                     (scope! [s]
+                       (spawn! (fn [] (try {FAIL} (finally (sleep! #dur "5s") (note! :cleaned)))))
+                       (try (throw (ex-info "body" {{}})) (finally (sleep! #dur "100ms"))))
+                     (finally (note! :left))))
+                 (catch :default e nil))"""
+    assert logged(text).output == ":cleaned :left "
+
+
 def test_what_fails_beside_a_failure_that_goes_along_is_told_too() -> None:
     text = """(letfn [(late [n] (try (sleep! #dur "1h") (finally (throw (ex-info n {})))))
                       (told [e] (into [(ex-message e)] (mapcat told (:suppressed (ex-data e)))))]
