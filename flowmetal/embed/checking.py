@@ -5,7 +5,7 @@ of an argument is its annotation, word for word: a row of ``_ROWS`` says what is
 no row is looked at where it is used: values become data there (``DataError``), and anything is true or false.
 
 Without this a wrong argument would fail somewhere inside, as an AttributeError that names nothing of the user's; or be
-taken for something: a text for its characters, a generator for no arguments once it has been gone through.
+taken for something: a text for its characters, a dict for its keys.
 """
 
 from __future__ import annotations

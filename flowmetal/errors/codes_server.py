@@ -30,7 +30,7 @@ CODES = (
     ErrorCode("FM1354", "The signature of the request is wrong",
               "The server was started with --webhook-secrets, so deliveries are signed as Standard Webhooks has it: the headers webhook-id, webhook-timestamp (not older or newer than five minutes) and webhook-signature."),
     ErrorCode("FM1355", "The request came too slowly",
-              "The headers have to be there within 10 s, the body within 30 s."),
+              "The headers have to be there within 10 s, the body within 30 s; when the server ends, all of it within 10 s. Send it again."),
     ErrorCode("FM1356", "The task is another's now",
               "The lease of the attempt was over, or nobody waits for the task any more. Stop working on it; another attempt may have begun."),
     ErrorCode("FM1357", "The server has an error of its own",

@@ -10,12 +10,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flowmetal.server.addresses import with_whole_names
 from flowmetal.server.answers import HttpError, error_answer
@@ -38,7 +39,19 @@ class Guard:
             if refused is not None:
                 await error_answer(refused)(scope, receive, send)
                 return
-        await self._app(scope, receive, send)
+        begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except asyncio.CancelledError:  # the server ends, and has waited as long as it does
+            if begun or scope["type"] != "http":
+                raise
+            await error_answer(_ending())(scope, receive, send)
 
     def _refusal(self, headers: Headers, path: str) -> HttpError | None:
         name = _name_in(headers.get("host", ""))
@@ -79,6 +92,17 @@ class Guard:
         except ValueError:
             return False
         return True
+
+
+def _ending() -> HttpError:
+    """Return what is said to a request that was not done when the server had to end."""
+    return HttpError(
+        503,
+        "FM1355",
+        "the server ends, and the request was not done by then",
+        hint="send it again",
+        headers={"connection": "close"},
+    )
 
 
 def _name_in(host: str) -> str:

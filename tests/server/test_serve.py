@@ -164,3 +164,20 @@ def test_options_that_mean_nothing_are_refused(words: dict[str, object]) -> None
     with pytest.raises(flowmetal.FlowmetalError) as caught:
         checked(**words)
     assert caught.value.code == "FM1343"
+
+
+def test_a_request_that_is_not_done_when_the_server_ends_is_to_be_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("flowmetal.server.serving.GRACE_S", 0.1)
+    with serving() as served:
+        url = served.callback(served.start(WAITS))["url"]
+        host, _, port = served.url.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port)), 5) as connection:
+            head = f"POST {url} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 9\r\n\r\nhalf"
+            connection.sendall(head.encode())
+            served.client.get("/health")  # by then it has been read
+            served.service.stop()
+            said = connection.makefile("rb").read()
+    assert said.startswith(b"HTTP/1.1 503 ")
+    assert b"FM1355" in said
