@@ -106,6 +106,21 @@ def test_a_pooler_that_is_taken_for_the_server(said: psycopg.Error) -> None:
     assert "direct_host" in str(error.diagnostics[0].help)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        psycopg.errors.IdleInTransactionSessionTimeout("terminating connection"),
+        psycopg.errors.TransactionTimeout("terminating connection"),  # PostgreSQL 17
+    ],
+)
+def test_a_transaction_that_the_server_gave_up_is_trouble_of_the_server(
+    said: psycopg.Error,
+) -> None:
+    error = from_psycopg(said, "database x")
+    assert isinstance(error, StoreError)
+    assert error.code == "FM1022"
+
+
 def test_a_database_that_does_not_keep_every_text(postgres: Server) -> None:
     postgres.execute(
         "CREATE DATABASE latin ENCODING LATIN1 LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"

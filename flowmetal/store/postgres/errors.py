@@ -29,6 +29,7 @@ _STATES = {
     "TLS":   ("FM1022", "the server of {place} cannot be reached: {detail}",           "look at sslmode and sslrootcert in the address"),
     "57P":   ("FM1022", "the server of {place} is stopping or starting: {detail}",    _WAIT),
     "25P03": ("FM1022", "the server of {place} gave the transaction up: {detail}",    _WAIT),
+    "25P04": ("FM1022", "the server of {place} gave the transaction up: {detail}",    _WAIT),
     "28":    ("FM1023", "the server refuses this user for {place}: {detail}",         "look at user and password, PGPASSWORD or ~/.pgpass"),
     "3D000": ("FM1024", "there is no {place}",                                        "make it: createdb {database}"),
     "26000": ("FM1026", "a pooler shares the connections to {place}",                  _DIRECT),
