@@ -360,12 +360,16 @@ class Engine(Looker, Mover, Sharer, Steerer):
         return [run_view(row) for row in self.store.runs(query)]
 
     def events(self, run: str, after: int = 0) -> Iterator[EventView]:
-        """Yield the history of a run, oldest first, from the event after number ``after`` on."""
+        """Yield the history of a run, oldest first, from the event after number ``after`` on. Raises RunError
+        FM1101 if there is no such run."""
+        first = after
         while page := self.store.events(RunId(run), after, _PAGE):
             if page[-1].seq <= after:
                 raise StoreError("FM1001", f"the history of run {run} is damaged: it has no order")
             yield from map(event_view, page)
             after = page[-1].seq
+        if after == first:
+            self._row(run)
 
     def last_event(self, run: str) -> int:
         """Return the number of the last event of a run. Raises RunError FM1101 if it is not there."""

@@ -77,6 +77,13 @@ def test_a_run_without_a_result_says_why(engine) -> None:
     assert caught.value.code == "FM1110"
 
 
+def test_a_run_that_is_not_there_has_no_history(engine) -> None:
+    with pytest.raises(RunError, match="FM1101"):
+        list(engine.events("nobody"))
+    run, _ = engine.start(flowmetal.compile("(defn main [] 1)"))
+    assert list(engine.events(run, engine.last_event(run))) == []
+
+
 def test_an_entry_that_is_not_there_leaves_no_run(engine) -> None:
     with pytest.raises(RunError):
         engine.start(flowmetal.compile(SQUARE), [1], entry="nope")
