@@ -206,7 +206,12 @@ def told_again(first: Life, other: Life) -> Iterator[str]:
 
 
 def untold(life: Life) -> set[int]:
-    """Return the numbers of the errors that were thrown and that nobody has been told of."""
+    """Return the numbers of the errors that were thrown and that nobody has been told of.
+
+    What has stopped the run, its operator was told.
+    """
+    if any(event.kind == events.REVIVED for event in life.events):
+        return set()
     told = lines(life)
     return {line.more[0] for line in told if line.what == "thrown"} - {
         number for line in told if line.what == "told" for number in line.more[1]
