@@ -170,8 +170,8 @@ def end_of(life: Life) -> Machine:
 
 
 def _standing(machine: Machine) -> Iterator[str]:
-    if machine.open or machine.stopping:
-        yield f"at the end {machine.open} is open, and {machine.stopping} are to stop"
+    if machine.open:
+        yield f"at the end {machine.open} is open"
     for number, scope in machine.scopes.items():
         if scope.members or number:
             yield f"at the end scope {number} is open: {scope}"
