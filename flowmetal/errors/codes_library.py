@@ -1,4 +1,4 @@
-"""What functions of the standard library raise in a program: FM0501 - FM0514, FM0520, FM0521, FM0540.
+"""What functions of the standard library raise in a program: FM0501 - FM0514, FM0520, FM0521, FM0540, FM0541.
 
 ``wrong`` is a program whose run raises the code and ``right`` one that does
 not; both are tests.
@@ -108,6 +108,13 @@ CODES: tuple[ErrorCode, ...] = (
         wrong="(ns a (:require [flow.saga :refer [compensate!]]))\n(defn main [] (compensate! println))",
         right="(ns a (:require [flow.saga :refer [saga! compensate!]]))\n"
         "(defn main [] (saga! (compensate! println) :done))",
+    ),
+    ErrorCode(
+        "FM0541",
+        "Not all that a cancelled saga has done could be undone",
+        "A saga that is cancelled is undone, and an undo has failed for good. The `:compensated` of its data says which,\n"
+        "and why; the log says it, too. A run that was to be cancelled fails with this: undo the rest by hand, then\n"
+        "cancel it again.",
     ),
     ErrorCode(
         "FM0521",

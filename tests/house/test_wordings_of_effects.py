@@ -18,7 +18,7 @@ PROGRAM = """(ns shop
             [flow.event :as event]
             [flow.fs :as fs]
             [flow.http :as http]
-            [flow.lock :as lock]
+            [flow.lock :as lock] [flow.saga :refer [saga! compensate!]]
             [flow.sh :refer [sh!]]))
 
 (defforeign draw {:queue "images"} [path])
@@ -104,6 +104,15 @@ SESSIONS = {
         fmvm start shop.flow --id order-17
         fmvm interpreter --until-idle
         fmvm callback order-17.1 --fail '{"message": "card declined"}'
+        fmvm resume order-17
+        """,
+    ),
+    "FM0541": (
+        '(saga!\n    (compensate! fs/slurp! "order.txt")\n    (event/receive! :packed))',
+        """
+        fmvm start shop.flow --id order-17 -A
+        fmvm interpreter --until-idle
+        fmvm cancel order-17
         fmvm resume order-17
         """,
     ),

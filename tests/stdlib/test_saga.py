@@ -349,3 +349,30 @@ def test_an_undo_that_takes_longer_than_clean_up_may_keeps_no_other_from_being_r
     deliver(world.machine.state, Overdue(1), 31_000_000)
     world.compute()
     assert pr_str(world.turn.result) == "[:undone]"
+
+
+NOT_UNDONE = """(saga! (compensate! note 1)
+  (compensate! (fn [] (throw (ex-info "stuck" {:retryable? false}))))
+  (sleep! (seconds 900)))"""
+
+
+def test_what_a_cancelled_saga_could_not_undo_goes_along_with_what_cancelled_it() -> None:
+    world = fibers(f"""(try (all! {NOT_UNDONE} (do (sleep! (ms 5)) (throw (ex-info "no" {{:type :x}}))))
+      (catch :x e
+        (let [left (first (:suppressed (ex-data e)))]
+          [@log (ex-message left) (mapv :ok (:compensated (ex-data left)))])))""")
+    said = "1 of 2 undos of a cancelled saga failed: stuck"
+    assert pr_str(world.finish().result) == f'[[1] "{said}" [false true]]'
+
+
+def test_what_a_saga_that_lost_a_race_could_not_undo_is_logged() -> None:
+    world = fibers(f"[(race! {NOT_UNDONE} (do (sleep! (ms 5)) :won)) @log]")
+    assert pr_str(world.finish().result) == "[:won [1]]"
+    assert [line.split()[0] for line in world.log if line.startswith("log/")] == ["log/write"]
+
+
+def test_a_cancelled_run_whose_saga_could_not_be_undone_has_failed() -> None:
+    world = fibers(NOT_UNDONE)
+    world.machine.cancel("no more")
+    world.compute()
+    assert world.finish().error.code == "FM0541"
