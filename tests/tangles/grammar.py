@@ -180,16 +180,20 @@ class Author:
 
     def plain(self, around: Around, site: int) -> str:
         """Return a leaf that ends no form but by an error, and no error but its own."""
+        cleans = [f"(num (sleep! {self.duration()}))", f"(swap! a + {site})"]
+        if (
+            around.cleaning
+        ):  # what a finally block throws takes the place of what was thrown before it
+            return self.one(*cleans)
         table = [
-            f"(num (sleep! {self.duration()}))",
+            *cleans,
             f"(remote [{site} *at*])",
-            f"(swap! a + {site})",
             f"(boom {self.one(*TYPES)} true {site})",
             f"(boom {self.one(*TYPES)} false {site})",
         ]
         if around.saga:
             table.append(f"(do (compensate! (undoing (fn [] {self.undo()}))) 8)")
-        return self.one(*(table[:3] if around.cleaning else table))
+        return self.one(*table)
 
     def undo(self) -> str:
         site = self.site()
