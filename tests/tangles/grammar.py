@@ -317,7 +317,7 @@ class Author:
         if kind == ":flow/cancelled":
             handler = self.one(handler, f"(do (told {e}) (throw {e}))")
         caught = f"(catch {kind} {e} {handler})"
-        if self.chance.random() < 0.1:
+        if self.chance.random() < 0.1 and not self.tells:
             cleaning = '(sleep! #dur "40s")'
         finally_ = f"(finally (noted (fn [] {cleaning})))"
         parts = self.chance.choice((caught, finally_, finally_, f"{caught} {finally_}"))
