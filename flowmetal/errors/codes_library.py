@@ -115,6 +115,20 @@ CODES: tuple[ErrorCode, ...] = (
         "A saga that is cancelled is undone, and an undo has failed for good. The `:compensated` of its data says which,\n"
         "and why; the log says it, too. A run that was to be cancelled fails with this: undo the rest by hand, then\n"
         "cancel it again.",
+        wrong="(ns a (:require [flow.async :refer [promise!]] [flow.saga :refer [saga! compensate!]]))\n"
+        "(defn main []\n"
+        "  (let [paid (promise!)\n"
+        "        trip (spawn! (fn [] (saga! (compensate! #(/ 1 0)) (await! paid))))]\n"
+        '    (sleep! #dur "1ms")\n'
+        "    (cancel! trip)\n"
+        "    (await! trip)))",
+        right="(ns a (:require [flow.async :refer [promise!]] [flow.saga :refer [saga! compensate!]]))\n"
+        "(defn main []\n"
+        "  (let [paid (promise!)\n"
+        "        trip (spawn! (fn [] (saga! (compensate! #(/ 0 1)) (await! paid))))]\n"
+        '    (sleep! #dur "1ms")\n'
+        "    (cancel! trip)\n"
+        "    (try (await! trip) (catch :fiber/cancelled e :undone))))",
     ),
     ErrorCode(
         "FM0521",

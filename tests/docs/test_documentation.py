@@ -6,6 +6,7 @@ import re
 import shlex
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -53,9 +54,11 @@ def test_what_the_readme_shows_first_is_what_one_sees(shell) -> None:
     assert shown.out == printed + '"goodbye, Ada"\n'
 
 
-def test_the_tutorial_shows_what_one_sees(tmp_path: Path) -> None:
+def test_the_tutorial_shows_what_one_sees() -> None:
     """In order, with real processes: a run that is killed with SIGKILL goes on in the next command."""
-    wrong = list(Terminal(tmp_path).follow((ROOT / "docs/tutorial.md").read_text("utf-8")))
+    with TemporaryDirectory(prefix="you-") as folder:  # its name is short: long lines are cut
+        terminal = Terminal(Path(folder).resolve())
+        wrong = list(terminal.follow((ROOT / "docs/tutorial.md").read_text("utf-8")))
     assert not wrong, "\n\n".join(wrong)
 
 
