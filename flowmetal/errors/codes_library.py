@@ -118,14 +118,14 @@ CODES: tuple[ErrorCode, ...] = (
         wrong="(ns a (:require [flow.async :refer [promise!]] [flow.saga :refer [saga! compensate!]]))\n"
         "(defn main []\n"
         "  (let [paid (promise!)\n"
-        "        trip (spawn! (fn [] (saga! (compensate! #(/ 1 0)) (await! paid))))]\n"
+        '        trip (spawn! (fn [] (saga! (compensate! #(throw (ex-info "stuck" {:retryable? false}))) (await! paid))))]\n'
         '    (sleep! #dur "1ms")\n'
         "    (cancel! trip)\n"
         "    (await! trip)))",
         right="(ns a (:require [flow.async :refer [promise!]] [flow.saga :refer [saga! compensate!]]))\n"
         "(defn main []\n"
         "  (let [paid (promise!)\n"
-        "        trip (spawn! (fn [] (saga! (compensate! #(/ 0 1)) (await! paid))))]\n"
+        "        trip (spawn! (fn [] (saga! (compensate! (fn [] :undone)) (await! paid))))]\n"
         '    (sleep! #dur "1ms")\n'
         "    (cancel! trip)\n"
         "    (try (await! trip) (catch :fiber/cancelled e :undone))))",

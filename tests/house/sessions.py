@@ -26,12 +26,15 @@ BUDGET = 14
 LIBRARY_LINE = (re.compile(r"(\bflow/[\w/]+\.flow):\d+:\d+"), r"\1:LINE")
 """They move with every change of the library."""
 
+TIME = (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?"), "TIME")
+"""Lines of a log begin with one."""
+
 CHANGING = (
     (re.compile(r"\b[0-9a-f]{64}\b"), "HASH"),
     (re.compile(r"(?<=program )( ?)[0-9a-f]{12}\b"), r"\1HASH"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "HASH"),
     (re.compile(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{16}\b"), "ID"),
-    (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?"), "TIME"),
+    TIME,
     (re.compile(r"\b\d+ (ms|s) ago"), "just now"),
     (re.compile(r"127\.0\.0\.1:\d{4,5}"), "127.0.0.1:PORT"),
     (re.compile(r"(?<!:)port \d{4,5}"), "port PORT"),

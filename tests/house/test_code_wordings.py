@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flowmetal.errors import ErrorCode
-from tests.house.sessions import LIBRARY_LINE
+from tests.house.sessions import LIBRARY_LINE, TIME
 from tests.house.test_code_examples import FIRST_LINT, LAST_LINT, PROGRAMS, all_codes
 from tests.shell import Shell
 
@@ -38,8 +38,8 @@ def source_of(text: str) -> str:
 
 def same_every_time(text: str) -> str:
     """Return what was shown, without what differs from run to run."""
-    pattern, word = LIBRARY_LINE
-    text = pattern.sub(word, text)
+    for pattern, word in (LIBRARY_LINE, TIME):
+        text = pattern.sub(word, text)
     lines = [line for line in text.splitlines() if line != "run example"]
     return re.sub(r"program [0-9a-f]{12}", "program HASH", "\n".join(lines)) + "\n"
 
