@@ -98,10 +98,7 @@ def upgrading_of(host: Host, machine: Machine, new: Program) -> Upgrading:
     except RunError as error:
         found.reasons.append(error.message)
         return found
-    machine.known.clear()
-    known = machine.image.functions
-    names = [name for name in codes_of(encode(machine).data) if name not in known]
-    found.old = tuple(_with_nested(old_image, names, image))
+    found.old = tuple(_held_beyond(machine, machine.image, old_image, image))
     found.frames = tuple(dict.fromkeys(_old_frames(machine, {f.hash for f in found.old})))
     library = _needed(machine, old_image, image, found.old)
     found.program = _linked(new, (*found.old, *library.functions), library, old_image.program)
@@ -142,10 +139,15 @@ def upgraded_event(old: ProgramHash, new: ProgramHash, machine: Machine | None) 
 
 def _asks(machine: Machine, image: Image) -> bool:
     """Say whether code that a machine holds, and ``image`` does not have, finds things by names that it computes."""
-    machine.known.clear()
-    names = [name for name in codes_of(encode(machine).data) if name not in image.functions]
-    old = _with_nested(machine.image, names, image)
+    old = _held_beyond(machine, image, machine.image, image)
     return any(name in ASKING for function in old for name in _vars_of(function))
+
+
+def _held_beyond(machine: Machine, known: Image, old: Image, new: Image) -> Iterator[Function]:
+    """Return the functions of ``old`` that a machine refers to and ``known`` does not have, with what is nested in them."""
+    machine.known.clear()
+    names = [name for name in codes_of(encode(machine).data) if name not in known.functions]
+    return _with_nested(old, names, new)
 
 
 def _with_library_of(old: Program, new: Program) -> Program:
