@@ -10,9 +10,10 @@ from typing import Final
 
 from flowmetal.store.operations.vocabulary import ShowPermit
 from flowmetal.store.protocol import ENDED, RunRow, RunState
+from flowmetal.testing.clock import VirtualClock
 from flowmetal.values import Value, keyword, pr_str
 from tests.year.people import People
-from tests.year.places import SECOND_US, Clock, Place
+from tests.year.places import SECOND_US, Place
 from tests.year.scripts import Scripts
 from tests.year.world import World
 
@@ -37,7 +38,7 @@ class Looking:
     def __init__(
         self,
         chance: Random,
-        clock: Clock,
+        clock: VirtualClock,
         places: list[Place],
         world: World,
         scripts: Scripts,

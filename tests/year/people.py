@@ -18,8 +18,9 @@ from flowmetal.embed.retention import Retention
 from flowmetal.errors import FlowmetalError
 from flowmetal.store.operations.vocabulary import Redrive, SettlePromise
 from flowmetal.store.protocol import RunRow, RunState
+from flowmetal.testing.clock import VirtualClock
 from flowmetal.values import encode_data
-from tests.year.places import DAY_US, SECOND_US, Clock, Place
+from tests.year.places import DAY_US, SECOND_US, Place
 from tests.year.programs import VERSIONS, program
 from tests.year.scripts import Scripts
 from tests.year.world import World
@@ -45,7 +46,7 @@ class People:
     def __init__(
         self,
         chance: Random,
-        clock: Clock,
+        clock: VirtualClock,
         places: list[Place],
         world: World,
         scripts: Scripts,
@@ -85,7 +86,7 @@ class People:
         self.say(f"PROBLEM: {text}")
 
     def say(self, text: str) -> None:
-        self.trace.append(f"{self._clock.passed_us / SECOND_US:.6f} {text}")
+        self.trace.append(f"{self._clock.boot_us() / SECOND_US:.6f} {text}")
 
     def tried(self, what: str, act: Callable[[], T]) -> T | None:
         """Do something; None: it was refused."""
@@ -173,7 +174,7 @@ class People:
         args = json.loads(task.arguments)
         self._world.call(place.name, "handed", args, task.idempotency_key)
         if self._is_likely(0.2):
-            self._clock.passed_us += 120 * SECOND_US
+            self._clock.advance(120 * SECOND_US)
             self.settle()
         if self._is_likely(0.3):
             self.tried("beat", partial(place.engine.beat_task, task.id, task.attempt))
@@ -195,7 +196,7 @@ class People:
     def advance(self) -> None:
         seconds = self._chance.choice((1, 10, 61, 3600, 86_400, 6 * 86_400, 45 * 86_400))
         self.say(f"{seconds} s pass")
-        self._clock.passed_us += seconds * SECOND_US
+        self._clock.advance(seconds * SECOND_US)
 
     # Steering
 

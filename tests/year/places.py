@@ -15,7 +15,7 @@ from flowmetal.ids import InterpreterId, RunId
 from flowmetal.store.memory import MemoryStore
 from flowmetal.store.protocol import RunQuery, RunRow, Store
 from flowmetal.store.sqlite import SqliteStore
-from flowmetal.testing.clock import START_US
+from flowmetal.testing.clock import VirtualClock
 from flowmetal.testing.dying import Death, DeathAt
 from flowmetal.vm.link import Linker
 from tests.year.world import Function, World, functions
@@ -32,26 +32,11 @@ def _linker() -> Linker:
     return Linker(natives())
 
 
-class Clock:
-    """The time of all stores."""
-
-    boot_id = "year"
-
-    def __init__(self) -> None:
-        self.passed_us = 0
-
-    def now_us(self) -> int:
-        return START_US + self.passed_us
-
-    def boot_us(self) -> int:
-        return self.passed_us
-
-
 class Place:
     """One store and the engine that drives its runs. ``engine`` is another one after each death."""
 
     def __init__(
-        self, name: str, kind: str, folder: Path, clock: Clock, chance: Random, world: World
+        self, name: str, kind: str, folder: Path, clock: VirtualClock, chance: Random, world: World
     ) -> None:
         self.name = name
         self._clock = clock
@@ -116,13 +101,13 @@ class Place:
         if self._chance.random() < 0.5:
             self.store.abandon(InterpreterId(old.name))  # type: ignore[attr-defined]
         else:
-            self._clock.passed_us += _BEYOND_A_LEASE_US
+            self._clock.advance(_BEYOND_A_LEASE_US)
         self.engine = self._opened()
         self._close(old)
 
     def nap(self) -> None:
         """Let the process stand still in the middle of what it does, and another one go on meanwhile."""
-        self._clock.passed_us += _BEYOND_A_LEASE_US
+        self._clock.advance(_BEYOND_A_LEASE_US)
         other = self._opened()
         hooks, other.store.hooks = other.store.hooks, None
         thread = threading.Thread(target=other.interpret, kwargs={"until_idle": True})

@@ -16,9 +16,10 @@ from random import Random
 
 from flowmetal.embed.retention import Retention
 from flowmetal.store.protocol import ENDED, RunRow, RunState
+from flowmetal.testing.clock import VirtualClock
 from tests.year.looking import Looking
 from tests.year.people import People
-from tests.year.places import DAY_US, SECOND_US, Clock, Place
+from tests.year.places import DAY_US, SECOND_US, Place
 from tests.year.scripts import Scripts
 from tests.year.world import World
 
@@ -32,7 +33,7 @@ class Year:
     def __init__(self, seed: int, store: str = "memory", roots: int = 5) -> None:
         self.chance = Random(seed)
         self.folder = Path(tempfile.mkdtemp(dir=_FAST if _FAST.is_dir() else None))
-        clock = self.clock = Clock()
+        clock = self.clock = VirtualClock()
         names = [f"r{i}" for i in range(roots)]
         scripts = Scripts(self.chance, names)
         world = self.world = World(self.chance, self._problem, self._nap, scripts)
@@ -107,7 +108,7 @@ class Year:
         for _ in range(_ROUNDS):
             self._let_go_on()
             self.people.speak_to_all()
-            self.clock.passed_us += self.chance.choice((61 * SECOND_US, DAY_US, 60 * DAY_US))
+            self.clock.advance(self.chance.choice((61 * SECOND_US, DAY_US, 60 * DAY_US)))
             self.settle()
             self.looking.look()
         self.looking.check_ends()
@@ -143,7 +144,7 @@ class Year:
                 act = partial(place.engine.cancel, row.id, "the year is over", drive=False)
                 self.people.tried(f"cancel {row.id}", act)
             self.settle()
-            self.clock.passed_us += 61 * SECOND_US
+            self.clock.advance(61 * SECOND_US)
         for _, row in self._left():
             self.people.problem(f"{row.id} is {row.state.value} and cannot be cancelled")
 
@@ -153,7 +154,7 @@ class Year:
 
     def _forget_all(self) -> None:
         for _ in range(3):  # parents before their children
-            self.clock.passed_us += 400 * DAY_US
+            self.clock.advance(400 * DAY_US)
             for place in self.places:
                 gc = partial(place.engine.collect, Retention(ended_us=0))
                 self.people.tried(f"gc at {place.name}", gc)
