@@ -35,6 +35,12 @@ FIBERS = """
 TOO_MANY = 200_000
 
 
+@pytest.fixture(autouse=True)
+def look_whenever_it_may_have_grown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a look takes: on a busy machine there are few otherwise."""
+    monkeypatch.setattr("flowmetal.runtime.heap.PAUSE", 0)
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def open_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Engine]:
     url = url_of(request.param, request, tmp_path)

@@ -26,7 +26,7 @@ SOURCE = """
 (defn child [] :done)
 (defn acts [] (all! (once 1) (do (receive! :go) (println "goes on") (charge 2) (start! child []))))
 (defn bounded []
-  (try (with-timeout! #dur "200ms" (once 1)) (catch :timeout e nil))
+  (try (with-timeout! #dur "2s" (once 1)) (catch :timeout e nil))
   (receive! :go))
 (defn cleans [] (try (once 1) (finally (sleep! #dur "100ms"))))
 """
@@ -169,7 +169,7 @@ def test_while_a_pause_waits_the_run_does_not_go_on_at_all(driven, bank: Bank, u
 def test_a_run_that_a_pause_waits_for_is_not_left_at_a_time_that_is_up(driven, bank: Bank) -> None:
     engine = driven("bounded", by_interpreter=True)
     engine.pause("r")
-    time.sleep(0.6)
+    time.sleep(2.4)
     assert engine.view("r").state == "running"
     bank.end()
     assert wait_for(engine, "paused", "waiting") == "paused"

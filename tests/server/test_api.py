@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx2 as httpx
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 import flowmetal
 from flowmetal.bytecode.file import write_program
+from flowmetal.server import bodies, runs
 from tests.server.serving import Served, serving
 
 ROOT = Path(__file__).parents[2]
@@ -461,29 +463,30 @@ def test_requests_that_wait_do_not_look_all_the_time(served: Served) -> None:
     assert len(replies) < 20
 
 
-def test_a_large_body_and_a_large_answer_hold_up_nobody_else(served: Served) -> None:
-    source = "(ns w (:require [flow.event :refer [receive!]])) (defn main [] (receive! :go))"
-    run = served.start(source)
-    empty: list[dict[str, int]] = [{}] * 40_000
+@pytest.mark.parametrize(
+    ("module", "function", "method", "path"),
+    [(bodies, "read_json", "POST", "/signals"), (runs, "answer", "GET", "")],
+)
+def test_nobody_waits_for_the_body_or_the_answer_of_another(
+    served: Served, module: ModuleType, function: str, method: str, path: str
+) -> None:
+    """Others are answered while a body is read, or an answer made: it takes until they are, here."""
+    begun, healthy = threading.Event(), threading.Event()
+    works = getattr(module, function)
 
-    def longest_wait_beside(ask: Callable[[httpx.Client], httpx.Response]) -> float:
-        """Return how long others had to wait, of the time that a request took."""
-        with httpx.Client(base_url=served.url, timeout=60) as client:
-            client.get("/health")
-            began, worst = time.monotonic(), 0.0
-            with ThreadPoolExecutor(1) as beside:
-                asked = beside.submit(ask, client)
-                while not asked.done():
-                    before = time.monotonic()
-                    served.client.get("/health")
-                    worst = max(worst, time.monotonic() - before)
-            assert asked.result().status_code == 200
-            return worst / (time.monotonic() - began)
+    def takes_long(*given: Any) -> Any:
+        begun.set()
+        assert healthy.wait(20)
+        return works(*given)
 
-    said = {"name": "go", "value": empty}
-    assert longest_wait_beside(lambda c: c.post(f"/v1/runs/{run}/signals", json=said)) < 0.5
-    served.until(run, lambda view: view.ended_us is not None, seconds=60)
-    assert longest_wait_beside(lambda c: c.get(f"/v1/runs/{run}")) < 0.5
+    run, body = start(served), {"name": "order", "value": 1} if method == "POST" else None
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as beside:
+        patch.setattr(module, function, takes_long)
+        asked = beside.submit(served.client.request, method, f"/v1/runs/{run}{path}", json=body)
+        assert begun.wait(20)
+        assert httpx.get(f"{served.url}/health", timeout=10).status_code == 200
+        healthy.set()
+        assert asked.result().status_code == 200
 
 
 def test_no_task_is_no_content(served: Served) -> None:
