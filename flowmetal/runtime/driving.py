@@ -23,6 +23,7 @@ from flowmetal.runtime.entering import CALLBACK
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.loading import open_run
 from flowmetal.runtime.looping import in_a_loop
+from flowmetal.runtime.patience import TROUBLE_US, Patience
 from flowmetal.runtime.telling import tell_waits
 from flowmetal.store.protocol import ENDED, Claim, Held, RunRow, RunState
 from flowmetal.values import keyword
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from flowmetal.runtime.grouping import Committer
 
 SECOND_US: Final = 1_000_000
-
-PATIENCE: Final = 10
-"""Times that a run is claimed again, after its claim was lost or the store failed."""
 
 POLL_US: Final = 100_000
 """How often messages are looked for while connector effects are in flight."""
@@ -86,7 +84,7 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
     Raises RunError FM1101 for an unknown run, FM1107 if another process or thread drives it
     (unless ``wait_for_others``) or this thread does, UsageError FM1139 if it needs an event loop and is called in one.
     """
-    troubles = 0
+    patience = Patience(host.store)
     told: set[str] = set()
     while True:
         taken = host.clock.monotonic_us()
@@ -96,10 +94,11 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
         try:
             claim = host.claim(run)
         except StoreError:
-            if not 0 < troubles < PATIENCE:  # at the beginning, whoever asked is told at once
+            if (
+                not patience.has_begun() or not patience.bears()
+            ):  # at first, whoever asked is told at once
                 raise
-            troubles += 1
-            host.clock.wait(host.store, SECOND_US)
+            host.clock.wait(host.store, TROUBLE_US)
             continue
         match claim:
             case None:
@@ -138,11 +137,10 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
                         pass
                 except StoreError as trouble:
                     # Lost, or of unknown outcome: the machine is gone, and what is durable decides.
-                    troubles += 1
-                    if troubles > PATIENCE:
+                    if not patience.bears(host.clock.monotonic_us() - taken):
                         raise
                     if not isinstance(trouble, Conflict):
-                        host.clock.wait(host.store, SECOND_US)
+                        host.clock.wait(host.store, TROUBLE_US)
 
 
 def _drive_claimed(host: Host, claim: Claim, taken_us: int) -> tuple[EffectRequest, ...]:

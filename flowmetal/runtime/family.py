@@ -17,16 +17,13 @@ from flowmetal.ids import RunId
 from flowmetal.runtime.active import ActiveRun
 from flowmetal.runtime.host import Host
 from flowmetal.runtime.loading import open_run
+from flowmetal.runtime.patience import TROUBLE_US, Patience
 from flowmetal.runtime.waiting import called_kinds
 from flowmetal.store.protocol import ENDED, LIVING, Claim, RunQuery, RunRow, RunState, Store
 
 MOST: Final = 100
 """Descendants that are driven at a time."""
 
-PATIENCE: Final = 10
-"""Times that a descendant is taken again after the store has failed under it."""
-
-_TROUBLE_US: Final = 1_000_000
 _LOOK_S: Final = 0.01
 _PAUSE: Final = 4
 """Times as long as it took, before descendants are looked for again, if none that is driven has come to a wait or an
@@ -76,7 +73,7 @@ class Family:
         self._watch: asyncio.Task[None] | None = None
         self._left = asyncio.Event()  # a descendant has left its place to others
         self._troubled: set[RunId] = set()
-        self._failures: dict[RunId, int] = {}  # of the store, under a run
+        self._patience: dict[RunId, Patience] = {}  # with the store, under a run
         self._not_before_us: dict[RunId, int] = {}  # monotonic
         self._crash: BaseException | None = None
 
@@ -198,11 +195,12 @@ class Family:
         if self._crash is not None:
             raise self._crash
 
-    def _may_fail_again(self, run: RunId) -> bool:
+    def _may_fail_again(self, run: RunId, taken_us: int) -> bool:
         """The store has failed under a run: what is durable decides, and it is taken again a little later."""
-        self._failures[run] = self._failures.get(run, 0) + 1
-        self._not_before_us[run] = self._host.clock.monotonic_us() + _TROUBLE_US
-        return self._failures[run] <= PATIENCE
+        now_us = self._host.clock.monotonic_us()
+        self._not_before_us[run] = now_us + TROUBLE_US
+        patience = self._patience.setdefault(run, Patience(self._host.store))
+        return patience.bears(now_us - taken_us)
 
     async def _drive(self, claim: Claim, taken_us: int) -> None:
         active = None
@@ -212,7 +210,7 @@ class Family:
         except Conflict:
             return  # somebody else has it now
         except FlowmetalError as problem:
-            if isinstance(problem, StoreError) and self._may_fail_again(claim.run):
+            if isinstance(problem, StoreError) and self._may_fail_again(claim.run, taken_us):
                 return
             # It stays where it is, for somebody who can; the root waits or goes on without it.
             self._troubled.add(claim.run)

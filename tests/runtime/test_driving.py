@@ -259,6 +259,22 @@ def test_a_store_that_never_works_is_given_up() -> None:
         bench.drive()
 
 
+def test_a_store_that_fails_now_and_then_is_borne_for_years() -> None:
+    bench = Bench()
+    day = Duration(86_400_000_000)
+    bench.start(sequence(*[("time/sleep", args(**{"for": day}))] * 40))
+    failed_us = 0
+
+    def once_a_day(point: str) -> None:
+        nonlocal failed_us
+        if point == "before commit" and bench.clock.now_us() > failed_us + day.us // 2:
+            failed_us = bench.clock.now_us()
+            raise StoreError("FM1022", "the server cannot be reached")
+
+    bench.store.hooks = once_a_day
+    assert bench.drive().state is RunState.COMPLETED
+
+
 def test_an_interrupted_run_is_released_and_goes_on() -> None:
     def interrupted(_: Value) -> Value:
         raise KeyboardInterrupt
