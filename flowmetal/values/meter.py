@@ -24,6 +24,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from typing import Final
 
+from flowmetal.errors import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -35,6 +37,17 @@ class Limits:
     frames: int = 1_000_000  # of one fiber
     heap: int = 1 << 26  # bytes of the run's state; looked at by who drives it (runtime/heap.py)
     snapshot: int = 256 * 1024  # bytes beside chunks from which on a warning is logged
+
+    def __post_init__(self) -> None:
+        """Raise UsageError FM1325 for what is no number of anything."""
+        for field in fields(self):
+            given = getattr(self, field.name)
+            if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+                raise UsageError(
+                    "FM1325",
+                    f"the limit {field.name} cannot be {given!r:.100}",
+                    hint="give a whole number from 1 on",
+                )
 
     def with_changes(self, **changes: int) -> Limits:
         """Return the limits with some of them changed."""

@@ -134,3 +134,10 @@ def test_under_other_limits_a_run_that_failed_is_computed_no_further_than_it_was
         assert engine.verify(run).problems == []
     with Engine(f"sqlite:{folder}/runs.db") as engine:
         assert engine.verify(run).problems == ["the snapshot is not what the history leads to"]
+
+
+@pytest.mark.parametrize("number", ["many", 3.5, True, 0, -1, None])
+def test_a_limit_that_is_no_whole_number_is_refused_where_it_is_given(number: object) -> None:
+    with pytest.raises(UsageError) as caught:
+        Limits(frames=number)  # type: ignore[arg-type]
+    assert caught.value.code == "FM1325"
