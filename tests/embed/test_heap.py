@@ -32,7 +32,7 @@ FIBERS = """
 (defn grow [n] (loop [i 0 xs ()] (if (= i n) (count xs) (recur (inc i) (conj xs i)))))
 (defn main [n] (all! (receive! :go) (do (sleep! #dur "1ms") (grow n)) (sleep! #dur "2ms")))
 """
-TOO_MANY = 200_000
+TOO_MANY = 60_000
 
 
 @pytest.fixture(autouse=True)
