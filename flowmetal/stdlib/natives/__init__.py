@@ -76,6 +76,10 @@ _TABLES = (
 )
 
 
+EARLIER = frozenset({"flow.edn/read"})
+"""Natives that programs compiled earlier call by name: functions of the language now, so no source declares them."""
+
+
 def all_natives() -> dict[str, Native]:
     """Return every native by its full name, such as flow.core/first."""
     found: dict[str, Native] = {}

@@ -126,7 +126,11 @@ def read_edn(options: Value, text: Value = MISSING) -> Value:
     return _read("read-string", options, text, edn_only=True)
 
 
-edn.add("read", lambda text, options=None: _read("read", options, text, True))
+@edn("-read")
+@edn("read")  # see EARLIER
+def read_edn_first(text: Value, options: Value = None) -> Value:
+    """Return the first value of an EDN text; the options are last, if there are any."""
+    return _read("read", options, text, edn_only=True, options_at=2)
 
 
 @edn("write")
@@ -143,7 +147,7 @@ def read_string(options: Value, text: Value = MISSING) -> Value:
     return _read("read-string", options, text, edn_only=False)
 
 
-def _read(function: str, options: Value, text: Value, edn_only: bool) -> Value:
+def _read(function: str, options: Value, text: Value, edn_only: bool, options_at: int = 1) -> Value:
     from flowmetal.reader import Incomplete, ReadOptions, read_forms
     from flowmetal.source import Source
 
@@ -152,12 +156,13 @@ def _read(function: str, options: Value, text: Value, edn_only: bool) -> Value:
     if text is None and edn_only:
         return None
     charge(16 * len(text) if type(text) is str else 0)
-    source = Source("<string>", need_text(function, 2 if options is not None else 1, text))
-    features = frozenset({"flow"}) | _features(function, options)
+    text_at = 1 if options is None else 3 - options_at
+    source = Source("<string>", need_text(function, text_at, text))
+    features = frozenset({"flow"}) | _features(function, options_at, options)
     try:
         for form in read_forms(source, ReadOptions(features, edn=edn_only)):
             return without_places(form.form)
-        if options is not None and _EOF in need_map(function, 1, options):
+        if options is not None and _EOF in need_map(function, options_at, options):
             return options.get(_EOF)
         if edn_only:
             return None
@@ -168,9 +173,9 @@ def _read(function: str, options: Value, text: Value, edn_only: bool) -> Value:
         fail("FM0507", "parse/text", error.message)
 
 
-def _features(function: str, options: Value) -> frozenset[str]:
+def _features(function: str, options_at: int, options: Value) -> frozenset[str]:
     """Return the reader features that options name beside those of the language."""
-    named = None if options is None else need_map(function, 1, options).get(_FEATURES)
+    named = None if options is None else need_map(function, options_at, options).get(_FEATURES)
     if not isinstance(named, Set):
         return frozenset()
     return frozenset(feature.name for feature in named if isinstance(feature, Keyword))
