@@ -43,7 +43,7 @@ torture: setup
 	FLOWMETAL_EVERYTHING=1 FLOWMETAL_KILLS=1000 $(BIN)/python -m pytest -n 2 --maxschedchunk=1 -o timeout=3600 \
 		tests/torture tests/power tests/crash tests/snapshot tests/lang/test_lang_moving.py \
 		tests/server/test_callbacks.py tests/stdlib/test_run_again.py tests/simulation tests/year \
-		tests/tangles
+		tests/tangles tests/compiler/test_random_programs.py tests/tools/formatting/test_round_trip.py
 
 fuzz: setup
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[dev,fuzz]'

@@ -179,7 +179,9 @@ class Server:
                 cwd=self.folder,
                 preexec_fn=_begin_as(self._user, dies_with_us=True),
             )
-        deadline = time.monotonic() + 120  # after a crash it recovers first, on a disk that others use
+        deadline = (
+            time.monotonic() + 120
+        )  # after a crash it recovers first, on a disk that others use
         while True:
             try:
                 psycopg.connect(self.socket_url("postgres")).close()

@@ -8,7 +8,7 @@ from flowmetal.compiler.compile import compile_module
 from flowmetal.source import Source
 from tests.compiler.support import Compilation, problem, read
 
-DEEP = 6_000
+DEEP = 3_000
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 
@@ -9,6 +10,8 @@ import pytest
 
 from flowmetal.values import pr_str
 from tests.compiler.support import Compilation
+
+SEEDS = 8 if os.environ.get("FLOWMETAL_EVERYTHING") else 3
 
 Env = dict[str, int | None]
 Meaning = Callable[[Env], int | None]
@@ -162,7 +165,7 @@ class Maker:
         return f"(if (= {a} {b}) 3 0)", meaning
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_random_programs_mean_what_they_should(seed):
     maker = Maker(seed)
     made = [maker.make(6, ["x", "y"]) for _ in range(60)]

@@ -106,10 +106,10 @@ def test_threads_may_read_at_once() -> None:
     assert {pr_str(form) for forms in results for form in forms} == {expected}
 
 
-DEEP = 20_000
+DEEP = 5_000
 # fmt: off
 NESTED = [
-    "(" * 100_000 + ")" * 100_000,
+    "(" * 30_000 + ")" * 30_000,
     "[" * DEEP + "]" * DEEP,
     "{:a " * DEEP + "1" + "}" * DEEP,
     "#{" * DEEP + "}" * DEEP,

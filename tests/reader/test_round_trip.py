@@ -111,7 +111,7 @@ def _reads_or_complains(text: str, options: ReadOptions) -> None:
     assert all(span is not None and _inside(span, text) for span in spans)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(_FRAGMENTS)).map("".join), st.booleans())
 def test_any_text_gives_forms_or_errors_inside_of_it(text: str, edn: bool) -> None:
     _reads_or_complains(text, ReadOptions(edn=edn))

@@ -1,6 +1,6 @@
 """Crowds: runs that wait are rows and nothing else, and each is woken when it is due; bursts of what comes in.
 
-3,000 waiting runs, 1,000 timers, 500 signals. With FLOWMETAL_EVERYTHING=1 (``make torture``): 100,000 runs in SQLite and
+2,000 waiting runs, 500 timers, 500 signals. With FLOWMETAL_EVERYTHING=1 (``make torture``): 100,000 runs in SQLite and
 1,000,000 in PostgreSQL, 50,000 timers in one second, 10,000 signals.
 """
 
@@ -24,11 +24,11 @@ from tests.torture.worker import worker
 
 EVERYTHING = bool(os.environ.get("FLOWMETAL_EVERYTHING"))
 CROWD = {
-    "sqlite": 100_000 if EVERYTHING else 3_000,
-    "postgres": 1_000_000 if EVERYTHING else 3_000,
+    "sqlite": 100_000 if EVERYTHING else 2_000,
+    "postgres": 1_000_000 if EVERYTHING else 2_000,
 }
 TIMERS = 100
-BURST_OF_TIMERS = 50_000 if EVERYTHING else 1_000
+BURST_OF_TIMERS = 50_000 if EVERYTHING else 500
 BURST_OF_SIGNALS = 10_000 if EVERYTHING else 500
 GROWTH_KB = 8_192  # a run in memory takes some 20 kB
 LATE_US = 1_000_000  # on a machine that does other things too

@@ -21,15 +21,15 @@ EVERYTHING = bool(os.environ.get("FLOWMETAL_EVERYTHING"))
 STORMS_S = float(os.environ.get("FLOWMETAL_STORMS_S", 1200))
 
 # Runs, steps of each. As few runs as workers: then somebody always waits for what another one has.
-FEW, MANY = ((4, 400), (100, 30)) if EVERYTHING else ((4, 150), (50, 30))
-FEW_LINKED, SHARED = (4, 80), (4, 40)
+FEW, MANY = ((4, 400), (100, 30)) if EVERYTHING else ((4, 80), (40, 20))
+FEW_LINKED, SHARED, FEW_SHARED = (4, 50), (4, 40) if EVERYTHING else (4, 25), (3, 20)
 FEWEST, MOST = (8, 2000), (200, 30)
 BLOWS = {FEWEST: {"lease_s": 10, "pause_s": 2}, MOST: {"lease_s": 1, "pause_s": 0.3}}
 
 
 @pytest.mark.parametrize("size", [FEW, MANY])
 def test_a_storm_over_sqlite_leaves_every_run_whole(size: tuple[int, int], tmp_path: Path) -> None:
-    Storm(f"sqlite:{tmp_path}/store.db", tmp_path, seed=size[0]).run(*size, limit_s=120)
+    Storm(f"sqlite:{tmp_path}/store.db", tmp_path, seed=size[0]).run(*size, limit_s=250)
 
 
 @pytest.mark.parametrize("size", [FEW, MANY])
@@ -38,19 +38,19 @@ def test_a_storm_over_postgresql_leaves_every_run_whole(
 ) -> None:
     with postgres.empty_store() as url:
         storm = Storm(url, tmp_path, seed=size[0])
-        storm.run(*size, limit_s=120, restarts=[Restart(3, postgres)])
+        storm.run(*size, limit_s=250, restarts=[Restart(3, postgres)])
 
 
 def test_a_storm_that_cuts_links_to_postgresql_leaves_every_run_whole(
     tmp_path: Path, postgres: Server
 ) -> None:
     with postgres.empty_store() as url:
-        Storm(url, tmp_path, seed=1, server=postgres).run(*FEW_LINKED, limit_s=120)
+        Storm(url, tmp_path, seed=1, server=postgres).run(*FEW_LINKED, limit_s=250)
 
 
 def test_a_storm_over_runs_that_share_locks_and_start_runs(tmp_path: Path) -> None:
     storm = Storm(f"sqlite:{tmp_path}/store.db", tmp_path, seed=1)
-    storm.run(*SHARED, limit_s=120, work=WORKS["shared"])
+    storm.run(*SHARED, limit_s=250, work=WORKS["shared"])
 
 
 def test_a_storm_over_postgresql_and_runs_that_share_locks_and_start_runs(
@@ -58,7 +58,7 @@ def test_a_storm_over_postgresql_and_runs_that_share_locks_and_start_runs(
 ) -> None:
     with postgres.empty_store() as url:
         storm = Storm(url, tmp_path, seed=1)
-        storm.run(3, 30, limit_s=120, work=WORKS["shared"], restarts=[Restart(3, postgres)])
+        storm.run(*FEW_SHARED, limit_s=250, work=WORKS["shared"], restarts=[Restart(3, postgres)])
 
 
 everything = pytest.mark.skipif(not EVERYTHING, reason="make torture")

@@ -103,7 +103,7 @@ def test_metadata_is_written_on_request():
 
 
 @pytest.mark.parametrize("wrap", WRAPS)
-@pytest.mark.parametrize("depth", [200, 1000, *range(1018, 1028), 20_000])
+@pytest.mark.parametrize("depth", [200, 1000, *range(1018, 1028), 5_000])
 def test_deep_values_come_back(wrap, depth):
     made = nested(depth, wrap)
     written = encode_data(made)

@@ -75,7 +75,7 @@ json_values = st.recursive(
 
 
 @given(json_values)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_a_value_that_came_from_json_comes_back_equal(found):
     value = from_json(found)
     again = json_loads(json_dumps(value))
@@ -118,7 +118,7 @@ def is_exact(value: Value) -> bool:
 
 
 @given(data)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_what_loses_nothing_by_design_comes_back_equal(value):
     written = json_dumps(value)
     again = json_loads(written)

@@ -71,7 +71,7 @@ def test_these_have_no_order(a, b):
 
 
 def test_deep_vectors_are_compared():
-    assert compare(nested_vectors(50_000, 1), nested_vectors(50_000, 2)) == -1
+    assert compare(nested_vectors(10_000, 1), nested_vectors(10_000, 2)) == -1
 
 
 def nested_vectors(depth, value):

@@ -93,7 +93,7 @@ class VectorsAgainstLists(RuleBasedStateMachine):
 
 
 TestVectorsAgainstLists = VectorsAgainstLists.TestCase
-TestVectorsAgainstLists.settings = settings(max_examples=60, stateful_step_count=30)
+TestVectorsAgainstLists.settings = settings(max_examples=30, stateful_step_count=30)
 
 KEYS = st.one_of(st.integers(0, 400), st.sampled_from([None, True, 1.0, "a", b"a", keyword("a")]))
 
@@ -169,7 +169,7 @@ class MapsAgainstDictionaries(RuleBasedStateMachine):
 
 
 TestMapsAgainstDictionaries = MapsAgainstDictionaries.TestCase
-TestMapsAgainstDictionaries.settings = settings(max_examples=60, stateful_step_count=30)
+TestMapsAgainstDictionaries.settings = settings(max_examples=30, stateful_step_count=30)
 
 
 @pytest.mark.parametrize("size", SIZES)
