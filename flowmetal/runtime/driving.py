@@ -94,9 +94,8 @@ def drive(host: Host, run: RunId, *, wait_for_others: bool = False) -> Driven:
         try:
             claim = host.claim(run)
         except StoreError:
-            if (
-                not patience.has_begun() or not patience.bears()
-            ):  # at first, whoever asked is told at once
+            # At first, whoever asked is told at once.
+            if not patience.has_begun() or not patience.bears():
                 raise
             host.clock.wait(host.store, TROUBLE_US)
             continue

@@ -44,7 +44,7 @@ from tests.snapshot.machines import by_instruction, closure, fetch, image, machi
 from tests.vm.test_random_scopes import HEAD, PROGRAMS
 
 EVERYTHING = bool(os.environ.get("FLOWMETAL_EVERYTHING"))
-MORE = 32 if EVERYTHING else 1
+MORE = 20 if EVERYTHING else 1
 pytestmark = pytest.mark.timeout(3600 if EVERYTHING else 300)
 QUIET = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
 
@@ -180,7 +180,7 @@ def end_of(machine: Machine) -> tuple[str, str]:
     return machine.status.value, pr_str(main.result if main.error is None else main.error.message)
 
 
-@settings(max_examples=5 * MORE, **QUIET)
+@settings(max_examples=8 * MORE if EVERYTHING else 5, **QUIET)
 @given(PROGRAMS, st.integers(1, STEPS))
 def test_any_program_is_the_same_after_any_instruction_and_goes_on_as_it_would(
     body: str, place: int

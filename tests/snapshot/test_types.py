@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from flowmetal.vm.machine import run, start
 from flowmetal.vm.state import MachineStatus
 from tests.snapshot.machines import by_instruction, fetch
 from tests.snapshot.test_everywhere import answer
+
+EACH = 5 if os.environ.get("FLOWMETAL_EVERYTHING") else 10
+"""Instructions from one machine that is saved to the next."""
 
 WANTED = (
     "[12 10 1 5 [0 #inst",
@@ -38,7 +42,7 @@ def test_whatever_calls_a_function_can_be_saved_in_the_middle() -> None:
     chunks: dict[str, bytes] = {}
     samples = []
     for number in by_instruction(machine, answer):
-        if number % 10:
+        if number % EACH:
             continue
         encoded = encode(machine)
         chunks |= encoded.chunks

@@ -21,8 +21,10 @@ EVERYTHING = bool(os.environ.get("FLOWMETAL_EVERYTHING"))
 STORMS_S = float(os.environ.get("FLOWMETAL_STORMS_S", 1200))
 
 # Runs, steps of each. As few runs as workers: then somebody always waits for what another one has.
-FEW, MANY = ((4, 400), (100, 30)) if EVERYTHING else ((4, 80), (40, 20))
-FEW_LINKED, SHARED, FEW_SHARED = (4, 50), (4, 40) if EVERYTHING else (4, 25), (3, 20)
+if EVERYTHING:
+    FEW, MANY, FEW_LINKED, SHARED, FEW_SHARED = (4, 400), (100, 30), (4, 80), (4, 40), (3, 30)
+else:
+    FEW, MANY, FEW_LINKED, SHARED, FEW_SHARED = (4, 80), (40, 20), (4, 50), (4, 25), (3, 20)
 FEWEST, MOST = (8, 2000), (200, 30)
 BLOWS = {FEWEST: {"lease_s": 10, "pause_s": 2}, MOST: {"lease_s": 1, "pause_s": 0.3}}
 
