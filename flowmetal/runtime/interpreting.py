@@ -26,6 +26,7 @@ from flowmetal.runtime.host import Host
 from flowmetal.runtime.lease import Lease
 from flowmetal.runtime.loading import open_run
 from flowmetal.runtime.looping import in_a_loop
+from flowmetal.runtime.patience import TROUBLE_US
 from flowmetal.runtime.performer import Performer
 from flowmetal.runtime.signals import stopped_by_signals
 from flowmetal.snapshot.format import VERSION
@@ -36,9 +37,6 @@ _LOOK_S: Final = 0.5
 
 _BUSY_S: Final = 0.05
 """Before a run is given back that another thread of this process drives."""
-
-_TROUBLE_S: Final = 1.0
-"""Between two tries while the store does not answer."""
 
 IN_FLIGHT_S: Final = 3.0
 """How long requests and commands in flight have to come to an end when the interpreter is told to stop. Cut off, they
@@ -365,7 +363,7 @@ class Interpreter:
             self.stop()
             return
         _report(trouble)
-        await asyncio.sleep(_TROUBLE_S)
+        await asyncio.sleep(TROUBLE_US / 1e6)
 
     async def _watch(self, pool: ThreadPoolExecutor) -> None:
         """Wake up when the store may have changed or a run is due."""
@@ -384,7 +382,7 @@ class Interpreter:
                         wait = min(wait, max(0.0, left_us / 1e6))
                 await loop.run_in_executor(pool, store.wait_for_change, wait)
             except StoreError:
-                await asyncio.sleep(_TROUBLE_S)
+                await asyncio.sleep(TROUBLE_US / 1e6)
             self._freed.set()
             await asyncio.sleep(0.001)  # a due run that others are taking must not make this spin
 
